@@ -1,0 +1,110 @@
+# `make help` lists what there is. Everything runs in .venv, which is made from requirements.lock when it is missing
+# or older than it.
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?=
+PROFILE ?= laptop
+ARGS ?=
+
+VENV := $(CURDIR)/.venv
+READY := .venv/.ready
+CANDIDATES = $(or $(PYTHON),python3 python3.12 python3.11 python)
+export PATH := $(VENV)/bin:$(PATH)
+export PYTHONNOUSERSITE := 1
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+SNAKEMAKE = snakemake --snakefile workflow/Snakefile --cores all --scheduler greedy --rerun-triggers mtime \
+  --rerun-incomplete --resources mem_mb=$$(python -c "import psutil; print(psutil.virtual_memory().total >> 20)")
+PUBLISHED = $(SNAKEMAKE) --config profile=$(PROFILE) published=true
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo "  PROFILE=smoke|laptop|paper chooses the profile (laptop), PYTHON=... the Python that makes .venv,"
+	@echo "  ARGS=... is handed to pytest. README.md says what each profile costs."
+
+.PHONY: env
+env: $(READY) ## Make .venv, with all that the other targets need, as requirements.lock says
+
+$(READY): requirements.lock pyproject.toml
+	@if ! .venv/bin/python -c "import pip" 2>/dev/null; then \
+	  fits='import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))'; found=; \
+	  for python in $(CANDIDATES); do \
+	    if "$$python" -c "$$fits" 2>/dev/null; then found=$$python; break; fi; done; \
+	  if [ -z "$$found" ]; then \
+	    echo "Python 3.11 or 3.12 with its venv module is needed, and none of these is that: $(CANDIDATES). Install it (on Debian: python3 and python3-venv) or name it, as in: make env PYTHON=/path/to/python3.12" >&2; exit 1; fi; \
+	  echo "Making .venv with $$("$$found" --version) and installing requirements.lock (3.5 GB of disk, some minutes)"; \
+	  "$$found" -m venv --clear .venv; fi
+	@python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	@python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: book
+book: env ## Execute the notebooks from the committed results and build the book; no data, no training
+	$(PUBLISHED) --forcerun execute -- book
+	@echo "The book is built: open file://$(CURDIR)/build/_build/html/index.html"
+
+.PHONY: notebooks
+notebooks: env ## Execute the notebooks from the committed results, into build/notebooks
+	$(PUBLISHED) --forcerun execute -- notebooks
+
+.PHONY: test
+test: env ## Run all tests
+	pytest $(ARGS)
+
+.PHONY: test-fast
+test-fast: env ## Run the tests that take less than about a minute each
+	pytest -m "not slow" $(ARGS)
+
+.PHONY: test-slow
+test-slow: env ## Run only the slow tests
+	pytest -m slow $(ARGS)
+
+.PHONY: plan
+plan: env ## Say what PROFILE costs: networks, minutes, memory, disk, and what is done
+	@repsim-lab plan $(PROFILE)
+
+# Made in reproduction/, apart from the committed results: nothing there is reused, and a killed run goes on where it was.
+.PHONY: reproduce
+reproduce: export REPSIM_DATA := $(or $(REPSIM_DATA),$(or $(REPSIM_CACHE),$(HOME)/.cache/repsim-revisited)/data)
+reproduce: export REPSIM_CACHE := $(CURDIR)/reproduction/cache
+reproduce: export REPSIM_RESULTS := $(CURDIR)/reproduction/results
+reproduce: env ## Train PROFILE's networks from scratch, measure everything and build the book from it; says the cost first
+	@repsim-lab plan $(PROFILE)
+	$(SNAKEMAKE) --config profile=$(PROFILE) --forcerun execute -- book
+	@echo "The book of the $(PROFILE) profile, from results in reproduction/results: open file://$(CURDIR)/build/_build/html/index.html"
+
+.PHONY: lint
+lint: env ## Check style, and that notebooks carry no outputs
+	ruff check .
+	ruff format --check .
+	shopt -s nullglob; for notebook in notebooks/*.ipynb book/*.ipynb; do nbstripout --verify "$$notebook"; done
+
+.PHONY: format
+format: env ## Bring style in order and strip notebooks
+	ruff check --fix .
+	ruff format .
+	shopt -s nullglob; for notebook in notebooks/*.ipynb book/*.ipynb; do nbstripout "$$notebook"; done
+
+.PHONY: typecheck
+typecheck: env ## Check types
+	mypy
+
+.PHONY: lock
+lock: ## Pin pyproject.toml's dependencies again (ARGS=--upgrade: to the newest), for every system and both Pythons
+	UV_NO_CONFIG=1 uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --fork-strategy fewest \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet --output-file requirements.lock $(ARGS)
+	python workflow/environment.py > environment.yml
+
+.PHONY: set-repository
+set-repository: ## Write the repository's address everywhere: URL=https://github.com/NAME/REPOSITORY
+	python workflow/set_repository.py "$(URL)"
+
+.PHONY: clean
+clean: ## Remove what was built and the caches of tools; keeps .venv, reproduction/ and downloads
+	rm -rf build .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find repsim tests workflow -name __pycache__ -type d -prune -exec rm -rf {} +
