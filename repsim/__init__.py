@@ -1,0 +1,93 @@
+"""Similarity of neural network representations: the indexes of Kornblith et al. (2019), in NumPy.
+
+All functions take representations of shape (n, p) or (n, h, w, c), the same n examples for both arguments, centre
+the columns themselves and return a Python float unless they say otherwise. `INDEXES` holds Table 1 of the paper
+as data; `pairwise` compares many representations at once.
+"""
+
+from repsim.cca import canonical_correlations, cca, orthonormal_basis, pwcca, svcca
+from repsim.cka import cka, cka_from_grams, hsic, hsic_from_grams
+from repsim.compare import Comparison, activations, compare
+from repsim.errors import (
+    ConstantRepresentationError,
+    DimensionError,
+    DTypeError,
+    NonFiniteError,
+    ParameterError,
+    RankSaturationWarning,
+    RepresentationError,
+    ShapeMismatchError,
+    TooFewExamplesError,
+    UndefinedSimilarityError,
+    UnknownIndexError,
+)
+from repsim.identification import (
+    Identification,
+    best_match,
+    diagonal_matches,
+    identification_accuracy,
+    identify,
+)
+from repsim.indexes import INDEXES, Index, get_index
+from repsim.jackknife import Jackknife, ZTest, jackknife, jackknife_se, jackknife_z_test
+from repsim.kernels import centre_gram, gram_linear, gram_rbf, squared_distances, u_centre_gram
+from repsim.pairwise import pairwise
+from repsim.procrustes import procrustes
+from repsim.regression import linear_regression
+from repsim.ridge import canonical_ridge
+from repsim.subspace import SharedSubspace, principal_components, shared_subspace, shared_subspaces
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "INDEXES",
+    "Comparison",
+    "ConstantRepresentationError",
+    "DTypeError",
+    "DimensionError",
+    "Identification",
+    "Index",
+    "Jackknife",
+    "NonFiniteError",
+    "ParameterError",
+    "RankSaturationWarning",
+    "RepresentationError",
+    "ShapeMismatchError",
+    "SharedSubspace",
+    "TooFewExamplesError",
+    "UndefinedSimilarityError",
+    "UnknownIndexError",
+    "ZTest",
+    "__version__",
+    "activations",
+    "best_match",
+    "canonical_correlations",
+    "canonical_ridge",
+    "cca",
+    "centre_gram",
+    "cka",
+    "cka_from_grams",
+    "compare",
+    "diagonal_matches",
+    "get_index",
+    "gram_linear",
+    "gram_rbf",
+    "hsic",
+    "hsic_from_grams",
+    "identification_accuracy",
+    "identify",
+    "jackknife",
+    "jackknife_se",
+    "jackknife_z_test",
+    "linear_regression",
+    "orthonormal_basis",
+    "pairwise",
+    "principal_components",
+    "procrustes",
+    "pwcca",
+    "shared_subspace",
+    "shared_subspaces",
+    "squared_distances",
+    "svcca",
+    "u_centre_gram",
+]

@@ -1,0 +1,203 @@
+"""Jackknife over networks: standard errors and tests for the layer-identification accuracy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from repsim._representation import Float64
+from repsim.errors import ParameterError
+from repsim.identification import count_identified, prepare_similarities
+
+
+@dataclass(frozen=True)
+class Jackknife:
+    """A leave-one-network-out jackknife.
+
+    Attributes
+    ----------
+    estimate : float
+        Of all networks.
+    standard_error : float
+        Jackknife standard error.
+    replicates : ndarray
+        (networks,), the estimate without each network in turn.
+    """
+
+    estimate: float
+    standard_error: float
+    replicates: Float64
+
+
+@dataclass(frozen=True)
+class ZTest:
+    """A two-sided z-test of the difference of two accuracies on the same networks.
+
+    Attributes
+    ----------
+    difference : float
+        First accuracy minus second.
+    standard_error : float
+        Of the difference, by the jackknife.
+    z : float
+        Their ratio; 0 if the difference is 0, infinite if only the standard error is.
+    p_value : float
+        Two-sided, from the normal distribution.
+    degenerate : bool
+        Whether the standard error is 0. Then the replicates do not vary and the p-value, 1 or 0, only says whether
+        the accuracies are equal: it is no measure of evidence.
+    """
+
+    difference: float
+    standard_error: float
+    z: float
+    p_value: float
+    degenerate: bool
+
+
+def jackknife_se(replicates: Any) -> float:
+    """Jackknife standard error from leave-one-out estimates.
+
+    Parameters
+    ----------
+    replicates : array_like
+        (m,), the estimate without each of the m units in turn.
+
+    Returns
+    -------
+    float
+        ``sqrt((m - 1) / m * sum((replicates - mean)**2))``.
+
+    Raises
+    ------
+    ParameterError
+        If there are fewer than 2 or one is not finite.
+
+    Examples
+    --------
+    >>> jackknife_se([0.0, 1.0])
+    0.5
+    """
+    values = np.asarray(replicates, dtype=np.float64)
+    if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all():
+        raise ParameterError(f"replicates has shape {values.shape}; at least 2 finite numbers are needed")
+    m = len(values)
+    spread = values - values.mean()
+    if np.ptp(values) == 0:
+        return 0.0
+    return math.sqrt((m - 1) / m * float(spread @ spread))
+
+
+def jackknife(
+    similarities: Any,
+    *,
+    symmetrise: bool = False,
+    layers: Sequence[int] | None = None,
+    statistic: Callable[[Float64], float] | None = None,
+) -> Jackknife:
+    """Leave-one-network-out jackknife of the identification accuracy, or of another statistic.
+
+    Parameters
+    ----------
+    similarities : array_like
+        (m, m, L, L) with m >= 3, as for `identify`.
+    symmetrise, layers
+        As for `identify`.
+    statistic : callable, optional
+        Function of an (m, m, L, L) array in place of the accuracy.
+
+    Returns
+    -------
+    Jackknife
+        Estimate, standard error and the m replicates.
+
+    Raises
+    ------
+    ParameterError
+        If there are fewer than 3 networks, or as for `identify`.
+
+    References
+    ----------
+    Kornblith et al. (2019), Table 2 and Figure 6. Efron (1982).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> jackknife(np.tile(np.eye(3), (4, 4, 1, 1))).standard_error
+    0.0
+    """
+    values = prepare_similarities(similarities, symmetrise, layers)
+    measure = statistic or (lambda some: count_identified(some).accuracy)
+    return Jackknife(float(measure(values)), *_leave_one_out(values, measure))
+
+
+def jackknife_z_test(
+    similarities_1: Any,
+    similarities_2: Any,
+    *,
+    symmetrise: bool | tuple[bool, bool] = False,
+    layers: Sequence[int] | None = None,
+) -> ZTest:
+    """Test whether two indexes identify layers of the same networks equally well.
+
+    The difference of the two accuracies is jackknifed over networks, which keeps what they have in common out of
+    its standard error.
+
+    Parameters
+    ----------
+    similarities_1, similarities_2 : array_like
+        (m, m, L, L) of the same m >= 3 networks.
+    symmetrise : bool or pair of bool
+        For both, or for each.
+    layers : sequence of int, optional
+        As for `identify`.
+
+    Returns
+    -------
+    ZTest
+        Difference, standard error, z, two-sided p-value.
+
+    Raises
+    ------
+    ParameterError
+        If the numbers of networks differ, or as for `jackknife`.
+
+    References
+    ----------
+    Kornblith et al. (2019), Table 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> same = np.tile(np.eye(3), (4, 4, 1, 1))
+    >>> jackknife_z_test(same, same).p_value
+    1.0
+    """
+    each = symmetrise if isinstance(symmetrise, tuple) else (symmetrise, symmetrise)
+    first = jackknife(similarities_1, symmetrise=each[0], layers=layers)
+    second = jackknife(similarities_2, symmetrise=each[1], layers=layers)
+    if len(first.replicates) != len(second.replicates):
+        raise ParameterError(
+            f"similarities_1 is of {len(first.replicates)} networks and similarities_2 of {len(second.replicates)}; "
+            "the test compares two indexes on the same networks"
+        )
+    difference = first.estimate - second.estimate
+    error = jackknife_se(first.replicates - second.replicates)
+    if error < 1e-12:
+        equal = abs(difference) < 1e-12
+        return ZTest(difference, 0.0, 0.0 if equal else math.copysign(math.inf, difference), float(equal), True)
+    z = difference / error
+    return ZTest(difference, error, z, math.erfc(abs(z) / math.sqrt(2)), False)
+
+
+def _leave_one_out(values: Float64, measure: Callable[[Float64], float]) -> tuple[float, Float64]:
+    m = len(values)
+    if m < 3:
+        raise ParameterError(f"similarities is of {m} networks; a jackknife over networks needs at least 3")
+    keep = [np.delete(np.arange(m), left_out) for left_out in range(m)]
+    replicates = np.array([measure(values[np.ix_(some, some)]) for some in keep])
+    return jackknife_se(replicates), replicates

@@ -1,0 +1,118 @@
+"""Canonical ridge: a family that runs from CCA through linear regression to linear CKA."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from repsim._basis import Factor, factorise, warn_if_saturated
+from repsim._representation import Float64, pair
+from repsim.errors import ParameterError
+
+NORMALISERS = ("cosine", "first", "smaller")
+
+
+def canonical_ridge(x: Any, y: Any, *, kappa_x: float, kappa_y: float, normaliser: str = "cosine") -> float:
+    r"""Canonical ridge (regularised CCA) summarised in one number.
+
+    .. math:: \tilde Q = U \Sigma (\Sigma^2 + \kappa I)^{-1/2}, \qquad
+       \|\tilde Q_Y^T \tilde Q_X\|_F^2 = \sum_{ij} \frac{\lambda_X^i \lambda_Y^j
+       \langle u_X^i, u_Y^j \rangle^2}{(\lambda_X^i + \kappa_X)(\lambda_Y^j + \kappa_Y)}
+
+    divided by one of three normalisers:
+
+    ==========  ========  ===================================================================
+    normaliser  equation  divides by
+    ==========  ========  ===================================================================
+    "first"     25        :math:`\|\tilde Q_X\|_F^2`
+    "smaller"   26        :math:`\min(\|\tilde Q_X\|_F^2, \|\tilde Q_Y\|_F^2)`
+    "cosine"    27        :math:`\|\tilde Q_X \tilde Q_X^T\|_F \|\tilde Q_Y \tilde Q_Y^T\|_F`
+    ==========  ========  ===================================================================
+
+    With both kappas 0, "smaller" gives :math:`R^2_{CCA}`, and so does "first" if the rank of `x` is the smaller;
+    with kappa_y = 0 and kappa_x infinite, "first" gives :math:`R^2_{LR}`; with both infinite, "cosine" gives
+    linear CKA, and at any kappa the CKA of the operators :math:`\tilde Q \tilde Q^T`. The denominator of 26 is
+    inferred from these limits, which the paper states; those of 25 and 27 are the only ones of their form
+    that meet them.
+
+    Parameters
+    ----------
+    x, y : array_like
+        Representations of the same n examples, (n, p) or (n, h, w, c). Columns are centred here.
+    kappa_x, kappa_y : float
+        Regularisation, in units of the eigenvalues of X X' and Y Y' (squared singular values); at least 0,
+        ``math.inf`` for the limit.
+    normaliser : {"cosine", "first", "smaller"}
+        See the table. The limit is 0 whatever the data, and refused, for "first" with an infinite kappa_y and for
+        "smaller" with both infinite.
+
+    Returns
+    -------
+    float
+        Between 0 and 1.
+
+    Raises
+    ------
+    RepresentationError
+        If an argument is not a representation, is constant, or has fewer than 2 examples.
+    ParameterError
+        If a kappa is negative, the normaliser unknown, or the limit 0 whatever the data.
+
+    Warns
+    -----
+    RankSaturationWarning
+        If a representation whose kappa is 0 has rank n - 1.
+
+    References
+    ----------
+    Kornblith et al. (2019), appendix D.1, equations 22 and 25 to 27. Vinod (1976).
+
+    Examples
+    --------
+    >>> import math
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> x, y = rng.standard_normal((50, 3)), rng.standard_normal((50, 4))
+    >>> from repsim import cka
+    >>> abs(canonical_ridge(x, y, kappa_x=math.inf, kappa_y=math.inf) - cka(x, y)) < 1e-12
+    True
+    """
+    if normaliser not in NORMALISERS:
+        raise ParameterError(f"normaliser is {normaliser!r}; it must be one of {', '.join(NORMALISERS)}")
+    for name, kappa in (("kappa_x", kappa_x), ("kappa_y", kappa_y)):
+        if not kappa >= 0:
+            raise ParameterError(f"{name} is {kappa!r}; a number of at least 0 is needed (math.inf for the limit)")
+    a, b = (factorise(rep) for rep in pair(x, y))
+    warn_if_saturated([f for f, kappa in ((a, kappa_x), (b, kappa_y)) if kappa == 0])
+    kappas = _scaled(a, kappa_x), _scaled(b, kappa_y)
+    infinite = [math.isinf(kappa) for kappa in kappas]
+    if (normaliser == "first" and infinite[1]) or (normaliser == "smaller" and all(infinite)):
+        raise ParameterError(
+            f'kappa_x={kappa_x!r}, kappa_y={kappa_y!r} with normaliser="{normaliser}" gives 0 whatever the data; '
+            'use normaliser="cosine" there'
+        )
+    shrink_x, shrink_y = _shrinkage(a, kappas[0]), _shrinkage(b, kappas[1])
+    total = float(shrink_x @ (a.left.T @ b.left) ** 2 @ shrink_y)
+    sums = float(shrink_x.sum()), float(shrink_y.sum())
+    if normaliser == "cosine":
+        below = math.sqrt(float(shrink_x @ shrink_x)) * math.sqrt(float(shrink_y @ shrink_y))
+    elif normaliser == "first" or infinite[0]:
+        below = sums[0]
+    else:
+        below = sums[1] if infinite[1] else min(sums)
+    return min(total / below, 1.0)
+
+
+def _scaled(factor: Factor, kappa: float) -> float:
+    """Kappa in the units of the scaled singular values, infinite if it dwarfs them all."""
+    with np.errstate(over="ignore", under="ignore"):
+        return float(np.ldexp(float(kappa), -2 * factor.exponent))
+
+
+def _shrinkage(factor: Factor, kappa: float) -> Float64:
+    """Squared singular values of Q~, lambda / (lambda + kappa); at infinity up to a factor."""
+    eigenvalues: Float64 = factor.singular**2
+    shrunk: Float64 = eigenvalues / (eigenvalues[0] if math.isinf(kappa) else eigenvalues + kappa)
+    return shrunk

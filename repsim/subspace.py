@@ -1,0 +1,223 @@
+"""Principal components, and how one representation's similarity matrix acts on the eigenvectors of another's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+
+from repsim._representation import Float64, Representation, check_same_examples, pair
+from repsim.errors import NonFiniteError, ParameterError
+
+
+@dataclass(frozen=True)
+class SharedSubspace:
+    """What Figure 8 plots, for each eigenvector u_i of X X', by descending eigenvalue.
+
+    Attributes
+    ----------
+    eigenvalues : ndarray
+        (k,), ‖X X' u_i‖.
+    scales : ndarray
+        (k,), ‖Y Y' u_i‖.
+    cosines : ndarray
+        (k,), u_i' Y Y' u_i / ‖Y Y' u_i‖, in [0, 1]; 0 where Y Y' u_i is 0.
+    """
+
+    eigenvalues: Float64
+    scales: Float64
+    cosines: Float64
+
+
+def principal_components(x: Any, k: int) -> Float64:
+    """Scores of the examples on the first principal components.
+
+    Parameters
+    ----------
+    x : array_like
+        Representation, (n, p) or (n, h, w, c). Columns are centred here.
+    k : int
+        Number of components, at most min(n, p).
+
+    Returns
+    -------
+    ndarray
+        (n, k), X v_i in the units of `x`, by descending variance. A component's sign is arbitrary; the score of
+        greatest magnitude is made positive.
+
+    Raises
+    ------
+    RepresentationError
+        If `x` is not a representation or is constant.
+    ParameterError
+        If `k` is not between 1 and min(n, p).
+
+    References
+    ----------
+    Kornblith et al. (2019), Figure 1.
+
+    Examples
+    --------
+    >>> principal_components([[0.0, 0.0], [3.0, 4.0]], 1).round(6).tolist()
+    [[-2.5], [2.5]]
+    """
+    rep = Representation(x, "x", dtype=np.float64)
+    if not 1 <= k <= min(rep.n, rep.p):
+        raise ParameterError(f"k is {k!r}; x has shape {rep.shape}, so 1 to {min(rep.n, rep.p)} components")
+    vectors, eigenvalues = _eigen(rep.matrix(), k, keep_all=True)
+    scores = vectors * np.sqrt(eigenvalues)
+    largest = np.take_along_axis(scores, np.abs(scores).argmax(axis=0)[None], axis=0)
+    scores = scores * np.where(largest < 0, -1.0, 1.0)
+    return _unscaled(scores, rep.exponent)
+
+
+def shared_subspace(x: Any, y: Any, *, k: int | None = None, normalise: bool = False) -> SharedSubspace:
+    """How Y Y' acts on the eigenvectors of X X'.
+
+    Parameters
+    ----------
+    x, y : array_like
+        Representations of the same n examples, (n, p) or (n, h, w, c). Columns are centred here.
+    k : int, optional
+        Number of eigenvectors; by default all whose eigenvalue exceeds ``max(n, p) * eps64`` times the largest.
+    normalise : bool
+        Divide each representation by its Frobenius norm first, so that its eigenvalues sum to 1 and the two can be
+        compared. The paper does not say that it does.
+
+    Returns
+    -------
+    SharedSubspace
+        Eigenvalues, scales and cosines.
+
+    Raises
+    ------
+    RepresentationError
+        If an argument is not a representation or is constant.
+    ParameterError
+        If `k` is not positive.
+
+    References
+    ----------
+    Kornblith et al. (2019), section 6.4 and Figure 8.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.random.default_rng(0).standard_normal((50, 4))
+    >>> shared_subspace(x, 2 * x).cosines.round(6)
+    array([1., 1., 1., 1.])
+    """
+    if k is not None and k < 1:
+        raise ParameterError(f"k is {k!r}; a positive number of eigenvectors is needed")
+    a, b = pair(x, y)
+    first, second = a.matrix(), b.matrix()
+    exponents = 2 * a.exponent, 2 * b.exponent
+    if normalise:
+        first /= np.linalg.norm(first)
+        second /= np.linalg.norm(second)
+        exponents = 0, 0
+    vectors, eigenvalues = _eigen(first, k, keep_all=False)
+    scales, cosines = _action(second, vectors)
+    return SharedSubspace(_unscaled(eigenvalues, exponents[0]), _unscaled(scales, exponents[1]), cosines)
+
+
+def shared_subspaces(xs: Sequence[Any], pairs: Sequence[tuple[int, int]], *, k: int) -> SharedSubspace:
+    """How each of several similarity matrices acts on the leading eigenvectors of others.
+
+    The eigenvectors of each representation are found once, not once per pair. Representations are divided by their
+    Frobenius norms, as with ``normalise=True`` in `shared_subspace`.
+
+    Parameters
+    ----------
+    xs : sequence of array_like
+        Representations of the same n examples, (n, p) or (n, h, w, c). Columns are centred here.
+    pairs : sequence of (int, int)
+        For each result, the positions in `xs` of the X that gives the eigenvectors and of the Y that acts on them.
+    k : int
+        Number of eigenvectors; where a representation has fewer, the rest of its results are 0.
+
+    Returns
+    -------
+    SharedSubspace
+        With eigenvalues of shape (len(xs), k), and scales and cosines of shape (len(pairs), k).
+
+    Raises
+    ------
+    RepresentationError
+        If an element of `xs` is not a representation or is constant, or their numbers of examples differ.
+    ParameterError
+        If `k` is not positive or more than n or the smallest number of features.
+
+    References
+    ----------
+    Kornblith et al. (2019), section 6.4 and Figure 8.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.random.default_rng(0).standard_normal((50, 4))
+    >>> shared_subspaces([x, 2 * x], [(0, 1)], k=3).cosines.round(6)
+    array([[1., 1., 1.]])
+    """
+    views = [Representation(x, f"xs[{i}]", dtype=np.float64) for i, x in enumerate(xs)]
+    check_same_examples(views)
+    if not 1 <= k <= min(min(view.n, view.p) for view in views):
+        raise ParameterError(f"k is {k!r}; 1 to {min(min(view.n, view.p) for view in views)} eigenvectors are needed")
+    matrices, vectors, eigenvalues = [], [], []
+    for view in views:
+        x = view.matrix()
+        x /= np.linalg.norm(x)
+        found = _eigen(x, k, keep_all=True)
+        matrices.append(x if view.p <= view.n else x @ x.T)
+        vectors.append(found[0])
+        eigenvalues.append(found[1])
+    results = [_action(matrices[j], vectors[i], is_gram=views[j].p > views[j].n) for i, j in pairs]
+    scales, cosines = zip(*results, strict=True) if results else ((), ())
+    shape = len(results), k
+    return SharedSubspace(np.stack(eigenvalues), np.reshape(scales, shape), np.reshape(cosines, shape))
+
+
+def _action(y: Float64, vectors: Float64, *, is_gram: bool = False) -> tuple[Float64, Float64]:
+    """Lengths of Y Y' u_i, and cosines of their angles with u_i; `y` may be Y Y' itself."""
+    acted = y @ vectors if is_gram else y @ (y.T @ vectors)
+    scales = np.linalg.norm(acted, axis=0)
+    along = np.einsum("ij,ij->j", vectors, acted)
+    cosines = np.divide(along, scales, out=np.zeros_like(along), where=scales > 0)
+    return scales, np.clip(cosines, 0.0, 1.0)
+
+
+def _eigen(x: Float64, k: int | None, *, keep_all: bool) -> tuple[Float64, Float64]:
+    """Leading eigenvectors (n, k) and eigenvalues of X X', from the smaller of X X' and X' X."""
+    n, p = x.shape
+    gram = x @ x.T if n <= p else x.T @ x
+    size = len(gram)
+    kept = size if k is None else min(k, size)
+    eigenvalues, vectors = scipy.linalg.eigh(gram, subset_by_index=[size - kept, size - 1] if kept < size else None)
+    eigenvalues, vectors = eigenvalues[::-1], vectors[:, ::-1]
+    above = int(np.count_nonzero(eigenvalues > max(n, p) * np.finfo(np.float64).eps * eigenvalues[0]))
+    sound = min(kept, above)
+    vectors = vectors[:, :sound]
+    if p < n:
+        vectors = _normalised(x @ vectors)
+    if keep_all and sound < kept:
+        vectors = np.hstack([vectors, np.zeros((n, kept - sound))])
+        return vectors, np.concatenate([eigenvalues[:sound], np.zeros(kept - sound)])
+    return vectors, eigenvalues[:sound].copy()
+
+
+def _normalised(scores: Float64) -> Float64:
+    """Normalise orthogonal columns; the small ones, whose orthogonality rounding has spoilt, after the large ones."""
+    q, r = np.linalg.qr(scores)
+    orthonormal: Float64 = q * np.where(np.diag(r) < 0, -1.0, 1.0)
+    return orthonormal
+
+
+def _unscaled(values: Float64, exponent: int) -> Float64:
+    with np.errstate(over="ignore"):
+        out: Float64 = np.ldexp(values, exponent)
+    if not np.isfinite(out).all():
+        raise NonFiniteError("the result does not fit a float64; rescale the representation")
+    return out
