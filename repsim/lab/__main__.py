@@ -1,0 +1,127 @@
+"""The command line of the experiments: ``python -m repsim.lab`` or ``repsim-lab``."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from repsim.lab.errors import LabError
+from repsim.lab.profiles import load_profile
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+console = Console(highlight=False)
+ProfileName = Annotated[str, typer.Argument(metavar="PROFILE", help="smoke, laptop or paper")]
+
+
+@app.command()
+def data(profile: ProfileName) -> None:
+    """Fetch and check the data sets of a profile."""
+    from repsim.lab.data import load_dataset
+
+    for name in sorted({networks.dataset for networks in load_profile(profile).networks}):
+        dataset = load_dataset(name)
+        console.print(f"{name}: {len(dataset.train.labels)} training and {len(dataset.test.labels)} test images")
+
+
+@app.command()
+def train(
+    profile: ProfileName,
+    seed: Annotated[list[int] | None, typer.Option(help="Train only this seed; may be repeated.")] = None,
+    threads: Annotated[int, typer.Option(help="Threads per network; a resumed run must use the same.")] = 1,
+    held_out: Annotated[int, typer.Option(help="Hold out this many training images and score on them instead.")] = 0,
+) -> None:
+    """Train the networks of a profile that are missing."""
+    from repsim.lab.backend import configure
+
+    configure(threads)
+    from repsim.lab.store import profile_store
+    from repsim.lab.training import train_network
+
+    for group in load_profile(profile).networks:
+        networks = replace(group, recipe=replace(group.recipe, held_out=held_out)) if held_out else group
+        for one in (one for one in group.seeds if not seed or one in seed):
+            record = train_network(profile_store(profile), networks, one).record
+            kind = "held-out" if held_out else "test"
+            console.print(f"{record['name']}: {kind} accuracy {record[kind.replace('-', '_') + '_accuracy']:.2%}")
+
+
+@app.command()
+def measure(profile: ProfileName) -> None:
+    """Make the measurements of a profile that are missing: similarity tables, dimension, components, subspace."""
+    from repsim.lab.backend import configure
+
+    configure()
+    from repsim.lab import measurements
+
+    steps = [partial(measurements.tables, profile, one.name) for one in load_profile(profile).measures]
+    steps += [
+        partial(step, profile) for step in (measurements.dimension, measurements.components, measurements.subspace)
+    ]
+    for step in steps:
+        artefact = step()
+        console.print(f"{artefact.path.parent.name}/{artefact.path.name}: {artefact.record['seconds']} s")
+
+
+@app.command()
+def plan(profile: ProfileName) -> None:
+    """Print what a profile costs and what of it has been done; trains and measures nothing."""
+    from repsim.lab.planning import describe
+
+    console.print(describe(profile))
+
+
+@app.command()
+def execute(
+    notebook: Annotated[Path, typer.Argument(help="A notebook of the notebooks folder")],
+    profile: Annotated[str, typer.Option(help="smoke, laptop or paper")] = "laptop",
+    out: Annotated[Path, typer.Option(help="Where the executed notebook goes")] = Path("build/notebooks"),
+) -> None:
+    """Run one notebook on the results of a profile and stamp it with where it comes from."""
+    from repsim.lab.execution import execute as run
+
+    load_profile(profile)
+    run(notebook, profile, out if out.suffix == ".ipynb" else out / notebook.name)
+
+
+@app.command()
+def claims(
+    profile: ProfileName,
+    readme: Annotated[Path | None, typer.Option(help="Write the summary into this file")] = None,
+) -> None:
+    """Print the verdict of every claim, computed from what was measured."""
+    from repsim.lab import claims as verdicts
+
+    console.print(verdicts.summary(profile))
+    if readme:
+        verdicts.write_readme(readme, profile)
+
+
+@app.command()
+def stage(
+    profile: ProfileName,
+    executed: Annotated[Path, typer.Option(help="Folder of executed notebooks")] = Path("build/notebooks"),
+    target: Annotated[Path, typer.Option(help="Folder to make the book's sources in")] = Path("build/book"),
+) -> None:
+    """Put the sources of the book together: pages, executed notebooks, claims, data for download."""
+    from repsim.lab.staging import stage as assemble
+
+    assemble(profile, executed, target)
+
+
+def main() -> None:
+    """Run the command line; a foreseeable error is one sentence and exit status 1."""
+    try:
+        app()
+    except LabError as error:
+        console.print(f"[bold red]error:[/] {error}", soft_wrap=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

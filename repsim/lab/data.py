@@ -1,0 +1,223 @@
+"""CIFAR-10 and CIFAR-100 from their official binary archives, in an order that does not depend on the copy.
+
+The archives hold no pickles. Records are sorted by label, then bytes, so that every copy of the data, whatever the
+order of its records, gives the same arrays; an order-independent fingerprint proves that they are the same records.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from repsim.lab.errors import DataError, known
+from repsim.lab.paths import data_root
+
+IMAGE_BYTES = 3 * 32 * 32
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a data set comes from (MD5 as its home page gives it) and what its files must hold."""
+
+    archive: str
+    md5: str
+    folder: str
+    train_files: tuple[str, ...]
+    test_files: tuple[str, ...]
+    label_bytes: int
+    classes: int
+    fingerprints: dict[str, str]
+
+
+SOURCES = {
+    "cifar10": Source(
+        archive="cifar-10-binary.tar.gz",
+        md5="c32a1d4ab5d03f1284b67883e8d87530",
+        folder="cifar-10-batches-bin",
+        train_files=tuple(f"data_batch_{i}.bin" for i in range(1, 6)),
+        test_files=("test_batch.bin",),
+        label_bytes=1,
+        classes=10,
+        fingerprints={
+            "train": "55a61f79a40ece2ceda9fb5f9f7078f6ea2fc4952489cef56682bcf92cfcc260",
+            "test": "325704b01eb92e1e2a6215ae6a916bb7db7de054af0c496be1c7be2e0fcfbf5f",
+        },
+    ),
+    "cifar100": Source(
+        archive="cifar-100-binary.tar.gz",
+        md5="03b5dce01913d631647c71ecec9e9cb8",
+        folder="cifar-100-binary",
+        train_files=("train.bin",),
+        test_files=("test.bin",),
+        label_bytes=2,
+        classes=100,
+        fingerprints={
+            "train": "7077d87fc363f92dbf1245f13ba80561d7b33a96c79ad57168d49dc172aaa92b",
+            "test": "96adb3db8da7632dbb350559a17b9f585fab5b17675de5fc8f6761384196b294",
+        },
+    ),
+}
+DATASETS = (*SOURCES, "synthetic")
+SYNTHETIC_CLASSES = 4
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images (n, 32, 32, 3) and labels (n,), both uint8, in canonical order."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+    def examples(self, count: int) -> np.ndarray:
+        """Return the positions of the first `count` examples of a fixed random order of the split.
+
+        The order is the same everywhere, and a smaller selection is the beginning of a larger one.
+        """
+        if not 1 <= count <= len(self.labels):
+            raise DataError(f"examples: asked for {count} of the {len(self.labels)} examples of the split")
+        return np.random.default_rng(0).permutation(len(self.labels))[:count]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set; `mean` and `deviation` per channel are those of all training images, in units of pixel values."""
+
+    name: str
+    classes: int
+    train: Split
+    test: Split
+    fingerprint: str
+
+    def normalise(self, images: np.ndarray) -> np.ndarray:
+        """Return float32 images with the training set's mean 0 and deviation 1 in each channel."""
+        return (images.astype(np.float32) - self._moments[0]) / self._moments[1]
+
+    @property
+    def mean(self) -> np.ndarray:
+        """The mean of each channel, (3,) float32."""
+        return self._moments[0]
+
+    @property
+    def _moments(self) -> tuple[np.ndarray, np.ndarray]:
+        return _moments(self.fingerprint, self)
+
+
+_MOMENTS: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+
+
+def _moments(fingerprint: str, dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    if fingerprint not in _MOMENTS:
+        # Exact integer histogram moments: the same on every machine, whatever its order of summation.
+        counts = np.stack([np.bincount(dataset.train.images[..., c].ravel(), minlength=256) for c in range(3)])
+        values = np.arange(256)
+        total = counts.sum(axis=1)
+        mean = counts @ values / total
+        deviation = np.sqrt(counts @ values**2 / total - mean**2)
+        _MOMENTS[fingerprint] = mean.astype(np.float32), deviation.astype(np.float32)
+    return _MOMENTS[fingerprint]
+
+
+def fingerprint(records: np.ndarray) -> str:
+    """Return the SHA-256 of the sorted SHA-256 digests of the records: the same for every order of the same records."""
+    return hashlib.sha256(b"".join(sorted(hashlib.sha256(row).digest() for row in records))).hexdigest()
+
+
+def _download(name: str, source: Source) -> None:
+    """Fetch and unpack the official archive into the data folder."""
+    import pooch
+
+    try:
+        pooch.retrieve(
+            f"https://www.cs.toronto.edu/~kriz/{source.archive}",
+            known_hash=f"md5:{source.md5}",
+            fname=source.archive,
+            path=data_root(),
+            processor=pooch.Untar(extract_dir="."),
+            progressbar=True,
+        )
+    except Exception as error:  # every way a download can fail ends in the same advice
+        raise DataError(
+            f"{name} is neither in {data_root() / source.folder} nor could it be downloaded ({type(error).__name__}): "
+            f"put the official folder {source.folder} there, or name the folder that holds it in REPSIM_DATA."
+        ) from error
+
+
+def _read(name: str, source: Source, split: str) -> Split:
+    folder = data_root() / source.folder
+    names = source.train_files if split == "train" else source.test_files
+    width = source.label_bytes + IMAGE_BYTES
+    parts = []
+    for file in (folder / part for part in names):
+        if not file.exists():
+            raise DataError(f"{file} is missing; delete {folder} to have {name} fetched again")
+        content = np.fromfile(file, np.uint8)
+        if len(content) == 0 or len(content) % width:
+            raise DataError(f"{file} is damaged: {len(content)} bytes are no whole number of records of {width} bytes")
+        parts.append(content.reshape(-1, width))
+    records = np.concatenate(parts)
+    found = fingerprint(records)
+    if found != source.fingerprints[split]:
+        raise DataError(
+            f"{folder} is damaged: the fingerprint of its {split} records is {found}, "
+            f"expected {source.fingerprints[split]}"
+        )
+    labels = records[:, source.label_bytes - 1]
+    raw = [record[source.label_bytes :].tobytes() for record in records]
+    order = sorted(range(len(raw)), key=lambda i: (labels[i], raw[i]))
+    planes = records[order, source.label_bytes :].reshape(-1, 3, 32, 32)
+    return Split(np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), labels[order])
+
+
+def _synthetic(classes: int = SYNTHETIC_CLASSES, train: int = 512, test: int = 256) -> Dataset:
+    """Make small images of coloured blobs, one kind per class: what the smoke profile learns."""
+    rng = np.random.default_rng(20190515)
+    patterns = rng.uniform(0, 255, (classes, 4, 4, 3)).repeat(8, axis=1).repeat(8, axis=2)
+
+    def split(count: int) -> Split:
+        labels = np.sort(np.arange(count) % classes).astype(np.uint8)
+        noise = rng.normal(0, 60, (count, 32, 32, 3))
+        return Split(np.clip(patterns[labels] + noise, 0, 255).astype(np.uint8), labels)
+
+    parts = split(train), split(test)
+    digest = hashlib.sha256(b"".join(part.images.tobytes() + part.labels.tobytes() for part in parts)).hexdigest()
+    return Dataset("synthetic", classes, *parts, digest)
+
+
+def dataset_fingerprint(name: str) -> str:
+    """Return the fingerprint of a data set without reading it (made from that of its two splits)."""
+    if name == "synthetic":
+        return load_dataset(name).fingerprint
+    if name not in SOURCES:
+        raise DataError(known("data set", name, DATASETS))
+    return hashlib.sha256("".join(SOURCES[name].fingerprints[s] for s in ("train", "test")).encode()).hexdigest()
+
+
+def classes_of(name: str) -> int:
+    """Return the number of classes of a data set."""
+    if name not in DATASETS:
+        raise DataError(known("data set", name, DATASETS))
+    return SYNTHETIC_CLASSES if name == "synthetic" else SOURCES[name].classes
+
+
+@cache
+def load_dataset(name: str) -> Dataset:
+    """Return a data set, downloading it first if it is not there.
+
+    Raises
+    ------
+    DataError
+        If the name is unknown, the data is missing and cannot be fetched, or a file is truncated or altered.
+    """
+    if name == "synthetic":
+        return _synthetic()
+    if name not in SOURCES:
+        raise DataError(known("data set", name, DATASETS))
+    source = SOURCES[name]
+    if not (data_root() / source.folder).exists():
+        _download(name, source)
+    return Dataset(
+        name, source.classes, _read(name, source, "train"), _read(name, source, "test"), dataset_fingerprint(name)
+    )

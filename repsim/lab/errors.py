@@ -1,0 +1,30 @@
+"""The named errors of the experiments: each message says what was wrong and what would be right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class LabError(Exception):
+    """Base of every error that the experiments raise on purpose; the command line prints it without traceback."""
+
+
+class ProfileError(LabError):
+    """A profile that does not exist, or whose contents are not those of a profile."""
+
+
+class UnknownNetworkError(LabError):
+    """A network architecture that is not known."""
+
+
+class DataError(LabError):
+    """A data set that is missing, unreachable, truncated or altered."""
+
+
+class DamagedArtefactError(LabError):
+    """An artefact whose bytes are not those that its record promises."""
+
+
+def known(kind: str, name: object, names: Iterable[str]) -> str:
+    """Return the sentence for an unknown `name` of some `kind`, listing the known ones."""
+    return f"unknown {kind} {name!r}; known are: {', '.join(sorted(names))}"

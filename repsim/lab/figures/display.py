@@ -1,0 +1,89 @@
+"""Showing drawings and tables in a notebook so that they reach the book's pages with their descriptions."""
+
+from __future__ import annotations
+
+import html
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import matplotlib as mpl
+from IPython.display import Markdown, display
+
+from repsim.lab.figures.style import SETTINGS, Drawing
+
+# What may stand in a data address between quotation marks; a hash, a percent sign and angle brackets may not.
+_PLAIN = " !$'()*+,-./:;=?@[]_|~{}\n"
+
+
+def svg(drawing: Drawing) -> str:
+    """Return a drawing as SVG: the same drawing gives the same bytes on every day."""
+    buffer = io.StringIO()
+    with mpl.rc_context(SETTINGS):
+        drawing.figure.savefig(buffer, format="svg", dpi=150, metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()
+
+
+def show(drawing: Drawing, *, name: str, caption: str = "") -> None:
+    """Display a drawing as an image with its description as alternative text.
+
+    Parameters
+    ----------
+    drawing
+        What one of this package's functions returned.
+    name
+        Anchor of the figure on its page.
+    caption
+        A line below it.
+    """
+    image, alt = svg(drawing), html.escape(drawing.alt, quote=True)
+    # Letters are paths: the browser may enlarge the image on a wide screen and shrink it on a narrow one.
+    size = f"display:block;margin:0 auto;width:100%;max-width:{150 * drawing.figure.get_figwidth():.0f}px;height:auto"
+    below = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
+    source = "data:image/svg+xml," + quote(image, safe=_PLAIN).replace("\n", "%0A")
+    picture = f'<img src="{source}" alt="{alt}" style="{size}">'
+    text = f'<figure id="{html.escape(name)}" style="margin:0">{picture}{below}</figure>'
+    display({"text/html": text, "text/plain": drawing.alt}, raw=True)
+
+
+def show_table(
+    rows: Sequence[Mapping[str, Any]], columns: Mapping[str, tuple[str, Callable[[Any], str]]], *, caption: str = ""
+) -> None:
+    """Display rows as a table that can be scrolled sideways on a narrow screen.
+
+    Parameters
+    ----------
+    rows
+        Mappings; a row whose "bold" is true is set in bold.
+    columns
+        Key in the rows -> heading, and how to write a value. None is written as a dash.
+    caption
+        A line above it.
+    """
+    head = "".join(f'<th scope="col">{html.escape(heading)}</th>' for heading, _ in columns.values())
+    body = []
+    for row in rows:
+        cells = ["–" if row.get(key) is None else html.escape(write(row[key])) for key, (_, write) in columns.items()]
+        if row.get("bold"):
+            cells = [f"<strong>{cell}</strong>" for cell in cells]
+        body.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+    above = f"<caption>{html.escape(caption)}</caption>" if caption else ""
+    table = f'<table class="table">{above}<thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table>'
+    plain = "\n".join(", ".join(f"{heading}: {row.get(key)}" for key, (heading, _) in columns.items()) for row in rows)
+    text = f'<div style="overflow-x:auto" tabindex="0" role="region" aria-label="table">{table}</div>'
+    display({"text/html": text, "text/plain": plain}, raw=True)
+
+
+def say(text: str) -> None:
+    """Display a sentence with numbers in it as Markdown."""
+    display(Markdown(text))
+
+
+def number(value: Any) -> str:
+    """Write a number to three digits or so; anything else as it is."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, int) or value == 0:
+        return f"{value:g}"
+    return f"{value:.1e}" if abs(value) < 1e-3 else f"{value:.4g}" if abs(value) >= 1 else f"{value:.3f}"

@@ -1,0 +1,63 @@
+"""One look for all figures: narrow, so that they can be read on a telephone; colours for colour-blind readers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import seaborn as sns
+from matplotlib.figure import Figure
+
+import repsim
+
+WIDTH = 4.6  # inches; on a telephone 390 pixels wide the letters are then about 9 pixels high
+HEAT = "cividis"
+PALETTE = "colorblind"
+SETTINGS = {
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.labelsize": 9,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.fontsize": 8,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "svg.hashsalt": "repsim-revisited",
+    "svg.fonttype": "path",
+    "figure.constrained_layout.use": True,
+}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure and the sentence that stands for it where it cannot be seen."""
+
+    figure: Figure
+    alt: str
+
+
+@contextmanager
+def style(kind: str = "ticks") -> Iterator[None]:
+    """Draw in the book's look, leaving Matplotlib's own settings as they were."""
+    with sns.axes_style(kind), mpl.rc_context(SETTINGS), sns.color_palette(PALETTE):
+        yield
+
+
+def panels(rows: int, columns: int, height: float, **options: Any) -> tuple[Figure, np.ndarray]:
+    """Return a figure of the book's width with `rows` of `columns` axes, each row `height` inches high."""
+    figure = Figure(figsize=(WIDTH, rows * height), layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False, **options)
+
+
+def title(index: str) -> str:
+    """Return what figures and tables call an index."""
+    return repsim.get_index(index).title
+
+
+def short(layers: Any) -> list[str]:
+    """Return tick labels for layer names: numbers for convolutions, P for the pooling layer."""
+    return [name.removeprefix("conv") if name.startswith("conv") else name[0].upper() for name in layers]

@@ -1,0 +1,61 @@
+"""Sentences that every page has: which profile, when, on what machine, at what cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from repsim.lab.figures.display import number
+from repsim.lab.findings.theory import BOTH, claimed_invariances
+from repsim.lab.findings.training import cost
+from repsim.lab.profiles import load_profile
+
+
+def duration(hours: float) -> str:
+    """Write hours in the unit that suits them."""
+    if hours >= 1:
+        return f"{hours:.1f} hours"
+    return f"{60 * hours:.0f} minutes" if hours >= 1 / 60 else f"{3600 * hours:.0f} seconds"
+
+
+def cost_sentence(profile: str, records: Sequence[Mapping[str, Any]], what: str) -> str:
+    """Return Markdown that says what `records` (of one kind of artefact, called `what`) cost, and in which profile."""
+    found = cost(records)
+    machine = found["machine"]
+    versions = machine.get("versions", {})
+    named = ", ".join(
+        f"{name} {versions[name]}" for name in ("numpy", "keras", "tensorflow", "jax") if name in versions
+    )
+    system, cores, python = (machine.get(key, "?") for key in ("system", "processors", "python"))
+    memory = found["mebibytes"] / 1024
+    sentence = (
+        f"{what[0].upper() + what[1:]} took **{duration(found['hours'])}** and at most {memory:.1f} GiB of "
+        f"memory on {system} with {cores} processor cores (Python {python}, {named}); the last was finished on "
+        f"{found['last'][:10]}. Profile: `{profile}` ({load_profile(profile).title.split(': ', 1)[-1]})."
+    )
+    if profile == "smoke":
+        sentence += "\n\n**This is the smoke profile: it only shows that the chain works. Its numbers mean nothing.**"
+    return sentence
+
+
+def unchanged_by(index: str) -> str:
+    """Say which transformations of the features leave an index unchanged, as Table 1 claims."""
+    names = {"invertible": "invertible maps", "orthogonal": "rotations", "scaling": "a common factor"}
+    names["same subspace"] = "invertible maps that keep the subspace"
+    parts = [
+        names[kind] + ("" if arguments == BOTH else " of the predicting side")
+        for kind, arguments in claimed_invariances(index).items()
+        if arguments
+    ]
+    return ", ".join(parts) or "nothing"
+
+
+def thresholds_sentence(values: Mapping[str, Any]) -> str:
+    """Say what the values of claim F.3 are, or that the profile does not measure them."""
+    if not values:
+        return "This profile measures SVCCA at no other threshold."
+    return (
+        f"Of {values['thresholds']} combinations of threshold and statistic the best identifies "
+        f"**{number(values['largest_svcca'])} %** of the layers; linear CKA identifies "
+        f"{number(values['cka_linear'])} % on the same {values['examples']:,} examples."
+    )

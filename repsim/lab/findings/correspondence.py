@@ -1,0 +1,295 @@
+"""Figure 2, Table 2 and Figure F.3: whether layers of differently initialised networks find each other.
+
+Tables are (m, m, L, L): [a, b, i, j] is the index of layer i of network a with layer j of network b.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import kendalltau
+
+import repsim
+
+Array = NDArray[np.float64]
+
+ASYMMETRIC = ("pwcca", "linear_regression")
+
+# Columns of Table 2 in the paper's order: index, claim, the paper's value in percent.
+TABLE_2 = (
+    ("cca_mean", "S1", 1.4),
+    ("cca_r2", "S2", 10.6),
+    ("svcca_mean", "S3", 9.9),
+    ("svcca_r2", "S4", 15.1),
+    ("pwcca", "S5", 11.1),
+    ("linear_regression", "S6", 45.4),
+    ("hsic_linear", "S7", 22.2),
+    ("cka_linear", "S8", 99.3),
+    ("cka_rbf_0.2", "S9", 80.6),
+    ("cka_rbf_0.4", "S10", 99.1),
+    ("cka_rbf_0.8", "S11", 99.3),
+)
+CCA_KINDS = ("cca_mean", "cca_r2", "svcca_mean", "svcca_r2", "pwcca")
+CCA_TYPE = (*CCA_KINDS, "linear_regression")  # those that Theorem 1 makes constant where a layer is too wide
+NOT_CKA = (*CCA_TYPE, "hsic_linear")
+FIGURE_2 = {
+    "F2a": "cka_linear",
+    "F2b": "cka_rbf_0.4",
+    "F2c": "cca_r2",
+    "F2d": "svcca_mean",
+    "F2e": "svcca_r2",
+    "F2f": "linear_regression",
+}
+FIGURE_2_PANELS = ("cca_r2", "linear_regression", "svcca_mean", "svcca_r2", "cka_linear", "cka_rbf_0.4")
+FIGURE_F3 = (
+    "svcca_r2_0.5",
+    "svcca_r2_0.6",
+    "svcca_r2_0.7",
+    "svcca_r2_0.8",
+    "svcca_r2_0.9",
+    "svcca_r2",
+    "svcca_mean_0.9",
+    "svcca_mean",
+)
+
+
+def mean_map(table: Array) -> Array:
+    """Return the (L, L) mean over all ordered pairs of different networks."""
+    return np.asarray(table[~np.eye(len(table), dtype=bool)].mean(axis=0))
+
+
+def map_values(table: Array) -> dict[str, Any]:
+    """Return how far the mean map's best matches follow the diagonal.
+
+    `diagonal_rows` counts the layers of the first network whose best match in the other is the same layer;
+    `diagonal_columns` takes the layers of the second network, which differs for asymmetric indexes; `tau` is
+    Kendall's tau-b between layers and best matches, 0 where all layers have the same match.
+    """
+    similarities = mean_map(table)
+    matches = repsim.best_match(similarities)
+    return {
+        "diagonal_rows": repsim.diagonal_matches(similarities),
+        "diagonal_columns": repsim.diagonal_matches(similarities.T),
+        "rows": len(similarities),
+        "tau": match_path_tau(matches),
+    }
+
+
+def match_path_tau(matches: Sequence[int] | NDArray[np.intp]) -> float:
+    """Return Kendall's tau-b between the layers and their best matches."""
+    if len(set(np.asarray(matches).tolist())) == 1:
+        return 0.0
+    return float(kendalltau(np.arange(len(matches)), matches).statistic)
+
+
+def score(table: Array, index: str, *, pool: bool = True, symmetrise: bool | None = None) -> repsim.Jackknife:
+    """Return the identification accuracy of an index with its jackknife error.
+
+    Parameters
+    ----------
+    table
+        (m, m, L, L).
+    index
+        Its name: asymmetric indexes are added to themselves with the roles exchanged, as in the paper.
+    pool
+        Whether the last layer takes part.
+    symmetrise
+        Overrides what `index` implies.
+    """
+    layers = range(table.shape[-1] if pool else table.shape[-1] - 1)
+    exchanged = index in ASYMMETRIC if symmetrise is None else symmetrise
+    return repsim.jackknife(table, symmetrise=exchanged, layers=list(layers))
+
+
+def p_value(first: tuple[str, Array], second: tuple[str, Array]) -> float:
+    """Return the two-sided p-value of two indexes, given as (name, table), identifying layers equally well."""
+    exchanged = first[0] in ASYMMETRIC, second[0] in ASYMMETRIC
+    return repsim.jackknife_z_test(first[1], second[1], symmetrise=exchanged).p_value
+
+
+def saturated_layers(layers: Sequence[str], features: Sequence[int], examples: int) -> list[str]:
+    """Return the layers that can fill the space of the centred examples, where CCA-type indexes are constant."""
+    return [layer for layer, count in zip(layers, features, strict=True) if count >= examples - 1]
+
+
+class Tables:
+    """The similarity tables of a profile's measures, by index.
+
+    Parameters
+    ----------
+    measures
+        Artefacts of :func:`repsim.lab.measurements.tables`, by name of the measure.
+    """
+
+    def __init__(self, measures: Mapping[str, Any]) -> None:
+        self.records = {name: artefact.record for name, artefact in measures.items()}
+        self.arrays = {name: artefact.arrays() for name, artefact in measures.items()}
+
+    def measure(self, index: str, split: str = "train") -> str | None:
+        """Return the measure with the most examples of a split that has an index, None if there is none."""
+        having = [
+            name for name, record in self.records.items() if record["split"] == split and index in record["indexes"]
+        ]
+        return max(having, key=lambda name: self.records[name]["examples"], default=None)
+
+    def get(self, index: str, split: str = "train") -> Array | None:
+        """Return the table of an index on as many examples of the split as there are, None if it was not made."""
+        name = self.measure(index, split)
+        return None if name is None else self.arrays[name][index]
+
+    def beside(self, index: str, other: str) -> Array | None:
+        """Return the table of `index` on the same examples as `other`, else on as many as there are."""
+        name = self.measure(other)
+        if name is not None and index in self.records[name]["indexes"]:
+            return self.arrays[name][index]
+        return self.get(index)
+
+    def examples(self, index: str, split: str = "train") -> int | None:
+        """Return the number of examples behind :meth:`get`."""
+        name = self.measure(index, split)
+        return None if name is None else int(self.records[name]["examples"])
+
+    def layers(self) -> list[str]:
+        """Return the names of the compared layers."""
+        return list(next(iter(self.records.values()))["layers"])
+
+    def saturated(self, index: str) -> list[str]:
+        """Return the layers where a CCA-type index says nothing, being as wide as there were examples."""
+        name = self.measure(index)
+        if name is None or index not in CCA_TYPE and not index.startswith("svcca"):
+            return []
+        record = self.records[name]
+        return saturated_layers(record["layers"], record["features"], record["examples"])
+
+
+def available(tables: Tables, indexes: Sequence[str], split: str = "train") -> dict[str, Array]:
+    """Return the table of each of the indexes that was measured on a split."""
+    found = {index: tables.get(index, split) for index in indexes}
+    return {index: table for index, table in found.items() if table is not None}
+
+
+def table_2(tables: Tables) -> list[dict[str, Any]]:
+    """Return the rows of Table 2, percent: ours beside the paper's, and the variants that the paper leaves out.
+
+    `p` compares with the best index; `bold` says that it does not differ significantly from it.
+    """
+    found = available(tables, [index for index, _, _ in TABLE_2])
+    tested = available(tables, list(found), "test")
+    best = max(found, key=lambda index: score(found[index], index).estimate)
+    rows = []
+    for index, claim, paper in TABLE_2:
+        if index not in found:
+            continue
+        table, asymmetric = found[index], index in ASYMMETRIC
+        scored, p = score(table, index), p_value((best, found[best]), (index, table))
+        rows.append(
+            {
+                "index": index,
+                "claim": claim,
+                "paper": paper,
+                "accuracy": 100 * scored.estimate,
+                "standard_error": 100 * scored.standard_error,
+                "p": p,
+                "bold": p >= 0.05,
+                "examples": tables.examples(index),
+                "saturated": tables.saturated(index),
+                "ties": repsim.identify(table, symmetrise=asymmetric).ties,
+                "without_pool": 100 * score(table, index, pool=False).estimate,
+                "unsymmetrised": 100 * score(table, index, symmetrise=False).estimate if asymmetric else None,
+                "test": 100 * score(tested[index], index).estimate if index in tested else None,
+            }
+        )
+    return rows
+
+
+def figure_2(tables: Tables) -> dict[str, dict[str, Any]]:
+    """Measure claims F2a to F2f, those whose index was measured; the CKA ones with debiased CKA beside it."""
+    found = {}
+    for claim, index in FIGURE_2.items():
+        table = tables.get(index)
+        if table is not None:
+            found[claim] = map_values(table) | {"examples": tables.examples(index)}
+    debiased = tables.get("cka_linear_debiased")
+    if debiased is not None and "F2a" in found:
+        found["F2a"]["diagonal_rows_debiased"] = map_values(debiased)["diagonal_rows"]
+    return found
+
+
+def table_2_claims(tables: Tables) -> dict[str, dict[str, Any]]:
+    """Measure claims S1 to S14, those whose indexes were measured. Accuracies and errors are in percent."""
+    found = available(tables, [index for index, _, _ in TABLE_2])
+    scored = {index: score(table, index) for index, table in found.items()}
+    percent = {index: 100 * entry.estimate for index, entry in scored.items()}
+    claims: dict[str, dict[str, Any]] = {
+        claim: {
+            "accuracy": percent[index],
+            "standard_error": 100 * scored[index].standard_error,
+            "examples": tables.examples(index),
+        }
+        for index, claim, _ in TABLE_2
+        if index in found
+    }
+
+    def p(first: str, second: str) -> float:
+        return p_value((first, found[first]), (second, found[second]))
+
+    if {"cka_linear", *NOT_CKA} <= found.keys():
+        claims["S12"] = {
+            "largest_p": max(p("cka_linear", index) for index in NOT_CKA),
+            "smallest_lead": min(percent["cka_linear"] - percent[index] for index in NOT_CKA),
+        }
+    if {"cka_linear", "cka_rbf_0.2", "cka_rbf_0.4", "cka_rbf_0.8"} <= found.keys():
+        claims["S13"] = {
+            "p_linear_04": p("cka_linear", "cka_rbf_0.4"),
+            "p_linear_08": p("cka_linear", "cka_rbf_0.8"),
+            "p_04_08": p("cka_rbf_0.4", "cka_rbf_0.8"),
+            "p_02_04": p("cka_rbf_0.2", "cka_rbf_0.4"),
+            "lead_04_over_02": percent["cka_rbf_0.4"] - percent["cka_rbf_0.2"],
+        }
+    if set(NOT_CKA) <= found.keys():
+        claims["S14"] = {
+            "linear_regression": percent["linear_regression"],
+            "hsic_linear": percent["hsic_linear"],
+            "largest_cca_kind": max(percent[index] for index in CCA_KINDS),
+        }
+    return claims
+
+
+def debiasing(tables: Tables) -> list[dict[str, Any]]:
+    """Return biased beside debiased linear CKA on each split, accuracies and errors in percent."""
+    rows = []
+    for split in ("train", "test"):
+        for index, table in available(tables, ("cka_linear", "cka_linear_debiased"), split).items():
+            scored = score(table, index)
+            rows.append(
+                {
+                    "index": index,
+                    "split": split,
+                    "examples": tables.examples(index, split),
+                    "accuracy": 100 * scored.estimate,
+                    "standard_error": 100 * scored.standard_error,
+                    "diagonal_rows": map_values(table)["diagonal_rows"],
+                    "mean_diagonal": float(np.diag(mean_map(table)).mean()),
+                }
+            )
+    return rows
+
+
+def figure_f3(tables: Tables) -> dict[str, Any]:
+    """Measure claim F.3: the best SVCCA threshold beside linear CKA on the same examples, percent."""
+    found = {index: 100 * score(table, index).estimate for index, table in available(tables, FIGURE_F3).items()}
+    if not found:
+        return {}
+    best = max(found, key=lambda index: found[index])
+    linear = tables.beside("cka_linear", best)
+    if linear is None:
+        return {}
+    return {
+        "largest_svcca": found[best],
+        "cka_linear": 100 * score(linear, "cka_linear").estimate,
+        "thresholds": len(found),
+        "examples": tables.examples(best),
+    }

@@ -1,0 +1,262 @@
+"""What needs no trained network: Theorem 1, equations 10 to 14, the limits of canonical ridge, Table 1.
+
+Every function draws its own random data from a seed and returns the measured quantities of one claim.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import repsim
+
+Array = NDArray[np.float64]
+Values = dict[str, Any]
+
+CCA = ("cca_r2", "cca_mean")
+
+
+def index_values(x: Array, ys: Sequence[Array], indexes: Sequence[str]) -> dict[str, Array]:
+    """Return each index of `x` with each of `ys`, without the warning that a representation fills its space."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", repsim.RankSaturationWarning)
+        found = repsim.pairwise([x], list(ys), index=list(indexes))
+    return {name: np.asarray(found[name])[0] for name in indexes}
+
+
+def relative_change(value: float, reference: float) -> float:
+    """Return abs(value - reference) in units of abs(reference)."""
+    return abs(value - reference) / max(abs(reference), np.finfo(float).tiny)
+
+
+def _kinds(rng: np.random.Generator, n: int, x: Array) -> list[Array]:
+    """Return five kinds of third representation: narrow, wide, heavy-tailed, one-hot classes, noisy copy of x."""
+    return [
+        rng.normal(size=(n, 5)),
+        rng.normal(size=(n, 3 * n)),
+        rng.standard_t(2, size=(n, 20)),
+        np.eye(10)[rng.integers(10, size=n)],
+        x[:, :20] + rng.normal(size=(n, 20)),
+    ]
+
+
+def theorem_1(n: int = 100, p: int = 200, pairs: int = 20) -> Values:
+    """Measure claim T1: wide representations X, Y cannot be told apart by a CCA-type index, whatever Z is."""
+    rng = np.random.default_rng(1)
+    largest = dict.fromkeys(CCA, 0.0)
+    for _ in range(pairs):
+        x, y = rng.normal(size=(2, n, p))
+        kinds = _kinds(rng, n, x)
+        with_x, with_y = index_values(x, kinds, CCA), index_values(y, kinds, CCA)
+        for name in CCA:
+            largest[name] = max(largest[name], float(np.abs(with_x[name] - with_y[name]).max()))
+    return {"largest_difference": max(largest.values()), **{f"largest_difference_{k}": v for k, v in largest.items()}}
+
+
+def full_rank_is_one(n: int = 100, p: int = 200, pairs: int = 20) -> Values:
+    """Measure claim T2: CCA of two unrelated representations of rank n - 1 is 1."""
+    rng = np.random.default_rng(2)
+    largest = 0.0
+    for _ in range(pairs):
+        x, y = rng.normal(size=(2, n, p))
+        largest = max(largest, *(abs(float(v[0]) - 1) for v in index_values(x, [y], CCA).values()))
+    return {"largest_deviation": largest}
+
+
+def cka_tells_related(n: int = 100, p: int = 200, draws: int = 100) -> Values:
+    """Measure claim T3: in how many draws CKA of X with a noisy copy exceeds that with an unrelated one."""
+    rng = np.random.default_rng(3)
+    names = ("cka_linear", "cka_linear_debiased")
+    higher = dict.fromkeys(names, 0)
+    for _ in range(draws):
+        x, noise, unrelated = rng.normal(size=(3, n, p))
+        for name, (related, other) in index_values(x, [x + noise, unrelated], names).items():
+            higher[name] += int(related > other)
+    return {"draws": draws, "higher": higher["cka_linear"], "higher_debiased": higher["cka_linear_debiased"]}
+
+
+def _centred(x: Array) -> Array:
+    return x - x.mean(axis=0)
+
+
+def _bases(x: Array) -> tuple[Array, Array]:
+    """Return the left singular vectors of the centred x and the eigenvalues of its Gram matrix."""
+    u, s, _ = np.linalg.svd(_centred(x), full_matrices=False)
+    return u, s**2
+
+
+def _related_pairs(seed: int, count: int, n: int = 60, p1: int = 8, p2: int = 12) -> Iterator[tuple[Array, Array]]:
+    """Yield random pairs, p1 <= p2, that share a part of their signal and whose features differ in scale."""
+    rng = np.random.default_rng(seed)
+    for _ in range(count):
+        shared = rng.normal(size=(n, 4))
+        x = (shared @ rng.normal(size=(4, p1)) + rng.normal(size=(n, p1))) * np.geomspace(0.2, 5, p1)
+        y = (shared @ rng.normal(size=(4, p2)) + rng.normal(size=(n, p2))) * np.geomspace(5, 0.2, p2)
+        yield x, y
+
+
+def _equation_11(x: Array, y: Array) -> tuple[float, float]:
+    (ux, _), (uy, _) = _bases(x), _bases(y)
+    return repsim.cca(x, y, statistic="r2"), repsim.cka(ux, uy) * np.sqrt(y.shape[1] / x.shape[1])
+
+
+def _equation_12(x: Array, y: Array) -> tuple[float, float]:
+    (_, weights), (uy, _) = _bases(x), _bases(y)
+    factor = np.sqrt(y.shape[1]) * np.linalg.norm(weights) / weights.sum()  # as printed: sqrt(p1), a misprint
+    return repsim.linear_regression(x, y), repsim.cka(x, uy) * factor
+
+
+def _equation_13(x: Array, y: Array) -> tuple[float, float]:
+    (ux, _), (uy, _) = _bases(x), _bases(y)
+    return repsim.cca(x, y, statistic="r2"), float(((ux.T @ uy) ** 2).sum()) / x.shape[1]
+
+
+def _equation_14(x: Array, y: Array) -> tuple[float, float]:
+    (ux, wx), (uy, wy) = _bases(x), _bases(y)
+    return repsim.cka(x, y), float(wx @ (ux.T @ uy) ** 2 @ wy / (np.linalg.norm(wx) * np.linalg.norm(wy)))
+
+
+def _equation_10(x: Array, y: Array) -> tuple[float, float]:
+    (ux, _), (uy, _) = _bases(x), _bases(y)
+    left, rho, _ = np.linalg.svd(ux.T @ uy, full_matrices=False)
+    weights = (((ux @ left).T @ _centred(x)) ** 2).sum(axis=1)
+    return repsim.linear_regression(x, y), float(weights @ rho**2 / weights.sum())
+
+
+EQUATIONS = {"T4": _equation_11, "T5": _equation_12, "T6": _equation_13, "T7": _equation_14, "T8": _equation_10}
+
+
+def equation(claim: str, pairs: int = 100) -> Values:
+    """Measure claim T4 to T8: the largest relative error between the two sides of an equation."""
+    sides = (EQUATIONS[claim](x, y) for x, y in _related_pairs(4, pairs))
+    return {"relative_error": float(max(relative_change(left, right) for left, right in sides))}
+
+
+def ridge_limits(pairs: int = 20) -> Values:
+    """Measure claim T9: canonical ridge tends to CCA, to regression and to CKA."""
+    largest = dict.fromkeys(("cca", "regression", "cka"), 0.0)
+    for x, y in _related_pairs(9, pairs):
+        (_, wx), (_, wy) = _bases(x), _bases(y)
+        small_x, small_y, large_x, large_y = 1e-9 * wx[0], 1e-9 * wy[0], 1e9 * wx[0], 1e9 * wy[0]
+        cca = repsim.canonical_ridge(x, y, kappa_x=small_x, kappa_y=small_y, normaliser="first")
+        regression = repsim.canonical_ridge(x, y, kappa_x=large_x, kappa_y=small_y, normaliser="first")
+        cka = repsim.canonical_ridge(x, y, kappa_x=large_x, kappa_y=large_y, normaliser="cosine")
+        found = {
+            "cca": (cca, repsim.cca(x, y)),
+            "regression": (regression, repsim.linear_regression(x, y)),
+            "cka": (cka, repsim.cka(x, y)),
+        }
+        largest = {name: max(largest[name], relative_change(*sides)) for name, sides in found.items()}
+    return {"relative_error": max(largest.values()), **{f"relative_error_{k}": v for k, v in largest.items()}}
+
+
+def wide_rbf_is_linear(pairs: int = 20) -> Values:
+    """Measure claim T19: RBF CKA at 100 times the median distance beside linear CKA."""
+    differences = [
+        abs(repsim.cka(x, y, kernel="rbf", bandwidth=100.0) - repsim.cka(x, y)) for x, y in _related_pairs(19, pairs)
+    ]
+    return {"largest_difference": float(max(differences))}
+
+
+BOTH = ("x", "y")
+# The rows of Table 1. What each claims to be unchanged by stands in the registry, `repsim.INDEXES`.
+TABLE_1 = {
+    "T10": "linear_regression",
+    "T11": "cca_r2",
+    "T12": "cca_mean",
+    "T13": "svcca_r2",
+    "T14": "svcca_mean",
+    "T15": "pwcca",
+    "T16": "hsic_linear",
+    "T17": "cka_linear",
+    "T18": "cka_rbf_0.4",
+}
+
+
+def claimed_invariances(index: str) -> dict[str, tuple[str, ...]]:
+    """Return for each transformation the arguments that it may be applied to without changing the index."""
+    entry = repsim.get_index(index)
+    linear = entry.invertible_linear
+    same = {"same subspace": BOTH} if linear == "same subspace" else {}
+    return same | {
+        "invertible": {"yes": BOTH, "second": ("y",)}.get(linear, ()),
+        "orthogonal": BOTH if entry.orthogonal else (),
+        "scaling": BOTH if entry.isotropic_scaling else (),
+    }
+
+
+def _orthogonal(rng: np.random.Generator, p: int) -> Array:
+    return np.linalg.qr(rng.normal(size=(p, p)))[0]
+
+
+def _within_subspace(rng: np.random.Generator, x: Array) -> Array:
+    """Return an invertible map of x that mixes its principal components within those that SVCCA keeps."""
+    _, s, vt = np.linalg.svd(_centred(x), full_matrices=False)
+    kept = int(np.searchsorted(np.cumsum(s**2) / (s**2).sum(), 0.99)) + 1
+    mixing = _orthogonal(rng, kept) * rng.uniform(0.8, 1.2, kept) @ _orthogonal(rng, kept)
+    # The kept ones come out nearly equal in size and the others negligible, so the same ones are kept again.
+    middle = np.diag(np.full(len(s), 0.01))
+    middle[:kept, :kept] = mixing
+    return vt.T / s @ middle @ vt
+
+
+def _transformed(rng: np.random.Generator, kind: str, x: Array) -> Array:
+    p = x.shape[1]
+    if kind == "scaling":
+        return 13.37 * x
+    if kind == "orthogonal":
+        return x @ _orthogonal(rng, p)
+    if kind == "same subspace":
+        return x @ _within_subspace(rng, x)
+    return x @ (_orthogonal(rng, p) * np.geomspace(0.1, 10, p)) @ _orthogonal(rng, p)
+
+
+def invariances(claim: str, draws: int = 20) -> dict[str, dict[str, float]]:
+    """Return the largest relative change of the index of a claim T10 to T18, per transformation and argument."""
+    index = TABLE_1[claim]
+    claimed = claimed_invariances(index)
+    rng = np.random.default_rng(10)
+    largest = {kind: dict.fromkeys(BOTH, 0.0) for kind in claimed}
+    for x, y in _related_pairs(10, draws, n=100):
+        (reference,) = index_values(x, [y], [index])[index]
+        for kind in claimed:
+            x_changed, y_changed = (_transformed(rng, kind, z) for z in (x, y))
+            found = {
+                "x": index_values(x_changed, [y], [index])[index][0],
+                "y": index_values(x, [y_changed], [index])[index][0],
+            }
+            for side, value in found.items():
+                largest[kind][side] = max(largest[kind][side], relative_change(float(value), float(reference)))
+    return largest
+
+
+def table_1_row(claim: str, draws: int = 20) -> Values:
+    """Measure claim T10 to T18: largest change under what is claimed, least of the changes under what is denied.
+
+    A row of which nothing is denied has a denied change of None.
+    """
+    claimed, found = claimed_invariances(TABLE_1[claim]), invariances(claim, draws)
+    kept = [found[kind][side] for kind, sides in claimed.items() for side in sides]
+    denied = [
+        max(change for side, change in found[kind].items() if side not in sides)
+        for kind, sides in claimed.items()
+        if sides != BOTH
+    ]
+    return {"claimed_change": max(kept), "denied_change": min(denied) if denied else None}
+
+
+def without_networks() -> dict[str, Values]:
+    """Measure all claims that need no trained network, T1 to T19."""
+    return {
+        "T1": theorem_1(),
+        "T2": full_rank_is_one(),
+        "T3": cka_tells_related(),
+        **{claim: equation(claim) for claim in EQUATIONS},
+        "T9": ridge_limits(),
+        **{claim: table_1_row(claim) for claim in TABLE_1},
+        "T19": wide_rbf_is_linear(),
+    }

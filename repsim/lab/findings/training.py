@@ -1,0 +1,38 @@
+"""How accurate the networks are, and what they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+PAPER_TINY_10 = 89.4
+
+
+def paper_accuracy(records: Sequence[Mapping[str, Any]]) -> float | None:
+    """Return the paper's mean test accuracy, percent, None for an architecture that the paper does not have."""
+    return {"tiny10": PAPER_TINY_10}.get(records[0]["inputs"]["architecture"])
+
+
+def accuracies(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Measure claim A1 from the networks' records: mean test accuracy, percent, and its spread over seeds."""
+    found = 100 * np.array([record["test_accuracy"] for record in records], np.float64)
+    return {
+        "accuracy": float(found.mean()),
+        "deviation": float(found.std(ddof=1)) if len(found) > 1 else 0.0,
+        "lowest": float(found.min()),
+        "highest": float(found.max()),
+        "networks": len(found),
+    }
+
+
+def cost(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what making artefacts cost in all: hours, the largest memory in MiB, machine, and when it ended."""
+    first = records[0]
+    return {
+        "hours": sum(float(record.get("seconds", 0)) for record in records) / 3600,
+        "mebibytes": max(int(record.get("peak_memory_mib", 0)) for record in records),
+        "machine": first.get("machine", {}),
+        "last": max(str(record.get("made", "")) for record in records),
+    }

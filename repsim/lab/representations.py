@@ -1,0 +1,92 @@
+"""Activations of a trained network on named examples, streamed to memory-mapped float32 files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from repsim.lab.data import Dataset, load_dataset
+from repsim.lab.layers import LAYERS
+from repsim.lab.paths import cache_root
+from repsim.lab.store import Artefact, write_json
+
+VERSION = 1
+BATCH = 500
+
+
+def selected_images(dataset: Dataset, split: str, count: int) -> np.ndarray:
+    """Return the first `count` images (uint8) of the fixed random order of a split, "train" or "test"."""
+    part = {"train": dataset.train, "test": dataset.test}[split]
+    return part.images[part.examples(count)]
+
+
+def selected_labels(dataset: Dataset, split: str, count: int) -> np.ndarray:
+    """Return the labels that belong to :func:`selected_images`."""
+    part = {"train": dataset.train, "test": dataset.test}[split]
+    return part.labels[part.examples(count)]
+
+
+def representations(
+    network: Artefact, split: str, count: int, layers: tuple[str, ...] | None = None
+) -> dict[str, np.ndarray]:
+    """Return a network's representations of the first `count` examples of a split.
+
+    Parameters
+    ----------
+    network
+        The network's weights.
+    split, count
+        "train" or "test", and how many examples of its fixed random order.
+    layers
+        The wanted layers; None: all of them.
+
+    Returns
+    -------
+    dict
+        Read-only memory-mapped float32 arrays (count, features), flattened over space; computed and written to the
+        cache unless they are there, at no more than :data:`BATCH` examples in memory.
+    """
+    architecture = network.record["inputs"]["architecture"]
+    wanted = layers or LAYERS[architecture]
+    folder = cache_root() / "representations" / f"v{VERSION}-{network.sha256[:16]}-{split}-{count}"
+    missing = [layer for layer in wanted if not (folder / f"{layer}.npy").exists()]
+    if missing:
+        _write(network, split, count, missing, folder)
+    return {layer: np.load(folder / f"{layer}.npy", mmap_mode="r", allow_pickle=False) for layer in wanted}
+
+
+def _write(network: Artefact, split: str, count: int, layers: list[str], folder: Path) -> None:
+
+    from repsim.lab.networks import representation_model  # only now is a backend needed
+    from repsim.lab.training import load_network
+
+    recorded: dict[str, Any] = network.record["inputs"]
+    dataset = load_dataset(recorded["dataset"])
+    images = selected_images(dataset, split, count)
+    model = representation_model(load_network(network), recorded["architecture"])
+    positions = [LAYERS[recorded["architecture"]].index(layer) for layer in layers]
+    folder.mkdir(parents=True, exist_ok=True)
+    parts, files = [folder / f".{layer}.{os.getpid()}.part" for layer in layers], []
+    try:
+        for start in range(0, count, BATCH):
+            outputs = [
+                np.asarray(output) for output in model(dataset.normalise(images[start : start + BATCH]), training=False)
+            ]
+            for slot, position in enumerate(positions):
+                block = outputs[position].reshape(len(images[start : start + BATCH]), -1)
+                if start == 0:
+                    files.append(np.lib.format.open_memmap(parts[slot], "w+", np.float32, (count, block.shape[1])))
+                files[slot][start : start + len(block)] = block
+        for part, file, layer in zip(parts, files, layers, strict=True):
+            file.flush()
+            os.replace(part, folder / f"{layer}.npy")
+        write_json(
+            folder / "about.json",
+            {"network": network.path.name, "sha256": network.sha256, "split": split, "examples": count},
+        )
+    finally:
+        for part in parts:
+            part.unlink(missing_ok=True)

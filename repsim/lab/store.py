@@ -1,0 +1,222 @@
+"""Artefacts addressed by what they were made from, written atomically, checked when read.
+
+An artefact is one ``.npz`` file of arrays with a JSON record beside it. Its file name ends in the first twelve
+digits of the SHA-256 of its *inputs* (step, version of the step, recipe, seed, hashes of the artefacts before it),
+so that a changed recipe makes a new artefact and never touches an old one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import resource
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+
+from repsim.lab.errors import DamagedArtefactError
+from repsim.lab.paths import results_root
+
+Arrays = dict[str, np.ndarray]
+VERSIONED = ("numpy", "scipy", "keras", "tensorflow", "jax", "repsim-revisited")
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """One file of arrays and the record of how it was made."""
+
+    path: Path
+    record: dict[str, Any]
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the file, by which later artefacts name this one as an input."""
+        return str(self.record["sha256"])
+
+    def arrays(self) -> Arrays:
+        """Read the arrays, after checking the file against its record.
+
+        Raises
+        ------
+        DamagedArtefactError
+            If the file is missing or its SHA-256 is not the recorded one.
+        """
+        check(self.path, self.sha256)
+        with np.load(self.path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check(path: Path, expected: str) -> None:
+    """Raise DamagedArtefactError unless the file at `path` has the `expected` SHA-256."""
+    found = digest(path) if path.exists() else "no file"
+    if found != expected:
+        raise DamagedArtefactError(
+            f"{path} is damaged: expected SHA-256 {expected}, found {found}. "
+            f"Restore it, or delete it together with {record_path(path).name} to have it made again."
+        )
+
+
+def record_path(path: Path) -> Path:
+    """Return where the record of the artefact at `path` stands."""
+    return path.with_suffix(".json")
+
+
+def key(inputs: Mapping[str, Any]) -> str:
+    """Return the address of what is made from `inputs`: the SHA-256 of their canonical JSON."""
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def write_atomically(path: Path, write: Callable[[Any], None]) -> None:
+    """Write a file through `write(binary file)` so that `path` is either complete or as it was before."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON, atomically."""
+    write_atomically(path, lambda file: file.write((json.dumps(value, indent=1, sort_keys=True) + "\n").encode()))
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write `arrays` as a compressed ``.npz`` file, atomically; the same arrays give the same bytes."""
+    write_atomically(path, lambda file: np.savez_compressed(file, allow_pickle=False, **arrays))
+
+
+def machine() -> dict[str, Any]:
+    """Return what a record says of the machine and the versions."""
+    versions = {}
+    for name in VERSIONED:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "processors": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "python": platform.python_version(),
+        "versions": versions,
+    }
+
+
+def peak_memory_mib() -> int:
+    """Return the largest resident memory that this process has had, in MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak // (1 << 20) if sys.platform == "darwin" else peak // (1 << 10)
+
+
+class Store:
+    """The artefacts of one profile.
+
+    Parameters
+    ----------
+    folder
+        Where the artefacts lie; see :func:`profile_store` for the usual place.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+
+    def path(self, step: str, name: str, inputs: Mapping[str, Any]) -> Path:
+        """Return the file of the artefact `name` of `step` made from `inputs`."""
+        return self.folder / step / f"{name}-{key({'step': step, **inputs})[:12]}.npz"
+
+    def find(self, step: str, name: str, inputs: Mapping[str, Any]) -> Artefact | None:
+        """Return the artefact if it has been made, else None.
+
+        Raises
+        ------
+        DamagedArtefactError
+            If it has been made but its file is missing or altered, or its record cannot be read.
+        """
+        path = self.path(step, name, inputs)
+        if not record_path(path).exists():
+            return None
+        try:
+            record = json.loads(record_path(path).read_text())
+            expected = record["sha256"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise DamagedArtefactError(
+                f"{record_path(path)} is damaged: not the record of an artefact ({error})"
+            ) from None
+        check(path, expected)
+        return Artefact(path, record)
+
+    def get(
+        self,
+        step: str,
+        name: str,
+        inputs: Mapping[str, Any],
+        make: Callable[[], tuple[Mapping[str, np.ndarray], Mapping[str, Any]]],
+    ) -> Artefact:
+        """Return the artefact, making it if it is missing.
+
+        Parameters
+        ----------
+        step, name
+            Folder and readable part of the file name.
+        inputs
+            Everything the artefact depends on, as JSON values.
+        make
+            Called without arguments when the artefact is missing; returns its arrays and what the record should
+            say beside the usual facts. Of several processes that ask at once, one makes it and the others wait.
+        """
+        found = self.find(step, name, inputs)
+        if found is not None:
+            return found
+        path = self.path(step, name, inputs)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_name(f".{path.stem}.lock")):
+            found = self.find(step, name, inputs)
+            if found is not None:
+                return found
+            start = time.perf_counter()
+            arrays, facts = make()
+            write_arrays(path, arrays)
+            record = {
+                "step": step,
+                "name": name,
+                "inputs": dict(inputs),
+                "sha256": digest(path),
+                "bytes": path.stat().st_size,
+                "seconds": round(time.perf_counter() - start, 1),
+                "peak_memory_mib": peak_memory_mib(),
+                "made": datetime.now(UTC).isoformat(timespec="seconds"),
+                "machine": machine(),
+                **facts,
+            }
+            write_json(record_path(path), record)
+        return Artefact(path, record)
+
+
+def profile_store(profile: str) -> Store:
+    """Return the store of a profile's results."""
+    return Store(results_root() / profile)

@@ -1,0 +1,197 @@
+"""Training one network: NumPy-side augmentation, a cosine schedule, a checkpoint per epoch, bitwise resume."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from repsim.lab.data import Dataset, Split, classes_of, load_dataset
+from repsim.lab.errors import DamagedArtefactError
+from repsim.lab.networks import build
+from repsim.lab.paths import cache_root
+from repsim.lab.profiles import Networks, Recipe
+from repsim.lab.progress import progress_bar
+from repsim.lab.store import Artefact, Store, key, write_arrays
+from repsim.lab.weights import STEP, artefact_name, inputs
+
+
+def train_network(store: Store, networks: Networks, seed: int, *, quiet: bool = False) -> Artefact:
+    """Return a trained network's weights, training it if they are missing.
+
+    A run that was killed goes on from the last complete epoch and ends with bitwise the same weights, on the same
+    machine with the same number of threads, as one that was not.
+    """
+    wanted = inputs(networks, seed)
+    name = artefact_name(networks, seed)
+    checkpoint = cache_root() / "checkpoints" / f"{name}-{key(wanted)[:12]}.npz"
+
+    def make() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        return _train(networks, seed, checkpoint, quiet=quiet)
+
+    artefact = store.get(STEP, name, wanted, make)
+    checkpoint.unlink(missing_ok=True)
+    return artefact
+
+
+def load_network(artefact: Artefact) -> keras.Model:
+    """Return the network of an artefact, in float32, with its weights."""
+    recorded = artefact.record["inputs"]
+    model = build(recorded["architecture"], classes_of(recorded["dataset"]))
+    set_weights(model, artefact.arrays())
+    return model
+
+
+def get_weights(model: keras.Model) -> dict[str, np.ndarray]:
+    """Return a model's weights and moving statistics by their paths."""
+    return {weight.path: np.asarray(weight) for weight in model.weights}
+
+
+def set_weights(model: keras.Model, arrays: dict[str, np.ndarray]) -> None:
+    """Set a model's weights from arrays named by their paths."""
+    for weight in model.weights:
+        weight.assign(arrays[weight.path])
+
+
+def evaluate(model: keras.Model, dataset: Dataset, split: Split, batch: int = 500) -> tuple[float, float]:
+    """Return the accuracy (a fraction) and the mean cross-entropy (nats) of a network on a split."""
+    logits = model.predict(dataset.normalise(split.images), batch_size=batch, verbose=0).astype(np.float64)
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    log_likelihood = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    rows = np.arange(len(logits))
+    return float((logits.argmax(1) == split.labels).mean()), float(-log_likelihood[rows, split.labels].mean())
+
+
+def hold_out(split: Split, count: int) -> tuple[Split, Split]:
+    """Return the split without, and only with, the last `count` examples of its fixed random order."""
+    order = split.examples(len(split.labels))
+    kept, held = np.sort(order[: len(order) - count]), np.sort(order[len(order) - count :])
+    return Split(split.images[kept], split.labels[kept]), Split(split.images[held], split.labels[held])
+
+
+def batches(
+    dataset: Dataset, split: Split, recipe: Recipe, seed: int, epoch: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield one epoch of shuffled, shifted and flipped batches: normalised float32 images, and labels.
+
+    The random numbers depend on the seed and the epoch only, so that an epoch can be repeated after a kill. Images
+    are shifted by up to ``recipe.shift`` pixels each way, the mean colour coming in at the border; what does not
+    fill a last batch is left out.
+    """
+    rng = np.random.default_rng([seed, epoch])
+    steps = len(split.labels) // recipe.batch
+    order = rng.permutation(len(split.labels))[: steps * recipe.batch].reshape(steps, recipe.batch)
+    margin, size = recipe.shift, split.images.shape[1]
+    rows = rng.integers(0, 2 * margin + 1, order.shape)
+    columns = rng.integers(0, 2 * margin + 1, order.shape)
+    flips = (rng.random(order.shape) < 0.5) & recipe.flip
+    padded = _padded(dataset, split, margin)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (size, size), axis=(1, 2))
+    for step in range(steps):
+        images = windows[order[step], rows[step], columns[step]].transpose(0, 2, 3, 1)
+        images = np.where(flips[step][:, None, None, None], images[:, :, ::-1], images)
+        yield dataset.normalise(images), split.labels[order[step]].astype(np.int32)
+
+
+_PADDED: dict[tuple[int, int], np.ndarray] = {}
+
+
+def _padded(dataset: Dataset, split: Split, margin: int) -> np.ndarray:
+    """Return the images with a border of the mean colour, made once per split and margin."""
+    if (found := _PADDED.get((id(split), margin))) is not None:
+        return found
+    padded = np.empty((len(split.images), *(n + 2 * margin for n in split.images.shape[1:3]), 3), np.uint8)
+    padded[:] = dataset.mean.round().astype(np.uint8)
+    padded[:, margin : margin + split.images.shape[1], margin : margin + split.images.shape[2]] = split.images
+    _PADDED.clear()
+    _PADDED[id(split), margin] = padded
+    return padded
+
+
+def compiled(networks: Networks, classes: int, steps_per_epoch: int, seed: int) -> keras.Model:
+    """Return a new network, initialised from `seed` and compiled with the recipe's optimiser."""
+    recipe = networks.recipe
+    keras.utils.set_random_seed(seed)
+    model = build(networks.architecture, classes, recipe.precision)
+    warmup = recipe.warmup_epochs * steps_per_epoch
+    rate = keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0,
+        warmup_target=recipe.peak_rate,
+        warmup_steps=warmup,
+        decay_steps=recipe.epochs * steps_per_epoch - warmup,
+    )
+    optimizer = keras.optimizers.SGD(
+        rate, momentum=recipe.momentum, nesterov=True, weight_decay=recipe.weight_decay or None
+    )
+    if recipe.weight_decay:
+        optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    model.compile(
+        optimizer,
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+        jit_compile="auto" if keras.backend.backend() != "tensorflow" else False,  # XLA is slower on the CPU
+    )
+    optimizer.build(model.trainable_variables)
+    return model
+
+
+def _train(
+    networks: Networks, seed: int, checkpoint: Path, *, quiet: bool
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    recipe = networks.recipe
+    dataset = load_dataset(networks.dataset)
+    training, held = hold_out(dataset.train, recipe.held_out) if recipe.held_out else (dataset.train, None)
+    model = compiled(networks, dataset.classes, len(training.labels) // recipe.batch, seed)
+    done, history = _resume(model, checkpoint)
+    with progress_bar(artefact_name(networks, seed), quiet=quiet) as report:
+        report(done, recipe.epochs)
+        for epoch in range(done, recipe.epochs):
+            model.reset_metrics()
+            for images, labels in batches(dataset, training, recipe, seed, epoch):
+                loss, accuracy = model.train_on_batch(images, labels)
+            history = np.append(history, [[float(loss), float(accuracy)]], axis=0)
+            _save(model, checkpoint, history)
+            report(epoch + 1, recipe.epochs)
+    final = build(networks.architecture, dataset.classes)
+    weights = get_weights(model)
+    set_weights(final, weights)
+    test_accuracy, test_loss = evaluate(final, dataset, dataset.test) if held is None else (None, None)
+    facts: dict[str, Any] = {
+        "history": {"loss": history[:, 0].round(5).tolist(), "accuracy": history[:, 1].round(5).tolist()},
+        "parameters": int(model.count_params()),
+        "backend": keras.backend.backend(),
+    }
+    if held is None:
+        facts |= {"test_accuracy": test_accuracy, "test_loss": test_loss}
+    else:
+        facts |= dict(zip(("held_out_accuracy", "held_out_loss"), evaluate(final, dataset, held), strict=True))
+    return weights, facts
+
+
+def _save(model: keras.Model, checkpoint: Path, history: np.ndarray) -> None:
+    """Write weights, optimiser state and history so that the next epoch can follow."""
+    optimizer = {f"optimizer/{i}": np.asarray(v) for i, v in enumerate(model.optimizer.variables)}
+    write_arrays(checkpoint, {**get_weights(model), **optimizer, "history": history})
+
+
+def _resume(model: keras.Model, checkpoint: Path) -> tuple[int, np.ndarray]:
+    """Set the model to the last checkpoint, if there is one; return the number of epochs done and the history."""
+    if not checkpoint.exists():
+        return 0, np.empty((0, 2))
+    try:
+        with np.load(checkpoint, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        set_weights(model, arrays)
+        for i, variable in enumerate(model.optimizer.variables):
+            variable.assign(arrays[f"optimizer/{i}"])
+    except Exception as error:
+        aside = checkpoint.with_suffix(".damaged")
+        shutil.move(checkpoint, aside)
+        raise DamagedArtefactError(
+            f"{checkpoint} is damaged ({error}); it was moved to {aside.name}: run again to train from the beginning."
+        ) from error
+    return len(arrays["history"]), arrays["history"]

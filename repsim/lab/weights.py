@@ -1,0 +1,34 @@
+"""The artefacts that hold trained networks: what they depend on and where they are. Needs no backend."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from repsim.lab.data import dataset_fingerprint
+from repsim.lab.profiles import Networks
+from repsim.lab.store import Artefact, Store
+
+STEP = "networks"
+VERSION = 1  # raise it when the same inputs would give other weights
+
+
+def inputs(networks: Networks, seed: int) -> dict[str, Any]:
+    """Return everything that the weights of one network depend on."""
+    return {
+        "version": VERSION,
+        "architecture": networks.architecture,
+        "dataset": networks.dataset,
+        "data": dataset_fingerprint(networks.dataset),
+        "recipe": networks.recipe.inputs(),
+        "seed": seed,
+    }
+
+
+def artefact_name(networks: Networks, seed: int) -> str:
+    """Return the readable part of the weights' file name."""
+    return f"{networks.architecture}-{networks.dataset}-seed{seed}"
+
+
+def find_network(store: Store, networks: Networks, seed: int) -> Artefact | None:
+    """Return a trained network's weights, or None if it has not been trained."""
+    return store.find(STEP, artefact_name(networks, seed), inputs(networks, seed))

@@ -1,0 +1,130 @@
+"""Data: canonical order, fingerprints, refusals by name."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from repsim.lab import data
+from repsim.lab.errors import DataError
+
+
+@pytest.fixture
+def tiny(tmp_path, monkeypatch):
+    """A data set in the official layout: 5 files of 20 training records and one of 10 test records."""
+    rng = np.random.default_rng(1)
+    records = rng.integers(0, 256, (110, 3073), dtype=np.uint8)
+    records[:, 0] = rng.integers(0, 10, 110)
+    source = data.SOURCES["cifar10"]
+    prints = {"train": data.fingerprint(records[:100]), "test": data.fingerprint(records[100:])}
+    monkeypatch.setitem(data.SOURCES, "cifar10", data.Source(**{**source.__dict__, "fingerprints": prints}))
+    monkeypatch.setenv("REPSIM_DATA", str(tmp_path / "data"))
+    data.load_dataset.cache_clear()
+
+    def write(order):
+        folder = tmp_path / "data" / source.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, part in enumerate(np.split(records[:100][order], 5), start=1):
+            (folder / f"data_batch_{number}.bin").write_bytes(part.tobytes())
+        (folder / "test_batch.bin").write_bytes(records[100:].tobytes())
+        return folder
+
+    yield write
+    data.load_dataset.cache_clear()
+
+
+def test_order_of_the_copy_does_not_matter(tiny):
+    tiny(np.arange(100))
+    first = data.load_dataset("cifar10")
+    data.load_dataset.cache_clear()
+    tiny(np.random.default_rng(2).permutation(100))
+    second = data.load_dataset("cifar10")
+    np.testing.assert_array_equal(first.train.images, second.train.images)
+    np.testing.assert_array_equal(first.train.labels, second.train.labels)
+    assert (np.diff(first.train.labels.astype(int)) >= 0).all()
+
+
+def test_pixels_are_in_place(tiny):
+    folder = tiny(np.arange(100))
+    record = np.fromfile(folder / "test_batch.bin", np.uint8).reshape(-1, 3073)[4]
+    images = data.load_dataset("cifar10").test.images
+    wanted = record[1:].reshape(3, 32, 32)
+    assert any((image[..., channel] == wanted[channel]).all() for image in images for channel in [1])
+    matches = [image for image in images if (image[..., 0] == wanted[0]).all()]
+    np.testing.assert_array_equal(matches[0][..., 2], wanted[2])
+
+
+def test_truncated_file_is_refused_by_name(tiny):
+    folder = tiny(np.arange(100))
+    file = folder / "data_batch_3.bin"
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(DataError, match="data_batch_3.bin is damaged"):
+        data.load_dataset("cifar10")
+
+
+def test_altered_file_is_refused_with_both_fingerprints(tiny):
+    folder = tiny(np.arange(100))
+    file = folder / "test_batch.bin"
+    content = bytearray(file.read_bytes())
+    content[5000] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(DataError, match="fingerprint of its test records is .*, expected"):
+        data.load_dataset("cifar10")
+    assert file.read_bytes() == bytes(content)
+
+
+def test_missing_file_is_refused_by_name(tiny):
+    (tiny(np.arange(100)) / "test_batch.bin").unlink()
+    with pytest.raises(DataError, match="test_batch.bin is missing"):
+        data.load_dataset("cifar10")
+
+
+def test_unreachable_data_is_one_sentence(monkeypatch, tmp_path):
+    import pooch
+
+    def refuse(*args, **kwargs):
+        raise ConnectionError("no route")
+
+    monkeypatch.setattr(pooch, "retrieve", refuse)
+    monkeypatch.setenv("REPSIM_DATA", str(tmp_path / "nowhere"))
+    data.load_dataset.cache_clear()
+    with pytest.raises(DataError, match="REPSIM_DATA") as error:
+        data.load_dataset("cifar10")
+    assert str(error.value).count("\n") == 0
+    assert "cifar-10-batches-bin" in str(error.value)
+
+
+def test_unknown_data_set_lists_the_known_ones():
+    with pytest.raises(DataError, match="known are: cifar10, cifar100, synthetic"):
+        data.load_dataset("mnist")
+
+
+def test_selections_are_nested_and_within_range():
+    split = data.load_dataset("synthetic").train
+    np.testing.assert_array_equal(split.examples(10), split.examples(200)[:10])
+    for count in (0, 513):
+        with pytest.raises(DataError, match=f"asked for {count} of the 512"):
+            split.examples(count)
+
+
+def test_normalised_training_set_has_mean_zero_and_deviation_one():
+    dataset = data.load_dataset("synthetic")
+    images = dataset.normalise(dataset.train.images).astype(np.float64)
+    np.testing.assert_allclose(images.mean((0, 1, 2)), 0, atol=1e-5)
+    np.testing.assert_allclose(images.std((0, 1, 2)), 1, atol=1e-5)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("name", "mean", "classes"),
+    [
+        ("cifar10", [125.30691805, 122.95039414, 113.86538318], 10),
+        ("cifar100", [129.30416561, 124.0699627, 112.43405006], 100),
+    ],
+)
+def test_the_real_data(real_data, name, mean, classes):
+    dataset = data.load_dataset(name)
+    assert dataset.train.images.shape == (50000, 32, 32, 3)
+    assert dataset.test.images.shape == (10000, 32, 32, 3)
+    np.testing.assert_allclose(dataset.train.images.mean((0, 1, 2)), mean, rtol=1e-7)
+    assert np.bincount(dataset.train.labels).tolist() == [50000 // classes] * classes

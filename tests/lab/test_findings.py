@@ -1,0 +1,318 @@
+"""The numbers behind the claims, on made-up arrays whose answers are known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+import repsim
+from repsim.lab import findings
+from repsim.lab.findings import components, correspondence, dimension, subspace, theory, training
+
+LAYERS = [*(f"conv{i}" for i in range(1, 9)), "pool"]
+
+
+@dataclass
+class Made:
+    """What stands for an artefact of the store."""
+
+    record: dict[str, Any]
+    values: dict[str, np.ndarray]
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        return self.values
+
+
+def made(name: str, split: str, examples: int, tables: dict[str, np.ndarray]) -> Made:
+    features = [16384, 16384, 8192, 8192, 8192, 4096, 2304, 2304, 64]
+    record = {"split": split, "examples": examples, "indexes": list(tables), "layers": LAYERS, "features": features}
+    return Made(record, tables)
+
+
+def table(found: float, m: int = 6, seed: int = 0) -> np.ndarray:
+    """Similarities of which about the fraction `found` has its largest entry of the row on the diagonal."""
+    rng = np.random.default_rng(seed)
+    values = rng.uniform(0, 0.5, (m, m, 9, 9))
+    hit = rng.random((m, m, 9)) < found
+    values[..., np.arange(9), np.arange(9)] = np.where(hit, 0.9, -0.1)
+    return values
+
+
+@pytest.fixture
+def tables() -> findings.Tables:
+    rates = {index: paper / 100 for index, _, paper in findings.TABLE_2}
+    made_up = {index: table(rate, seed=number) for number, (index, rate) in enumerate(rates.items())}
+    products = {k: v for k, v in made_up.items() if k.startswith(("cka", "hsic"))}
+    singular = {k: v for k, v in made_up.items() if k not in products} | {
+        "cka_linear": table(0.8),
+        "svcca_r2_0.5": table(0.3),
+        "svcca_mean_0.9": table(0.05),
+    }
+    products["cka_linear_debiased"] = table(1.0)
+    return findings.Tables(
+        {
+            "train": made("train", "train", 20000, products),
+            "singular": made("singular", "train", 4000, singular),
+            "test": made("test", "test", 10000, {"cka_linear": table(0.5), "cka_rbf_0.4": table(1.0)}),
+        }
+    )
+
+
+# -- no network needed
+
+
+@pytest.mark.parametrize("claim", ["T4", "T5", "T6", "T7", "T8"])
+def test_the_equations_hold(claim):
+    assert theory.equation(claim, pairs=10)["relative_error"] < 1e-10
+
+
+def test_the_misprinted_factor_of_equation_12_does_not_hold():
+    x, y = next(theory._related_pairs(4, 1))
+    ours, papers = theory._equation_12(x, y)
+    assert abs(ours - papers * np.sqrt(x.shape[1] / y.shape[1])) > 0.01
+
+
+def test_theorem_1_and_its_consequence_hold():
+    found = theory.theorem_1(n=40, p=80, pairs=3)
+    assert found["largest_difference"] < 1e-8
+    assert found["largest_difference"] == max(found["largest_difference_cca_r2"], found["largest_difference_cca_mean"])
+    assert theory.full_rank_is_one(n=40, p=80, pairs=3)["largest_deviation"] < 1e-8
+
+
+def test_theorem_1_needs_wide_representations():
+    assert theory.theorem_1(n=80, p=40, pairs=1)["largest_difference"] > 1e-3
+
+
+def test_cka_tells_related_from_unrelated():
+    assert theory.cka_tells_related(n=60, p=120, draws=5) == {"draws": 5, "higher": 5, "higher_debiased": 5}
+
+
+def test_ridge_and_bandwidth_limits_hold():
+    assert theory.ridge_limits(pairs=3)["relative_error"] < 1e-4
+    assert theory.wide_rbf_is_linear(pairs=3)["largest_difference"] < 1e-3
+
+
+@pytest.mark.parametrize("claim", theory.TABLE_1)
+def test_table_1_holds(claim):
+    found = theory.table_1_row(claim, draws=5)
+    assert found["claimed_change"] < 1e-6
+    denied = any(sides != theory.BOTH for sides in theory.claimed_invariances(theory.TABLE_1[claim]).values())
+    assert (found["denied_change"] is not None) == denied
+    assert not denied or found["denied_change"] > 1e-2
+
+
+def test_regression_is_invariant_in_the_predicting_side_only():
+    assert theory.claimed_invariances("linear_regression")["invertible"] == ("y",)
+    changes = theory.invariances("T10", draws=3)["invertible"]
+    assert changes["y"] < 1e-6 < 1e-2 < changes["x"]
+
+
+def test_all_claims_without_networks_are_measured():
+    assert list(findings.without_networks()) == [f"T{i}" for i in range(1, 20)]
+
+
+# -- dimension
+
+
+def test_random_widths_show_where_cca_fails():
+    found = dimension.random_widths(n=40, ratios=(0.1, 2.0), draws=2)
+    assert found["ratio"].tolist() == [0.1, 2.0]
+    assert found["related_cca_r2"][0] - found["unrelated_cca_r2"][0] > 0.2
+    assert found["unrelated_cca_r2"][1] == pytest.approx(1)
+    assert found["related_cka_linear_debiased"][1] - found["unrelated_cka_linear_debiased"][1] > 0.2
+
+
+def test_meaningful_range():
+    arrays = {
+        "features": np.array([10, 1000]),
+        "examples": np.array([100, 200]),
+        "same_a": np.array([[0.9, 0.9], [0.9, 1.0]]),
+        "shuffled_a": np.array([[0.1, 0.1], [0.9, 0.5]]),
+        "same_b": np.full((2, 2), 0.5),
+        "shuffled_b": np.full((2, 2), 0.5),
+    }
+    a, b = dimension.meaningful_range(arrays, ["a", "b"])
+    assert a == {"index": "a", "meaningful": 0.75, "features_per_example": 5.0, "largest_shuffled": 0.9}
+    assert (b["meaningful"], b["features_per_example"]) == (0.0, 0.0)
+
+
+# -- Figure 1
+
+
+def test_components_that_are_turned_and_flipped_agree():
+    a = np.random.default_rng(0).normal(size=(200, 2)) * [3, 1]
+    turn = np.array([[0.6, -0.8], [-0.8, -0.6]])
+    assert components.explained(a, a @ turn + 5)[0] == pytest.approx(1)
+    plain, scaled = components.explained(a, 2 * a @ turn)
+    assert plain == pytest.approx(0)
+    assert scaled == pytest.approx(1)
+
+
+def test_figure_1_values():
+    rng = np.random.default_rng(1)
+    scores = rng.normal(size=(500, 2)) + 0.1 * rng.normal(size=(4, 500, 2))
+    found = findings.figure_1(scores)
+    assert found["r2"] > 0.95
+    assert found["r2_shuffled"] < 0.01
+    assert (found["pairs"], found["examples"]) == (6, 500)
+
+
+# -- Figure 2, Table 2, Figure F.3
+
+
+def test_the_mean_map_leaves_out_self_pairs():
+    values = np.ones((3, 3, 9, 9))
+    values[range(3), range(3)] = 100
+    assert (correspondence.mean_map(values) == 1).all()
+
+
+def test_map_values_of_a_diagonal_and_of_a_shifted_map():
+    clear = np.broadcast_to(np.eye(9), (3, 3, 9, 9))
+    assert findings.map_values(clear) == {"diagonal_rows": 9, "diagonal_columns": 9, "rows": 9, "tau": 1.0}
+    shifted = np.broadcast_to(np.roll(np.eye(9), 1, axis=1), (3, 3, 9, 9))
+    assert findings.map_values(shifted)["diagonal_rows"] == 0
+    constant = np.broadcast_to(np.eye(9)[[4]], (3, 3, 9, 9))
+    assert findings.map_values(constant)["diagonal_rows"] == 1
+    assert findings.map_values(constant)["tau"] == 0.0
+
+
+def test_an_asymmetric_map_has_other_columns_than_rows():
+    values = np.broadcast_to(np.arange(9.0)[:, None] + np.eye(9) / 2, (3, 3, 9, 9))
+    found = findings.map_values(values)
+    assert (found["diagonal_rows"], found["diagonal_columns"]) == (9, 1)
+
+
+def test_scores_symmetrise_what_is_asymmetric():
+    values = table(0.5)
+    expected = repsim.identification_accuracy(values, symmetrise=True)
+    assert findings.score(values, "pwcca").estimate == expected
+    assert findings.score(values, "cka_linear").estimate == repsim.identification_accuracy(values)
+    without = repsim.identification_accuracy(values[:, :, :-1, :-1])
+    assert findings.score(values, "cka_linear", pool=False).estimate == without
+
+
+def test_tables_take_the_most_examples_of_a_split(tables):
+    assert tables.measure("cka_linear") == "train"
+    assert tables.examples("cca_r2") == 4000
+    assert tables.measure("cka_linear", "test") == "test"
+    assert tables.get("nothing") is None
+    assert tables.layers() == LAYERS
+    np.testing.assert_array_equal(tables.beside("cka_linear", "cca_r2"), table(0.8))
+
+
+def test_saturated_layers_are_marked_for_cca_type_indexes_only(tables):
+    assert tables.saturated("cca_r2") == [f"conv{i}" for i in range(1, 7)]
+    assert tables.saturated("svcca_r2_0.5") == tables.saturated("linear_regression") == tables.saturated("cca_r2")
+    assert tables.saturated("cka_linear") == []
+    assert findings.saturated_layers(["a", "b"], [99, 98], 100) == ["a"]
+
+
+def test_table_2_has_the_papers_rows(tables):
+    rows = findings.table_2(tables)
+    assert [row["index"] for row in rows] == [index for index, _, _ in findings.TABLE_2]
+    by_index = {row["index"]: row for row in rows}
+    assert by_index["cka_linear"]["accuracy"] > 95
+    assert by_index["cka_linear"]["bold"]
+    assert not by_index["cca_mean"]["bold"]
+    assert by_index["cka_linear"]["unsymmetrised"] is None
+    assert by_index["pwcca"]["unsymmetrised"] is not None
+    assert by_index["cka_rbf_0.4"]["test"] == 100
+    assert by_index["cca_r2"]["test"] is None
+
+
+def test_table_2_claims(tables):
+    claims = findings.table_2_claims(tables)
+    assert list(claims) == [f"S{i}" for i in range(1, 15)]
+    assert claims["S8"]["examples"] == 20000
+    assert claims["S12"]["largest_p"] < 0.05
+    assert claims["S12"]["smallest_lead"] > 0
+    assert claims["S13"]["p_02_04"] < 0.05
+    assert claims["S14"]["linear_regression"] > claims["S14"]["hsic_linear"]
+
+
+def test_figure_2_claims(tables):
+    claims = findings.figure_2(tables)
+    assert list(claims) == [f"F2{letter}" for letter in "abcdef"]
+    assert claims["F2a"]["diagonal_rows"] == claims["F2a"]["diagonal_rows_debiased"] == 9
+    assert "diagonal_rows_debiased" not in claims["F2b"]
+
+
+def test_figure_f3_compares_on_the_same_examples(tables):
+    found = findings.figure_f3(tables)
+    assert found["thresholds"] == 4
+    assert found["examples"] == 4000
+    assert found["largest_svcca"] == pytest.approx(100 * findings.score(table(0.3), "svcca_r2").estimate)
+    assert found["cka_linear"] == pytest.approx(100 * findings.score(table(0.8), "cka_linear").estimate)
+
+
+def test_debiasing_stands_beside(tables):
+    rows = findings.debiasing(tables)
+    assert [(row["index"], row["split"]) for row in rows] == [
+        ("cka_linear", "train"),
+        ("cka_linear_debiased", "train"),
+        ("cka_linear", "test"),
+    ]
+
+
+def test_a_profile_with_few_indexes_gives_what_it_can():
+    few = findings.Tables({"train": made("train", "train", 400, {"cka_linear": table(1.0, m=3)})})
+    assert list(findings.table_2_claims(few)) == ["S8"]
+    assert list(findings.figure_2(few)) == ["F2a"]
+    assert findings.figure_f3(few) == {}
+    assert [row["index"] for row in findings.table_2(few)] == ["cka_linear"]
+
+
+# -- Figure 8
+
+
+def shared(counts: dict[str, int], k: int = 40, pairs: int = 6) -> dict[str, np.ndarray]:
+    cosines = {
+        f"cosine_{name}": np.tile(np.where(np.arange(k) < n, 0.95, 0.2), (pairs, 1)) for name, n in counts.items()
+    }
+    return cosines | {"features": np.array([1000] * (len(counts) - 1) + [64])}
+
+
+def test_shared_dimension_counts_up_to_the_first_fall():
+    assert subspace.shared_dimension(np.array([0.9, 0.8, 0.4, 0.9])) == (2, True)
+    assert subspace.shared_dimension(np.array([0.9, 0.8])) == (2, False)
+    assert subspace.shared_dimension(np.array([0.9, np.nan])) == (1, True)
+
+
+def test_figure_8_values():
+    found = findings.figure_8(shared({"conv1": 20, "conv8": 5, "pool": 10}), ["conv1", "conv8", "pool"], 500)
+    assert found["F8a"] == {"smallest_cosine": 0.95, "eigenvectors": 5, "examples": 500}
+    assert found["F8b"]["dimension"] == 10
+    assert found["F8c"]["largest_fraction"] == 0.02
+    assert found["F8c"]["largest_dimension"] == 20
+
+
+def test_a_dimension_beyond_what_was_measured_counts_as_the_largest_possible():
+    conv, pool = findings.shared_dimensions(shared({"conv1": 40, "pool": 10}), ["conv1", "pool"], 500)
+    assert (conv["dimension"], conv["found"], conv["fraction"]) == (40, False, 0.499)
+    assert pool["found"]
+
+
+# -- accuracy and cost
+
+
+def test_accuracies_and_cost():
+    records = [
+        {
+            "test_accuracy": a,
+            "inputs": {"architecture": "tiny10"},
+            "seconds": 1800,
+            "peak_memory_mib": 100 * a,
+            "made": d,
+        }
+        for a, d in ((0.89, "2026-01-02"), (0.90, "2026-01-01"))
+    ]
+    found = training.accuracies(records)
+    assert found["accuracy"] == pytest.approx(89.5)
+    assert found["deviation"] == pytest.approx(np.sqrt(0.5))
+    assert training.paper_accuracy(records) == 89.4
+    assert training.cost(records)["hours"] == 1.0
+    assert training.cost(records)["last"] == "2026-01-02"
+    assert training.paper_accuracy([{"inputs": {"architecture": "nano10"}}]) is None

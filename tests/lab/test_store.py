@@ -1,0 +1,144 @@
+"""Artefacts: addressed by their inputs, atomic, checked, made once."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from repsim.lab.errors import DamagedArtefactError
+from repsim.lab.store import Store, digest, key, record_path, write_arrays, write_atomically
+
+INPUTS = {"version": 1, "seed": 3}
+
+
+def make():
+    return {"a": np.arange(6.0).reshape(2, 3)}, {"note": "made"}
+
+
+def test_made_once_then_found(tmp_path):
+    store, calls = Store(tmp_path), []
+
+    def counted():
+        calls.append(1)
+        return make()
+
+    first = store.get("step", "name", INPUTS, counted)
+    again = store.get("step", "name", INPUTS, counted)
+    assert len(calls) == 1
+    np.testing.assert_array_equal(again.arrays()["a"], np.arange(6.0).reshape(2, 3))
+    assert first.record["sha256"] == again.sha256 == digest(first.path)
+    assert first.record["note"] == "made"
+    assert first.record["inputs"] == INPUTS
+
+
+@pytest.mark.parametrize("other", [{"version": 2, "seed": 3}, {"version": 1, "seed": 4}, {"version": 1}])
+def test_other_inputs_have_another_address(tmp_path, other):
+    store = Store(tmp_path)
+    assert store.path("step", "name", INPUTS) != store.path("step", "name", other)
+    assert store.find("step", "name", other) is None
+
+
+def test_address_does_not_depend_on_the_order_of_inputs():
+    assert key({"a": 1, "b": [1, 2]}) == key({"b": [1, 2], "a": 1})
+
+
+def test_same_arrays_same_bytes(tmp_path):
+    for name in ("one.npz", "two.npz"):
+        write_arrays(tmp_path / name, {"a": np.eye(3), "b": np.zeros(2, np.float32)})
+    assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
+
+
+def test_every_altered_byte_is_refused_by_name(tmp_path):
+    store = Store(tmp_path)
+    artefact = store.get("step", "name", INPUTS, make)
+    content = artefact.path.read_bytes()
+    for position in range(0, len(content), 17):
+        damaged = bytearray(content)
+        damaged[position] ^= 1
+        artefact.path.write_bytes(damaged)
+        with pytest.raises(DamagedArtefactError, match="expected SHA-256") as error:
+            store.get("step", "name", INPUTS, make)
+        assert str(artefact.path) in str(error.value)
+        assert digest(artefact.path) in str(error.value)
+    artefact.path.write_bytes(content)
+    assert store.get("step", "name", INPUTS, make).sha256 == artefact.sha256
+
+
+def test_missing_file_is_refused(tmp_path):
+    artefact = Store(tmp_path).get("step", "name", INPUTS, make)
+    artefact.path.unlink()
+    with pytest.raises(DamagedArtefactError, match="no file"):
+        Store(tmp_path).find("step", "name", INPUTS)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"sha256": '])
+def test_damaged_record_is_refused(tmp_path, content):
+    artefact = Store(tmp_path).get("step", "name", INPUTS, make)
+    record_path(artefact.path).write_text(content)
+    with pytest.raises(DamagedArtefactError, match=record_path(artefact.path).name):
+        Store(tmp_path).find("step", "name", INPUTS)
+
+
+def test_failed_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "file"
+    write_atomically(path, lambda file: file.write(b"old"))
+
+    def fail(file):
+        file.write(b"half of the new")
+        raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError):
+        write_atomically(path, fail)
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_no_pickle_is_read(tmp_path):
+    artefact = Store(tmp_path).get("step", "name", INPUTS, make)
+    np.savez(artefact.path, a=np.array([{"an": "object"}], dtype=object))
+    record = json.loads(record_path(artefact.path).read_text()) | {"sha256": digest(artefact.path)}
+    record_path(artefact.path).write_text(json.dumps(record))
+    with pytest.raises(ValueError, match="allow_pickle"):
+        Store(tmp_path).find("step", "name", INPUTS).arrays()
+
+
+SLOW_MAKER = """
+import sys, time, numpy as np
+from pathlib import Path
+from repsim.lab.store import Store
+def make():
+    with open(sys.argv[1] + "/calls", "a") as file: file.write("x")
+    time.sleep(float(sys.argv[2]))
+    return {"a": np.arange(3)}, {}
+print(Store(Path(sys.argv[1])).get("step", "name", {"seed": 1}, make).sha256)
+"""
+
+
+def start(folder, seconds):
+    return subprocess.Popen(
+        [sys.executable, "-c", SLOW_MAKER, str(folder), str(seconds)], stdout=subprocess.PIPE, text=True
+    )
+
+
+def test_two_processes_make_it_once(tmp_path):
+    both = [start(tmp_path, 1), start(tmp_path, 1)]
+    assert len({process.communicate(timeout=60)[0] for process in both}) == 1
+    assert (tmp_path / "calls").read_text() == "x"
+
+
+def test_killed_maker_is_followed_by_another(tmp_path):
+    process = start(tmp_path, 60)
+    deadline = time.time() + 60
+    while not (tmp_path / "calls").exists() and time.time() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    artefact = Store(tmp_path).get("step", "name", {"seed": 1}, lambda: ({"a": np.arange(3)}, {}))
+    np.testing.assert_array_equal(artefact.arrays()["a"], np.arange(3))

@@ -1,0 +1,163 @@
+"""Training: the same on both backends, repeatable, and bitwise the same after a kill."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from repsim.lab.backend import configure
+from repsim.lab.data import load_dataset
+from repsim.lab.errors import DamagedArtefactError
+from repsim.lab.paths import cache_root
+from repsim.lab.profiles import load_profile
+from repsim.lab.store import key, profile_store
+from repsim.lab.training import (
+    batches,
+    compiled,
+    evaluate,
+    get_weights,
+    hold_out,
+    load_network,
+    set_weights,
+    train_network,
+)
+from repsim.lab.weights import artefact_name, find_network, inputs
+
+configure(1)
+NETWORKS = load_profile("smoke").networks[0]
+
+
+def train(*arguments: str, **kwargs) -> subprocess.Popen:
+    command = [sys.executable, "-m", "repsim.lab", "train", "smoke", "--seed", "0", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **kwargs)
+
+
+def test_batches_depend_on_seed_and_epoch_only():
+    dataset = load_dataset("synthetic")
+    first = next(batches(dataset, dataset.train, NETWORKS.recipe, 0, 1))
+    again = next(batches(dataset, dataset.train, NETWORKS.recipe, 0, 1))
+    other = next(batches(dataset, dataset.train, NETWORKS.recipe, 1, 1))
+    np.testing.assert_array_equal(first[0], again[0])
+    assert (first[0] != other[0]).any()
+    assert first[0].shape == (32, 32, 32, 3)
+    assert first[0].dtype == np.float32
+
+
+def test_an_epoch_visits_every_image_at_most_once():
+    dataset = load_dataset("synthetic")
+    labels = np.concatenate([labels for _, labels in batches(dataset, dataset.train, NETWORKS.recipe, 0, 0)])
+    assert np.bincount(labels).tolist() == np.bincount(dataset.train.labels).tolist()
+
+
+def test_images_are_only_shifted_and_flipped():
+    dataset = load_dataset("synthetic")
+    images, _ = next(batches(dataset, dataset.train, NETWORKS.recipe, 0, 0))
+    inner = images[0][4:-4, 4:-4]
+    originals = dataset.normalise(dataset.train.images)
+    candidates = [
+        original[4 + dy : 28 + dy, 4 + dx : 28 + dx]
+        for original in (*originals, *originals[:, :, ::-1])
+        for dy in range(-2, 3)
+        for dx in range(-2, 3)
+    ]
+    assert any(np.array_equal(inner, candidate) for candidate in candidates)
+
+
+def test_held_out_images_are_not_trained_on():
+    split = load_dataset("synthetic").train
+    kept, held = hold_out(split, 100)
+    assert len(kept.labels) == 412
+    assert len(held.labels) == 100
+    assert not {image.tobytes() for image in kept.images} & {image.tobytes() for image in held.images}
+
+
+def test_trained_network_reloads_and_scores_what_its_record_says(folders):
+    artefact = train_network(profile_store("smoke"), NETWORKS, 0, quiet=True)
+    dataset = load_dataset("synthetic")
+    accuracy, loss = evaluate(load_network(artefact), dataset, dataset.test)
+    assert accuracy == artefact.record["test_accuracy"] > 0.5
+    assert loss == pytest.approx(artefact.record["test_loss"], rel=1e-5)
+    assert len(artefact.record["history"]["loss"]) == NETWORKS.recipe.epochs
+    assert artefact.record["history"]["loss"][-1] < artefact.record["history"]["loss"][0]
+    assert not list((cache_root() / "checkpoints").iterdir())
+
+
+def test_killed_training_resumes_to_the_same_weights(folders, monkeypatch):
+    whole = train()
+    _, errors = whole.communicate(timeout=300)
+    assert whole.returncode == 0, errors
+    expected = find_network(profile_store("smoke"), NETWORKS, 0).sha256
+    for number, epochs_seen in enumerate((1, 2)):
+        monkeypatch.setenv("REPSIM_RESULTS", str(folders / f"killed{number}"))
+        process = train()
+        deadline = time.time() + 300
+        checkpoints = cache_root() / "checkpoints"
+        seen: set[int] = set()
+        while len(seen) < epochs_seen and time.time() < deadline:
+            seen |= {file.stat().st_mtime_ns for file in checkpoints.glob("*.npz")}
+            time.sleep(0.002)
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+        assert len(seen) == epochs_seen
+        assert find_network(profile_store("smoke"), NETWORKS, 0) is None
+        assert train_network(profile_store("smoke"), NETWORKS, 0, quiet=True).sha256 == expected
+
+
+def test_damaged_checkpoint_is_named_and_set_aside(folders):
+    checkpoint = cache_root() / "checkpoints" / f"{artefact_name(NETWORKS, 0)}-{key(inputs(NETWORKS, 0))[:12]}.npz"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.write_bytes(b"PK not a checkpoint")
+    with pytest.raises(DamagedArtefactError, match=str(checkpoint)):
+        train_network(profile_store("smoke"), NETWORKS, 0, quiet=True)
+    assert train_network(profile_store("smoke"), NETWORKS, 0, quiet=True).record["test_accuracy"] > 0.5
+
+
+ONE_STEP_ON_JAX = """
+import sys
+sys.modules["tensorflow"] = None  # a machine without TensorFlow
+import numpy as np
+from repsim.lab.backend import configure
+configure()
+from repsim.lab.profiles import load_profile
+from repsim.lab.training import compiled, set_weights
+import keras
+assert keras.backend.backend() == "jax"
+arrays = dict(np.load(sys.argv[1], allow_pickle=False))
+images, labels = arrays.pop("images"), arrays.pop("labels")
+model = compiled(load_profile("laptop").networks[0].in_precision("float32"), 10, 390, 0)
+set_weights(model, arrays)
+for _ in range(2):
+    model.reset_metrics()
+    print(float(model.train_on_batch(images, labels)[0]))
+"""
+
+
+def test_one_step_is_the_same_on_jax_without_tensorflow(folders):
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(128, 32, 32, 3)).astype(np.float32)
+    labels = rng.integers(0, 10, 128).astype(np.int32)
+    model = compiled(load_profile("laptop").networks[0].in_precision("float32"), 10, 390, 0)
+    model.optimizer.iterations.assign(0)
+    np.savez(folders / "step.npz", images=images, labels=labels, **get_weights(model))
+    losses = []
+    for _ in range(2):
+        model.reset_metrics()
+        losses.append(float(model.train_on_batch(images, labels)[0]))
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
+    command = [sys.executable, "-W", "ignore", "-c", ONE_STEP_ON_JAX, str(folders / "step.npz")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_allclose([float(line) for line in done.stdout.split()], losses, atol=1e-4)
+
+
+def test_weights_survive_the_change_of_precision():
+    half, full = (compiled(NETWORKS.in_precision(precision), 4, 8, 0) for precision in ("mixed_bfloat16", "float32"))
+    set_weights(full, get_weights(half))
+    x = np.random.default_rng(0).normal(size=(4, 32, 32, 3)).astype(np.float32)
+    np.testing.assert_allclose(half.predict_on_batch(x), full.predict_on_batch(x), atol=0.1)
