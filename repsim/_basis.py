@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -182,8 +184,8 @@ def squared_overlap(a: Factor, b: Factor) -> float:
     return ones + float(np.vdot(cross, cross))
 
 
-def warn_if_saturated(factors: Sequence[Factor], stacklevel: int = 3) -> None:
-    """Warn once, naming Theorem 1, if any of the bases spans all that n centred examples allow."""
+def warn_if_saturated(factors: Sequence[Factor]) -> None:
+    """Warn once, naming Theorem 1 and the user's line, if a basis spans all that n centred examples allow."""
     full = [f for f in factors if f.saturated]
     if not full:
         return
@@ -193,5 +195,14 @@ def warn_if_saturated(factors: Sequence[Factor], stacklevel: int = 3) -> None:
         "invariant to invertible linear maps is then the same for every such representation, so the value says "
         "nothing about it. Use more examples than features, or CKA",
         RankSaturationWarning,
-        stacklevel=stacklevel + 1,
+        stacklevel=_frames_inside() + 1,
     )
+
+
+def _frames_inside() -> int:
+    """Count the frames between the caller of this function and whoever called the package."""
+    frame: FrameType | None = sys._getframe(1)
+    depth = 0
+    while frame is not None and frame.f_globals.get("__package__") == __package__:
+        depth, frame = depth + 1, frame.f_back
+    return depth

@@ -50,7 +50,7 @@ class FactorTables:
                 kept = [f.leading(index.parameters["threshold"], "variance") for f in factors]
                 self.bases[basis_key(index)] = kept
 
-    def warn(self, stacklevel: int) -> None:
+    def warn(self) -> None:
         """Say once which representations an index that was asked for cannot tell apart."""
         full: dict[str, Factor] = {}
         for index in self._based:
@@ -59,7 +59,7 @@ class FactorTables:
             factors = self.bases[basis_key(index)]
             some = self._columns if index.base == "linear_regression" else range(len(factors))
             full.update({factors[i].name: factors[i] for i in some if factors[i].saturated})
-        warn_if_saturated(list(full.values()), stacklevel=stacklevel)
+        warn_if_saturated(list(full.values()))
 
     def compute(self, tick: Callable[[], None]) -> dict[str, Float64]:
         """Return a table over all views for each index, filled where it was asked for."""

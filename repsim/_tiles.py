@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from repsim._representation import Array, Float64, Representation, Rows
-from repsim.kernels import median_squared_distance, shift_of, shifted_rbf
+from repsim.kernels import median_squared_distance, shift_of, shift_rounding, shifted_rbf
 
 DEFAULT_MEMORY = 2**31
+_LARGEST_BLOCK = 2048  # larger ones are no faster, since fewer tiles lie off the diagonal and are used twice
 _CHUNK = {4: 2**13, 8: 2**16}  # entries of a tile summed in its own precision before float64 takes over
 
 
@@ -44,6 +45,13 @@ class Operator:
             return norms
         return np.full(norms.shape, 1 - shift_of(self.bandwidth))
 
+    def floor(self) -> float:
+        """Energy that rounding may leave of a kernel whose entries are all alike."""
+        if self.bandwidth is None:
+            return 0.0
+        relative = 1e-12 if self.rows.dtype.itemsize == 8 else 1e-5
+        return (relative * self.rows.n * shift_rounding(self.bandwidth)) ** 2
+
 
 @dataclass(frozen=True)
 class Products:
@@ -54,6 +62,7 @@ class Products:
     diagonals: dict[str, Float64]
     row_sums: dict[str, Float64]  # without the diagonal
     precision: dict[str, float]
+    floors: dict[str, Float64]  # energy that rounding alone may leave after centring
 
     def plain(self, a: str, b: str) -> Float64:
         """<K, L>, as the operators are."""
@@ -64,7 +73,7 @@ class Products:
         sums = {key: self.row_sums[key] + self.diagonals[key] for key in (a, b)}
         totals = {key: sums[key].sum(axis=1) for key in (a, b)}
         table = self.plain(a, b)
-        noise = self.precision[a] * np.diag(table) if a == b else np.zeros(len(table))
+        noise = self.precision[a] * np.diag(table) + self.floors[a] if a == b else np.zeros(len(table))
         return (
             table - 2 / self.n * (sums[a] @ sums[b].T) + np.outer(totals[a], totals[b]) / self.n**2,
             noise,
@@ -74,7 +83,7 @@ class Products:
         """Inner products of the U-centred operators, and the same."""
         n, table, sums = self.n, self.tables[a, b], self.row_sums
         totals = {key: sums[key].sum(axis=1) for key in (a, b)}
-        noise = self.precision[a] * np.diag(table) if a == b else np.zeros(len(table))
+        noise = self.precision[a] * np.diag(table) + self.floors[a] if a == b else np.zeros(len(table))
         return (
             table - 2 / (n - 2) * (sums[a] @ sums[b].T) + np.outer(totals[a], totals[b]) / ((n - 1) * (n - 2)),
             noise,
@@ -101,6 +110,7 @@ def inner_products(
         {key: np.zeros((len(ops), n)) for key, ops in families.items()},
         {key: np.zeros((len(ops), n)) for key, ops in families.items()},
         {key: 1e-13 if _itemsize(ops) == 8 else 1e-9 for key, ops in families.items()},
+        {key: np.array([op.floor() for op in ops]) for key, ops in families.items()},
     )
     if features_are_cheaper(families, products, memory):
         _by_features(families, products, result, block or _feature_block(families, memory), tick)
@@ -135,13 +145,13 @@ def features_are_cheaper(
 
 
 def tile_block(families: Mapping[str, Sequence[Operator]], memory: int) -> int:
-    """Return the largest block whose tiles, and two blocks of the widest rows, fit into the memory."""
+    """Return the largest block, up to 2,048, whose tiles and two blocks of the widest rows fit into the memory."""
     rows = _distinct_rows(families)
     size = max(r.dtype.itemsize for r in rows)
     tiles = size * (sum(len(ops) for ops in families.values()) + 2)
     reading = 4 * size * max(r.p for r in rows)
     side = (-reading + math.sqrt(reading**2 + 4 * tiles * memory)) / (2 * tiles)
-    fewest = math.ceil(rows[0].n / max(1, int(side)))
+    fewest = math.ceil(rows[0].n / max(1, min(int(side), _LARGEST_BLOCK)))
     return math.ceil(rows[0].n / fewest)
 
 

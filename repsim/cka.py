@@ -18,6 +18,7 @@ from repsim.kernels import (
     distances_of,
     median_squared_distance,
     raise_undefined,
+    shift_rounding,
     shifted_rbf,
     u_centre_in_place,
 )
@@ -195,7 +196,7 @@ def hsic_from_grams(k: Any, l: Any, *, debiased: bool = False) -> float:  # noqa
     Examples
     --------
     >>> import numpy as np
-    >>> hsic_from_grams(np.eye(5), np.eye(5))
+    >>> round(hsic_from_grams(np.eye(5), np.eye(5)), 12)
     0.25
     """
     first, second, exponent = _two_grams(k, l, debiased)
@@ -244,7 +245,8 @@ def _moments(x: Any, y: Any, kernel: str, bandwidth: float | None, debiased: boo
         if n > _LARGEST_GRAM:
             return _tiled_moments(a, b, bandwidth, debiased), n, 0
         grams = [shifted_rbf(distances_of(r.matrix()), median_squared_distance(r), bandwidth) for r in (a, b)]
-        return _gram_moments(grams[0], grams[1], debiased), n, 0
+        floor = (n * shift_rounding(bandwidth)) ** 2
+        return _gram_moments(grams[0], grams[1], debiased, floor), n, 0
     exponent = 2 * (a.exponent + b.exponent)
     if a.p**2 + b.p**2 + a.p * b.p < n * (a.p + b.p + 3):
         return _feature_moments(a.matrix(), b.matrix(), debiased), n, exponent
@@ -254,13 +256,13 @@ def _moments(x: Any, y: Any, kernel: str, bandwidth: float | None, debiased: boo
     return _gram_moments(first @ first.T, second @ second.T, debiased), n, exponent
 
 
-def _gram_moments(k: Float64, m: Float64, debiased: bool) -> Moments:
-    """Gram form. Both matrices are overwritten."""
+def _gram_moments(k: Float64, m: Float64, debiased: bool, energy: float = 0.0) -> Moments:
+    """Gram form, both matrices being overwritten; `energy` is what they had before a shift, if there was one."""
     noise = []
     for gram in (k, m):
         if debiased:
             np.fill_diagonal(gram, 0)
-        noise.append(1e-24 * float(np.vdot(gram, gram)))
+        noise.append(1e-24 * (float(np.vdot(gram, gram)) + energy))
         u_centre_in_place(gram) if debiased else centre_in_place(gram)
     return Moments(float(np.vdot(k, m)), float(np.vdot(k, k)), float(np.vdot(m, m)), noise[0], noise[1])
 

@@ -192,5 +192,6 @@ def _keras_function(model: Any, layers: Sequence[str] | None) -> Callable[[Any],
             f"no layer {missing[0] if missing else ''!r} with an output of 2 or 4 dimensions; the model has "
             f"{', '.join(known)}"
         )
-    tapped = keras.Model(model.inputs, outputs)
+    inputs = model.inputs[0] if len(model.inputs) == 1 else model.inputs
+    tapped = keras.Model(inputs, outputs)
     return lambda batch: tapped(np.asarray(batch), training=False)

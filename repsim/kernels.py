@@ -168,6 +168,11 @@ def shift_of(bandwidth: float) -> float:
     return math.exp(-exponent) if exponent < 700 else 0.0
 
 
+def shift_rounding(bandwidth: float) -> float:
+    """How large an entry of a shifted kernel is before it cancels; rounding leaves a tiny fraction of it."""
+    return shift_of(bandwidth) * min(1.0, 1 / (2 * bandwidth**2))
+
+
 def gram_rbf(x: Any, bandwidth: float = DEFAULT_BANDWIDTH) -> Float64:
     r"""Radial basis function Gram matrix.
 

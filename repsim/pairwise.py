@@ -95,7 +95,7 @@ def pairwise(
     >>> layers = [rng.standard_normal((100, p)) for p in (3, 5, 200)]
     >>> pairwise(layers, index="cka_linear").shape
     (3, 3)
-    >>> sorted(pairwise(layers[:2], layers, index=["cca_r2", "procrustes"]))
+    >>> sorted(pairwise(layers[:1], layers[:2], index=["cca_r2", "procrustes"]))
     ['cca_r2', 'procrustes']
     """
     single = isinstance(index, str | Index)
@@ -152,7 +152,7 @@ def _tables(
             progress(done, total)
 
     factors.factorise(tick)
-    factors.warn(stacklevel=4)
+    factors.warn()
     tables = operators.compute(factors.bases, tick)
     tables.update(factors.compute(tick))
     return tables

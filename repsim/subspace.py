@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.linalg
 
 from repsim._representation import Float64, Representation, check_same_examples, pair
 from repsim.errors import NonFiniteError, ParameterError
@@ -61,8 +60,8 @@ def principal_components(x: Any, k: int) -> Float64:
 
     Examples
     --------
-    >>> principal_components([[0.0, 0.0], [3.0, 4.0]], 1).round(6).tolist()
-    [[-2.5], [2.5]]
+    >>> principal_components([[0.0, 0.0], [0.0, 0.0], [6.0, 8.0], [0.0, 0.0], [0.0, 0.0]], 1).round(6).ravel()
+    array([-2., -2.,  8., -2., -2.])
     """
     rep = Representation(x, "x", dtype=np.float64)
     if not 1 <= k <= min(rep.n, rep.p):
@@ -191,11 +190,13 @@ def _action(y: Float64, vectors: Float64, *, is_gram: bool = False) -> tuple[Flo
 
 def _eigen(x: Float64, k: int | None, *, keep_all: bool) -> tuple[Float64, Float64]:
     """Leading eigenvectors (n, k) and eigenvalues of X X', from the smaller of X X' and X' X."""
+    from scipy.linalg import eigh  # here, because importing it takes longer than importing this package
+
     n, p = x.shape
     gram = x @ x.T if n <= p else x.T @ x
     size = len(gram)
     kept = size if k is None else min(k, size)
-    eigenvalues, vectors = scipy.linalg.eigh(gram, subset_by_index=[size - kept, size - 1] if kept < size else None)
+    eigenvalues, vectors = eigh(gram, subset_by_index=[size - kept, size - 1] if kept < size else None)
     eigenvalues, vectors = eigenvalues[::-1], vectors[:, ::-1]
     above = int(np.count_nonzero(eigenvalues > max(n, p) * np.finfo(np.float64).eps * eigenvalues[0]))
     sound = min(kept, above)

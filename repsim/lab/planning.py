@@ -24,7 +24,7 @@ def describe(profile_name: str) -> str:
     minutes = len(missing) * profile.minutes_per_network
     lines += [
         f"  to train: {len(missing)} of {len(jobs)} networks, about {minutes:.0f} minutes of one processor core",
-        f"  memory: {TRAINING_MEMORY_MIB} MiB per network trained at once, up to {TABLES_MEMORY_GIB} GiB for the tables",
+        f"  memory: {TRAINING_MEMORY_MIB} MiB per network in training, up to {TABLES_MEMORY_GIB} GiB for the tables",
         f"  disk: about {len(jobs) * profile.megabytes_per_network / 1000:.1f} GB of representations in the cache",
     ]
     return "\n".join(lines)

@@ -25,7 +25,7 @@ def similarity_maps(
     as there are examples are marked with a star.
     """
     with style("ticks"):
-        figure, axes = panels(max(1, -(-len(tables) // 2)), 2, 2.35)
+        figure, axes = panels(max(1, -(-len(tables) // 2)), 2, 2.05)
         for axis, (index, table) in zip(axes.ravel(), tables.items(), strict=False):
             similarities = mean_map(table)
             labels = [

@@ -14,6 +14,16 @@ from repsim.lab.findings.dimension import MEANINGFUL, contrast
 Array = NDArray[np.float64]
 
 
+def _label_lowest(axes: NDArray[np.object_], count: int, label: str) -> None:
+    """Label the lowest of the `count` axes of each column, and take the others away."""
+    for number, axis in enumerate(axes.ravel()):
+        if number >= count:
+            axis.set_axis_off()
+        elif number + axes.shape[1] >= count:
+            axis.tick_params(labelbottom=True)
+            axis.set_xlabel(label)
+
+
 def random_widths(arrays: Mapping[str, Array], indexes: Sequence[str]) -> Drawing:
     """Draw each index of related and of unrelated random data against features per example."""
     ratio = arrays["ratio"]
@@ -24,12 +34,10 @@ def random_widths(arrays: Mapping[str, Array], indexes: Sequence[str]) -> Drawin
             axis.plot(ratio, arrays[f"related_{index}"], "o-", color=related, markersize=3, linewidth=1)
             axis.plot(ratio, arrays[f"unrelated_{index}"], "s--", color=unrelated, markersize=3, linewidth=1)
             axis.axvline(1, color="0.4", linestyle=":", linewidth=1)
-            axis.set(title=title(index), xscale="log", ylim=(-0.05, 1.05))
-        for axis in axes.ravel()[len(indexes) :]:
-            axis.set_axis_off()
+            axis.set(title=title(index), xscale="log", ylim=(-0.1, 1.1))
         handles = axes[0, 0].lines[:2]
-        figure.legend(handles, ["related", "unrelated"], loc="outside lower center", ncols=2)
-        figure.supxlabel("features per example (p / n)", fontsize=9)
+        figure.legend(handles, ["related", "unrelated"], loc="outside upper center", ncols=2)
+        _label_lowest(axes, len(indexes), "features per example")
     last = {index: arrays[f"related_{index}"][-1] - arrays[f"unrelated_{index}"][-1] for index in indexes}
     blind = [title(index) for index, gap in last.items() if gap < MEANINGFUL]
     seeing = [title(index) for index, gap in last.items() if gap >= MEANINGFUL]
@@ -58,12 +66,10 @@ def layers_and_examples(arrays: Mapping[str, Array], layers: Sequence[str], inde
                 yticklabels=short(layers),
             )
             axis.set_xticklabels(examples, rotation=90)
-        for axis in axes.ravel()[len(indexes) :]:
-            axis.set_axis_off()
         figure.colorbar(
             image, ax=axes, location="bottom", label="same layer minus shuffled examples", shrink=0.8, aspect=40
         )
-        figure.supxlabel("examples", fontsize=9)
+        _label_lowest(axes, len(indexes), "examples")
         figure.supylabel("layer", fontsize=9)
     shares = ", ".join(f"{title(index)} {np.mean(contrast(arrays, index) < MEANINGFUL):.0%}" for index in indexes)
     return Drawing(

@@ -78,12 +78,3 @@ def show_table(
 def say(text: str) -> None:
     """Display a sentence with numbers in it as Markdown."""
     display(Markdown(text))
-
-
-def number(value: Any) -> str:
-    """Write a number to three digits or so; anything else as it is."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return str(value)
-    if isinstance(value, int) or value == 0:
-        return f"{value:g}"
-    return f"{value:.1e}" if abs(value) < 1e-3 else f"{value:.4g}" if abs(value) >= 1 else f"{value:.3f}"

@@ -17,7 +17,7 @@ import repsim
 WIDTH = 4.6  # inches; on a telephone 390 pixels wide the letters are then about 9 pixels high
 HEAT = "cividis"
 PALETTE = "colorblind"
-SETTINGS = {
+SETTINGS: dict[Any, Any] = {
     "font.size": 9,
     "axes.titlesize": 9,
     "axes.labelsize": 9,

@@ -18,23 +18,26 @@ def shared_subspace(arrays: Mapping[str, Array], layers: Sequence[str], pair: in
     """Draw, one row per layer, scaling and cosine for one pair of networks, and the median cosine of all pairs."""
     network = int(arrays["pairs"][pair][0])
     with style("whitegrid"):
-        figure, axes = panels(len(layers), 2, 1.3)
+        figure, axes = panels(len(layers), 2, 1.15, sharex="col")
         orange, purple = sns.color_palette()[1], sns.color_palette()[4]
         for row, layer in zip(axes, layers, strict=True):
             values = np.asarray(arrays[f"eigenvalues_{layer}"][network], np.float64)
             scaling, cosine = arrays[f"scaling_{layer}"][pair], arrays[f"cosine_{layer}"][pair]
             number = np.arange(1, len(values) + 1)
-            row[0].plot(number, scaling, ".", color=purple, markersize=2, rasterized=True, label="by B")
-            row[0].plot(number, values, color=orange, linewidth=1.5, label="by A")
+            row[0].plot(number, scaling, ".", color=purple, markersize=2, rasterized=True)
+            row[0].plot(number, values, color=orange, linewidth=1.5)
             row[0].set(xscale="log", yscale="log", ylabel=layer)
-            row[1].plot(number, cosine, ".", color=purple, markersize=2, rasterized=True, label="one pair")
-            row[1].plot(number, median_cosines(arrays, layer), color="black", linewidth=1, label="median")
+            row[1].plot(number, cosine, ".", color=purple, markersize=2, rasterized=True)
+            row[1].plot(number, median_cosines(arrays, layer), color="black", linewidth=1)
             row[1].axhline(THRESHOLD, color="0.4", linestyle=":", linewidth=1)
             row[1].set(xscale="log", ylim=(-0.05, 1.05))
         axes[0, 0].set_title("scaling")
         axes[0, 1].set_title("cosine of rotation")
-        axes[0, 0].legend()
-        axes[0, 1].legend(loc="lower left")
+        handles = [*reversed(axes[0, 0].lines), *axes[0, 1].lines[:2]]
+        labels = ["scaled by A", "scaled by B", "turned by B", "median turn"]
+        figure.legend(
+            handles, labels, loc="outside upper center", ncols=4, columnspacing=1, handlelength=1.2, markerscale=3
+        )
         figure.supxlabel("eigenvector of A's Gram matrix", fontsize=9)
     counts = ", ".join(f"{layer} {shared_dimension(median_cosines(arrays, layer))[0]}" for layer in layers)
     return Drawing(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from repsim.lab.figures.display import number
-from repsim.lab.findings.theory import BOTH, claimed_invariances
+from repsim.lab.claim_tables import number
+from repsim.lab.findings.invariances import BOTH, claimed_invariances
 from repsim.lab.findings.training import cost
 from repsim.lab.profiles import load_profile
 
@@ -15,7 +15,7 @@ def duration(hours: float) -> str:
     """Write hours in the unit that suits them."""
     if hours >= 1:
         return f"{hours:.1f} hours"
-    return f"{60 * hours:.0f} minutes" if hours >= 1 / 60 else f"{3600 * hours:.0f} seconds"
+    return f"{60 * hours:.0f} minutes" if hours >= 1 / 30 else f"{max(1, 3600 * hours):.0f} s"
 
 
 def cost_sentence(profile: str, records: Sequence[Mapping[str, Any]], what: str) -> str:

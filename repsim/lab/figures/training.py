@@ -22,14 +22,15 @@ def learning_curves(records: Sequence[Mapping[str, Any]]) -> Drawing:
             axes[0, 0].plot(epochs, history["loss"], color=colour, linewidth=0.8)
             label = f"seed {record['inputs']['seed']}"
             axes[1, 0].plot(epochs, 100 * np.array(history["accuracy"]), color=colour, linewidth=0.8, label=label)
-        axes[0, 0].set(ylabel="training loss (nats)", yscale="log")
+        axes[0, 0].set(ylabel="training loss (nats)", ylim=(0, None))
         axes[1, 0].set(ylabel="training accuracy (%)", xlabel="epoch")
         axes[1, 0].legend(ncols=2, loc="lower right")
-    losses = [record["history"]["loss"][-1] for record in records]
+    losses, last = ([record["history"][key][-1] for record in records] for key in ("loss", "accuracy"))
     return Drawing(
         figure,
         f"Learning curves of {len(records)} networks over {len(records[0]['history']['loss'])} epochs: the training "
-        f"loss ends between {min(losses):.2f} and {max(losses):.2f} nats, and the curves lie close together.",
+        f"loss ends between {min(losses):.2f} and {max(losses):.2f} nats, the training accuracy "
+        f"between {100 * min(last):.1f} and {100 * max(last):.1f} %.",
     )
 
 

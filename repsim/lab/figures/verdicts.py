@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from repsim.lab import claims
-from repsim.lab.figures.display import number, show_table
+from repsim.lab.claim_tables import headline, marked
+from repsim.lab.figures.display import show_table
 
 SPREADS = ("standard_error", "deviation")
 
@@ -23,20 +24,19 @@ def conclude(profile: str, notebook: str, measured: Mapping[str, Mapping[str, An
         spread over networks.
     """
     rows = []
-    for claim, found in measured.items():
-        values = {name: value for name, value in found.items() if name != "examples"}
-        spread = next((values[name] for name in SPREADS if name in values), None)
-        claims.record(profile, claim, values, n=found.get("examples"), spread=spread, notebook=notebook)
-        rows.append({"claim": claim, "values": values, "verdict": claims.verdict(profile, claim)})
-    columns = {
-        "claim": ("claim", str),
-        "values": ("measured", written),
-        "verdict": ("verdict", str),
-    }
-    show_table(rows, columns)
-
-
-def written(values: Mapping[str, Any]) -> str:
-    """Write values in a line, numbers to three digits."""
-    parts = [f"{name.replace('_', ' ')} {number(value)}" for name, value in values.items() if value is not None]
-    return "; ".join(parts)
+    for name, found in measured.items():
+        values = {quantity: value for quantity, value in found.items() if quantity != "examples"}
+        spread = next((values[quantity] for quantity in SPREADS if quantity in values), None)
+        claims.record(profile, name, values, n=found.get("examples"), spread=spread, notebook=notebook)
+        claim, measurement = claims.find_claim(name), claims.measurement(profile, name)
+        verdict = marked(claims.judge(claim, measurement))
+        rows.append(
+            {
+                "claim": name,
+                "statement": claim.statement,
+                "here": headline(claim, measurement),
+                "verdict": verdict,
+            }
+        )
+    columns = {"claim": "claim", "verdict": "verdict", "here": "here", "statement": "the paper says"}
+    show_table(rows, {key: (heading, str) for key, heading in columns.items()})

@@ -6,8 +6,6 @@ from repsim.lab.findings.correspondence import (
     FIGURE_2_PANELS,
     FIGURE_F3,
     TABLE_2,
-    Tables,
-    available,
     debiasing,
     figure_2,
     figure_f3,
@@ -15,21 +13,21 @@ from repsim.lab.findings.correspondence import (
     match_path_tau,
     mean_map,
     p_value,
-    saturated_layers,
     score,
     table_2,
     table_2_claims,
 )
 from repsim.lab.findings.dimension import RANDOM_INDEXES, contrast, meaningful_range, random_widths
-from repsim.lab.findings.subspace import figure_8, median_cosines, shared_dimension, shared_dimensions
-from repsim.lab.findings.theory import (
+from repsim.lab.findings.invariances import (
     TABLE_1,
     claimed_invariances,
-    equation,
-    invariances,
+    largest_changes,
     table_1_row,
     without_networks,
 )
+from repsim.lab.findings.subspace import figure_8, median_cosines, shared_dimension, shared_dimensions
+from repsim.lab.findings.tables import Tables, available, saturated_layers
+from repsim.lab.findings.theory import equation
 from repsim.lab.findings.training import accuracies, cost, paper_accuracy
 
 __all__ = [
@@ -53,7 +51,7 @@ __all__ = [
     "figure_2",
     "figure_8",
     "figure_f3",
-    "invariances",
+    "largest_changes",
     "map_values",
     "match_path_tau",
     "mean_map",

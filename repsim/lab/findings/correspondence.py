@@ -5,7 +5,7 @@ Tables are (m, m, L, L): [a, b, i, j] is the index of layer i of network a with 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from scipy.stats import kendalltau
 
 import repsim
-
-Array = NDArray[np.float64]
+from repsim.lab.findings.tables import CCA_KINDS, CCA_TYPE, Array, Tables, available
 
 ASYMMETRIC = ("pwcca", "linear_regression")
 
@@ -32,8 +31,6 @@ TABLE_2 = (
     ("cka_rbf_0.4", "S10", 99.1),
     ("cka_rbf_0.8", "S11", 99.3),
 )
-CCA_KINDS = ("cca_mean", "cca_r2", "svcca_mean", "svcca_r2", "pwcca")
-CCA_TYPE = (*CCA_KINDS, "linear_regression")  # those that Theorem 1 makes constant where a layer is too wide
 NOT_CKA = (*CCA_TYPE, "hsic_linear")
 FIGURE_2 = {
     "F2a": "cka_linear",
@@ -44,6 +41,7 @@ FIGURE_2 = {
     "F2f": "linear_regression",
 }
 FIGURE_2_PANELS = ("cca_r2", "linear_regression", "svcca_mean", "svcca_r2", "cka_linear", "cka_rbf_0.4")
+# What claim F.3 takes the best of; the paper's figure shows the first eight.
 FIGURE_F3 = (
     "svcca_r2_0.5",
     "svcca_r2_0.6",
@@ -53,6 +51,10 @@ FIGURE_F3 = (
     "svcca_r2",
     "svcca_mean_0.9",
     "svcca_mean",
+    "svcca_mean_0.5",
+    "svcca_mean_0.6",
+    "svcca_mean_0.7",
+    "svcca_mean_0.8",
 )
 
 
@@ -110,67 +112,6 @@ def p_value(first: tuple[str, Array], second: tuple[str, Array]) -> float:
     return repsim.jackknife_z_test(first[1], second[1], symmetrise=exchanged).p_value
 
 
-def saturated_layers(layers: Sequence[str], features: Sequence[int], examples: int) -> list[str]:
-    """Return the layers that can fill the space of the centred examples, where CCA-type indexes are constant."""
-    return [layer for layer, count in zip(layers, features, strict=True) if count >= examples - 1]
-
-
-class Tables:
-    """The similarity tables of a profile's measures, by index.
-
-    Parameters
-    ----------
-    measures
-        Artefacts of :func:`repsim.lab.measurements.tables`, by name of the measure.
-    """
-
-    def __init__(self, measures: Mapping[str, Any]) -> None:
-        self.records = {name: artefact.record for name, artefact in measures.items()}
-        self.arrays = {name: artefact.arrays() for name, artefact in measures.items()}
-
-    def measure(self, index: str, split: str = "train") -> str | None:
-        """Return the measure with the most examples of a split that has an index, None if there is none."""
-        having = [
-            name for name, record in self.records.items() if record["split"] == split and index in record["indexes"]
-        ]
-        return max(having, key=lambda name: self.records[name]["examples"], default=None)
-
-    def get(self, index: str, split: str = "train") -> Array | None:
-        """Return the table of an index on as many examples of the split as there are, None if it was not made."""
-        name = self.measure(index, split)
-        return None if name is None else self.arrays[name][index]
-
-    def beside(self, index: str, other: str) -> Array | None:
-        """Return the table of `index` on the same examples as `other`, else on as many as there are."""
-        name = self.measure(other)
-        if name is not None and index in self.records[name]["indexes"]:
-            return self.arrays[name][index]
-        return self.get(index)
-
-    def examples(self, index: str, split: str = "train") -> int | None:
-        """Return the number of examples behind :meth:`get`."""
-        name = self.measure(index, split)
-        return None if name is None else int(self.records[name]["examples"])
-
-    def layers(self) -> list[str]:
-        """Return the names of the compared layers."""
-        return list(next(iter(self.records.values()))["layers"])
-
-    def saturated(self, index: str) -> list[str]:
-        """Return the layers where a CCA-type index says nothing, being as wide as there were examples."""
-        name = self.measure(index)
-        if name is None or index not in CCA_TYPE and not index.startswith("svcca"):
-            return []
-        record = self.records[name]
-        return saturated_layers(record["layers"], record["features"], record["examples"])
-
-
-def available(tables: Tables, indexes: Sequence[str], split: str = "train") -> dict[str, Array]:
-    """Return the table of each of the indexes that was measured on a split."""
-    found = {index: tables.get(index, split) for index in indexes}
-    return {index: table for index, table in found.items() if table is not None}
-
-
 def table_2(tables: Tables) -> list[dict[str, Any]]:
     """Return the rows of Table 2, percent: ours beside the paper's, and the variants that the paper leaves out.
 
@@ -211,7 +152,10 @@ def figure_2(tables: Tables) -> dict[str, dict[str, Any]]:
     for claim, index in FIGURE_2.items():
         table = tables.get(index)
         if table is not None:
-            found[claim] = map_values(table) | {"examples": tables.examples(index)}
+            found[claim] = map_values(table) | {
+                "examples": tables.examples(index),
+                "saturated_layers": len(tables.saturated(index)),
+            }
     debiased = tables.get("cka_linear_debiased")
     if debiased is not None and "F2a" in found:
         found["F2a"]["diagonal_rows_debiased"] = map_values(debiased)["diagonal_rows"]
@@ -228,10 +172,14 @@ def table_2_claims(tables: Tables) -> dict[str, dict[str, Any]]:
             "accuracy": percent[index],
             "standard_error": 100 * scored[index].standard_error,
             "examples": tables.examples(index),
+            "saturated_layers": len(tables.saturated(index)),
         }
         for index, claim, _ in TABLE_2
         if index in found
     }
+    debiased = tables.get("cka_linear_debiased")
+    if "S8" in claims and debiased is not None:
+        claims["S8"]["accuracy_debiased"] = 100 * score(debiased, "cka_linear_debiased").estimate
 
     def p(first: str, second: str) -> float:
         return p_value((first, found[first]), (second, found[second]))

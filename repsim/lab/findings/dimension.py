@@ -19,6 +19,7 @@ RANDOM_INDEXES = (
     "pwcca",
     "linear_regression",
     "cka_linear",
+    "cka_rbf_0.4",
     "cka_linear_debiased",
 )
 MEANINGFUL = 0.1  # the least by which related representations must score above unrelated ones

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 THRESHOLD = 0.5
+FAR_BELOW = 0.1  # of the features
 
 
 def median_cosines(arrays: Mapping[str, Array], layer: str) -> Array:
@@ -28,7 +29,7 @@ def shared_dimensions(arrays: Mapping[str, Array], layers: Sequence[str], exampl
     """Return one row per layer: its shared dimension beside its features.
 
     Where the cosine stays above the threshold over all the eigenvectors that were measured, the shared dimension
-    is only known to be at least that many; `fraction` then takes the most that it could be.
+    is only known to be at least that many.
     """
     rows = []
     for layer, features in zip(layers, np.asarray(arrays["features"]).tolist(), strict=True):
@@ -40,10 +41,19 @@ def shared_dimensions(arrays: Mapping[str, Array], layers: Sequence[str], exampl
                 "features": int(features),
                 "dimension": count,
                 "found": found,
-                "fraction": most / features,
+                "fraction": count / features,
+                "largest_fraction": most / features,
             }
         )
     return rows
+
+
+def _deciding_fraction(rows: Sequence[Mapping[str, Any]]) -> float | None:
+    """Return the largest fraction of features, or the bound that decides, or None where neither bound does."""
+    least, most = (max(float(row[key]) for row in rows) for key in ("fraction", "largest_fraction"))
+    if most < FAR_BELOW:
+        return most
+    return least if least >= FAR_BELOW or least == most else None
 
 
 def figure_8(arrays: Mapping[str, Array], layers: Sequence[str], examples: int) -> dict[str, dict[str, Any]]:
@@ -55,7 +65,7 @@ def figure_8(arrays: Mapping[str, Array], layers: Sequence[str], examples: int) 
         "F8a": {"smallest_cosine": float(pool[:5].min()), "eigenvectors": min(5, len(pool))},
         "F8b": {"dimension": rows["pool"]["dimension"]},
         "F8c": {
-            "largest_fraction": max(row["fraction"] for row in convolutions),
+            "largest_fraction": _deciding_fraction(convolutions),
             "largest_dimension": max(row["dimension"] for row in convolutions),
         },
     }

@@ -1,4 +1,4 @@
-"""What needs no trained network: Theorem 1, equations 10 to 14, the limits of canonical ridge, Table 1.
+"""What needs no trained network: Theorem 1, equations 10 to 14, the limits of canonical ridge and of RBF CKA.
 
 Every function draws its own random data from a seed and returns the measured quantities of one claim.
 """
@@ -79,17 +79,18 @@ def cka_tells_related(n: int = 100, p: int = 200, draws: int = 100) -> Values:
     return {"draws": draws, "higher": higher["cka_linear"], "higher_debiased": higher["cka_linear_debiased"]}
 
 
-def _centred(x: Array) -> Array:
+def centred(x: Array) -> Array:
+    """Return x with columns of mean 0."""
     return x - x.mean(axis=0)
 
 
 def _bases(x: Array) -> tuple[Array, Array]:
     """Return the left singular vectors of the centred x and the eigenvalues of its Gram matrix."""
-    u, s, _ = np.linalg.svd(_centred(x), full_matrices=False)
+    u, s, _ = np.linalg.svd(centred(x), full_matrices=False)
     return u, s**2
 
 
-def _related_pairs(seed: int, count: int, n: int = 60, p1: int = 8, p2: int = 12) -> Iterator[tuple[Array, Array]]:
+def related_pairs(seed: int, count: int, n: int = 60, p1: int = 8, p2: int = 12) -> Iterator[tuple[Array, Array]]:
     """Yield random pairs, p1 <= p2, that share a part of their signal and whose features differ in scale."""
     rng = np.random.default_rng(seed)
     for _ in range(count):
@@ -123,7 +124,7 @@ def _equation_14(x: Array, y: Array) -> tuple[float, float]:
 def _equation_10(x: Array, y: Array) -> tuple[float, float]:
     (ux, _), (uy, _) = _bases(x), _bases(y)
     left, rho, _ = np.linalg.svd(ux.T @ uy, full_matrices=False)
-    weights = (((ux @ left).T @ _centred(x)) ** 2).sum(axis=1)
+    weights = (((ux @ left).T @ centred(x)) ** 2).sum(axis=1)
     return repsim.linear_regression(x, y), float(weights @ rho**2 / weights.sum())
 
 
@@ -132,14 +133,14 @@ EQUATIONS = {"T4": _equation_11, "T5": _equation_12, "T6": _equation_13, "T7": _
 
 def equation(claim: str, pairs: int = 100) -> Values:
     """Measure claim T4 to T8: the largest relative error between the two sides of an equation."""
-    sides = (EQUATIONS[claim](x, y) for x, y in _related_pairs(4, pairs))
+    sides = (EQUATIONS[claim](x, y) for x, y in related_pairs(4, pairs))
     return {"relative_error": float(max(relative_change(left, right) for left, right in sides))}
 
 
 def ridge_limits(pairs: int = 20) -> Values:
     """Measure claim T9: canonical ridge tends to CCA, to regression and to CKA."""
     largest = dict.fromkeys(("cca", "regression", "cka"), 0.0)
-    for x, y in _related_pairs(9, pairs):
+    for x, y in related_pairs(9, pairs):
         (_, wx), (_, wy) = _bases(x), _bases(y)
         small_x, small_y, large_x, large_y = 1e-9 * wx[0], 1e-9 * wy[0], 1e9 * wx[0], 1e9 * wy[0]
         cca = repsim.canonical_ridge(x, y, kappa_x=small_x, kappa_y=small_y, normaliser="first")
@@ -157,106 +158,6 @@ def ridge_limits(pairs: int = 20) -> Values:
 def wide_rbf_is_linear(pairs: int = 20) -> Values:
     """Measure claim T19: RBF CKA at 100 times the median distance beside linear CKA."""
     differences = [
-        abs(repsim.cka(x, y, kernel="rbf", bandwidth=100.0) - repsim.cka(x, y)) for x, y in _related_pairs(19, pairs)
+        abs(repsim.cka(x, y, kernel="rbf", bandwidth=100.0) - repsim.cka(x, y)) for x, y in related_pairs(19, pairs)
     ]
     return {"largest_difference": float(max(differences))}
-
-
-BOTH = ("x", "y")
-# The rows of Table 1. What each claims to be unchanged by stands in the registry, `repsim.INDEXES`.
-TABLE_1 = {
-    "T10": "linear_regression",
-    "T11": "cca_r2",
-    "T12": "cca_mean",
-    "T13": "svcca_r2",
-    "T14": "svcca_mean",
-    "T15": "pwcca",
-    "T16": "hsic_linear",
-    "T17": "cka_linear",
-    "T18": "cka_rbf_0.4",
-}
-
-
-def claimed_invariances(index: str) -> dict[str, tuple[str, ...]]:
-    """Return for each transformation the arguments that it may be applied to without changing the index."""
-    entry = repsim.get_index(index)
-    linear = entry.invertible_linear
-    same = {"same subspace": BOTH} if linear == "same subspace" else {}
-    return same | {
-        "invertible": {"yes": BOTH, "second": ("y",)}.get(linear, ()),
-        "orthogonal": BOTH if entry.orthogonal else (),
-        "scaling": BOTH if entry.isotropic_scaling else (),
-    }
-
-
-def _orthogonal(rng: np.random.Generator, p: int) -> Array:
-    return np.linalg.qr(rng.normal(size=(p, p)))[0]
-
-
-def _within_subspace(rng: np.random.Generator, x: Array) -> Array:
-    """Return an invertible map of x that mixes its principal components within those that SVCCA keeps."""
-    _, s, vt = np.linalg.svd(_centred(x), full_matrices=False)
-    kept = int(np.searchsorted(np.cumsum(s**2) / (s**2).sum(), 0.99)) + 1
-    mixing = _orthogonal(rng, kept) * rng.uniform(0.8, 1.2, kept) @ _orthogonal(rng, kept)
-    # The kept ones come out nearly equal in size and the others negligible, so the same ones are kept again.
-    middle = np.diag(np.full(len(s), 0.01))
-    middle[:kept, :kept] = mixing
-    return vt.T / s @ middle @ vt
-
-
-def _transformed(rng: np.random.Generator, kind: str, x: Array) -> Array:
-    p = x.shape[1]
-    if kind == "scaling":
-        return 13.37 * x
-    if kind == "orthogonal":
-        return x @ _orthogonal(rng, p)
-    if kind == "same subspace":
-        return x @ _within_subspace(rng, x)
-    return x @ (_orthogonal(rng, p) * np.geomspace(0.1, 10, p)) @ _orthogonal(rng, p)
-
-
-def invariances(claim: str, draws: int = 20) -> dict[str, dict[str, float]]:
-    """Return the largest relative change of the index of a claim T10 to T18, per transformation and argument."""
-    index = TABLE_1[claim]
-    claimed = claimed_invariances(index)
-    rng = np.random.default_rng(10)
-    largest = {kind: dict.fromkeys(BOTH, 0.0) for kind in claimed}
-    for x, y in _related_pairs(10, draws, n=100):
-        (reference,) = index_values(x, [y], [index])[index]
-        for kind in claimed:
-            x_changed, y_changed = (_transformed(rng, kind, z) for z in (x, y))
-            found = {
-                "x": index_values(x_changed, [y], [index])[index][0],
-                "y": index_values(x, [y_changed], [index])[index][0],
-            }
-            for side, value in found.items():
-                largest[kind][side] = max(largest[kind][side], relative_change(float(value), float(reference)))
-    return largest
-
-
-def table_1_row(claim: str, draws: int = 20) -> Values:
-    """Measure claim T10 to T18: largest change under what is claimed, least of the changes under what is denied.
-
-    A row of which nothing is denied has a denied change of None.
-    """
-    claimed, found = claimed_invariances(TABLE_1[claim]), invariances(claim, draws)
-    kept = [found[kind][side] for kind, sides in claimed.items() for side in sides]
-    denied = [
-        max(change for side, change in found[kind].items() if side not in sides)
-        for kind, sides in claimed.items()
-        if sides != BOTH
-    ]
-    return {"claimed_change": max(kept), "denied_change": min(denied) if denied else None}
-
-
-def without_networks() -> dict[str, Values]:
-    """Measure all claims that need no trained network, T1 to T19."""
-    return {
-        "T1": theorem_1(),
-        "T2": full_rank_is_one(),
-        "T3": cka_tells_related(),
-        **{claim: equation(claim) for claim in EQUATIONS},
-        "T9": ridge_limits(),
-        **{claim: table_1_row(claim) for claim in TABLE_1},
-        "T19": wide_rbf_is_linear(),
-    }

@@ -1,0 +1,313 @@
+"""The paper's claims: what each says, what has been measured for it, and the verdict that follows.
+
+``book/claims.yml`` holds the claims, ``results/PROFILE/claims/ID.json`` what was measured. A verdict is only ever
+computed from the two, so that no page, table or test can disagree with another.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from repsim.lab.errors import known
+from repsim.lab.paths import REPOSITORY, results_root
+from repsim.lab.predicates import ClaimError, Predicate, check_predicate, holds, is_number, quantities
+from repsim.lab.profiles import load_profile
+from repsim.lab.store import write_atomically, write_json
+
+REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_MEASURED = VERDICTS = (
+    "reproduced",
+    "partly",
+    "not reproduced",
+    "not measured",
+)
+BEGIN, END = "<!-- claims:begin -->", "<!-- claims:end -->"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One finding of the paper that can be checked.
+
+    Attributes
+    ----------
+    id, section, statement, place
+        Short name, the group it is shown in, the finding, and where the paper has it.
+    predicate, partly
+        What has to hold for "reproduced", and the weaker form, if there is one, for "partly".
+    tolerance
+        Why the threshold is what it is.
+    notebook
+        Stem of the notebook that measures it.
+    paper
+        The paper's value, where it is a number.
+    needs
+        Quantity -> the least value without which the claim counts as not measured.
+    """
+
+    id: str
+    section: str
+    statement: str
+    place: str
+    predicate: Predicate
+    tolerance: str
+    notebook: str
+    paper: float | None = None
+    partly: Predicate | None = None
+    needs: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What was measured for one claim: quantities, number of examples, spread over networks, and by which notebook."""
+
+    claim: str
+    values: Mapping[str, Any]
+    n: int | None = None
+    spread: float | None = None
+    notebook: str | None = None
+
+
+def load_claims(path: Path | None = None) -> dict[str, Claim]:
+    """Read the claims in their order.
+
+    Parameters
+    ----------
+    path
+        A file like ``book/claims.yml``, which is the default.
+
+    Raises
+    ------
+    ClaimError
+        If the file cannot be read or something in it is not a claim; the message names the place.
+    """
+    path = path or REPOSITORY / "book" / "claims.yml"
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ClaimError(f"{path} cannot be read: {error.strerror or error}") from None
+    return parse_claims(content, path.name)
+
+
+def parse_claims(content: bytes | str, where: str = "claims.yml") -> dict[str, Claim]:
+    """Read claims from YAML; see :func:`load_claims`."""
+    try:
+        text = content.decode("utf-8") if isinstance(content, bytes) else content
+        values = yaml.safe_load(text)
+    except RecursionError:
+        raise ClaimError(f"{where}: not YAML that can be read: nested too deeply") from None
+    except Exception as error:  # beside YAMLError: ValueError and others, from impossible dates, numbers and bytes
+        raise ClaimError(f"{where}: not YAML: {error}") from None
+    if not isinstance(values, dict) or not isinstance(values.get("claims"), list):
+        raise ClaimError(f"{where}: expected a mapping with a list called claims")
+    if unknown := set(values) - {"claims"}:
+        raise ClaimError(f"{where}: unknown {sorted(map(str, unknown))}; known is claims")
+    found: dict[str, Claim] = {}
+    for number, entry in enumerate(values["claims"]):
+        claim = _claim(entry, f"{where}: claims[{number}]")
+        if claim.id in found:
+            raise ClaimError(f"{where}: claims[{number}]: there already is a claim {claim.id!r}")
+        found[claim.id] = claim
+    return found
+
+
+def _claim(entry: Any, where: str) -> Claim:
+    """Build one claim, naming what is missing, unknown or of another type than it should be."""
+    if not isinstance(entry, dict):
+        raise ClaimError(f"{where}: expected a mapping, found {type(entry).__name__}")
+    names = {one.name for one in fields(Claim)}
+    required = {one.name for one in fields(Claim) if one.default is MISSING and one.default_factory is MISSING}
+    if missing := required - set(entry):
+        raise ClaimError(f"{where}: {sorted(missing)} missing")
+    if unknown := set(entry) - names:
+        raise ClaimError(f"{where}: unknown {sorted(map(str, unknown))}; known are {sorted(names)}")
+    for name in sorted(required - {"predicate"}):
+        if not isinstance(entry[name], str) or not entry[name].strip():
+            raise ClaimError(f"{where}.{name}: expected text, found {entry[name]!r:.40}")
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9.]{0,19}", entry["id"]):
+        raise ClaimError(f"{where}.id: {entry['id']!r:.40} is not a letter followed by letters, digits and points")
+    if entry.get("paper") is not None and not is_number(entry["paper"]):
+        raise ClaimError(f"{where}.paper: expected a finite number, found {entry['paper']!r:.40}")
+    for name in ("predicate", "partly"):
+        if entry.get(name) is not None:
+            check_predicate(entry[name], f"{where}.{name}")
+        elif name in entry:
+            raise ClaimError(f"{where}.{name}: expected a mapping, found nothing")
+    needs = entry.get("needs", {})
+    if not isinstance(needs, dict) or not all(isinstance(key, str) and is_number(needs[key]) for key in needs):
+        raise ClaimError(f"{where}.needs: expected a mapping of quantities to numbers, found {needs!r:.40}")
+    return Claim(**entry)
+
+
+def find_claim(claim_id: str, claims: Mapping[str, Claim] | None = None) -> Claim:
+    """Return the claim of that name.
+
+    Raises
+    ------
+    ClaimError
+        If there is none; the message lists the known ones.
+    """
+    claims = load_claims() if claims is None else claims
+    if claim_id not in claims:
+        raise ClaimError(known("claim", claim_id, claims))
+    return claims[claim_id]
+
+
+def measurement_path(profile: str, claim_id: str) -> Path:
+    """Return where the measurement of a claim stands."""
+    return results_root() / profile / "claims" / f"{claim_id}.json"
+
+
+def record(
+    profile: str,
+    claim_id: str,
+    values: Mapping[str, Any],
+    *,
+    n: int | None = None,
+    spread: float | None = None,
+    notebook: str | None = None,
+) -> Path:
+    """Write what was measured for a claim, and return the file.
+
+    The same values give the same bytes, and a file that says the same already is left alone.
+
+    Parameters
+    ----------
+    profile, claim_id
+        Whose networks, and which claim.
+    values
+        Quantity -> number or list of numbers. None or a number that is not finite says that the quantity could not
+        be determined.
+    n
+        Number of examples.
+    spread
+        Standard deviation or standard error over networks of the first quantity of the claim's predicate.
+    notebook
+        Stem of the notebook that measured it.
+
+    Raises
+    ------
+    ClaimError
+        If there is no such claim, or a quantity that its predicate needs is not among the values.
+    """
+    load_profile(profile)
+    claim = find_claim(claim_id)
+    plain = {str(name): _plain(value, f"claim {claim_id}: {name}") for name, value in values.items()}
+    named = [*quantities(claim.predicate), *(quantities(claim.partly) if claim.partly else []), *claim.needs]
+    if missing := sorted(set(named) - set(plain)):
+        raise ClaimError(f"claim {claim_id}: {missing} missing among the measured values {sorted(plain)}")
+    contents = {
+        "claim": claim_id,
+        "profile": profile,
+        "values": plain,
+        "n": None if n is None else int(n),
+        "spread": None if spread is None else _plain(spread, f"claim {claim_id}: spread"),
+        "notebook": notebook,
+    }
+    path = measurement_path(profile, claim_id)
+    try:
+        unchanged = json.loads(path.read_text(encoding="utf-8")) == contents
+    except (OSError, ValueError):
+        unchanged = False
+    if not unchanged:
+        write_json(path, contents)
+    return path
+
+
+def _plain(value: Any, where: str) -> Any:
+    """Return a value as JSON can hold it: numbers of any library as Python's, and None for what is not finite."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [_plain(one, where) for one in value]
+    if value is None or isinstance(value, bool):
+        return None if value is None else int(value)
+    if not isinstance(value, int | float):
+        raise ClaimError(f"{where}: expected a number or a list of numbers, found {value!r:.40}")
+    return value if is_number(value) else None
+
+
+def measurement(profile: str, claim_id: str) -> Measurement | None:
+    """Return what was measured for a claim, None if nothing was.
+
+    Raises
+    ------
+    ClaimError
+        If its file is damaged.
+    """
+    path = measurement_path(profile, claim_id)
+    try:
+        contents = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ClaimError(f"{path} is damaged: {error}. Delete it to have it measured again.") from None
+    if not isinstance(contents, dict) or not isinstance(contents.get("values"), dict):
+        raise ClaimError(f"{path} is damaged: not a measurement. Delete it to have it measured again.")
+    if (contents.get("claim"), contents.get("profile")) != (claim_id, profile):
+        raise ClaimError(f"{path} is of claim {contents.get('claim')!r} and profile {contents.get('profile')!r}")
+    return Measurement(claim_id, contents["values"], *(contents.get(key) for key in ("n", "spread", "notebook")))
+
+
+def judge(claim: Claim, found: Measurement | None) -> str:
+    """Return the verdict on a claim, one of `VERDICTS`, that follows from what was measured."""
+    if found is None:
+        return NOT_MEASURED
+    needed = {name: found.values.get(name) for name in claim.needs}
+    if not all(is_number(have) and float(have or 0) >= claim.needs[name] for name, have in needed.items()):
+        return NOT_MEASURED
+    outcome = holds(claim.predicate, found.values, claim.paper)
+    if outcome is not False:
+        return NOT_MEASURED if outcome is None else REPRODUCED
+    return PARTLY if claim.partly and holds(claim.partly, found.values, claim.paper) else NOT_REPRODUCED
+
+
+def verdict(profile: str, claim_id: str) -> str:
+    """Return the verdict on one claim from a profile's results."""
+    return judge(find_claim(claim_id), measurement(profile, claim_id))
+
+
+def verdicts(profile: str) -> dict[str, str]:
+    """Return the verdict on every claim from a profile's results."""
+    return {name: judge(claim, measurement(profile, name)) for name, claim in load_claims().items()}
+
+
+def count(given: Iterable[str]) -> str:
+    """Write how many of some verdicts are which."""
+    found = Counter(given)
+    total = sum(found.values())
+    return (
+        f"{found[REPRODUCED]} of {total} claims reproduced, {found[PARTLY]} partly, "
+        f"{found[NOT_REPRODUCED]} not reproduced, {found[NOT_MEASURED]} not measured"
+    )
+
+
+def summary(profile: str) -> str:
+    """Return the verdicts of a profile in one line."""
+    return f"{count(verdicts(profile).values())} (profile {profile})"
+
+
+def write_readme(path: Path, profile: str) -> None:
+    """Write the summary and the verdicts by section between the two markers of a Markdown file.
+
+    Raises
+    ------
+    ClaimError
+        If the file does not hold the markers once each, in order.
+    """
+    from repsim.lab.claim_tables import sections_table
+
+    text = path.read_text(encoding="utf-8")
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+        raise ClaimError(f"{path}: expected the line {BEGIN} and below it {END}, once each")
+    before, rest = text.split(BEGIN)
+    after = rest.split(END)[1]
+    written = f"{before}{BEGIN}\n{sections_table(profile)}\n{END}{after}"
+    if written != text:
+        write_atomically(path, lambda file: file.write(written.encode()))

@@ -1,0 +1,205 @@
+"""Running notebooks, and the stamp that says what an executed one comes from."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from repsim.lab.errors import LabError
+from repsim.lab.paths import REPOSITORY
+from repsim.lab.store import digest, machine
+
+STAMP = "repsim"  # key of the stamp in the notebook's metadata
+KERNEL = "repsim-here"
+# Drawings get the same bytes on every run: fixed identifiers, and no date.
+DRAWING_SETTINGS = "svg.hashsalt: repsim\nsvg.fonttype: path\n"
+KERNEL_ENVIRONMENT = {"SOURCE_DATE_EPOCH": "0", "PYTHONHASHSEED": "0", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+PLAIN_KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
+
+
+class NotebookError(LabError):
+    """A notebook that cannot be read or did not run to its end."""
+
+
+def execute(notebook: Path, profile: str, output: Path) -> Path:
+    """Run a notebook on a profile and write it with its outputs and its stamp.
+
+    It runs in this Python's environment, in the present folder. `output` is replaced once the last cell has run, and is
+    left as it was when one fails.
+
+    Parameters
+    ----------
+    notebook
+        The source, which has a cell tagged ``parameters`` that sets ``profile``.
+    profile
+        What its ``profile`` is set to.
+    output
+        Where the executed notebook goes.
+
+    Raises
+    ------
+    NotebookError
+        If the source is not a notebook or a cell fails; the message names the notebook and the cell.
+    """
+    source = read_notebook(notebook)
+    sha256, start = digest(notebook), time.perf_counter()
+    output.parent.mkdir(parents=True, exist_ok=True)
+    part = output.with_name(f".{output.stem}.{os.getpid()}.part.ipynb")
+    try:
+        with kernel_of_this_python():
+            _run(notebook, source, profile, part)
+        executed = json.loads(part.read_text(encoding="utf-8"))
+        executed["metadata"][STAMP] = {
+            "source": notebook.name,
+            "source_sha256": sha256,
+            "profile": profile,
+            "commit": commit(),
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "machine": machine(),
+            "seconds": round(time.perf_counter() - start, 1),
+            "peak_memory_mib": _peak_memory_of_children_mib(),
+        }
+        _tidy(executed)
+        with part.open("w", encoding="utf-8") as file:
+            json.dump(executed, file, indent=1, ensure_ascii=False, sort_keys=True)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, output)
+    finally:
+        part.unlink(missing_ok=True)
+    return output
+
+
+def _run(notebook: Path, source: dict[str, Any], profile: str, part: Path) -> None:
+    """Run through papermill, turning its errors into one sentence."""
+    import papermill
+    from nbclient.exceptions import CellControlSignal, DeadKernelError
+
+    if not any("parameters" in cell.get("metadata", {}).get("tags", []) for cell in source["cells"]):
+        raise NotebookError(f"{notebook.name}: no cell is tagged `parameters`, so it cannot be given a profile")
+    try:
+        papermill.execute_notebook(
+            str(notebook),
+            str(part),
+            parameters={"profile": profile},
+            kernel_name=KERNEL,
+            progress_bar=sys.stderr.isatty(),
+            log_output=False,
+        )
+    except papermill.PapermillExecutionError as error:
+        lines = str(error.evalue).strip().splitlines() or [""]
+        raise NotebookError(f"{notebook.name}: cell {error.cell_index} failed: {error.ename}: {lines[0]}") from None
+    except DeadKernelError:
+        raise NotebookError(f"{notebook.name}: its kernel died; the likeliest reason is too little memory") from None
+    except CellControlSignal as error:
+        raise NotebookError(f"{notebook.name}: {error}") from None
+
+
+def read_notebook(path: Path) -> dict[str, Any]:
+    """Return a notebook as JSON values.
+
+    Raises
+    ------
+    NotebookError
+        If the file is missing or not a notebook of format 4.
+    """
+    try:
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise NotebookError(f"{path} cannot be read: {error.strerror or error}") from None
+    except (ValueError, RecursionError) as error:
+        raise NotebookError(f"{path} is not a notebook: {error}") from None
+    if not isinstance(notebook, dict) or notebook.get("nbformat") != 4:
+        raise NotebookError(f"{path} is not a notebook of format 4")
+    if not isinstance(notebook.get("cells"), list) or not isinstance(notebook.get("metadata"), dict):
+        raise NotebookError(f"{path} is not a notebook: cells or metadata missing")
+    return notebook
+
+
+@contextlib.contextmanager
+def kernel_of_this_python() -> Iterator[None]:
+    """Make a kernel of this very Python known under the name `KERNEL` while the block runs."""
+    with tempfile.TemporaryDirectory(prefix="repsim-kernel-") as folder:
+        settings = Path(folder) / "matplotlibrc"
+        settings.write_text(DRAWING_SETTINGS, encoding="utf-8")
+        specification = {
+            "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=ERROR"],
+            "display_name": "Python 3",
+            "language": "python",
+            "env": {**KERNEL_ENVIRONMENT, "MATPLOTLIBRC": str(settings)},
+        }
+        kernel = Path(folder) / "kernels" / KERNEL
+        kernel.mkdir(parents=True)
+        (kernel / "kernel.json").write_text(json.dumps(specification), encoding="utf-8")
+        before = os.environ.get("JUPYTER_PATH")
+        os.environ["JUPYTER_PATH"] = folder + (os.pathsep + before if before else "")
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ["JUPYTER_PATH"]
+            else:
+                os.environ["JUPYTER_PATH"] = before
+
+
+def _tidy(executed: dict[str, Any]) -> None:
+    """Take out what differs between two runs of the same notebook: times, paths and the kernel's passing name."""
+    executed["metadata"].pop("papermill", None)
+    executed["metadata"]["kernelspec"] = dict(PLAIN_KERNELSPEC)
+    for number, cell in enumerate(executed["cells"]):
+        cell["id"] = f"cell-{number}"
+        for key in ("papermill", "execution"):
+            cell["metadata"].pop(key, None)
+
+
+def commit(folder: Path = REPOSITORY) -> str:
+    """Return the commit of the sources, with ``-modified`` if they differ from it; "unknown" outside git."""
+    sources = ("repsim", "notebooks", "book")
+    try:
+        name = _git(folder, "rev-parse", "HEAD").strip()
+        changed = _git(folder, "status", "--porcelain", "--", *(one for one in sources if (folder / one).exists()))
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return f"{name}-modified" if changed.strip() else name
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def _peak_memory_of_children_mib() -> int:
+    """Return the largest resident memory of the processes that this one has started and seen end, in MiB."""
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return peak // (1 << 20) if sys.platform == "darwin" else peak // (1 << 10)
+
+
+def stamp(executed: Path) -> dict[str, Any] | None:
+    """Return the stamp of an executed notebook, None if it has none.
+
+    Raises
+    ------
+    NotebookError
+        If the file is missing or not a notebook.
+    """
+    found = read_notebook(executed)["metadata"].get(STAMP)
+    return found if isinstance(found, dict) else None
+
+
+def is_stale(executed: Path, source: Path) -> bool:
+    """Return whether an executed notebook is missing or was not made from the source as it is now."""
+    if not executed.exists():
+        return True
+    found = stamp(executed)
+    return found is None or found.get("source_sha256") != digest(source)

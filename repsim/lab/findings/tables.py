@@ -1,0 +1,75 @@
+"""The similarity tables of a profile, found by index."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+CCA_KINDS = ("cca_mean", "cca_r2", "svcca_mean", "svcca_r2", "pwcca")
+CCA_TYPE = (*CCA_KINDS, "linear_regression")  # those that Theorem 1 makes constant where a layer is too wide
+
+
+def saturated_layers(layers: Sequence[str], features: Sequence[int], examples: int) -> list[str]:
+    """Return the layers that can fill the space of the centred examples, where CCA-type indexes are constant."""
+    return [layer for layer, count in zip(layers, features, strict=True) if count >= examples - 1]
+
+
+class Tables:
+    """The similarity tables of a profile's measures, by index.
+
+    Parameters
+    ----------
+    measures
+        Artefacts of :func:`repsim.lab.measurements.tables`, by name of the measure.
+    """
+
+    def __init__(self, measures: Mapping[str, Any]) -> None:
+        self.records = {name: artefact.record for name, artefact in measures.items()}
+        self.arrays = {name: artefact.arrays() for name, artefact in measures.items()}
+
+    def measure(self, index: str, split: str = "train") -> str | None:
+        """Return the measure with the most examples of a split that has an index, None if there is none."""
+        having = [
+            name for name, record in self.records.items() if record["split"] == split and index in record["indexes"]
+        ]
+        return max(having, key=lambda name: self.records[name]["examples"], default=None)
+
+    def get(self, index: str, split: str = "train") -> Array | None:
+        """Return the table of an index on as many examples of the split as there are, None if it was not made."""
+        name = self.measure(index, split)
+        return None if name is None else self.arrays[name][index]
+
+    def beside(self, index: str, other: str) -> Array | None:
+        """Return the table of `index` on the same examples as `other`, else on as many as there are."""
+        name = self.measure(other)
+        if name is not None and index in self.records[name]["indexes"]:
+            return self.arrays[name][index]
+        return self.get(index)
+
+    def examples(self, index: str, split: str = "train") -> int | None:
+        """Return the number of examples behind :meth:`get`."""
+        name = self.measure(index, split)
+        return None if name is None else int(self.records[name]["examples"])
+
+    def layers(self) -> list[str]:
+        """Return the names of the compared layers."""
+        return list(next(iter(self.records.values()))["layers"])
+
+    def saturated(self, index: str) -> list[str]:
+        """Return the layers where a CCA-type index says nothing, being as wide as there were examples."""
+        name = self.measure(index)
+        if name is None or index not in CCA_TYPE and not index.startswith("svcca"):
+            return []
+        record = self.records[name]
+        return saturated_layers(record["layers"], record["features"], record["examples"])
+
+
+def available(tables: Tables, indexes: Sequence[str], split: str = "train") -> dict[str, Array]:
+    """Return the table of each of the indexes that was measured on a split."""
+    found = {index: tables.get(index, split) for index in indexes}
+    return {index: table for index, table in found.items() if table is not None}

@@ -1,0 +1,153 @@
+"""Putting the sources of the book together: pages, executed notebooks, claims, data for download."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from repsim.lab import fragments
+from repsim.lab.errors import LabError, known
+from repsim.lab.execution import is_stale, read_notebook, stamp
+from repsim.lab.paths import REPOSITORY
+from repsim.lab.profiles import load_profile
+
+DEFAULT_REPOSITORY = "https://github.com/OWNER/repsim-revisited"
+BESIDE = ("LICENSE", "LICENSE-CONTENT", "CITATION.cff")
+MARKER = re.compile(r"<!-- generated:(.*?)-->", re.DOTALL)
+NOT_A_RESULT = "Built from the smoke profile, which only shows that the chain works: no number here is a result."
+
+
+class StagingError(LabError):
+    """The book cannot be put together; the message names what is missing, stale or unknown."""
+
+
+def stage(
+    profile: str,
+    executed_dir: Path = Path("build/notebooks"),
+    target: Path = Path("build/book"),
+    root: Path = REPOSITORY,
+) -> Path:
+    """Make the folder that Jupyter Book builds.
+
+    `target` is replaced as a whole, and only once everything is there.
+
+    Parameters
+    ----------
+    profile
+        Whose results the book shows.
+    executed_dir
+        Executed notebooks, under the names of their sources.
+    target
+        The folder to make.
+    root
+        The repository.
+
+    Raises
+    ------
+    StagingError
+        If an executed notebook is missing, older than its source or of another profile, or a page asks for a part
+        that is not known.
+    """
+    load_profile(profile)
+    toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
+    notebooks = [Path(name) for name in toc_files(toc) if name.startswith("notebooks/")]
+    stamps = {path.name: _check(executed_dir, root, path, profile) for path in notebooks}
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        shutil.copytree(root / "book", part / "book", ignore=shutil.ignore_patterns("__pycache__", ".*"))
+        for name in BESIDE:
+            if (root / name).exists():
+                shutil.copy2(root / name, part / name)
+        shutil.copy2(root / "_toc.yml", part / "_toc.yml")
+        _write_config(root, part, profile)
+        for path in notebooks:
+            _stage_notebook(executed_dir, part, path, stamps[path.name])
+        _fill(part / "book", fragments.makers(profile, part, root, stamps), fragments.provenance(profile, stamps))
+        shutil.rmtree(target, ignore_errors=True)
+        os.replace(part, target)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return target
+
+
+def repository_url(root: Path = REPOSITORY) -> str:
+    """Return the address of the repository, which ``pyproject.toml`` holds."""
+    try:
+        project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+        return str(project["project"]["urls"]["Repository"]).removesuffix("/")
+    except (OSError, KeyError, tomllib.TOMLDecodeError):
+        return DEFAULT_REPOSITORY
+
+
+def toc_files(toc: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the pages of a table of contents, the first page first."""
+    if "root" in toc:
+        yield str(toc["root"])
+    if "file" in toc:
+        yield str(toc["file"])
+    for key in ("parts", "chapters", "sections"):
+        for entry in toc.get(key, []):
+            yield from toc_files(entry)
+
+
+def _check(executed_dir: Path, root: Path, path: Path, profile: str) -> dict[str, Any]:
+    """Return the stamp of an executed notebook that is fit to be shown."""
+    name = f"{path.name}.ipynb"
+    source, executed = root / f"{path}.ipynb", executed_dir / name
+    again = f"repsim-lab execute {path}.ipynb --profile {profile} --out {executed}"
+    if not source.exists():
+        raise StagingError(f"{path}.ipynb stands in _toc.yml, but there is no such notebook")
+    if not executed.exists():
+        raise StagingError(f"{executed} is missing; make it with: {again}")
+    if is_stale(executed, source):
+        raise StagingError(f"{executed} was not made from {path}.ipynb as it is now; make it again with: {again}")
+    found = stamp(executed) or {}
+    if found.get("profile") != profile:
+        raise StagingError(f"{executed} is of profile {found.get('profile')!r}, not {profile!r}; make it with: {again}")
+    return found
+
+
+def _write_config(root: Path, part: Path, profile: str) -> None:
+    """Write the configuration with the repository's address, and with a banner for what is no result."""
+    config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
+    config.setdefault("repository", {})["url"] = repository_url(root)
+    if profile == "smoke":
+        config.setdefault("html", {})["announcement"] = NOT_A_RESULT
+    (part / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+def _stage_notebook(executed_dir: Path, part: Path, path: Path, found: Mapping[str, Any]) -> None:
+    """Copy an executed notebook, hide its parameters and append where it comes from."""
+    notebook = read_notebook(executed_dir / f"{path.name}.ipynb")
+    for cell in notebook["cells"]:
+        tags = cell["metadata"].get("tags", [])
+        if {"parameters", "injected-parameters"} & set(tags):
+            cell["metadata"]["tags"] = [*tags, "remove-cell"]
+    text = f"---\n\n{fragments.stamp_sentence(found)}"
+    cell = {"cell_type": "markdown", "id": "provenance", "metadata": {}, "source": text}
+    notebook["cells"].append(cell)
+    staged = part / f"{path}.ipynb"
+    staged.parent.mkdir(parents=True, exist_ok=True)
+    staged.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _fill(book: Path, makers: Mapping[str, Callable[[], str]], provenance: str) -> None:
+    """Put the generated parts where the pages ask for them, and at the end of each where its numbers come from."""
+    for page in sorted(book.glob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        for marker in MARKER.finditer(text):
+            name = marker[1].strip()
+            if name not in makers:
+                raise StagingError(f"{page.name}: {known('generated part', name, makers)}")
+            text = text.replace(marker[0], makers[name]())
+        page.write_text(f"{text.rstrip()}\n\n---\n\n{provenance}\n", encoding="utf-8")

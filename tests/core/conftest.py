@@ -1,0 +1,22 @@
+"""Shared data of the tests of the numeric core."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # the oracle beside this file
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(20190515)
+
+
+@pytest.fixture
+def golden():
+    """The data of the example in the authors' released notebook."""
+    state = np.random.RandomState(1337)
+    x = state.randn(100, 10)
+    return x, state.randn(100, 10) + x

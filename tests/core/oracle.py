@@ -1,0 +1,146 @@
+"""Every index from its definition, with 50 digits, as plainly as possible and sharing nothing with the package."""
+
+import mpmath as mp
+
+mp.mp.dps = 50
+
+
+def matrix(x):
+    return mp.matrix([[mp.mpf(float(v)) for v in row] for row in x])
+
+
+def centred(x):
+    x = matrix(x)
+    for j in range(x.cols):
+        mean = mp.fsum(x[:, j]) / x.rows
+        for i in range(x.rows):
+            x[i, j] -= mean
+    return x
+
+
+def trace(a):
+    return mp.fsum(a[i, i] for i in range(a.rows))
+
+
+def inner(a, b):
+    return mp.fsum(a[i, j] * b[i, j] for i in range(a.rows) for j in range(a.cols))
+
+
+def projector(x):
+    """Orthogonal projector on the columns of x, which has full column rank."""
+    return x * mp.inverse(x.T * x) * x.T
+
+
+def inverse_root(a):
+    values, vectors = mp.eigsy(a)
+    return vectors * mp.diag([1 / mp.sqrt(v) for v in values]) * vectors.T
+
+
+def whitened(x):
+    return x * inverse_root(x.T * x)
+
+
+def nuclear(a):
+    return mp.fsum(mp.svd_r(a, compute_uv=False))
+
+
+def linear_gram(x):
+    c = centred(x)
+    return c * c.T
+
+
+def rbf_gram(x, fraction):
+    x = matrix(x)
+    n = x.rows
+    d = mp.matrix(n, n)
+    for i in range(n):
+        for j in range(n):
+            d[i, j] = mp.fsum((x[i, k] - x[j, k]) ** 2 for k in range(x.cols))
+    entries = sorted(d)
+    median = (entries[(n * n - 1) // 2] + entries[n * n // 2]) / 2
+    return mp.matrix([[mp.exp(-d[i, j] / (2 * mp.mpf(fraction) ** 2 * median)) for j in range(n)] for i in range(n)])
+
+
+def biased_hsic(k, m):
+    n = k.rows
+    h = mp.eye(n) - mp.ones(n) / n
+    return trace(k * h * m * h) / (n - 1) ** 2
+
+
+def debiased_hsic(k, m):
+    """Equation 5 of Song et al. (2007)."""
+    n = k.rows
+    k, m = k.copy(), m.copy()
+    for i in range(n):
+        k[i, i] = m[i, i] = mp.mpf(0)
+    one = mp.ones(n, 1)
+    total = trace(k * m) + (one.T * k * one)[0] * (one.T * m * one)[0] / ((n - 1) * (n - 2))
+    return (total - 2 * (one.T * k * m * one)[0] / (n - 2)) / (n * (n - 3))
+
+
+def hsic(x, y, *, kernel="linear", bandwidth=None, debiased=False):
+    k, m = (linear_gram(z) if kernel == "linear" else rbf_gram(z, bandwidth) for z in (x, y))
+    return debiased_hsic(k, m) if debiased else biased_hsic(k, m)
+
+
+def cka(x, y, **options):
+    return hsic(x, y, **options) / mp.sqrt(hsic(x, x, **options) * hsic(y, y, **options))
+
+
+def cca_of(x, y, statistic):
+    p1 = min(x.cols, y.cols)
+    if statistic == "r2":
+        return trace(projector(x) * projector(y)) / p1
+    return nuclear(whitened(y).T * whitened(x)) / p1
+
+
+def cca(x, y, *, statistic):
+    return cca_of(centred(x), centred(y), statistic)
+
+
+def truncated(x, threshold, of="variance"):
+    x = centred(x)
+    values, vectors = mp.eigsy(x.T * x)
+    order = sorted(range(len(values)), key=lambda i: -values[i])
+    power = [values[i] if of == "variance" else mp.sqrt(values[i]) for i in order]
+    kept = next(k for k in range(1, len(power) + 1) if mp.fsum(power[:k]) >= mp.mpf(threshold) * mp.fsum(power))
+    return x * mp.matrix([[vectors[r, c] for c in order[:kept]] for r in range(vectors.rows)])
+
+
+def svcca(x, y, *, statistic, threshold=0.99, truncation="variance"):
+    return cca_of(truncated(x, threshold, truncation), truncated(y, threshold, truncation), statistic)
+
+
+def pwcca(x, y, squared=False):
+    """By the eigenvectors of the classical problem; needs distinct correlations and p1 <= p2."""
+    x, y = centred(x), centred(y)
+    q = whitened(x)
+    squares, vectors = mp.eigsy(q.T * projector(y) * q)
+    h = q * vectors
+    dots = h.T * x
+    power = 2 if squared else 1
+    alpha = [mp.fsum(abs(dots[i, j]) ** power for j in range(x.cols)) for i in range(h.cols)]
+    return mp.fsum(a * mp.sqrt(s) ** power for a, s in zip(alpha, squares, strict=True)) / mp.fsum(alpha)
+
+
+def linear_regression(x, y):
+    x, y = centred(x), centred(y)
+    residual = x - projector(y) * x
+    return 1 - inner(residual, residual) / inner(x, x)
+
+
+def procrustes(x, y):
+    x, y = centred(x), centred(y)
+    return nuclear(y.T * x) / mp.sqrt(inner(x, x) * inner(y, y))
+
+
+def canonical_ridge(x, y, *, kappa_x, kappa_y, normaliser):
+    a, b = (
+        z * inverse_root(z.T * z + mp.mpf(kappa) * mp.eye(z.cols))
+        for z, kappa in ((centred(x), kappa_x), (centred(y), kappa_y))
+    )
+    cross = b.T * a
+    if normaliser == "cosine":
+        return inner(cross, cross) / mp.sqrt(inner(a.T * a, a.T * a) * inner(b.T * b, b.T * b))
+    sums = inner(a, a), inner(b, b)
+    return inner(cross, cross) / (sums[0] if normaliser == "first" else min(sums))

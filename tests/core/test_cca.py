@@ -1,0 +1,163 @@
+import numpy as np
+import oracle
+import pytest
+
+from repsim import INDEXES, RankSaturationWarning, canonical_correlations, cca, errors, orthonormal_basis, pwcca, svcca
+from repsim._basis import components_kept, factorise
+from repsim._representation import Representation
+
+
+def test_golden_value(golden):
+    """The notebook does not centre. Data mirrored at the origin has mean 0 and the same uncentred correlations."""
+    x, y = golden
+    assert round(cca(np.vstack([x, -x]), np.vstack([y, -y])), 5) == 0.54312
+    q, r = (np.linalg.qr(z - z.mean(axis=0))[0] for z in (x, y))
+    assert cca(x, y) == pytest.approx(((q.T @ r) ** 2).sum() / 10, rel=1e-12)
+
+
+def test_correlations_are_those_of_the_definition(golden):
+    x, y = golden
+    q, r = (np.linalg.qr(z - z.mean(axis=0))[0] for z in (x, y[:, :6]))
+    rho = canonical_correlations(x, y[:, :6])
+    np.testing.assert_allclose(rho, np.linalg.svd(q.T @ r, compute_uv=False), rtol=1e-12)
+    assert cca(x, y[:, :6], statistic="mean") == pytest.approx(rho.mean(), rel=1e-12)
+    assert cca(x, y[:, :6]) == pytest.approx((rho**2).mean(), rel=1e-12)
+
+
+@pytest.mark.parametrize(("p", "q"), [(20, 15), (25, 12), (28, 3), (15, 15)])
+def test_complement_gives_the_same_correlations(rng, p, q):
+    """With ranks adding up to more than n - 1 the surplus is exactly 1."""
+    x, y = rng.standard_normal((30, p)), rng.standard_normal((30, q))
+    u, v = orthonormal_basis(x), orthonormal_basis(y)
+    direct = np.minimum(np.linalg.svd(u.T @ v, compute_uv=False), 1)
+    rho = canonical_correlations(x, y)
+    np.testing.assert_allclose(rho, direct, atol=1e-12)
+    ones = max(0, p + q - 29)
+    assert (rho[:ones] == 1).all()
+    assert cca(x, y) == pytest.approx((direct**2).mean(), rel=1e-12)
+
+
+def test_dead_and_duplicated_units_do_not_count(rng):
+    x, y = rng.standard_normal((60, 5)), rng.standard_normal((60, 7))
+    x[:, 4] += y[:, 0]
+    messy = np.hstack([x, x[:, :2], np.full((60, 2), 7.0), x @ rng.standard_normal((5, 3))])
+    assert orthonormal_basis(messy).shape == (60, 5)
+    assert orthonormal_basis(messy.astype(np.float32)).shape == (60, 5)
+    for statistic in ("r2", "mean"):
+        assert cca(messy, y, statistic=statistic) == pytest.approx(cca(x, y, statistic=statistic), rel=1e-9)
+
+
+@pytest.mark.parametrize("shape", [(50, 8), (20, 60)])
+def test_basis_is_orthonormal_and_orthogonal_to_constants(rng, shape):
+    x = rng.standard_normal(shape) + 10
+    q = orthonormal_basis(x)
+    assert q.shape[1] == min(shape[1], shape[0] - 1)
+    np.testing.assert_allclose(q.T @ q, np.eye(q.shape[1]), atol=1e-12)
+    np.testing.assert_allclose(q.sum(axis=0), 0, atol=1e-11)
+    centred = x - x.mean(axis=0)
+    np.testing.assert_allclose(q @ (q.T @ centred), centred, atol=1e-11)
+
+
+def test_stored_precision_decides_the_rank(rng):
+    exact = rng.standard_normal((100, 4)) @ rng.standard_normal((4, 40))
+    assert factorise(Representation(exact, "x")).rank == 4
+    rounded = exact.astype(np.float32)
+    assert factorise(Representation(rounded, "x").in_double()).rank == 4
+    assert factorise(Representation(rounded.astype(np.float64), "x")).rank == 40
+
+
+def test_theorem_1(rng):
+    """T1: s(X, Z) = s(Y, Z) for X, Y of full rank; p = 200 > n = 100."""
+    n, p = 100, 200
+    zs = [
+        rng.standard_normal((n, 4)),
+        np.exp(rng.standard_normal((n, 30))),
+        np.eye(10)[rng.integers(0, 10, n)],
+        rng.standard_normal((n, 150)),
+        rng.standard_normal((n, 3)) @ rng.standard_normal((3, 20)),
+    ]
+    for _ in range(4):
+        x, y = rng.standard_normal((n, p)), rng.standard_normal((n, p)) ** 3
+        for z in zs:
+            for statistic in ("r2", "mean"):
+                with pytest.warns(RankSaturationWarning, match="Theorem 1") as caught:
+                    values = [cca(w, z, statistic=statistic) for w in (x, y)]
+                assert len(caught) == 2
+                assert values[0] == pytest.approx(values[1], abs=1e-8)
+                assert values[0] == pytest.approx(1.0, abs=1e-8)
+
+
+def test_cca_of_unrelated_saturated_data_is_1(rng):
+    """T2."""
+    x, y = rng.standard_normal((40, 39)), rng.standard_normal((40, 80))
+    for measure in (cca, lambda a, b: cca(a, b, statistic="mean"), pwcca, lambda a, b: svcca(a, b, threshold=1.0)):
+        with pytest.warns(RankSaturationWarning, match="39 reached by x, y: by Theorem 1") as caught:
+            assert measure(x, y) == pytest.approx(1.0, abs=1e-8)
+        assert len(caught) == 1
+
+
+def test_warning_points_at_the_caller(rng):
+    x = rng.standard_normal((5, 9))
+    for index in (cca, INDEXES["cca_r2"]):
+        with pytest.warns(RankSaturationWarning) as caught:
+            index(x, x)
+        assert [warning.filename for warning in caught] == [__file__]
+
+
+def test_no_warning_below_saturation(rng):
+    x = rng.standard_normal((40, 38))
+    assert 0 < cca(x, rng.standard_normal((40, 2))) <= 1
+
+
+def test_components_kept():
+    singular = np.array([2.0, 1.0, 1.0])
+    assert [components_kept(singular, t, "variance") for t in (0.5, 4 / 6, 0.7, 5 / 6, 0.99, 1.0)] == [1, 1, 2, 2, 3, 3]
+    assert [components_kept(singular, t, "singular_values") for t in (0.5, 0.51, 0.75, 0.76)] == [1, 2, 2, 3]
+
+
+def test_svcca_at_threshold_1_is_cca(golden):
+    x, y = golden
+    for statistic in ("r2", "mean"):
+        assert svcca(x, y, statistic=statistic, threshold=1.0) == pytest.approx(
+            cca(x, y, statistic=statistic), rel=1e-12
+        )
+
+
+def test_equation_10(rng):
+    """T8: with squared weights and correlations PWCCA is linear regression."""
+    from repsim import linear_regression
+
+    x = rng.standard_normal((15, 3)) * [1, 4, 0.3]
+    y = rng.standard_normal((15, 4)) + x[:, :1]
+    assert float(oracle.pwcca(x, y, squared=True)) == pytest.approx(linear_regression(x, y), rel=1e-10)
+
+
+def test_pwcca_with_fewer_dimensions_in_y(rng):
+    """The correlations beyond the rank of y are 0, and count in the weights."""
+    x = rng.standard_normal((50, 6)) * [1, 2, 3, 4, 5, 6]
+    y = rng.standard_normal((50, 2))
+    value = pwcca(x, y)
+    assert 0 < value < cca(x, y, statistic="mean")
+    shuffled = rng.permutation(50)
+    assert pwcca(x[shuffled], y[shuffled]) == pytest.approx(value, rel=1e-10)
+    assert pwcca(x[:, ::-1], y[:, ::-1]) == pytest.approx(value, rel=1e-10)
+    assert pwcca(y, x) > value
+
+
+def test_pwcca_with_tied_correlations_is_a_function_of_the_data(rng):
+    shared = rng.standard_normal((50, 3)) * [1, 3, 9]
+    x = np.hstack([shared, rng.standard_normal((50, 2))])
+    y = np.hstack([shared @ rng.standard_normal((3, 3)), rng.standard_normal((50, 3))])
+    value = pwcca(x, y)
+    for _ in range(5):
+        assert pwcca(x, y @ rng.standard_normal((6, 6))) == pytest.approx(value, rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    "options", [{"statistic": "median"}, {"threshold": 0.0}, {"threshold": 1.5}, {"truncation": "rank"}]
+)
+def test_options_are_checked(golden, options):
+    with pytest.raises(errors.ParameterError, match=next(iter(options))):
+        svcca(*golden, **options)
+    with pytest.raises(errors.ParameterError, match="statistic"):
+        cca(*golden, statistic="max")

@@ -1,0 +1,131 @@
+import numpy as np
+import pytest
+
+from repsim import _representation as representation
+from repsim import cka, cka_from_grams, errors, gram_linear, gram_rbf, hsic, hsic_from_grams, u_centre_gram
+from repsim.kernels import MEDIAN_EXAMPLES
+
+
+def test_golden_values(golden):
+    x, y = golden
+    assert round(cka(x, y), 5) == 0.55761
+    assert round(cka(x, y, kernel="rbf", bandwidth=0.5), 5) == 0.65483
+    assert round(cka(x, y, debiased=True), 5) == 0.51346
+
+
+@pytest.mark.parametrize("debiased", [False, True])
+@pytest.mark.parametrize("widths", [(3, 4), (30, 50), (2, 60)])
+def test_gram_form_and_feature_form_agree(rng, debiased, widths):
+    import importlib
+
+    module = importlib.import_module("repsim.cka")
+    a, b = representation.pair(rng.standard_normal((40, widths[0])), np.exp(rng.standard_normal((40, widths[1]))))
+    x, y = a.matrix(), b.matrix()
+    forms = [
+        module._feature_moments(x, y, debiased),
+        module._gram_moments(x @ x.T, y @ y.T, debiased),
+        module._tiled_moments(a, b, None, debiased),
+    ]
+    for form in forms[1:]:
+        for part in ("xy", "xx", "yy"):
+            assert getattr(form, part) == pytest.approx(getattr(forms[0], part), rel=1e-11)
+
+
+@pytest.mark.parametrize("debiased", [False, True])
+def test_from_grams_equals_from_features(golden, debiased):
+    x, y = golden
+    k, m = gram_linear(x), gram_linear(y)
+    assert cka_from_grams(k, m, debiased=debiased) == pytest.approx(cka(x, y, debiased=debiased), rel=1e-12)
+    assert hsic_from_grams(k, m, debiased=debiased) == pytest.approx(hsic(x, y, debiased=debiased), rel=1e-12)
+    options = {"kernel": "rbf", "bandwidth": 0.3, "debiased": debiased}
+    k, m = gram_rbf(x, 0.3), gram_rbf(y, 0.3)
+    assert cka_from_grams(k, m, debiased=debiased) == pytest.approx(cka(x, y, **options), rel=1e-11)
+    assert hsic_from_grams(k, m, debiased=debiased) == pytest.approx(hsic(x, y, **options), rel=1e-11)
+
+
+def test_debiased_hsic_is_the_product_of_u_centred_grams(golden):
+    x, y = golden
+    product = np.vdot(u_centre_gram(gram_linear(x)), u_centre_gram(gram_linear(y))) / (100 * 97)
+    assert hsic(x, y, debiased=True) == pytest.approx(product, rel=1e-12)
+
+
+def test_debiased_hsic_is_unbiased_and_unclamped():
+    rng = np.random.default_rng(0)
+    draws = [(rng.standard_normal((12, 20)), rng.standard_normal((12, 20))) for _ in range(400)]
+    values = np.array([hsic(x, y, debiased=True) for x, y in draws])
+    assert (values < 0).any()
+    assert abs(values.mean()) < 4 * values.std() / 20
+    assert min(cka(x, y, debiased=True) for x, y in draws) < 0
+    assert np.mean([cka(x, y) for x, y in draws[:20]]) > 0.5
+
+
+def test_default_bandwidth_is_0_4(golden):
+    x, y = golden
+    assert cka(x, y, kernel="rbf") == cka(x, y, kernel="rbf", bandwidth=0.4)
+
+
+def test_rbf_tends_to_linear(golden):
+    x, y = golden
+    for debiased in (False, True):
+        linear = cka(x, y, debiased=debiased)
+        near = [abs(cka(x, y, kernel="rbf", bandwidth=b, debiased=debiased) - linear) for b in (1, 10, 100, 1e4, 1e6)]
+        assert near[2] < 1e-3
+        assert near[0] > near[1] > near[2] > near[3]
+        assert near[3] < 1e-7
+        assert near[4] < 1e-7
+
+
+def test_options_are_checked(golden):
+    x, y = golden
+    with pytest.raises(errors.ParameterError, match="kernel is 'cosine'"):
+        cka(x, y, kernel="cosine")
+    with pytest.raises(errors.ParameterError, match="bandwidth is 0.4, but"):
+        cka(x, y, bandwidth=0.4)
+    with pytest.raises(errors.ParameterError, match="bandwidth is 0"):
+        hsic(x, y, kernel="rbf", bandwidth=0)
+
+
+def test_undefined_similarities_are_named(rng):
+    simplex = np.eye(6)
+    other = rng.standard_normal((6, 2))
+    assert 0 < cka(simplex, other) < 1
+    for options in ({}, {"kernel": "rbf"}):
+        with pytest.raises(errors.UndefinedSimilarityError, match="^x: every two different examples"):
+            cka(simplex, other, debiased=True, **options)
+        with pytest.raises(errors.UndefinedSimilarityError, match="^y: every two different examples"):
+            cka(other, simplex, debiased=True, **options)
+    with pytest.raises(errors.ConstantRepresentationError, match="^l: its centred Gram matrix is 0"):
+        cka_from_grams(np.eye(4), np.ones((4, 4)))
+    with pytest.raises(errors.ShapeMismatchError):
+        cka_from_grams(np.eye(4), np.eye(5))
+
+
+def test_hsic_scale(golden):
+    x, y = golden
+    assert hsic(x * 1e30, y) == pytest.approx(hsic(x, y) * 1e60, rel=1e-12)
+    assert hsic(x * 1e-60, y * 1e60) == pytest.approx(hsic(x, y), rel=1e-12)
+    with pytest.raises(errors.NonFiniteError, match="rescale"):
+        hsic(x * 1e100, y * 1e100)
+
+
+def test_hsic_of_two_examples():
+    assert hsic([[0.0], [1.0]], [[0.0], [2.0]]) == pytest.approx(1.0)
+    assert cka([[0.0], [1.0]], [[2.0], [0.0]]) == 1.0
+
+
+def test_many_examples_go_through_tiles(rng):
+    n = MEDIAN_EXAMPLES + 500
+    x = rng.standard_normal((n, 3))
+    y = x[:, :2] ** 2 + rng.standard_normal((n, 2))
+    for debiased in (False, True):
+        value = cka(x, y, kernel="rbf", bandwidth=0.4, debiased=debiased)
+        assert 0 < value < 1
+        exact = cka(x[:2000], y[:2000], kernel="rbf", bandwidth=0.4, debiased=debiased)
+        assert value == pytest.approx(exact, abs=0.05)
+
+
+def test_large_offsets_do_not_matter(golden):
+    x, y = golden
+    assert cka(x + 1e6, y - 1e6) == pytest.approx(cka(x, y), rel=1e-8)
+    single = (x + 1000).astype(np.float32)
+    assert cka(single, y) == pytest.approx(cka(single.astype(float) - 1000, y), rel=1e-10)

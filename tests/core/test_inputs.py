@@ -1,0 +1,132 @@
+"""What bad input gets: a named error that repeats the argument's name and what would be right."""
+
+import numpy as np
+import pytest
+
+import repsim
+from repsim import INDEXES, errors
+
+GOOD = np.random.default_rng(0).standard_normal((20, 3))
+CALLS = {
+    **INDEXES,
+    "canonical_ridge": lambda x, y: repsim.canonical_ridge(x, y, kappa_x=1.0, kappa_y=1.0),
+    "canonical_correlations": repsim.canonical_correlations,
+    "shared_subspace": repsim.shared_subspace,
+}
+
+
+def with_value(value):
+    bad = GOOD.copy()
+    bad[4, 1] = value
+    return bad
+
+
+BAD = {
+    "1-D": (GOOD[:, 0], errors.DimensionError, r"shape \(20,\)"),
+    "3-D": (GOOD[:, :, None], errors.DimensionError, r"shape \(20, 3, 1\)"),
+    "no features": (GOOD[:, :0], errors.DimensionError, "no features"),
+    "NaN": (with_value(np.nan), errors.NonFiniteError, "nan at example 4, feature 1"),
+    "infinity": (with_value(-np.inf), errors.NonFiniteError, "-inf at example 4, feature 1"),
+    "masked": (np.ma.masked_invalid(with_value(np.nan)), errors.NonFiniteError, "masked"),
+    "constant": (np.full((20, 3), 0.1), errors.ConstantRepresentationError, "constant.*20 examples are equal"),
+    "rounding only": (0.1 + GOOD * 1e-18, errors.ConstantRepresentationError, "constant"),
+    "zero": (np.zeros((20, 3)), errors.ConstantRepresentationError, "constant"),
+    "bool": (GOOD > 0, errors.DTypeError, "dtype bool"),
+    "complex": (GOOD.astype(complex), errors.DTypeError, "dtype complex128"),
+    "text": (GOOD.astype(str), errors.DTypeError, "dtype <U"),
+    "objects": (GOOD.astype(object), errors.DTypeError, "dtype object"),
+    "ragged": ([[1.0], [2.0, 3.0]], errors.RepresentationError, "cannot be viewed as a NumPy array"),
+    "one example": (GOOD[:1], errors.TooFewExamplesError, r"shape \(1, 3\), so 1 example"),
+    "too large": (np.sign(GOOD) * 1.7e308, errors.NonFiniteError, "too large"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+@pytest.mark.parametrize("call", CALLS)
+def test_named_error(call, case):
+    bad, error, message = BAD[case]
+    for name, arguments in (("x", (bad, GOOD)), ("y", (GOOD, bad))):
+        with pytest.raises(error, match=rf"(?s)^{name}\b.*{message}") as caught:
+            CALLS[call](*arguments)
+        assert isinstance(caught.value, errors.RepresentationError)
+        assert isinstance(caught.value, ValueError)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_different_numbers_of_examples(call):
+    with pytest.raises(errors.ShapeMismatchError, match=r"x has 20 examples.*y has 19") as caught:
+        CALLS[call](GOOD, GOOD[:19])
+    assert "(20, 3)" in str(caught.value)
+    assert "(19, 3)" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", [name for name in INDEXES if "debiased" in name])
+def test_debiased_needs_four_examples(name):
+    with pytest.raises(errors.TooFewExamplesError, match=r"x has shape \(3, 3\).*at least 4"):
+        INDEXES[name](GOOD[:3], GOOD[:3])
+    assert np.isfinite(INDEXES[name](GOOD[:4], GOOD[4:8]))
+
+
+@pytest.mark.parametrize("call", ["cka_linear", "cca_r2", "procrustes", "linear_regression", "hsic_linear"])
+def test_pairwise_names_the_one_at_fault(call):
+    with pytest.raises(errors.NonFiniteError, match=r"^xs\[2\]"):
+        repsim.pairwise([GOOD, GOOD[:, :2], with_value(np.nan)], index=call)
+    with pytest.raises(errors.ConstantRepresentationError, match=r"^ys\[1\]"):
+        repsim.pairwise([GOOD], [GOOD, np.ones((20, 2))], index=call)
+    with pytest.raises(errors.ShapeMismatchError, match=r"xs\[0\] has 20.*ys\[0\] has 10"):
+        repsim.pairwise([GOOD], [GOOD[:10]], index=call)
+
+
+@pytest.mark.parametrize(
+    "dtype", [np.float16, np.float32, np.float64, np.longdouble, np.int8, np.uint8, np.int64, ">f4", ">f8"]
+)
+@pytest.mark.parametrize("name", INDEXES)
+def test_every_real_dtype_is_taken_for_its_values(name, dtype):
+    rng = np.random.default_rng(1)
+    x, y = rng.integers(0, 50, (30, 3)), rng.integers(0, 50, (30, 4))
+    expected = INDEXES[name](x.astype(float), y.astype(float))
+    assert INDEXES[name](x.astype(dtype), y.astype(dtype)) == pytest.approx(expected, rel=1e-10)
+
+
+@pytest.mark.parametrize("name", INDEXES)
+def test_convolutional_activations_are_flattened(name):
+    x = np.random.default_rng(2).standard_normal((40, 2, 3, 2))
+    y = x[:, ::-1, :, :1] + np.random.default_rng(3).standard_normal((40, 2, 3, 1))
+    assert INDEXES[name](x, y) == INDEXES[name](x.reshape(40, -1), y.reshape(40, -1))
+
+
+@pytest.mark.parametrize("name", INDEXES)
+def test_order_in_memory_and_read_only_input(name):
+    x, y = GOOD.copy(), GOOD[:, ::-1] ** 2
+    before = x.copy()
+    x.flags.writeable = False
+    value = INDEXES[name](x, y)
+    assert INDEXES[name](np.asfortranarray(x), y) == pytest.approx(value, rel=1e-12)
+    assert INDEXES[name](np.repeat(x, 2, axis=0)[::2], y) == pytest.approx(value, rel=1e-12)
+    np.testing.assert_array_equal(x, before)
+
+
+def test_arrays_of_other_libraries():
+    jax = pytest.importorskip("jax")
+    x = jax.numpy.asarray(GOOD, dtype="float32")
+    assert repsim.cka(x, GOOD) == pytest.approx(repsim.cka(GOOD.astype("float32"), GOOD), rel=1e-12)
+    low = jax.numpy.asarray(GOOD, dtype="bfloat16")
+    assert repsim.cka(low, GOOD) == pytest.approx(1.0, abs=1e-3)
+    assert repsim.pairwise([low, x], index="cka_linear")[0, 1] == pytest.approx(1.0, abs=1e-3)
+
+
+def test_lists_are_arrays():
+    assert repsim.cka(GOOD.tolist(), GOOD.tolist()) == pytest.approx(1.0)
+
+
+def test_import_is_light():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, repsim; "
+        "print([m for m in sys.modules if m.split('.')[0] in ('tensorflow', 'keras', 'jax', 'torch', 'scipy')"
+        " or m.startswith('repsim.lab')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

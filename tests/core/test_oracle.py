@@ -1,0 +1,43 @@
+"""Each index against its definition in 50 digits, on small data whose features differ in scale."""
+
+import numpy as np
+import oracle
+import pytest
+
+from repsim import INDEXES, canonical_ridge, get_index, svcca
+from repsim.indexes import Index
+
+
+def data():
+    rng = np.random.default_rng(7)
+    x = rng.standard_normal((14, 3)) * [1.0, 5.0, 0.2] + 3.0
+    y = x @ rng.standard_normal((3, 4)) + rng.standard_normal((14, 4)) * [1.0, 0.3, 2.0, 1.0]
+    return x, y
+
+
+NAMES = [*INDEXES, "cka_rbf_0.3_debiased", "hsic_rbf_0.5", "hsic_rbf_0.5_debiased", "svcca_r2_0.7", "svcca_mean_0.9"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_index_equals_its_definition(name):
+    index: Index = get_index(name)
+    x, y = data()
+    expected = float(getattr(oracle, index.base)(x, y, **index.parameters))
+    value = index(x, y)
+    assert type(value) is float
+    assert value == pytest.approx(expected, rel=1e-12, abs=1e-13)
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0.8, 0.95])
+def test_svcca_in_the_singular_value_reading(threshold):
+    x, y = data()
+    options = {"statistic": "mean", "threshold": threshold, "truncation": "singular_values"}
+    assert svcca(x, y, **options) == pytest.approx(float(oracle.svcca(x, y, **options)), rel=1e-12)
+
+
+@pytest.mark.parametrize("normaliser", ["cosine", "first", "smaller"])
+def test_canonical_ridge(normaliser):
+    x, y = data()
+    options = {"kappa_x": 3.5, "kappa_y": 0.25, "normaliser": normaliser}
+    expected = float(oracle.canonical_ridge(x, y, **options))
+    assert canonical_ridge(x, y, **options) == pytest.approx(expected, rel=1e-12)

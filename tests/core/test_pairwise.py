@@ -1,0 +1,186 @@
+import warnings
+
+import numpy as np
+import pytest
+
+from repsim import INDEXES, RankSaturationWarning, errors, get_index, pairwise
+from repsim._representation import Representation
+from repsim._tiles import Operator, features_are_cheaper, inner_products, tile_block
+
+N = 23
+NAMES = [*INDEXES, "hsic_rbf_0.3", "hsic_rbf_0.3_debiased", "cka_rbf_3", "svcca_r2_0.5", "svcca_mean_0.7"]
+
+
+@pytest.fixture(scope="module")
+def layers():
+    """Representations of several kinds: narrow, wide, convolutional, rank-deficient, offset, large."""
+    rng = np.random.default_rng(4)
+    return [
+        rng.standard_normal((N, 3)),
+        rng.standard_normal((N, 40)) * 1e6,
+        np.maximum(rng.standard_normal((N, 3, 2, 2)), 0),
+        np.repeat(rng.standard_normal((N, 5)), 3, axis=1),
+        rng.standard_normal((N, 15)) + 50,
+    ]
+
+
+@pytest.fixture(scope="module")
+def others(layers):
+    rng = np.random.default_rng(5)
+    return [layers[0] @ rng.standard_normal((3, 4)) + rng.standard_normal((N, 4)), layers[1][:, :18], layers[4]]
+
+
+def one_by_one(name, xs, ys):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RankSaturationWarning)
+        return np.array([[get_index(name)(x, y) for y in ys] for x in xs])
+
+
+@pytest.mark.filterwarnings("ignore::repsim.RankSaturationWarning")
+@pytest.mark.parametrize("block", [1, 7, N, None])
+@pytest.mark.parametrize("name", NAMES)
+def test_equals_the_pair_functions(layers, others, name, block):
+    table = pairwise(layers, index=name, block=block)
+    assert table.dtype == np.float64
+    np.testing.assert_allclose(table, one_by_one(name, layers, layers), rtol=1e-10, atol=1e-13)
+    table = pairwise(layers, others, index=name, block=block)
+    assert table.shape == (5, 3)
+    np.testing.assert_allclose(table, one_by_one(name, layers, others), rtol=1e-10, atol=1e-13)
+
+
+@pytest.mark.filterwarnings("ignore::repsim.RankSaturationWarning")
+@pytest.mark.parametrize("block", [5, None])
+def test_several_indexes_share_one_pass(layers, others, block):
+    tables = pairwise(layers, others, index=NAMES, block=block)
+    assert list(tables) == NAMES
+    for name in NAMES:
+        np.testing.assert_allclose(
+            tables[name], pairwise(layers, others, index=name), rtol=1e-10, atol=1e-13, err_msg=name
+        )
+
+
+@pytest.mark.filterwarnings("ignore::repsim.RankSaturationWarning")
+@pytest.mark.parametrize("name", NAMES)
+def test_single_precision_is_close(layers, name):
+    singles = [x.astype(np.float32) for x in layers]
+    expected = pairwise([x.astype(np.float64) for x in singles], index=name)
+    if get_index(name).base in ("pwcca", "cca", "svcca", "linear_regression"):
+        expected = one_by_one(name, singles, singles)  # the rank depends on the stored precision
+    table = pairwise(singles, index=name, block=6)
+    np.testing.assert_allclose(table, expected, rtol=2e-4, atol=2e-5)
+
+
+@pytest.mark.filterwarnings("ignore::repsim.RankSaturationWarning")
+def test_reads_files_block_by_block(tmp_path, layers):
+    paths = []
+    for i, x in enumerate(layers):
+        np.save(tmp_path / f"{i}.npy", x)
+        paths.append(tmp_path / f"{i}.npy")
+    mapped = [np.load(path, mmap_mode="r") for path in paths]
+    for name in ("cka_linear", "cka_rbf_0.4", "cca_mean", "pwcca"):
+        np.testing.assert_array_equal(pairwise(mapped, index=name, block=8), pairwise(layers, index=name, block=8))
+
+
+class Lazy:
+    """Something that only has a shape and slices, and remembers the longest slice."""
+
+    def __init__(self, x):
+        self._x, self.shape, self.dtype, self.longest = x, x.shape, x.dtype, 0
+
+    def __getitem__(self, rows):
+        out = self._x[rows]
+        self.longest = max(self.longest, len(out))
+        return out
+
+
+def test_lazy_producers_are_never_read_whole(monkeypatch):
+    monkeypatch.setattr("repsim._representation._SCAN_ELEMENTS", 1000)
+    rng = np.random.default_rng(0)
+    xs = [Lazy(rng.standard_normal((120, p))) for p in (100, 200)]
+    table = pairwise(xs, index=["cka_linear", "hsic_linear_debiased"], block=10)
+    assert max(x.longest for x in xs) == 10
+    np.testing.assert_allclose(table["cka_linear"], pairwise([x._x for x in xs]), rtol=1e-12)
+
+
+def test_a_producer_that_breaks_its_promise_is_refused():
+    class Short(Lazy):
+        def __getitem__(self, rows):
+            return self._x[rows][:, :-1]
+
+    with pytest.raises(errors.DimensionError, match=r"^xs\[0\].*promises"):
+        pairwise([Short(np.random.default_rng(0).standard_normal((10, 3)))])
+
+
+@pytest.mark.filterwarnings("ignore::repsim.RankSaturationWarning")
+def test_memory_bounds_the_block(layers):
+    views = [Representation(x, "x") for x in layers]
+    families = {"linear": [Operator.linear(v) for v in views]}
+    wide = 10_000
+    small, large = tile_block(families, 2000), tile_block(families, 2**30)
+    assert 1 <= small < large == N
+    assert pairwise(layers, memory=wide)[0, 1] == pytest.approx(pairwise(layers)[0, 1], rel=1e-12)
+
+
+def test_features_and_tiles_agree():
+    rng = np.random.default_rng(1)
+    views = [Representation(rng.standard_normal((60, p)) + 3, "x") for p in (2, 5)]
+    families, products = {"k": [Operator.linear(v) for v in views]}, [("k", "k")]
+    assert features_are_cheaper(families, products, 2**30)
+    assert not features_are_cheaper(families, products, 10)
+    fast = inner_products(families, products, block=13)
+    slow = inner_products(families, products, block=13, memory=10)
+    for form in ("biased", "debiased"):
+        a, b = getattr(fast, form)("k", "k")[0], getattr(slow, form)("k", "k")[0]
+        np.testing.assert_allclose(a, b, rtol=1e-11)
+
+
+def test_one_warning_for_all_pairs(layers):
+    with pytest.warns(RankSaturationWarning, match=r"22 reached by xs\[1\]: by Theorem 1") as caught:
+        pairwise(layers, index=["cca_r2", "cca_mean", "pwcca", "cka_linear"])
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+
+
+def test_regression_warns_for_predictors_only(layers, others):
+    pairwise(layers, others[:2], index="linear_regression")
+    with pytest.warns(RankSaturationWarning):
+        pairwise(others, layers, index="linear_regression")
+
+
+def test_progress(layers):
+    calls = []
+    with pytest.warns(RankSaturationWarning):
+        pairwise(
+            layers,
+            index=["cka_rbf_0.4", "cca_mean", "pwcca"],
+            block=10,
+            progress=lambda done, total: calls.append((done, total)),
+        )
+    assert [done for done, _ in calls] == list(range(1, len(calls) + 1))
+    assert calls[-1][0] == calls[-1][1]
+    assert len({total for _, total in calls}) == 1
+
+
+def test_undefined_debiased_cka_is_named(rng):
+    with pytest.raises(errors.UndefinedSimilarityError, match=r"^xs\[1\]: every two different examples"):
+        pairwise([rng.standard_normal((6, 2)), np.eye(6)], index="cka_linear_debiased")
+    for dtype in (np.float32, np.float64):
+        with pytest.raises(errors.UndefinedSimilarityError, match=r"^xs\[1\]: every two different examples"):
+            pairwise([rng.standard_normal((6, 2)).astype(dtype), np.eye(6, dtype=dtype)], index="cka_rbf_0.4_debiased")
+
+
+def test_hsic_overflow_is_named(rng):
+    x = rng.standard_normal((10, 2))
+    with pytest.raises(errors.NonFiniteError, match=r"the HSIC of xs\[1\] and xs\[1\]"):
+        pairwise([x, x * 1e90], index="hsic_linear")
+    assert pairwise([x, x * 1e90], index="cka_linear")[0, 1] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("options", [{"block": 0}, {"memory": 0}, {"index": []}])
+def test_options_are_checked(layers, options):
+    with pytest.raises(errors.ParameterError):
+        pairwise(layers, **options)
+    with pytest.raises(errors.ParameterError, match="nothing to compare"):
+        pairwise([])
+    with pytest.raises(errors.UnknownIndexError):
+        pairwise(layers, index=["cka_linear", "cka_cubic"])

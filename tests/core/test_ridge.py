@@ -1,0 +1,63 @@
+import math
+
+import numpy as np
+import pytest
+
+from repsim import RankSaturationWarning, canonical_ridge, cca, cka, errors, linear_regression
+
+
+@pytest.fixture
+def data(rng):
+    x = rng.standard_normal((80, 5)) * [1, 2, 3, 4, 5]
+    return x, x @ rng.standard_normal((5, 7)) + 5 * rng.standard_normal((80, 7))
+
+
+def top(x):
+    return float(np.linalg.svd(x - x.mean(axis=0), compute_uv=False)[0] ** 2)
+
+
+def test_limits(data):
+    """T9, at 1e-9 and 1e9 times the top eigenvalue, and exactly."""
+    x, y = data
+    low, high = (1e-9 * top(x), 1e-9 * top(y)), (1e9 * top(x), 1e9 * top(y))
+    for (small_x, small_y), (large_x, large_y), tolerance in ((low, high, 1e-4), ((0, 0), (math.inf,) * 2, 1e-12)):
+        for normaliser in ("first", "smaller"):
+            value = canonical_ridge(x, y, kappa_x=small_x, kappa_y=small_y, normaliser=normaliser)
+            assert value == pytest.approx(cca(x, y), rel=tolerance)
+        value = canonical_ridge(x, y, kappa_x=large_x, kappa_y=small_y, normaliser="first")
+        assert value == pytest.approx(linear_regression(x, y), rel=tolerance)
+        value = canonical_ridge(x, y, kappa_x=large_x, kappa_y=large_y, normaliser="cosine")
+        assert value == pytest.approx(cka(x, y), rel=tolerance)
+
+
+def test_smaller_with_one_infinite_kappa_is_regression(data):
+    x, y = data
+    options = {"normaliser": "smaller"}
+    assert canonical_ridge(x, y, kappa_x=math.inf, kappa_y=0, **options) == pytest.approx(linear_regression(x, y))
+    assert canonical_ridge(x, y, kappa_x=0, kappa_y=math.inf, **options) == pytest.approx(linear_regression(y, x))
+
+
+def test_scales_with_the_data(data):
+    x, y = data
+    value = canonical_ridge(x, y, kappa_x=2.0, kappa_y=3.0)
+    assert canonical_ridge(x * 1e50, y, kappa_x=2e100, kappa_y=3.0) == pytest.approx(value, rel=1e-11)
+
+
+def test_options_are_checked(data):
+    x, y = data
+    for options, message in [
+        ({"kappa_x": -1, "kappa_y": 0}, "kappa_x is -1"),
+        ({"kappa_x": 0, "kappa_y": math.nan}, "kappa_y is nan"),
+        ({"kappa_x": 0, "kappa_y": 0, "normaliser": "none"}, "normaliser is 'none'"),
+        ({"kappa_x": 0, "kappa_y": math.inf, "normaliser": "first"}, "gives 0"),
+        ({"kappa_x": math.inf, "kappa_y": math.inf, "normaliser": "smaller"}, "gives 0"),
+    ]:
+        with pytest.raises(errors.ParameterError, match=message):
+            canonical_ridge(x, y, **options)
+
+
+def test_warns_only_without_regularisation(rng):
+    x, y = rng.standard_normal((10, 20)), rng.standard_normal((10, 2))
+    assert 0 < canonical_ridge(x, y, kappa_x=1.0, kappa_y=0) < 1
+    with pytest.warns(RankSaturationWarning, match="reached by x"):
+        canonical_ridge(x, y, kappa_x=0, kappa_y=1.0)
