@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import repsim
-from repsim.lab import findings
-from repsim.lab.findings import components, correspondence, dimension, subspace, theory, training
+from repsim.lab import claims, findings
+from repsim.lab.findings import components, correspondence, dimension, invariances, subspace, theory, training
+from repsim.lab.predicates import quantities
 
 LAYERS = [*(f"conv{i}" for i in range(1, 9)), "pool"]
 
@@ -70,7 +71,7 @@ def test_the_equations_hold(claim):
 
 
 def test_the_misprinted_factor_of_equation_12_does_not_hold():
-    x, y = next(theory._related_pairs(4, 1))
+    x, y = next(theory.related_pairs(4, 1))
     ours, papers = theory._equation_12(x, y)
     assert abs(ours - papers * np.sqrt(x.shape[1] / y.shape[1])) > 0.01
 
@@ -95,23 +96,34 @@ def test_ridge_and_bandwidth_limits_hold():
     assert theory.wide_rbf_is_linear(pairs=3)["largest_difference"] < 1e-3
 
 
-@pytest.mark.parametrize("claim", theory.TABLE_1)
+@pytest.mark.parametrize("claim", invariances.TABLE_1)
 def test_table_1_holds(claim):
-    found = theory.table_1_row(claim, draws=5)
+    found = invariances.table_1_row(claim, draws=5)
     assert found["claimed_change"] < 1e-6
-    denied = any(sides != theory.BOTH for sides in theory.claimed_invariances(theory.TABLE_1[claim]).values())
-    assert (found["denied_change"] is not None) == denied
+    denied = any(
+        sides != invariances.BOTH for sides in invariances.claimed_invariances(invariances.TABLE_1[claim]).values()
+    )
+    assert ("denied_change" in found) == denied
     assert not denied or found["denied_change"] > 1e-2
 
 
 def test_regression_is_invariant_in_the_predicting_side_only():
-    assert theory.claimed_invariances("linear_regression")["invertible"] == ("y",)
-    changes = theory.invariances("T10", draws=3)["invertible"]
+    assert invariances.claimed_invariances("linear_regression")["invertible"] == ("y",)
+    changes = invariances.largest_changes("T10", draws=3)["invertible"]
     assert changes["y"] < 1e-6 < 1e-2 < changes["x"]
 
 
+def names_what_is_needed(measured: dict[str, dict[str, Any]]) -> bool:
+    """Whether every quantity that a claim's predicate names is among the values measured for it."""
+    known = claims.load_claims()
+    needed = {name: {*quantities(known[name].predicate), *known[name].needs} for name in measured}
+    return all(needed[name] <= values.keys() for name, values in measured.items())
+
+
 def test_all_claims_without_networks_are_measured():
-    assert list(findings.without_networks()) == [f"T{i}" for i in range(1, 20)]
+    measured = findings.without_networks()
+    assert list(measured) == [f"T{i}" for i in range(1, 20)]
+    assert names_what_is_needed(measured)
 
 
 # -- dimension
@@ -158,6 +170,7 @@ def test_figure_1_values():
     assert found["r2"] > 0.95
     assert found["r2_shuffled"] < 0.01
     assert (found["pairs"], found["examples"]) == (6, 500)
+    assert names_what_is_needed({"F1": found})
 
 
 # -- Figure 2, Table 2, Figure F.3
@@ -224,25 +237,30 @@ def test_table_2_has_the_papers_rows(tables):
 
 
 def test_table_2_claims(tables):
-    claims = findings.table_2_claims(tables)
-    assert list(claims) == [f"S{i}" for i in range(1, 15)]
-    assert claims["S8"]["examples"] == 20000
-    assert claims["S12"]["largest_p"] < 0.05
-    assert claims["S12"]["smallest_lead"] > 0
-    assert claims["S13"]["p_02_04"] < 0.05
-    assert claims["S14"]["linear_regression"] > claims["S14"]["hsic_linear"]
+    found = findings.table_2_claims(tables)
+    assert list(found) == [f"S{i}" for i in range(1, 15)]
+    assert names_what_is_needed(found)
+    assert found["S8"]["examples"] == 20000
+    assert found["S8"]["accuracy_debiased"] == 100
+    assert (found["S1"]["saturated_layers"], found["S8"]["saturated_layers"]) == (6, 0)
+    assert found["S12"]["largest_p"] < 0.05
+    assert found["S12"]["smallest_lead"] > 0
+    assert found["S13"]["p_02_04"] < 0.05
+    assert found["S14"]["linear_regression"] > found["S14"]["hsic_linear"]
 
 
 def test_figure_2_claims(tables):
-    claims = findings.figure_2(tables)
-    assert list(claims) == [f"F2{letter}" for letter in "abcdef"]
-    assert claims["F2a"]["diagonal_rows"] == claims["F2a"]["diagonal_rows_debiased"] == 9
-    assert "diagonal_rows_debiased" not in claims["F2b"]
+    found = findings.figure_2(tables)
+    assert list(found) == [f"F2{letter}" for letter in "abcdef"]
+    assert names_what_is_needed(found)
+    assert found["F2a"]["diagonal_rows"] == found["F2a"]["diagonal_rows_debiased"] == 9
+    assert "diagonal_rows_debiased" not in found["F2b"]
 
 
 def test_figure_f3_compares_on_the_same_examples(tables):
     found = findings.figure_f3(tables)
     assert found["thresholds"] == 4
+    assert names_what_is_needed({"F.3": found})
     assert found["examples"] == 4000
     assert found["largest_svcca"] == pytest.approx(100 * findings.score(table(0.3), "svcca_r2").estimate)
     assert found["cka_linear"] == pytest.approx(100 * findings.score(table(0.8), "cka_linear").estimate)
@@ -285,14 +303,22 @@ def test_figure_8_values():
     found = findings.figure_8(shared({"conv1": 20, "conv8": 5, "pool": 10}), ["conv1", "conv8", "pool"], 500)
     assert found["F8a"] == {"smallest_cosine": 0.95, "eigenvectors": 5, "examples": 500}
     assert found["F8b"]["dimension"] == 10
+    assert names_what_is_needed(found)
     assert found["F8c"]["largest_fraction"] == 0.02
     assert found["F8c"]["largest_dimension"] == 20
 
 
-def test_a_dimension_beyond_what_was_measured_counts_as_the_largest_possible():
-    conv, pool = findings.shared_dimensions(shared({"conv1": 40, "pool": 10}), ["conv1", "pool"], 500)
-    assert (conv["dimension"], conv["found"], conv["fraction"]) == (40, False, 0.499)
+def test_a_dimension_beyond_what_was_measured_is_bounded():
+    made_up = shared({"conv1": 40, "pool": 10})
+    conv, pool = findings.shared_dimensions(made_up, ["conv1", "pool"], 500)
+    assert (conv["dimension"], conv["found"]) == (40, False)
+    assert (conv["fraction"], conv["largest_fraction"]) == (0.04, 0.499)
     assert pool["found"]
+    undecided, decided = (
+        findings.figure_8(made_up, ["conv1", "pool"], n)["F8c"]["largest_fraction"] for n in (500, 91)
+    )
+    assert undecided is None
+    assert decided == 0.09
 
 
 # -- accuracy and cost
@@ -312,6 +338,7 @@ def test_accuracies_and_cost():
     found = training.accuracies(records)
     assert found["accuracy"] == pytest.approx(89.5)
     assert found["deviation"] == pytest.approx(np.sqrt(0.5))
+    assert names_what_is_needed({"A1": found})
     assert training.paper_accuracy(records) == 89.4
     assert training.cost(records)["hours"] == 1.0
     assert training.cost(records)["last"] == "2026-01-02"

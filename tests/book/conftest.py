@@ -1,0 +1,114 @@
+"""A built book: one that exists, or one made here from stand-ins for the notebooks."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+from bs4 import BeautifulSoup
+
+from repsim.lab.execution import execute
+from repsim.lab.staging import stage, toc_files
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILT = ROOT / "build" / "_build" / "html"
+PARAMETERS = 'profile = "laptop"'
+DRAWN = """
+from IPython.display import HTML
+HTML('<figure id="drawn"><img alt="A line." style="width:100%;max-width:600px" src="data:image/svg+xml,'
+     "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 60 20'><path d='M0 10H60' stroke='black'/></svg>"
+     '"></figure>')
+"""
+
+
+def notebook(path: Path, *codes: str, title: str = "A title") -> Path:
+    """Write a notebook with a cell for the profile and the given code cells."""
+    cells = [
+        nbformat.v4.new_markdown_cell(f"# {title}"),
+        nbformat.v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
+        nbformat.v4.new_markdown_cell("## The claim\n\nNone: $x^2$."),
+        *(nbformat.v4.new_code_cell(code) for code in codes),
+    ]
+    metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), path)
+    return path
+
+
+def pages_of(folder: Path) -> list[str]:
+    return list(toc_files(yaml.safe_load((folder / "_toc.yml").read_text(encoding="utf-8"))))
+
+
+@pytest.fixture(scope="session")
+def repository(tmp_path_factory) -> Path:
+    """A copy of what the book is made from, with stand-ins for the notebooks."""
+    root = tmp_path_factory.mktemp("repository")
+    shutil.copytree(ROOT / "book", root / "book")
+    for name in ("_config.yml", "_toc.yml", "pyproject.toml", "LICENSE", "LICENSE-CONTENT", "CITATION.cff"):
+        shutil.copy(ROOT / name, root / name)
+    for page in pages_of(ROOT):
+        if page.startswith("notebooks/"):
+            notebook(root / f"{page}.ipynb", DRAWN, title=f"Stand-in for {page}")
+    return root
+
+
+@pytest.fixture(scope="session")
+def executed(repository, tmp_path_factory) -> Path:
+    """The stand-ins, executed on the smoke profile."""
+    out = tmp_path_factory.mktemp("executed")
+    for source in sorted((repository / "notebooks").glob("*.ipynb")):
+        execute(source, "smoke", out / source.name)
+    return out
+
+
+def build(source: Path, out: Path) -> subprocess.CompletedProcess:
+    """Build a staged book, warnings being errors."""
+    start = "from jupyter_book.cli.main import main; main()"
+    command = [sys.executable, "-c", start, "build", source, "-n", "-W", "--keep-going"]
+    environment = {**os.environ, "PYTHONWARNINGS": ""}
+    return subprocess.run(
+        [*map(str, command), "--path-output", str(out)], capture_output=True, text=True, env=environment
+    )
+
+
+@pytest.fixture(scope="session")
+def stand_in_book(repository, executed, tmp_path_factory):
+    """The log and the pages of a book that was built from the stand-ins."""
+    work = tmp_path_factory.mktemp("book")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REPSIM_RESULTS", str(work / "results"))
+        stage("smoke", executed, work / "build" / "book", root=repository)
+    return build(work / "build" / "book", work / "build"), work / "build" / "_build" / "html"
+
+
+def is_fresh(html: Path) -> bool:
+    """Whether built pages are not older than what they are made from."""
+    first = html / "index.html"
+    if not first.exists():
+        return False
+    sources = [*(ROOT / "book").rglob("*"), *(ROOT / "notebooks").glob("*.ipynb")]
+    sources += [ROOT / "_config.yml", ROOT / "_toc.yml", *(ROOT / "repsim").rglob("*.py")]
+    return all(path.stat().st_mtime <= first.stat().st_mtime for path in sources)
+
+
+@pytest.fixture(scope="session")
+def html(request) -> Path:
+    """The pages to look at: those that BOOK_HTML names, else else fresh ones of `make book`, else the stand-ins'."""
+    if named := os.environ.get("BOOK_HTML"):
+        return Path(named)
+    if is_fresh(BUILT):
+        return BUILT
+    result, pages = request.getfixturevalue("stand_in_book")
+    assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-4000:]
+    return pages
+
+
+@pytest.fixture(scope="session")
+def pages(html) -> dict[str, BeautifulSoup]:
+    """Every page of the table of contents, parsed."""
+    names = pages_of(ROOT)
+    return {name: BeautifulSoup((html / f"{name}.html").read_text(encoding="utf-8"), "html.parser") for name in names}

@@ -1,0 +1,217 @@
+"""Every page of the book: in Chromium on a wide and a narrow screen, and as text."""
+
+import functools
+import http.server
+import os
+import re
+import shutil
+import threading
+from pathlib import Path
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+
+import pytest
+from bs4 import BeautifulSoup
+
+from repsim.lab.claims import VERDICTS, load_claims
+
+from .conftest import ROOT, pages_of
+
+PAGES = pages_of(ROOT)
+WIDTHS = (1280, 390)
+BESIDE = ("index", "genindex", "search", "py-modindex")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+def text_of(page):
+    return page.find("article").get_text(" ", strip=True)
+
+
+def plain(text):
+    """Return a text without what typesetting changes: kinds of quotation marks, breaks."""
+    return re.sub(r"\s+", " ", text.replace("’", "'"))
+
+
+# ------------------------------------------------------------------------------------------------ the pages as text
+
+
+def test_stand_in_book_builds_without_a_warning(stand_in_book):
+    result, html = stand_in_book
+    log = result.stdout + result.stderr
+    assert result.returncode == 0, log[-4000:]
+    assert "WARNING" not in log, log[-4000:]
+    assert "build succeeded" in log
+    assert (html / "index.html").exists()
+
+
+def test_every_page_of_the_contents_is_there_and_no_other(html):
+    built = {str(path.relative_to(html).with_suffix("")) for path in html.rglob("*.html")}
+    built = {name for name in built if not name.startswith(("_modules/", "_static/"))}
+    assert built - set(BESIDE) == set(PAGES)
+
+
+def test_no_traceback_and_no_error_banner(pages):
+    for name, page in pages.items():
+        text = text_of(page)
+        assert "Traceback (most recent call last)" not in text, name
+        assert "An Exception was encountered at" not in text, name
+        assert not page.select("#papermill-error-cell, .output.traceback, .system-message"), name
+
+
+def test_every_claim_has_its_verdict(pages):
+    found = pages["book/claims"]
+    for claim in load_claims().values():
+        heading = found.find(id=re.compile(f"^{re.escape('claim-' + claim.id.lower().replace('.', '-'))}$"))
+        assert heading is not None, claim.id
+        section = heading if heading.name == "section" else heading.find_parent("section")
+        title = section.find("h3").get_text().removesuffix("#")
+        assert re.fullmatch(rf"{re.escape(claim.id)}: ({'|'.join(VERDICTS)})", title), title
+        assert plain(claim.statement) in plain(section.get_text()), claim.id
+
+
+def test_first_page_has_every_claim_before_anything_else(pages):
+    found = pages["book/index"]
+    rows = {
+        row.find("a").get_text(strip=True): plain(row.get_text()) for row in found.select("article tr") if row.find("a")
+    }
+    assert list(rows) == list(load_claims())
+    assert all(any(verdict in row for verdict in VERDICTS) for row in rows.values())
+
+
+def test_every_page_says_where_its_numbers_come_from(pages):
+    for name, page in pages.items():
+        text = text_of(page)
+        assert re.search(r"Profile \w+ , commit \S+ ,", text), name
+        assert re.search(r"processor cores", text), name
+        assert re.search(r"\d (?:seconds|minutes|hours)", text), name
+
+
+def test_every_figure_has_alternative_text(pages):
+    for name, page in pages.items():
+        for image in page.select("article img"):
+            assert image.get("alt", "").strip(), f"{name}: {str(image)[:200]}"
+        for drawing in page.select("article .cell_output svg"):
+            assert drawing.find("title") or drawing.get("aria-label"), f"{name}: {str(drawing)[:200]}"
+
+
+def test_launch_buttons_lead_to_the_notebooks_of_the_repository(pages):
+    for name, page in pages.items():
+        if name.startswith("notebooks/"):
+            links = [link["href"] for link in page.select("a[href*='colab.research.google.com']")]
+            assert links, name
+            assert all(link.endswith(f"/{name}.ipynb") for link in links)
+
+
+def test_internal_links_and_anchors_resolve(html):
+    files = {path: BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser") for path in html.rglob("*.html")}
+    files = {path: page for path, page in files.items() if "_static" not in path.parts}
+    anchors = {path: {tag["id"] for tag in page.find_all(id=True)} for path, page in files.items()}
+    problems = []
+    for path, page in files.items():
+        for link in page.select("a[href]"):
+            target, anchor = urldefrag(urljoin(path.as_uri(), link["href"]))
+            if not target.startswith("file://"):
+                continue
+            file = Path(unquote(urlsplit(target).path))
+            if not file.is_file():
+                problems.append(f"{path.relative_to(html)}: {link['href']}: no such file")
+            elif anchor and file in anchors and unquote(anchor) not in anchors[file]:
+                problems.append(f"{path.relative_to(html)}: {link['href']}: no such anchor")
+    assert problems == []
+
+
+# ---------------------------------------------------------------------------------------------- the pages in Chromium
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture(scope="module")
+def address(html):
+    """The address that the pages are served at, on this machine only."""
+    handler = functools.partial(QuietHandler, directory=str(html))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Playwright's own Chromium, else the system's."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    with playwright.sync_playwright() as driver:
+        own = Path(driver.chromium.executable_path)
+        system = shutil.which("chromium") or shutil.which("chromium-browser")
+        executable = str(own) if own.exists() else system
+        if executable is None:
+            pytest.skip("no Chromium: neither Playwright's nor chromium or chromium-browser on the PATH")
+        launched = driver.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        yield launched
+        launched.close()
+
+
+def look_at(browser, address, name, width):
+    """Open a page and return what is wrong with it."""
+    problems = []
+    context = browser.new_context(viewport={"width": width, "height": 900}, reduced_motion="reduce")
+    page = context.new_page()
+
+    def route(request):
+        if request.request.url.startswith((address, "data:", "blob:")):
+            request.continue_()
+        else:
+            problems.append(f"asks for {request.request.url}")
+            request.abort()
+
+    page.route("**/*", route)
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: problems.append(f"error: {error}"))
+    page.on("response", lambda answer: problems.append(f"{answer.status} {answer.url}") if answer.status >= 400 else 0)
+    page.goto(f"{address}/{name}.html", wait_until="load")
+    if name == "index":
+        page.wait_for_url("**/book/index.html")  # it leads on to the first page
+    if page.query_selector(".math"):
+        page.wait_for_function("window.MathJax && MathJax.startup && MathJax.startup.promise")
+        page.evaluate("() => MathJax.startup.promise")
+        if page.query_selector("article .math") and not page.query_selector("article mjx-container"):
+            problems.append("formulas are not set")
+    # Images further down are loaded when they come into view.
+    page.evaluate("() => document.querySelectorAll('img').forEach(image => image.loading = 'eager')")
+    page.wait_for_function("() => [...document.images].every(image => image.complete)")
+    broken = page.evaluate(
+        "() => [...document.images].filter(i => !i.naturalWidth && getComputedStyle(i).display !== 'none')"
+        ".map(i => (i.currentSrc || i.src).slice(0, 100))"
+    )
+    problems += [f"image not shown: {source}" for source in broken]
+    scroll, inner = page.evaluate("() => [document.documentElement.scrollWidth, window.innerWidth]")
+    if scroll > inner + 1:
+        wide = page.evaluate(
+            "() => [...document.querySelectorAll('main *')]"
+            ".filter(e => e.getBoundingClientRect().right > innerWidth + 1)"
+            ".slice(0, 3).map(e => e.outerHTML.slice(0, 120))"
+        )
+        problems.append(f"{scroll} pixels wide: {wide}")
+    if folder := os.environ.get("BOOK_SCREENSHOTS"):
+        page.screenshot(path=f"{folder}/{name.replace('/', '-')}-{width}.png", full_page=True)
+    context.close()
+    return problems
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", [*PAGES, "index", "search", "genindex"])
+def test_page_in_chromium(browser, address, name, width):
+    assert look_at(browser, address, name, width) == []

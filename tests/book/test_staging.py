@@ -1,0 +1,103 @@
+"""Putting the book together: what is refused, and what the folder holds."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import yaml
+
+from repsim.lab.errors import DamagedArtefactError, ProfileError
+from repsim.lab.staging import DEFAULT_REPOSITORY, StagingError, repository_url, stage
+from repsim.lab.store import Store
+
+from .conftest import ROOT, notebook, pages_of
+
+FIRST = "01-train-networks.ipynb"
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    folder = tmp_path / "results"
+    monkeypatch.setenv("REPSIM_RESULTS", str(folder))
+    return folder
+
+
+@pytest.fixture
+def copies(executed, tmp_path):
+    return shutil.copytree(executed, tmp_path / "executed")
+
+
+def artefact(results):
+    store = Store(results / "smoke")
+    return store.get("tables", "train", {"a": 1}, lambda: ({"x": np.arange(3)}, {}))
+
+
+def test_staged(repository, executed, results, tmp_path):
+    made = artefact(results)
+    target = stage("smoke", executed, tmp_path / "build" / "book", root=repository)
+    for page in pages_of(ROOT):
+        assert list(target.glob(f"{page}.*")), page
+    config = yaml.safe_load((target / "_config.yml").read_text())
+    assert config["repository"]["url"] == repository_url()
+    assert "no number here is a result" in config["html"]["announcement"]
+    assert "<!-- generated" not in "".join(path.read_text() for path in (target / "book").glob("*.md"))
+    folder = target / "results" / "smoke"
+    assert (folder / "tables" / made.path.name).read_bytes() == made.path.read_bytes()
+    assert made.sha256 in (folder / "SHA256SUMS.txt").read_text()
+    assert len(json.loads((folder / "verdicts.json").read_text())["claims"]) >= 40
+    assert [path.name for path in target.parent.iterdir()] == ["book"]
+
+
+def test_parameters_are_hidden_and_the_source_is_named(repository, executed, results, tmp_path):
+    target = stage("smoke", executed, tmp_path / "book", root=repository)
+    cells = json.loads((target / "notebooks" / FIRST).read_text())["cells"]
+    hidden = [cell for cell in cells if "remove-cell" in cell["metadata"].get("tags", [])]
+    assert len(hidden) == 2
+    assert cells[-1]["source"].startswith("---\n\n*Profile `smoke`, commit `")
+
+
+def test_repository_comes_from_one_place(repository, tmp_path):
+    assert repository_url(tmp_path) == DEFAULT_REPOSITORY
+    text = '[project.urls]\nRepository = "https://github.com/someone/else/"\n'
+    (tmp_path / "pyproject.toml").write_text(text)
+    assert repository_url(tmp_path) == "https://github.com/someone/else"
+
+
+def test_a_missing_executed_notebook_is_named(repository, copies, results, tmp_path):
+    (copies / FIRST).unlink()
+    with pytest.raises(StagingError, match=rf"{FIRST} is missing; make it with: repsim-lab execute notebooks/{FIRST}"):
+        stage("smoke", copies, tmp_path / "book", root=repository)
+
+
+def test_a_stale_executed_notebook_is_named(repository, copies, results, tmp_path):
+    target = stage("smoke", copies, tmp_path / "book", root=repository)
+    before = (target / "notebooks" / FIRST).read_bytes()
+    changed = shutil.copytree(repository, tmp_path / "repository")
+    notebook(changed / "notebooks" / FIRST, "print('changed')")
+    with pytest.raises(StagingError, match=f"{FIRST} was not made from .* as it is now"):
+        stage("smoke", copies, target, root=changed)
+    assert (target / "notebooks" / FIRST).read_bytes() == before
+
+
+def test_notebooks_of_another_profile_are_refused(repository, copies, results, tmp_path):
+    with pytest.raises(StagingError, match="is of profile 'smoke', not 'laptop'"):
+        stage("laptop", copies, tmp_path / "book", root=repository)
+    with pytest.raises(ProfileError, match="known are"):
+        stage("nowhere", copies, tmp_path / "book", root=repository)
+
+
+def test_an_unknown_generated_part_is_named(repository, executed, results, tmp_path):
+    changed = shutil.copytree(repository, tmp_path / "repository")
+    with (changed / "book" / "cite.md").open("a") as page:
+        page.write("\n<!-- generated: nothing-known -->\n")
+    with pytest.raises(StagingError, match="cite.md: unknown generated part 'nothing-known'; known are: bibtex"):
+        stage("smoke", executed, tmp_path / "book", root=changed)
+    assert not (tmp_path / "book").exists()
+
+
+def test_a_damaged_artefact_is_not_offered(repository, executed, results, tmp_path):
+    made = artefact(results)
+    made.path.write_bytes(made.path.read_bytes()[:-1])
+    with pytest.raises(DamagedArtefactError, match=made.path.name):
+        stage("smoke", executed, tmp_path / "book", root=repository)

@@ -1,0 +1,40 @@
+"""The code on the page "your own networks" runs as it stands there."""
+
+import re
+
+import pytest
+
+from .conftest import ROOT
+
+PAGE = (ROOT / "book" / "tutorial.md").read_text(encoding="utf-8")
+BLOCK = re.compile(r"^```\{code-block\} python\n:class: tested-(\w+)\n\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def run(part):
+    """Run the blocks of one part of the page, one after the other."""
+    blocks = [code for name, code in BLOCK.findall(PAGE) if name == part]
+    assert blocks
+    names = {"__name__": "tutorial"}
+    for code in blocks:
+        exec(compile(code, f"tutorial.md ({part})", "exec"), names)
+    return names
+
+
+def test_all_code_on_the_page_is_run():
+    assert len(re.findall(r"^```(?!$)(?!bash$)", PAGE, re.MULTILINE)) == len(BLOCK.findall(PAGE))
+    assert {name for name, _ in BLOCK.findall(PAGE)} == {"arrays", "keras", "torch"}
+
+
+def test_plain_arrays():
+    run("arrays")
+
+
+def test_keras():
+    pytest.importorskip("keras", reason="Keras is not installed")
+    run("keras")
+
+
+@pytest.mark.torch
+def test_pytorch():
+    pytest.importorskip("torch", reason="PyTorch is not installed; the lock file leaves it out")
+    run("torch")

@@ -1,0 +1,131 @@
+"""The whole chain at smoke size: networks, tables and the other measurements, made once and then only found."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import repsim
+from repsim.lab import measurements, planning
+from repsim.lab.layers import compared_layers
+from repsim.lab.profiles import load_profile
+from repsim.lab.representations import BATCH, representations
+
+PROFILE = load_profile("smoke")
+LAYERS = compared_layers("nano10")
+
+
+def lab(*arguments, environment=None):
+    command = [sys.executable, "-m", "repsim.lab", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=600, env=environment)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The results of the smoke profile, made by the command line."""
+    folder = tmp_path_factory.mktemp("chain")
+    environment = {
+        **os.environ,
+        "REPSIM_RESULTS": str(folder / "results"),
+        "REPSIM_CACHE": str(folder / "cache"),
+        "OMP_NUM_THREADS": "2",
+    }
+    for command in ("data", "train", "measure"):
+        done = lab(command, "smoke", environment=environment)
+        assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def in_the_made_folder(made, monkeypatch):
+    monkeypatch.setenv("REPSIM_RESULTS", str(made / "results"))
+    monkeypatch.setenv("REPSIM_CACHE", str(made / "cache"))
+
+
+@pytest.fixture
+def nothing_is_made(monkeypatch):
+    def refuse(*_):
+        raise AssertionError("this should have been found, not made")
+
+    monkeypatch.setattr("repsim.lab.store.write_arrays", refuse)
+
+
+def test_everything_is_found_again(nothing_is_made):
+    assert [network.record["inputs"]["seed"] for network in measurements.networks("smoke")] == [0, 1, 2]
+    for measure in PROFILE.measures:
+        measurements.tables("smoke", measure.name)
+    for measurement in (measurements.dimension, measurements.components, measurements.subspace):
+        assert measurement("smoke").record["profile"] == "smoke"
+
+
+@pytest.mark.parametrize("measure", PROFILE.measures, ids=lambda measure: measure.name)
+def test_tables_hold_what_the_indexes_say(measure):
+    arrays = measurements.tables("smoke", measure.name).arrays()
+    networks = measurements.networks("smoke")
+    x = representations(networks[0], measure.split, measure.examples)["conv5"]
+    y = representations(networks[2], measure.split, measure.examples)["pool"]
+    row, column = LAYERS.index("conv5"), LAYERS.index("pool")
+    for name in measure.indexes:
+        assert arrays[name].shape == (3, 3, 9, 9)
+        assert np.isfinite(arrays[name]).all()
+        index = repsim.get_index(name)
+        assert arrays[name][0, 2, row, column] == pytest.approx(index(x, y), rel=2e-4), name
+
+
+def test_saturated_layers_are_named():
+    record = measurements.tables("smoke", "singular").record
+    assert record["features"][:2] == [256, 256]
+    assert record["examples"] == 200
+    assert set(record["saturated"]) <= {"conv1", "conv2"}
+
+
+def test_representations_do_not_depend_on_the_batch(monkeypatch, tmp_path):
+    network = measurements.networks("smoke")[0]
+    whole = representations(network, "test", 200)
+    monkeypatch.setenv("REPSIM_CACHE", str(tmp_path))
+    monkeypatch.setattr("repsim.lab.representations.BATCH", 7)
+    assert BATCH > 200
+    for layer, array in representations(network, "test", 200).items():
+        np.testing.assert_allclose(array, whole[layer], atol=1e-5)
+        assert not array.flags.writeable
+        assert array.dtype == np.float32
+
+
+def test_dimension_shows_the_failure_of_cca():
+    arrays = measurements.dimension("smoke").arrays()
+    wide = arrays["features"] >= 64
+    few = list(arrays["examples"]).index(20)
+    np.testing.assert_allclose(arrays["shuffled_cca_r2"][wide, few], 1, atol=1e-6)
+    assert (arrays["shuffled_cka_linear_debiased"][:, -1] < 0.3).all()
+
+
+def test_subspace_of_a_network_with_itself_would_be_whole():
+    arrays = measurements.subspace("smoke").arrays()
+    assert arrays["pairs"].shape == (6, 2)
+    for layer in LAYERS:
+        eigenvalues = arrays[f"eigenvalues_{layer}"]
+        assert (np.diff(eigenvalues, axis=1) <= 1e-6).all()
+        assert (eigenvalues.sum(axis=1) < 1 + 1e-5).all()
+
+
+def test_plan_says_what_is_done():
+    text = planning.describe("smoke")
+    assert "to train: 0 of 3 networks" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["plan", "desktop"], "unknown profile 'desktop'; known are: laptop, paper, smoke"),
+        (["execute", "notebooks/99-nothing.ipynb", "--profile", "smoke"], "99-nothing.ipynb"),
+    ],
+)
+def test_a_mistake_is_one_sentence_without_traceback(arguments, message):
+    done = lab(*arguments)
+    assert done.returncode == 1
+    assert message in " ".join(done.stdout.split())
+    assert "Traceback" not in done.stdout + done.stderr

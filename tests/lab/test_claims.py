@@ -1,0 +1,375 @@
+"""Claims: what the file says, how predicates decide, what a measurement becomes."""
+
+import contextlib
+import json
+import math
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from repsim.lab import claims
+from repsim.lab.claim_tables import claims_page, first_table, label, sections_table
+from repsim.lab.errors import ProfileError
+from repsim.lab.paths import REPOSITORY
+from repsim.lab.predicates import KINDS, ClaimError, check_predicate, describe, holds, quantities
+
+FILE = REPOSITORY / "book" / "claims.yml"
+CLAIM = {
+    "id": "X1",
+    "section": "S",
+    "statement": "A finding.",
+    "place": "Table 1",
+    "predicate": {"kind": "at_least", "of": "a", "value": 9},
+    "partly": {"kind": "at_least", "of": "a", "value": 8},
+    "tolerance": "Because.",
+    "notebook": "01-train-networks",
+}
+PAPER_TABLE_2 = dict(
+    zip(
+        [f"S{number}" for number in range(1, 12)],
+        [1.4, 10.6, 9.9, 15.1, 11.1, 45.4, 22.2, 99.3, 80.6, 99.1, 99.3],
+        strict=True,
+    )
+)
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    monkeypatch.setenv("REPSIM_RESULTS", str(tmp_path))
+    return tmp_path
+
+
+def one(**changes):
+    """The text of a file with one claim, some of its entries changed or, where None, left out."""
+    entry = {key: value for key, value in {**CLAIM, **changes}.items() if value is not None}
+    return yaml.safe_dump({"claims": [entry]})
+
+
+def claim(**changes):
+    return claims.parse_claims(one(**changes))["X1"]
+
+
+def judged(found, **changes):
+    return claims.judge(claim(**changes), claims.Measurement("X1", found))
+
+
+# ------------------------------------------------------------------------------------------------------- the file
+
+
+def test_every_claim_that_was_fixed_beforehand_is_there():
+    expected = [f"T{number}" for number in range(1, 20)] + [f"S{number}" for number in range(1, 15)]
+    expected += ["A1", "F1", *(f"F2{letter}" for letter in "abcdef"), "F.3", "F8a", "F8b", "F8c"]
+    assert sorted(claims.load_claims()) == sorted(expected)
+
+
+def test_thresholds_are_those_that_were_fixed_beforehand():
+    found = claims.load_claims()
+    assert {name: found[name].paper for name in PAPER_TABLE_2} == PAPER_TABLE_2
+    for name in PAPER_TABLE_2:
+        within = {"kind": "within", "of": "accuracy"}
+        assert found[name].predicate == within | {"tolerance": 5, "errors": 2, "error": "standard_error"}
+        assert found[name].partly == within | {"tolerance": 15}
+    described = {name: describe(entry.predicate, entry.paper) for name, entry in found.items()}
+    assert described["A1"] == "accuracy within 0.5 of 89.4"
+    assert described["F1"] == "r2 ≥ 0.5, and r2 shuffled < 0.01"
+    assert described["F2a"] == described["F2b"] == "diagonal rows ≥ 9"
+    assert {described[f"F2{letter}"] for letter in "cdef"} == {"diagonal rows ≤ 5"}
+    assert described["S12"] == "largest p < 0.05, and smallest lead > 0"
+    assert described["S14"] == "linear regression > hsic linear > largest cca kind"
+    assert described["F.3"] == "largest svcca < 0.5 × cka linear"
+    assert described["F8a"] == "smallest cosine ≥ 0.9"
+    assert described["F8b"] == "dimension between 8 and 13"
+    assert described["F8c"] == "largest fraction < 0.1"
+    assert described["T1"] == "largest difference < 1e-08"
+    assert described["T2"] == "largest deviation < 1e-08"
+    assert described["T3"] == "higher ≥ 100, and higher debiased ≥ 100"
+    assert {described[f"T{number}"] for number in range(4, 9)} == {"relative error < 1e-10"}
+    assert described["T9"] == "relative error < 0.0001"
+    assert described["T10"] == "claimed change < 1e-06, and denied change > 0.01"
+    assert described["T11"] == described["T12"] == "claimed change < 1e-06"
+    assert {described[f"T{number}"] for number in range(13, 19)} == {described["T10"]}
+    assert described["T19"] == "largest difference < 0.001"
+    assert found["A1"].partly == {"kind": "within", "of": "accuracy", "tolerance": 1.0}
+    assert {name for name, entry in found.items() if entry.partly} == {"A1", "F2a", "F2b", *PAPER_TABLE_2}
+
+
+def test_every_claim_names_a_notebook_of_the_book():
+    toc = (REPOSITORY / "_toc.yml").read_text(encoding="utf-8")
+    assert all(f"notebooks/{entry.notebook}\n" in toc for entry in claims.load_claims().values())
+
+
+def test_no_verdict_is_written_by_hand():
+    text = FILE.read_text(encoding="utf-8")
+    entries = yaml.safe_load(text)["claims"]
+    assert not any({"verdict", "value", "values", "measured"} & set(entry) for entry in entries)
+    with pytest.raises(ClaimError, match="unknown.*verdict"):
+        claims.parse_claims(one(verdict="reproduced"))
+
+
+# ------------------------------------------------------------------------------------------------------ predicates
+
+CASES = [
+    ({"kind": "at_least", "of": "a", "value": 9}, {"a": 9}, {"a": 8.999}),
+    ({"kind": "at_most", "of": "a", "value": 5}, {"a": 5}, {"a": 5.001}),
+    ({"kind": "above", "of": "a", "value": 0}, {"a": 1e-9}, {"a": 0}),
+    ({"kind": "below", "of": "a", "value": 1e-8}, {"a": 9e-9}, {"a": 1e-8}),
+    ({"kind": "between", "of": "a", "low": 8, "high": 13}, {"a": 13}, {"a": 14}),
+    ({"kind": "between", "of": "a", "low": 8, "high": 13}, {"a": 8}, {"a": 7}),
+    ({"kind": "within", "of": "a", "tolerance": 5}, {"a": 94.3}, {"a": 94.2}),
+    ({"kind": "within", "of": "a", "tolerance": 5, "target": 10}, {"a": 14}, {"a": 15.5}),
+    (
+        {"kind": "within", "of": "a", "tolerance": 5, "errors": 2, "error": "e"},
+        {"a": 90, "e": 4.7},
+        {"a": 90, "e": 4.6},
+    ),
+    ({"kind": "less_than", "of": "a", "than": "b", "times": 0.5}, {"a": 4, "b": 8.1}, {"a": 4, "b": 8}),
+    ({"kind": "less_than", "of": "a", "than": "b"}, {"a": 4, "b": 5}, {"a": 5, "b": 5}),
+    ({"kind": "descending", "of": ["a", "b", "c"]}, {"a": 3, "b": 2, "c": 1}, {"a": 3, "b": 2, "c": 2}),
+    (
+        {"kind": "all", "of": [{"kind": "above", "of": "a", "value": 0}, {"kind": "below", "of": "b", "value": 0}]},
+        {"a": 1, "b": -1},
+        {"a": 1, "b": 1},
+    ),
+    ({"kind": "at_least", "of": "a", "value": 9}, {"a": [9, 10]}, {"a": [9, 8]}),
+]
+
+
+def test_every_kind_has_a_case():
+    assert {predicate["kind"] for predicate, _, _ in CASES} == set(KINDS)
+
+
+@pytest.mark.parametrize(("predicate", "yes", "no"), CASES)
+def test_predicate_both_ways(predicate, yes, no):
+    checked = check_predicate(predicate, "here")
+    assert holds(checked, yes, 99.3) is True
+    assert holds(checked, no, 99.3) is False
+    assert describe(checked, 99.3)
+    for name in quantities(checked):
+        for lacking in (None, [], [1, None], math.nan, math.inf, "9", True):
+            assert holds(checked, {**yes, name: lacking}, 99.3) is None
+
+
+def test_one_part_that_fails_decides_even_if_another_is_open():
+    predicate = check_predicate(
+        {"kind": "all", "of": [{"kind": "above", "of": "a", "value": 0}, {"kind": "above", "of": "b", "value": 0}]},
+        "here",
+    )
+    assert holds(predicate, {"a": -1, "b": None}) is False
+    assert holds(predicate, {"a": 1, "b": None}) is None
+
+
+@pytest.mark.parametrize(
+    ("predicate", "message"),
+    [
+        ([], "expected a mapping"),
+        ({}, "unknown kind None"),
+        ({"kind": ["all"]}, "unknown kind"),
+        ({"kind": "is"}, "known are: above, all"),
+        ({"kind": "above", "of": "a"}, "'value'.*missing"),
+        ({"kind": "above", "of": "a", "value": True}, "finite number"),
+        ({"kind": "above", "of": "a", "value": float("nan")}, "finite number"),
+        ({"kind": "above", "of": "a", "value": 10**400}, "finite number"),
+        ({"kind": "above", "of": "a b", "value": 1}, "name of a measured quantity"),
+        ({"kind": "above", "of": "a", "value": 1, "low": 1}, "unknown.*low"),
+        ({"kind": "within", "of": "a", "tolerance": 1, "errors": 2}, "go together"),
+        ({"kind": "all", "of": []}, "at least 1"),
+        ({"kind": "descending", "of": ["a"]}, "at least 2"),
+    ],
+)
+def test_what_is_not_a_predicate_is_refused(predicate, message):
+    with pytest.raises(ClaimError, match=message):
+        check_predicate(predicate, "here")
+
+
+# -------------------------------------------------------------------------------------------------------- verdicts
+
+
+def test_verdicts():
+    assert judged({"a": 9}) == "reproduced"
+    assert judged({"a": 8}) == "partly"
+    assert judged({"a": 7}) == "not reproduced"
+    assert judged({"a": 8}, partly=None) == "not reproduced"
+    assert judged({"a": None}) == "not measured"
+    assert claims.judge(claim(), None) == "not measured"
+
+
+def test_a_claim_that_lacks_what_it_needs_is_not_measured():
+    needs = {"networks": 10}
+    assert judged({"a": 9, "networks": 10}, needs=needs) == "reproduced"
+    assert judged({"a": 9, "networks": 9}, needs=needs) == "not measured"
+    assert judged({"a": 9, "networks": None}, needs=needs) == "not measured"
+    assert judged({"a": 9}, needs=needs) == "not measured"
+
+
+def test_record_and_verdict(results):
+    assert set(claims.verdicts("smoke").values()) == {"not measured"}
+    values = {"diagonal_rows": np.int64(8), "rows": 9, "tau": np.float64(0.5), "list": np.arange(2), "none": None}
+    path = claims.record("smoke", "F2a", values, n=400, spread=0.1, notebook="04-correspondence")
+    assert path == results / "smoke" / "claims" / "F2a.json"
+    saved = json.loads(path.read_text())
+    assert saved["values"] == {"diagonal_rows": 8, "rows": 9, "tau": 0.5, "list": [0, 1], "none": None}
+    assert claims.verdict("smoke", "F2a") == "partly"
+    assert claims.verdicts("smoke")["F2a"] == "partly"
+    assert claims.summary("smoke").startswith("0 of 45 claims reproduced, 1 partly, 0 not reproduced, 44 not measured")
+    before = path.stat().st_mtime_ns
+    claims.record("smoke", "F2a", values, n=400, spread=0.1, notebook="04-correspondence")
+    assert path.stat().st_mtime_ns == before
+    claims.record("smoke", "F.3", {"largest_svcca": 1, "cka_linear": float("nan"), "thresholds": 12})
+    assert claims.verdict("smoke", "F.3") == "not measured"
+
+
+def test_what_cannot_be_recorded(results):
+    with pytest.raises(ClaimError, match="unknown claim 'Z9'; known are: A1, F.3"):
+        claims.record("smoke", "Z9", {})
+    with pytest.raises(ClaimError, match="unknown claim"):
+        claims.verdict("smoke", "../A1")
+    with pytest.raises(ClaimError, match=r"claim F2a: \['diagonal_rows', 'rows'\] missing"):
+        claims.record("smoke", "F2a", {"tau": 1})
+    with pytest.raises(ClaimError, match="expected a number"):
+        claims.record("smoke", "F2a", {"diagonal_rows": "nine", "rows": 9})
+    with pytest.raises(ProfileError, match="known are"):
+        claims.record("nowhere", "F2a", {"diagonal_rows": 9, "rows": 9})
+    assert list(results.rglob("*.json")) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"values": 1}', b"\xff\xfe", b'{"values": {}, "claim": "A1"}'])
+def test_a_damaged_measurement_is_refused_by_name(results, content):
+    path = results / "smoke" / "claims" / "F2a.json"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    with pytest.raises(ClaimError, match=r"F2a\.json"):
+        claims.verdicts("smoke")
+
+
+# -------------------------------------------------------------------------------------------------- tables, README
+
+
+def test_tables_have_every_claim_with_its_verdict(results):
+    claims.record("smoke", "F2a", {"diagonal_rows": 9, "rows": 9})
+    claims.record("smoke", "S8", {"accuracy": 98.02, "standard_error": 0.31}, n=20_000, spread=0.31)
+    first, full = (
+        first_table("smoke").replace("\N{NO-BREAK SPACE}", " "),
+        claims_page("smoke", lambda stem: f"<{stem}>"),
+    )
+    for entry in claims.load_claims().values():
+        assert f"[{entry.id}](#{label(entry)})" in first
+        assert f"({label(entry)})=" in full
+    assert "| diagonal rows 9 | ✓ reproduced |" in first
+    assert "| 98.02 ± 0.310 | ✓ reproduced |" in first
+    assert "### F2a: reproduced" in full
+    assert "Measured on 20,000 examples: accuracy 98.02; standard error 0.310, in <04-correspondence>." in full
+    assert "| Figure 2, layer by layer | 1 |  |  | 5 |" in sections_table("smoke")
+
+
+def test_readme(results, tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text(f"before\n{claims.BEGIN}\nwhat was here\n{claims.END}\nafter\n")
+    claims.write_readme(readme, "smoke")
+    text = readme.read_text()
+    assert text.startswith(f"before\n{claims.BEGIN}\n**0 of 45 claims reproduced")
+    assert text.endswith(f"\n{claims.END}\nafter\n")
+    assert "what was here" not in text
+    claims.write_readme(readme, "smoke")
+    assert readme.read_text() == text
+
+
+@pytest.mark.parametrize("text", ["", claims.BEGIN, f"{claims.END}{claims.BEGIN}", 2 * f"{claims.BEGIN}{claims.END}"])
+def test_readme_without_its_markers_is_left_alone(results, tmp_path, text):
+    readme = tmp_path / "README.md"
+    readme.write_text(text)
+    with pytest.raises(ClaimError, match="README.md"):
+        claims.write_readme(readme, "smoke")
+    assert readme.read_text() == text
+
+
+# ----------------------------------------------------------------------------------------------------------- bad files
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "list called claims"),
+        ("claims: 3", "list called claims"),
+        ("claims: []\nmore: 1", "unknown.*more"),
+        ("claims: [3]", r"claims\[0\]: expected a mapping"),
+        ("claims: [{}]", "missing"),
+        ("a: [", "not YAML"),
+        ("a: 2024-13-45", "not YAML"),
+        ("!!python/object:os.system {}", "not YAML"),
+        ("claims: &a [*a]", "expected a mapping"),
+        ("[" * 10_000, "not YAML"),
+        (one(id="no such"), "not a letter"),
+        (one(id=1), "expected text"),
+        (one(statement=" "), "expected text"),
+        (one(paper="x"), "finite number"),
+        (one(needs=[1]), "needs"),
+        (one(colour=1), "unknown.*colour"),
+        (one(predicate={"kind": "nothing"}), r"claims\[0\].predicate: unknown kind 'nothing'"),
+        (one(partly={"kind": "above"}), r"claims\[0\].partly"),
+    ],
+)
+def test_what_is_not_a_file_of_claims_is_refused(text, message):
+    with pytest.raises(ClaimError, match=message):
+        claims.parse_claims(text)
+
+
+RECURSIVE = """
+claims:
+- {id: X1, section: S, statement: A., place: P, tolerance: T, notebook: N, predicate: &p {kind: all, of: [*p]}}
+"""
+
+
+def test_a_predicate_that_contains_itself_is_refused():
+    with pytest.raises(ClaimError, match="nested deeper"):
+        claims.parse_claims(RECURSIVE)
+
+
+def test_two_claims_of_one_name():
+    text = yaml.safe_dump({"claims": [CLAIM, CLAIM]})
+    with pytest.raises(ClaimError, match="there already is a claim 'X1'"):
+        claims.parse_claims(text)
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(ClaimError, match="cannot be read"):
+        claims.load_claims(tmp_path / "claims.yml")
+
+
+def named_or_read(content):
+    """Read claims, or fail with an error that names the file, and with no other."""
+    try:
+        claims.parse_claims(content)
+    except ClaimError as error:
+        message = str(error)
+    else:
+        return
+    assert message.startswith("claims.yml: ")
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=300))
+def test_any_bytes_give_claims_or_a_named_error(content):
+    named_or_read(content)
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.dates()
+ANYTHING = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6) | SCALARS, inner, max_size=4),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from([*CLAIM, "paper", "needs"]), ANYTHING)
+def test_any_value_in_a_claim_gives_claims_or_a_named_error(key, value):
+    named_or_read(yaml.safe_dump({"claims": [{**CLAIM, key: value}]}))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(sorted(KINDS)), st.dictionaries(st.sampled_from(["of", "value", "than", "tolerance"]), ANYTHING))
+def test_any_predicate_is_refused_by_name_or_decides(kind, parts):
+    with contextlib.suppress(ClaimError):
+        assert holds(check_predicate({"kind": kind, **parts}, "claims.yml"), {}) is None
