@@ -70,7 +70,7 @@ def _facts(profile: Profile, layers: tuple[str, ...], trained: list[Artefact]) -
 
 
 @contextmanager
-def _saturation_is_recorded() -> Iterator[None]:
+def saturation_is_recorded() -> Iterator[None]:
     """Silence the warning about rank n - 1, which these measurements exist to show and whose layers they mark."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", repsim.RankSaturationWarning)
@@ -102,7 +102,7 @@ def tables(profile_name: str, measure_name: str) -> Artefact:
             for network in trained
             for layer in representations(network, measure.split, measure.examples, layers).values()
         ]
-        with progress_bar(f"tables {measure_name}") as report, _saturation_is_recorded():
+        with progress_bar(f"tables {measure_name}") as report, saturation_is_recorded():
             values = repsim.pairwise(arrays, index=list(measure.indexes), memory=TILE_MEMORY, progress=report)
         shape = len(trained), len(layers), len(trained), len(layers)
         found = {name: value.reshape(shape).transpose(0, 2, 1, 3) for name, value in values.items()}
@@ -139,7 +139,7 @@ def dimension(profile_name: str) -> Artefact:
         for (row, layer), (column, count) in itertools.product(enumerate(layers), enumerate(counts)):
             x, y = first[layer][:count], second[layer][:count]
             shuffled = y[np.random.default_rng(count).permutation(count)]
-            with _saturation_is_recorded():
+            with saturation_is_recorded():
                 values = repsim.pairwise([x], [y, shuffled], index=list(DIMENSION_INDEXES))
             for (position, kind), name in itertools.product(enumerate(kinds), DIMENSION_INDEXES):
                 found[f"{kind}_{name}"][row, column] = values[name][0, position]
