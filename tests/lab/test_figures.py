@@ -15,6 +15,7 @@ from bs4 import BeautifulSoup
 
 from repsim.lab import claims, figures, findings
 from repsim.lab.figures import components, display, text
+from repsim.lab.measurements import DIMENSION_INDEXES
 
 LAYERS = [*(f"conv{i}" for i in range(1, 9)), "pool"]
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
@@ -50,7 +51,7 @@ def drawing(name: str) -> figures.Drawing:
     if name == "accuracy":
         return figures.accuracy(records(), 89.4)
     if name == "random_widths":
-        return figures.random_widths(findings.random_widths(n=20, draws=1), findings.RANDOM_INDEXES)
+        return figures.random_widths(findings.random_widths(n=20, draws=1), DIMENSION_INDEXES)
     if name == "layers_and_examples":
         indexes = ["cca_r2", "cca_mean", "svcca_r2", "pwcca", "linear_regression", "cka_linear", "cka_rbf_0.4"]
         low = np.outer(np.linspace(0.1, 1, 9), np.linspace(1, 0.1, 6))

@@ -17,7 +17,7 @@ from repsim.lab.findings.correspondence import (
     table_2,
     table_2_claims,
 )
-from repsim.lab.findings.dimension import RANDOM_INDEXES, contrast, meaningful_range, random_widths
+from repsim.lab.findings.dimension import contrast, meaningful_range, random_widths
 from repsim.lab.findings.invariances import (
     TABLE_1,
     claimed_invariances,
@@ -34,7 +34,6 @@ __all__ = [
     "FIGURE_2",
     "FIGURE_2_PANELS",
     "FIGURE_F3",
-    "RANDOM_INDEXES",
     "TABLE_1",
     "TABLE_2",
     "Tables",

@@ -9,19 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repsim.lab.findings.theory import index_values
+from repsim.lab.measurements import DIMENSION_INDEXES
 
 Array = NDArray[np.float64]
 
-RANDOM_INDEXES = (
-    "cca_r2",
-    "cca_mean",
-    "svcca_r2",
-    "pwcca",
-    "linear_regression",
-    "cka_linear",
-    "cka_rbf_0.4",
-    "cka_linear_debiased",
-)
 MEANINGFUL = 0.1  # the least by which related representations must score above unrelated ones
 
 
@@ -29,7 +20,7 @@ def random_widths(
     n: int = 200,
     ratios: Sequence[float] = (0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95, 1.1, 1.5, 2, 4),
     draws: int = 3,
-    indexes: Sequence[str] = RANDOM_INDEXES,
+    indexes: Sequence[str] = DIMENSION_INDEXES,
 ) -> dict[str, Array]:
     """Measure each index on random data of growing width, at a fixed number of examples.
 

@@ -5,7 +5,6 @@ Every function draws its own random data from a seed and returns the measured qu
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import repsim
+from repsim.lab.measurements import saturation_is_recorded
 
 Array = NDArray[np.float64]
 Values = dict[str, Any]
@@ -22,8 +22,7 @@ CCA = ("cca_r2", "cca_mean")
 
 def index_values(x: Array, ys: Sequence[Array], indexes: Sequence[str]) -> dict[str, Array]:
     """Return each index of `x` with each of `ys`, without the warning that a representation fills its space."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", repsim.RankSaturationWarning)
+    with saturation_is_recorded():
         found = repsim.pairwise([x], list(ys), index=list(indexes))
     return {name: np.asarray(found[name])[0] for name in indexes}
 
