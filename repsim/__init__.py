@@ -5,6 +5,7 @@ the columns themselves and return a Python float unless they say otherwise. `IND
 as data; `pairwise` compares many representations at once.
 """
 
+from repsim.blocks import Blocks
 from repsim.cca import canonical_correlations, cca, orthonormal_basis, pwcca, svcca
 from repsim.cka import cka, cka_from_grams, hsic, hsic_from_grams
 from repsim.compare import Comparison, activations, compare
@@ -41,6 +42,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "INDEXES",
+    "Blocks",
     "Comparison",
     "ConstantRepresentationError",
     "DTypeError",

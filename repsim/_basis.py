@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from repsim._representation import Array, Float64, Representation
+from repsim._arrays import Array, Float64
+from repsim._representation import Representation
 from repsim.errors import ParameterError, RankSaturationWarning
 
 
@@ -59,6 +60,10 @@ class Factor:
         full, _ = np.linalg.qr(np.hstack([constant, self.left]), mode="complete")
         return np.ascontiguousarray(full[:, self.rank + 1 :])
 
+    def remember_complement(self, complement: Array) -> None:
+        """Take what `complement` would compute from somewhere else."""
+        self.__dict__["complement"] = complement
+
     def first(self, count: int) -> Factor:
         """Keep the first principal components only."""
         return Factor(self.left[:, :count], self.singular[:count], self.p, self.exponent, self.name)
@@ -66,32 +71,6 @@ class Factor:
     def leading(self, threshold: float, truncation: str) -> Factor:
         """Keep the fewest components that reach a proportion of the variance, or of the singular values."""
         return self.first(components_kept(self.singular, threshold, truncation))
-
-
-@dataclass(frozen=True, eq=False)
-class BasisRows:
-    """A factor's basis as the rows of an operator: its width is the rank, not the number of features."""
-
-    factor: Factor
-
-    @property
-    def n(self) -> int:
-        """Number of examples."""
-        return self.factor.n
-
-    @property
-    def p(self) -> int:
-        """Number of basis vectors."""
-        return self.factor.rank
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Precision of the basis."""
-        return self.factor.left.dtype
-
-    def block(self, start: int, stop: int) -> Array:
-        """Rows start to stop."""
-        return self.factor.left[start:stop]
 
 
 def factorise(rep: Representation, *, dtype: Any = np.float64) -> Factor:
@@ -184,7 +163,18 @@ def squared_overlap(a: Factor, b: Factor) -> float:
     return ones + float(np.vdot(cross, cross))
 
 
-def warn_if_saturated(factors: Sequence[Factor]) -> None:
+class Basis(Protocol):
+    """What the rank is known of."""
+
+    @property
+    def n(self) -> int: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def saturated(self) -> bool: ...
+
+
+def warn_if_saturated(factors: Sequence[Basis]) -> None:
     """Warn once, naming Theorem 1 and the user's line, if a basis spans all that n centred examples allow."""
     full = [f for f in factors if f.saturated]
     if not full:

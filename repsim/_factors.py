@@ -1,4 +1,4 @@
-"""The indexes that need the singular values of every pair: mean CCA and SVCCA, PWCCA, Procrustes."""
+"""The indexes that need bases: what every pair needs of singular values, and the projections of the others."""
 
 from __future__ import annotations
 
@@ -6,88 +6,156 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from repsim._basis import Factor, cosines, factorise, warn_if_saturated
+from repsim._arrays import Float64
+from repsim._basis import Factor, certain_ones, cosines, factorise, warn_if_saturated
+from repsim._memory import needed
 from repsim._operators import basis_key, is_operator_index
-from repsim._representation import Float64, Representation
+from repsim._projection import Projection, project
+from repsim._representation import Representation
+from repsim._workspace import Workspace
 from repsim.cca import loadings, pwcca_of
+from repsim.errors import ParameterError
 from repsim.indexes import Index
 from repsim.procrustes import procrustes_of
 
+Tick = Callable[[float], None]
+
 
 class FactorTables:
-    """Factorises each representation once, then computes what each pair of them needs."""
+    """Factorises each representation once, then computes what each pair of them needs.
+
+    Singular values are found only where an index needs them or the principal components; the projections that
+    others are made of come from a QR factorisation, which costs a small part of that.
+    """
 
     def __init__(
-        self, views: Sequence[Representation], rows: Sequence[int], columns: Sequence[int], indexes: Sequence[Index]
+        self,
+        views: Sequence[Representation],
+        rows: Sequence[int],
+        columns: Sequence[int],
+        indexes: Sequence[Index],
+        *,
+        memory: int,
+        workspace: Workspace,
     ) -> None:
-        self._views = views
+        self._views, self._memory, self._workspace = views, memory, workspace
         self._columns = sorted(set(columns))
-        self._wanted = {(i, j) for i in rows for j in columns}
         self._based = [i for i in indexes if i.base in ("cca", "svcca", "pwcca", "linear_regression", "procrustes")]
         self._own = [i for i in self._based if not is_operator_index(i)]
-        self._weighted = [i for i in self._own if not i.symmetric]
-        self._symmetric = [i for i in self._own if i.symmetric]
-        self._unordered = sorted({(min(pair), max(pair)) for pair in self._wanted})
-        self.bases: dict[str, list[Factor]] = {}
+        self._singular = bool(self._own) or any(i.base == "svcca" for i in self._based)
+        wanted = {(i, j) for i in rows for j in columns}
+        self._weighted = sorted(wanted) if any(not i.symmetric for i in self._own) else []
+        unordered = sorted({(min(pair), max(pair)) for pair in wanted})
+        self._unordered = unordered if any(i.symmetric for i in self._own) else []
+        self._factors: dict[str, list[Factor]] = {}
+        self.projections: dict[str, list[Projection]] = {}
 
-    @property
-    def steps(self) -> int:
-        """How often the methods will call `tick`."""
-        pairs = (len(self._unordered) if self._symmetric else 0) + (len(self._wanted) if self._weighted else 0)
-        return (len(self._views) if self._based else 0) + pairs
+    def operations(self) -> float:
+        """Estimate the operations of all factorisations and pairs."""
+        own = sum(self._own_operations(view) for view in self._views) if self._based else 0.0
+        return own + sum(self._pair_operations(i, j) for i, j in [*self._unordered, *self._weighted])
 
-    def factorise(self, tick: Callable[[], None]) -> None:
+    def _own_operations(self, view: Representation) -> float:
+        return (20.0 if self._singular else 3.0) * view.n * view.p * min(view.n, view.p)
+
+    def _pair_operations(self, i: int, j: int) -> float:
+        narrow = min(self._views[i].n, self._views[i].p, self._views[j].p)
+        return 20.0 * narrow**3
+
+    def factorise(self, tick: Tick) -> None:
         """Make every basis that is needed; float32 representations keep theirs in float32."""
-        if not self._based:
-            return
-        factors = []
-        for view in self._views:
-            factors.append(factorise(view.in_double(), dtype=view.dtype))
-            tick()
-        self.bases["basis"] = factors
+        for i, view in enumerate(self._views if self._based else ()):
+            if self._singular:
+                factor = self._factor(i, view)
+                self._factors.setdefault("basis", []).append(factor)
+            else:
+                self.projections.setdefault("basis", []).append(self._projection(i, view))
+            tick(self._own_operations(view))
         for index in self._based:
-            if index.base == "svcca" and basis_key(index) not in self.bases:
-                kept = [f.leading(index.parameters["threshold"], "variance") for f in factors]
-                self.bases[basis_key(index)] = kept
+            key = basis_key(index)
+            if index.base == "svcca" and key not in self._factors:
+                kept = [f.leading(index.parameters["threshold"], "variance") for f in self._factors["basis"]]
+                self._factors[key] = kept
+            if is_operator_index(index) and key not in self.projections:
+                self.projections[key] = [Projection.of_factor(factor) for factor in self._factors[key]]
+
+    def _factor(self, i: int, view: Representation) -> Factor:
+        name = f"factor{i}"
+        kept = self._workspace.find(name)
+        if kept is None:
+            side = min(view.n, view.p)
+            size = 8 * (3.0 * view.n * view.p + 6.0 * side**2)
+            if size > self._memory:
+                raise ParameterError(needed(view.name, "the singular value decomposition", size, self._memory))
+            factor = factorise(view.in_double(), dtype=view.dtype)
+            kept = self._workspace.keep(name, {"left": factor.left, "singular": factor.singular})
+        return Factor(kept["left"], np.array(kept["singular"]), view.p, view.exponent, view.name)
+
+    def _projection(self, i: int, view: Representation) -> Projection:
+        name = f"projection{i}"
+        kept = self._workspace.find(name)
+        if kept is None:
+            found = project(view, self._memory)
+            facts = np.array([found.rank, found.complement])
+            kept = self._workspace.keep(name, {"rows": found.rows, "facts": facts})
+        rank, complement = kept["facts"].tolist()
+        return Projection(kept["rows"], rank, bool(complement), view.name)
 
     def warn(self) -> None:
         """Say once which representations an index that was asked for cannot tell apart."""
-        full: dict[str, Factor] = {}
+        full: dict[str, Factor | Projection] = {}
         for index in self._based:
             if index.base == "procrustes":
                 continue
-            factors = self.bases[basis_key(index)]
-            some = self._columns if index.base == "linear_regression" else range(len(factors))
-            full.update({factors[i].name: factors[i] for i in some if factors[i].saturated})
+            key = basis_key(index)
+            bases: Sequence[Factor | Projection] = self._factors.get(key) or self.projections[key]
+            some = self._columns if index.base == "linear_regression" else range(len(bases))
+            full.update({bases[i].name: bases[i] for i in some if bases[i].saturated})
         warn_if_saturated(list(full.values()))
 
-    def compute(self, tick: Callable[[], None]) -> dict[str, Float64]:
+    def compute(self, tick: Tick) -> dict[str, Float64]:
         """Return a table over all views for each index, filled where it was asked for."""
         count = len(self._views)
         tables = {index.name: np.zeros((count, count)) for index in self._own}
-        if self._symmetric:
-            for i, j in self._unordered:
-                for index in self._symmetric:
-                    tables[index.name][i, j] = tables[index.name][j, i] = self._value(index, i, j)
-                tick()
-        if self._weighted:
-            self._fill_weighted(tables, tick)
+        if not tables:
+            return tables
+        tasks = [(True, *pair) for pair in self._unordered] + [(False, *pair) for pair in self._weighted]
+        saved = self._workspace.restore("pairs", tables)
+        done = saved[0] if saved else 0
+        loaded_of, loaded = -1, np.zeros((0, 0))
+        try:
+            for number, (symmetric, i, j) in enumerate(tasks):
+                if number >= done:
+                    if not symmetric and i != loaded_of:
+                        loaded_of, loaded = i, loadings(self._factors["basis"][i], self._views[i].in_double())
+                    self._fill(tables, symmetric, i, j, loaded)
+                    done = number + 1
+                    self._workspace.save_sometimes("pairs", tables, done)
+                tick(self._pair_operations(i, j))
+        except BaseException:
+            self._workspace.save("pairs", tables, done)
+            raise
         return tables
 
+    def _fill(self, tables: dict[str, Float64], symmetric: bool, i: int, j: int, loaded: Float64) -> None:
+        for index in self._own:
+            if index.symmetric and symmetric:
+                tables[index.name][i, j] = tables[index.name][j, i] = self._value(index, i, j)
+            elif not index.symmetric and not symmetric:
+                factors = self._factors["basis"]
+                tables[index.name][i, j] = pwcca_of(factors[i], factors[j], loaded)
+
     def _value(self, index: Index, i: int, j: int) -> float:
-        factors = self.bases[basis_key(index)]
+        factors = self._factors[basis_key(index)]
         a, b = factors[i], factors[j]
         if index.base == "procrustes":
             return procrustes_of(a, b)
+        if certain_ones(a, b):
+            for k, factor in ((i, a), (j, b)):
+                self._provide_complement(f"complement{k} {basis_key(index)}", factor)
         return min(float(cosines(a, b).sum()) / min(a.rank, b.rank), 1.0)
 
-    def _fill_weighted(self, tables: dict[str, Float64], tick: Callable[[], None]) -> None:
-        factors = self.bases["basis"]
-        last, loaded = -1, np.zeros((0, 0))
-        for i, j in sorted(self._wanted):
-            if i != last:
-                last, loaded = i, loadings(factors[i], self._views[i].in_double())
-            value = pwcca_of(factors[i], factors[j], loaded)
-            for index in self._weighted:
-                tables[index.name][i, j] = value
-            tick()
+    def _provide_complement(self, name: str, factor: Factor) -> None:
+        if "complement" not in factor.__dict__:
+            kept = self._workspace.find(name) or self._workspace.keep(name, {"basis": factor.complement})
+            factor.remember_complement(kept["basis"])

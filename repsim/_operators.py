@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 
 import numpy as np
 
-from repsim._basis import BasisRows, Factor
-from repsim._representation import Float64, Representation
-from repsim._tiles import Operator, Products, inner_products, steps
+from repsim._arrays import Float64
+from repsim._median import median_squared_distance
+from repsim._projection import BasisRows, Projection
+from repsim._representation import Representation
+from repsim._tiles import Operator, Products, inner_products, operations
+from repsim._workspace import Workspace
 from repsim.errors import NonFiniteError
 from repsim.indexes import Index
-from repsim.kernels import median_squared_distance, raise_undefined
+from repsim.kernels import raise_undefined
 
-Bases = Mapping[str, Sequence[Factor]]
+Projections = Mapping[str, Sequence[Projection]]
+Tick = Callable[[float], None]
 
 
 def basis_key(index: Index) -> str:
@@ -33,50 +36,71 @@ class OperatorTables:
     """Computes all such indexes that were asked for in one pass over the examples."""
 
     def __init__(
-        self, views: Sequence[Representation], indexes: Sequence[Index], block: int | None, memory: int
+        self,
+        views: Sequence[Representation],
+        indexes: Sequence[Index],
+        *,
+        block: int | None,
+        memory: int,
+        median: str,
+        workspace: Workspace,
     ) -> None:
         self._views = views
         self._indexes = [i for i in indexes if is_operator_index(i)]
-        self._inner = partial(inner_products, block=block, memory=memory)
-        self._steps = partial(steps, block=block, memory=memory)
-        self.medians_needed = views if any(i.parameters.get("kernel") == "rbf" for i in self._indexes) else []
+        self._block, self._memory, self._median, self._workspace = block, memory, median, workspace
+        self._rbf = any(i.parameters.get("kernel") == "rbf" for i in self._indexes)
+        self.medians: list[float] = []
 
-    def guess_steps(self) -> int:
-        """Count the steps of the pass: exact unless it works on bases, whose ranks are not known yet."""
+    def operations(self) -> float:
+        """Estimate the operations: of the pass, as if every basis were as wide as its representation, and medians."""
         if not self._indexes:
-            return 0
+            return 0.0
         families: dict[str, list[Operator]] = {}
         for index in self._indexes:
             bandwidth = 1.0 if index.parameters.get("kernel") == "rbf" else None
             for key in self._product(index):
                 families[key] = [Operator(view, bandwidth) for view in self._views]
-        return self._steps(families, [self._product(i) for i in self._indexes])
+        own = sum(self._median_operations(view) for view in self._views) if self._rbf else 0.0
+        return own + operations(families, [self._product(i) for i in self._indexes], self._memory)
 
-    def compute(self, bases: Bases, tick: Callable[[], None]) -> dict[str, Float64]:
+    def _median_operations(self, view: Representation) -> float:
+        return float(view.n) ** 2 * (view.p + 20)
+
+    def find_medians(self, tick: Tick) -> None:
+        """Find the median squared distances of all views, if an RBF kernel was asked for."""
+        for i, view in enumerate(self._views if self._rbf else ()):
+            kept = self._workspace.find(f"median{i}")
+            if kept is None:
+                value = median_squared_distance(view, self._median, memory=self._memory)
+                kept = self._workspace.keep(f"median{i}", {"value": np.array([value])})
+            self.medians.append(float(kept["value"][0]))
+            tick(self._median_operations(view))
+
+    def compute(self, projections: Projections, tick: Tick) -> dict[str, Float64]:
         """Return a table over all views for each index."""
         if not self._indexes:
             return {}
-        medians = []
-        for view in self.medians_needed:
-            medians.append(median_squared_distance(view))
-            tick()
         families: dict[str, list[Operator]] = {}
-        rows = {key: [BasisRows(factor) for factor in factors] for key, factors in bases.items()}
         products: list[tuple[str, str]] = []
         for index in self._indexes:
             key, product = self._key(index), self._product(index)
             if product not in products:
                 products.append(product)
             for part in product:
-                if part in rows:
-                    families.setdefault(part, [Operator.linear(r) for r in rows[part]])
-                elif part == "linear":
-                    families.setdefault(part, [Operator.linear(view) for view in self._views])
+                if part in projections and part not in families:
+                    families[part] = [
+                        Operator.linear(BasisRows(found.rows, view.xp, view.device))
+                        for found, view in zip(projections[part], self._views, strict=True)
+                    ]
+                elif part == "linear" and part not in families:
+                    families[part] = [Operator.linear(view) for view in self._views]
             if index.parameters.get("kernel") == "rbf" and key not in families:
                 fraction = index.parameters["bandwidth"]
-                families[key] = [Operator.rbf(v, fraction, m) for v, m in zip(self._views, medians, strict=True)]
-        found = self._inner(families, products, tick=tick)
-        return {index.name: self._value(index, found, bases) for index in self._indexes}
+                families[key] = [Operator(v, fraction, m) for v, m in zip(self._views, self.medians, strict=True)]
+        found = inner_products(
+            families, products, memory=self._memory, block=self._block, tick=tick, workspace=self._workspace
+        )
+        return {index.name: self._value(index, found, projections) for index in self._indexes}
 
     def _key(self, index: Index) -> str:
         if index.base in ("cca", "svcca"):
@@ -89,18 +113,15 @@ class OperatorTables:
         key = self._key(index)
         return (key, "basis" if index.base == "linear_regression" else key)
 
-    def _value(self, index: Index, found: Products, bases: Bases) -> Float64:
+    def _value(self, index: Index, found: Products, projections: Projections) -> Float64:
         a, b = self._product(index)
         if index.base in ("cca", "svcca"):
-            ranks = np.array([factor.rank for factor in bases[a]])
-            r2: Float64 = np.minimum(found.plain(a, b) / np.minimum.outer(ranks, ranks), 1.0)
+            ranks = np.array([projection.rank for projection in projections[a]])
+            overlap = _overlap(found.plain(a, b), projections[a])
+            r2: Float64 = np.clip(overlap / np.minimum.outer(ranks, ranks), 0.0, 1.0)
             return r2
         if index.base == "linear_regression":
-            energy = found.diagonals[a].sum(axis=1)
-            saturated = [factor.saturated for factor in bases[b]]
-            explained: Float64 = np.minimum(found.plain(a, b) / energy[:, None], 1.0)
-            explained[:, saturated] = 1.0
-            return explained
+            return _explained(found.plain(a, b), found.diagonals[a].sum(axis=1), projections[b])
         debiased = index.parameters["debiased"]
         table, noise = found.debiased(a, b) if debiased else found.biased(a, b)
         if index.base == "hsic":
@@ -125,3 +146,26 @@ class OperatorTables:
                 f"the HSIC of {self._views[i].name} and {self._views[j].name} does not fit a float64; rescale them"
             )
         return out
+
+
+def _signs(projections: Sequence[Projection]) -> tuple[Float64, Float64]:
+    """Return c and s of each P = c H + s rows rows'."""
+    constants = np.array([float(projection.complement) for projection in projections])
+    return constants, 1 - 2 * constants
+
+
+def _overlap(table: Float64, projections: Sequence[Projection]) -> Float64:
+    """Turn the inner products of the bases' operators into those of the projections."""
+    constants, signs = _signs(projections)
+    widths = np.array([projection.width for projection in projections], dtype=np.float64)
+    mixed = np.outer(constants, signs * widths)
+    both = np.outer(constants, constants) * (projections[0].n - 1)
+    found: Float64 = both + mixed + mixed.T + np.outer(signs, signs) * table
+    return found
+
+
+def _explained(table: Float64, energy: Float64, projections: Sequence[Projection]) -> Float64:
+    """Turn <K_X, rows rows'> of each predicting basis into the explained fraction of the energy of each X."""
+    constants, signs = _signs(projections)
+    explained: Float64 = np.clip(constants + signs * table / energy[:, None], 0.0, 1.0)
+    return explained

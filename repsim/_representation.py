@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import math
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from repsim._arrays import NUMPY, Array, host, namespace, native, stored_eps, to_numpy, working_dtype
+from repsim._files import file_rows
 from repsim.errors import (
     ConstantRepresentationError,
     DimensionError,
-    DTypeError,
     NonFiniteError,
     RepresentationError,
     ShapeMismatchError,
     TooFewExamplesError,
 )
 
-Array = NDArray[Any]
-Float64 = NDArray[np.float64]
-
 _SCAN_ELEMENTS = 2**23  # values looked at together while scanning: 64 MB in float64
+_FINGERPRINT_ROWS = 16
 
 
 class Rows(Protocol):
@@ -35,40 +34,7 @@ class Rows(Protocol):
     def p(self) -> int: ...
     @property
     def dtype(self) -> np.dtype[Any]: ...
-    def block(self, start: int, stop: int) -> Array: ...
-
-
-def to_numpy(x: Any, name: str) -> Array:
-    """View anything array-like as a NumPy array of real numbers, or say why that cannot be."""
-    try:
-        array = np.asarray(x)
-    except Exception as error:
-        try:
-            array = np.from_dlpack(x)
-        except Exception:
-            raise RepresentationError(
-                f"{name} cannot be viewed as a NumPy array: {type(x).__name__}: {error}"
-            ) from error
-    if isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x):
-        raise NonFiniteError(f"{name} is a masked array with masked entries; fill or drop those examples")
-    if array.dtype.kind not in "iuf" and array.dtype.name != "bfloat16":
-        raise DTypeError(f"{name} has dtype {array.dtype}; real numbers are needed (floating point or integer)")
-    return array
-
-
-def working_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Return float32 for half and single precision, float64 for everything else."""
-    small = dtype.name == "bfloat16" or (dtype.kind == "f" and dtype.itemsize <= 4)
-    return np.dtype(np.float32 if small else np.float64)
-
-
-def stored_eps(dtype: np.dtype[Any]) -> float:
-    """Return the relative spacing of the numbers as they were stored."""
-    if dtype.name == "bfloat16":
-        return 2.0**-7
-    if dtype.kind == "f":
-        return max(float(np.finfo(dtype).eps), 2.0**-52)
-    return 2.0**-52
+    def block(self, start: int, stop: int) -> Any: ...
 
 
 def check_shape(shape: tuple[int, ...], name: str, minimum: int) -> tuple[int, int]:
@@ -94,11 +60,11 @@ class Representation:
     ----------
     x : array_like
         (n, p) or (n, h, w, c). Anything with `shape` and slicing along the first axis is read block by
-        block, never as a whole, and never written to.
+        block, never as a whole, and never written to. Arrays of an Array API library stay where they are.
     name : str
         What error messages call it.
     dtype : dtype, optional
-        Precision of the blocks; by default float32 for float32 and narrower, else float64.
+        Precision of the blocks, then read by NumPy; by default float32 for float32 and narrower, else float64.
     minimum : int
         Least number of examples.
 
@@ -116,34 +82,58 @@ class Representation:
         self.name = name
         self.shape = tuple(int(side) for side in x.shape)
         self.n, self.p = check_shape(self.shape, name, minimum)
-        self._x = x
-        stored = to_numpy(x[0:1], name).dtype
-        self.eps = stored_eps(stored)
-        self.dtype: np.dtype[Any] = np.dtype(dtype) if dtype is not None else working_dtype(stored)
+        self._x = file_rows(x)
+        first = native(self._read(0, 1), name)
+        self.eps = stored_eps(first.dtype)
+        self.dtype: np.dtype[Any] = np.dtype(dtype) if dtype is not None else working_dtype(first.dtype)
+        # A library need not have the precision that was asked for, or that integers need.
+        at_home = dtype is None and namespace(first).isdtype(first.dtype, "real floating")
+        self.xp = namespace(first) if at_home else NUMPY
+        self.device = None if self.xp is NUMPY else first.device
         self._scan()
 
-    def _raw(self, start: int, stop: int) -> Array:
-        block = to_numpy(self._x[start:stop], self.name)
-        if block.shape != (stop - start, *self.shape[1:]):
+    def _read(self, start: int, stop: int) -> Any:
+        try:
+            return self._x[start:stop]
+        except RepresentationError:
+            raise
+        except Exception as error:
+            raise RepresentationError(
+                f"{self.name}: examples {start} to {stop} could not be read: {type(error).__name__}: {error}"
+            ) from error
+
+    def _raw(self, start: int, stop: int) -> Any:
+        """Return rows start to stop as they are, (stop - start, p), in the library of this view."""
+        read = to_numpy if self.xp is NUMPY else native
+        block = read(self._read(start, stop), self.name)
+        if tuple(block.shape) != (stop - start, *self.shape[1:]):
             raise DimensionError(
-                f"{self.name}[{start}:{stop}] has shape {block.shape}; "
+                f"{self.name}[{start}:{stop}] has shape {tuple(block.shape)}; "
                 f"its shape {self.shape} promises {(stop - start, *self.shape[1:])}"
             )
-        block = block.reshape(stop - start, self.p)
-        return block.astype(np.float32) if block.dtype.name == "bfloat16" else block
+        if self.xp is NUMPY:
+            block = block.reshape(stop - start, self.p)
+            return block.astype(np.float32) if block.dtype.name == "bfloat16" else block
+        return self.xp.reshape(block, (stop - start, self.p))
+
+    def _working(self, values: Any) -> Any:
+        """Convert to the precision of the blocks, which a library may not have in full."""
+        return self.xp.astype(values, getattr(self.xp, self.dtype.name), copy=False)
 
     def _scan(self) -> None:
-        first = self._raw(0, 1)[0].astype(np.float64)
+        xp = self.xp
+        first = host(self._raw(0, 1)).astype(np.float64)[0]
         low, high, total = first.copy(), first.copy(), np.zeros(self.p)
         step = max(1, _SCAN_ELEMENTS // self.p)
+        start_values = first if xp is NUMPY else self._working(xp.asarray(first, device=self.device))
         with np.errstate(all="ignore"):
             for start in range(0, self.n, step):
                 block = self._raw(start, min(start + step, self.n))
-                np.minimum(low, block.min(axis=0), out=low)
-                np.maximum(high, block.max(axis=0), out=high)
+                np.minimum(low, host(xp.min(block, axis=0)), out=low)
+                np.maximum(high, host(xp.max(block, axis=0)), out=high)
                 if not (np.isfinite(low).all() and np.isfinite(high).all()):
-                    self._raise_non_finite(block, start)
-                total += np.subtract(block, first, dtype=np.float64).sum(axis=0)
+                    self._raise_non_finite(host(block), start)
+                total += host(xp.sum(block - start_values, axis=0))
             mean = first + total / self.n
             size = np.maximum(np.abs(low), np.abs(high))
             spread = np.maximum(high - mean, mean - low)
@@ -161,8 +151,15 @@ class Representation:
             )
         self.mean = mean
         self.exponent = int(np.frexp(spread[~dead].max())[1])
-        self._dead = np.flatnonzero(dead)
-        self._centre = mean.astype(self.dtype)
+        self.alive = ~dead
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Bring the centre, and a mask of the columns that vary, to where the blocks are."""
+        centre, alive = self.mean.astype(self.dtype), self.alive.astype(self.dtype)
+        if self.xp is not NUMPY:
+            centre, alive = (self.xp.asarray(part, device=self.device) for part in (centre, alive))
+        self._centre, self._mask = centre, None if self.alive.all() else alive
 
     def _raise_non_finite(self, block: Array, start: int) -> None:
         row, column = np.argwhere(~np.isfinite(block))[0]
@@ -171,29 +168,51 @@ class Representation:
             f"feature {column}; every value must be finite"
         )
 
-    def block(self, start: int, stop: int) -> Array:
+    def block(self, start: int, stop: int) -> Any:
         """Return rows start to stop, centred and scaled, as a new (stop - start, p) array."""
-        out: Array = np.subtract(self._raw(start, stop), self._centre, dtype=self.dtype)
-        if self._dead.size:
-            out[:, self._dead] = 0
+        raw = self._raw(start, stop)
+        if self.xp is NUMPY:
+            out = np.subtract(raw, self._centre, dtype=self.dtype)
+        else:
+            out = self._working(raw) - self._centre
+        if self._mask is not None:
+            out *= self._mask
         if abs(self.exponent) < (100 if self.dtype.itemsize == 4 else 1000):
-            out *= self.dtype.type(2.0**-self.exponent)
+            out *= 2.0**-self.exponent
             return out
-        return np.ldexp(out, -self.exponent)
+        halves = -self.exponent // 2, -self.exponent - -self.exponent // 2
+        for half in halves:
+            out *= 2.0**half
+        return out
+
+    def on_host(self) -> Representation:
+        """Return the same view, read by NumPy, without looking through the array again."""
+        other = copy.copy(self)
+        other.xp, other.device = NUMPY, None
+        other._prepare()
+        return other
 
     def in_double(self) -> Representation:
-        """Return the same view, read in float64, without looking through the array again."""
+        """Return the same view, read in float64 by NumPy, without looking through the array again."""
         other = copy.copy(self)
-        other.dtype = np.dtype(np.float64)
-        other._centre = self.mean
+        other.xp, other.device, other.dtype = NUMPY, None, np.dtype(np.float64)
+        other._prepare()
         return other
 
     def matrix(self) -> Array:
-        """Return all rows, centred and scaled, in the precision of this view."""
-        out = self.block(0, self.n)
+        """Return all rows, centred and scaled, in the precision of this view; for views that NumPy reads."""
+        out: Array = self.block(0, self.n)
         if self.dtype.itemsize == 8:
             out -= out.mean(axis=0)
         return out
+
+    def fingerprint(self) -> str:
+        """Return a digest of the shape, the precision, the means and some rows: what tells two arrays apart."""
+        digest = hashlib.sha256(f"{self.shape} {self.dtype} {self.eps}".encode())
+        digest.update(self.mean.tobytes())
+        for row in np.linspace(0, self.n - 1, _FINGERPRINT_ROWS).astype(int).tolist():
+            digest.update(np.ascontiguousarray(host(self._raw(row, row + 1))).tobytes())
+        return digest.hexdigest()
 
     def stored_rounding(self, energy: float) -> float:
         """Bound the largest singular value that rounding to the stored precision can make.
@@ -201,7 +220,7 @@ class Representation:
         `energy` is the squared Frobenius norm of `matrix()`; the means, which are rounded too, are added.
         """
         mean = np.ldexp(self.mean, -self.exponent)
-        mean[self._dead] = 0.0
+        mean[~self.alive] = 0.0
         typical = math.sqrt((float(mean @ mean) + energy / self.n) / self.p)
         return self.eps * typical * (math.sqrt(self.n) + math.sqrt(self.p))
 

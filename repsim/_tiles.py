@@ -10,15 +10,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from repsim._representation import Array, Float64, Representation, Rows
-from repsim.kernels import median_squared_distance, shift_of, shift_rounding, shifted_rbf
+from repsim._arrays import Float64, full_precision, host, namespace
+from repsim._features import feature_block, features_are_cheaper, products_by_features
+from repsim._median import tile_distances
+from repsim._representation import Rows
+from repsim._workspace import Workspace
+from repsim.errors import ParameterError
+from repsim.kernels import shift_of, shift_rounding, shifted_rbf
 
-DEFAULT_MEMORY = 2**31
 _LARGEST_BLOCK = 2048  # larger ones are no faster, since fewer tiles lie off the diagonal and are used twice
+_SMALLEST_BLOCK = 16  # smaller ones would take hours
 _CHUNK = {4: 2**13, 8: 2**16}  # entries of a tile summed in its own precision before float64 takes over
+_SUMMED = 256  # entries of a row summed in its own precision
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,12 +41,7 @@ class Operator:
         """Rows times rows'."""
         return cls(rows)
 
-    @classmethod
-    def rbf(cls, rows: Representation, bandwidth: float, median: float | None = None) -> Operator:
-        """Make an RBF operator; the median squared distance is found if it is not given."""
-        return cls(rows, bandwidth, median_squared_distance(rows) if median is None else median)
-
-    def diagonal(self, norms: Array) -> Array:
+    def diagonal(self, norms: Float64) -> Float64:
         """Diagonal entries, given the squared norms of the rows."""
         if self.bandwidth is None:
             return norms
@@ -53,6 +55,10 @@ class Operator:
         return (relative * self.rows.n * shift_rounding(self.bandwidth)) ** 2
 
 
+Families = Mapping[str, Sequence[Operator]]
+Pairs = Sequence[tuple[str, str]]
+
+
 @dataclass(frozen=True)
 class Products:
     """Tables of inner products with the diagonals left out, and each operator's diagonal and row sums."""
@@ -63,6 +69,19 @@ class Products:
     row_sums: dict[str, Float64]  # without the diagonal
     precision: dict[str, float]
     floors: dict[str, Float64]  # energy that rounding alone may leave after centring
+
+    @classmethod
+    def zero(cls, families: Families, products: Pairs) -> Products:
+        """Nothing added up yet."""
+        n = next(iter(families.values()))[0].rows.n
+        return cls(
+            n,
+            {key: np.zeros((len(families[key[0]]), len(families[key[1]]))) for key in products},
+            {key: np.zeros((len(ops), n)) for key, ops in families.items()},
+            {key: np.zeros((len(ops), n)) for key, ops in families.items()},
+            {key: 1e-13 if _itemsize(ops) == 8 else 1e-9 for key, ops in families.items()},
+            {key: np.array([op.floor() for op in ops]) for key, ops in families.items()},
+        )
 
     def plain(self, a: str, b: str) -> Float64:
         """<K, L>, as the operators are."""
@@ -89,79 +108,100 @@ class Products:
             noise,
         )
 
+    def arrays(self) -> dict[str, Float64]:
+        """Everything that is added up, by name, to be saved or restored in place."""
+        found = {f"table {a} {b}": table for (a, b), table in self.tables.items()}
+        found |= {f"diagonal {key}": values for key, values in self.diagonals.items()}
+        return found | {f"sums {key}": values for key, values in self.row_sums.items()}
+
 
 def inner_products(
-    families: Mapping[str, Sequence[Operator]],
-    products: Sequence[tuple[str, str]],
+    families: Families,
+    products: Pairs,
     *,
+    memory: int,
     block: int | None = None,
-    memory: int = DEFAULT_MEMORY,
-    tick: Callable[[], None] | None = None,
+    tick: Callable[[float], None] | None = None,
+    workspace: Workspace | None = None,
 ) -> Products:
     """Compute <K, L> for K in one family and L in another, for each pair of families named in `products`.
 
-    Operators of different families that share their rows share the matrix products too. `tick` is called once
-    per pair of blocks, or per block where features are cheaper than tiles; see `steps`.
+    Operators of different families that share their rows share the matrix products too. `tick` is called with the
+    operations done since the last time (see `operations`). With a workspace, what has been added up is kept there
+    if the pass does not come to its end, and the next one goes on from it.
     """
-    n = next(iter(families.values()))[0].rows.n
-    result = Products(
-        n,
-        {key: np.zeros((len(families[key[0]]), len(families[key[1]]))) for key in products},
-        {key: np.zeros((len(ops), n)) for key, ops in families.items()},
-        {key: np.zeros((len(ops), n)) for key, ops in families.items()},
-        {key: 1e-13 if _itemsize(ops) == 8 else 1e-9 for key, ops in families.items()},
-        {key: np.array([op.floor() for op in ops]) for key, ops in families.items()},
-    )
+    result = Products.zero(families, products)
+    tick = tick or _ignore
     if features_are_cheaper(families, products, memory):
-        _by_features(families, products, result, block or _feature_block(families, memory), tick)
-    else:
-        _by_tiles(families, products, result, block or tile_block(families, memory), tick)
+        products_by_features(families, products, result, block or feature_block(families, memory), tick)
+        return result
+    with full_precision():
+        _by_tiles(families, products, result, block or tile_block(families, memory), memory, tick, workspace)
     return result
 
 
-def steps(
-    families: Mapping[str, Sequence[Operator]], products: Sequence[tuple[str, str]], block: int | None, memory: int
-) -> int:
-    """Return how often `inner_products` will call `tick`."""
+def _ignore(_: float) -> None:
+    pass
+
+
+def operations(families: Families, products: Pairs, memory: int) -> float:
+    """Estimate the multiplications and additions of `inner_products`."""
     n = next(iter(families.values()))[0].rows.n
     if features_are_cheaper(families, products, memory):
-        return math.ceil(n / (block or _feature_block(families, memory)))
-    blocks = math.ceil(n / (block or tile_block(families, memory)))
-    return blocks * (blocks + 1) // 2
+        width = {key: sum(op.rows.p for op in ops) for key, ops in families.items()}
+        return 2.0 * n * sum(width[a] * width[b] for a, b in products)
+    return float(n) * n * _per_entry(families, products)
 
 
-def features_are_cheaper(
-    families: Mapping[str, Sequence[Operator]], products: Sequence[tuple[str, str]], memory: int
-) -> bool:
-    """Compare the operation counts of cross-products of all features with those of the tiles."""
-    if any(op.bandwidth is not None for ops in families.values() for op in ops):
-        return False
-    n = next(iter(families.values()))[0].rows.n
-    width = {key: sum(op.rows.p for op in ops) for key, ops in families.items()}
-    features = sum(width[a] * width[b] for a, b in products)
-    tiles = n * sum(rows.p for rows in _distinct_rows(families))
-    tiles += n * sum(len(families[a]) * len(families[b]) for a, b in products)
-    return features < tiles and 8 * features <= memory
+def _per_entry(families: Families, products: Pairs) -> float:
+    """Operations for an entry of every operator, half of them being mirror images."""
+    exponentials = 20 * sum(op.bandwidth is not None for ops in families.values() for op in ops)
+    own = sum(rows.p for rows in distinct_rows(families)) + exponentials
+    return float(own + sum(len(families[a]) * len(families[b]) for a, b in products))
 
 
-def tile_block(families: Mapping[str, Sequence[Operator]], memory: int) -> int:
-    """Return the largest block, up to 2,048, whose tiles and two blocks of the widest rows fit into the memory."""
-    rows = _distinct_rows(families)
-    size = max(r.dtype.itemsize for r in rows)
-    tiles = size * (sum(len(ops) for ops in families.values()) + 2)
-    reading = 4 * size * max(r.p for r in rows)
-    side = (-reading + math.sqrt(reading**2 + 4 * tiles * memory)) / (2 * tiles)
-    fewest = math.ceil(rows[0].n / max(1, min(int(side), _LARGEST_BLOCK)))
-    return math.ceil(rows[0].n / fewest)
+def tile_block(families: Families, memory: int) -> int:
+    """Return the largest block, up to 2,048, whose tiles and blocks of rows fit into the memory.
+
+    Raises
+    ------
+    ParameterError
+        If blocks of 16 examples do not fit.
+    """
+    rows = distinct_rows(families)
+    n, size = rows[0].n, max(r.dtype.itemsize for r in rows)
+    count = sum(len(ops) for ops in families.values())
+    fixed = 16 * n * count + 3 * _stacked_bytes(families, memory)
+    per_entry, per_example = size * (count + 6), 4 * size * max(r.p for r in rows)
+    left = memory - fixed
+    side = (-per_example + math.sqrt(per_example**2 + 4 * per_entry * max(left, 0))) / (2 * per_entry)
+    least = min(n, _SMALLEST_BLOCK)
+    if side < least:
+        wanted = fixed + per_entry * least**2 + per_example * least
+        raise ParameterError(
+            f"memory is {memory:,} bytes; tiles of {least} examples of {count} operators, the widest with "
+            f"{max(r.p for r in rows):,} features, need about {wanted:,}"
+        )
+    fewest = math.ceil(n / min(int(side), _LARGEST_BLOCK))
+    return math.ceil(n / fewest)
 
 
-def _feature_block(families: Mapping[str, Sequence[Operator]], memory: int) -> int:
-    width = sum(op.rows.p for ops in families.values() for op in ops)
-    n = next(iter(families.values()))[0].rows.n
-    return max(1, min(n, memory // (32 * width)))
+def _group(families: Families, memory: int) -> tuple[int, int]:
+    """Return how many entries of every tile are multiplied at once, and how many are then summed unpromoted."""
+    size = max(_itemsize(ops) for ops in families.values())
+    longest = max(len(ops) for ops in families.values())
+    group = max(256, min(16 * _CHUNK[size], memory // (24 * longest * size)))
+    chunk = min(_CHUNK[size], group)
+    return group // chunk * chunk, chunk
 
 
-def _distinct_rows(families: Mapping[str, Sequence[Operator]]) -> list[Rows]:
+def _stacked_bytes(families: Families, memory: int) -> int:
+    size = max(_itemsize(ops) for ops in families.values())
+    return _group(families, memory)[0] * max(len(ops) for ops in families.values()) * size
+
+
+def distinct_rows(families: Families) -> list[Rows]:
+    """Return what the operators are made from, once each."""
     return list({id(op.rows): op.rows for ops in families.values() for op in ops}.values())
 
 
@@ -169,39 +209,56 @@ def _itemsize(ops: Sequence[Operator]) -> int:
     return max(op.rows.dtype.itemsize for op in ops)
 
 
-def _blocks(n: int, block: int) -> Iterator[slice]:
+def blocks(n: int, block: int) -> Iterator[slice]:
+    """Cut n examples into blocks."""
     return (slice(start, min(start + block, n)) for start in range(0, n, block))
 
 
 def _by_tiles(
-    families: Mapping[str, Sequence[Operator]],
-    products: Sequence[tuple[str, str]],
+    families: Families,
+    products: Pairs,
     result: Products,
     block: int,
-    tick: Callable[[], None] | None,
+    memory: int,
+    tick: Callable[[float], None],
+    workspace: Workspace | None,
 ) -> None:
-    block = min(block, result.n)
+    done = 0
+    if workspace is not None and (saved := workspace.restore("tiles", result.arrays())):
+        done, block = saved
     users: dict[int, list[tuple[str, int, Operator]]] = {}
     for key, ops in families.items():
         for i, op in enumerate(ops):
             users.setdefault(id(op.rows), []).append((key, i, op))
-    store = {
-        key: np.empty((len(ops), block * block), np.float32 if _itemsize(ops) == 4 else np.float64)
-        for key, ops in families.items()
-    }
-    for first in _blocks(result.n, block):
-        for second in _blocks(result.n, block):
-            if second.start < first.start:
-                continue
-            shape = (first.stop - first.start, second.stop - second.start)
-            tiles = {key: flat[:, : shape[0] * shape[1]] for key, flat in store.items()}
-            for rows in _distinct_rows(families):
-                _fill(rows, users[id(rows)], first, second, tiles, result)
+    cost = _per_entry(families, products)
+    pairs = [(a, b) for a in blocks(result.n, block) for b in blocks(result.n, block) if b.start >= a.start]
+    try:
+        for number, (first, second) in enumerate(pairs):
             weight = 1.0 if first == second else 2.0
-            for a, b in products:
-                _accumulate(result.tables[a, b], tiles[a], tiles[b], weight)
-            if tick is not None:
-                tick()
+            if number >= done:
+                tiles: dict[str, list[Any]] = {key: [None] * len(ops) for key, ops in families.items()}
+                sums = [
+                    part
+                    for rows in distinct_rows(families)
+                    for part in _fill(rows, users[id(rows)], first, second, tiles)
+                ]
+                found = {pair: tile_products(tiles[pair[0]], tiles[pair[1]], families, memory) for pair in products}
+                # Only what is complete is added, so that an interruption leaves whole pairs of blocks.
+                for pair, table in found.items():
+                    result.tables[pair] += weight * table
+                for kind, key, i, where, values in sums:
+                    getattr(result, kind)[key][i, where] += values
+                done = number + 1
+                if workspace is not None:
+                    workspace.save_sometimes("tiles", result.arrays(), done, block)
+            tick(weight * (first.stop - first.start) * (second.stop - second.start) * cost)
+    except BaseException:
+        if workspace is not None:
+            workspace.save("tiles", result.arrays(), done, block)
+        raise
+
+
+Part = tuple[str, str, int, slice, Float64]
 
 
 def _fill(
@@ -209,79 +266,75 @@ def _fill(
     users: Sequence[tuple[str, int, Operator]],
     first: slice,
     second: slice,
-    tiles: Mapping[str, Array],
-    result: Products,
-) -> None:
-    """Put the tiles of all operators that share these rows in place, and add up their row sums."""
+    tiles: dict[str, list[Any]],
+) -> Iterator[Part]:
+    """Put the tiles of all operators that share these rows in place; yield what to add to diagonals and row sums."""
     same = first == second
     left = rows.block(first.start, first.stop)
     right = left if same else rows.block(second.start, second.stop)
+    xp = namespace(left)
     product = left @ right.T
-    norms = [np.einsum("ij,ij->i", z, z) for z in (left, right)]
     distances = None
+    norms = host(xp.sum(left * left, axis=1)).astype(np.float64) if same else np.zeros(0)
     for key, i, op in users:
-        tile = tiles[key][i].reshape(product.shape)
+        if same:
+            yield "diagonals", key, i, first, op.diagonal(norms)
         if op.bandwidth is None:
-            tile[...] = product
+            tile = _without_diagonal(xp, product) if same else product
+            yield "row_sums", key, i, first, _double(left @ xp.sum(right, axis=0)) - (norms if same else 0.0)
+            if not same:
+                yield "row_sums", key, i, second, _double(right @ xp.sum(left, axis=0))
         else:
             if distances is None:
-                distances = product * -2
-                distances += norms[0][:, None]
-                distances += norms[1]
-                np.maximum(distances, 0, out=distances)
-            tile[...] = distances
-            shifted_rbf(tile, op.median, op.bandwidth)
-        sums = result.row_sums[key][i]
-        if same:
-            np.fill_diagonal(tile, 0)
-            result.diagonals[key][i, first] = op.diagonal(norms[0])
-        else:
-            sums[second] += tile.sum(axis=0, dtype=np.float64)
-        sums[first] += tile.sum(axis=1, dtype=np.float64)
+                distances = tile_distances(xp, left, right, product)
+            tile = shifted_rbf(xp, distances, op.median, op.bandwidth)
+            if same:
+                tile = _without_diagonal(xp, tile)
+            yield "row_sums", key, i, first, _row_sums(xp, tile)
+            if not same:
+                yield "row_sums", key, i, second, _row_sums(xp, tile.T)
+        tiles[key][i] = xp.reshape(tile, (-1,))
 
 
-def _accumulate(table: Float64, a: Array, b: Array, weight: float) -> None:
-    """Add weight * a b' to the table, in float64 after every chunk of columns."""
-    chunk = _CHUNK[max(a.dtype.itemsize, b.dtype.itemsize)]
-    total = np.zeros_like(table)
-    for start in range(0, a.shape[1], chunk):
-        left = a[:, start : start + chunk]
-        right = left if b is a else b[:, start : start + chunk]
-        total += left @ right.T
-    table += weight * total
+def _double(values: Any) -> Float64:
+    return host(values).astype(np.float64)
 
 
-def _by_features(
-    families: Mapping[str, Sequence[Operator]],
-    products: Sequence[tuple[str, str]],
-    result: Products,
-    block: int,
-    tick: Callable[[], None] | None,
-) -> None:
-    """Linear operators only: ||Y'X||^2 from cross-products of all features with all features."""
-    width = {key: [op.rows.p for op in ops] for key, ops in families.items()}
-    cross = {(a, b): np.zeros((sum(width[a]), sum(width[b]))) for a, b in products}
-    column_sums = {key: np.zeros(sum(widths)) for key, widths in width.items()}
-    for rows in _blocks(result.n, block):
-        read: dict[int, Float64] = {}
-        for source in _distinct_rows(families):
-            read[id(source)] = source.block(rows.start, rows.stop).astype(np.float64)
-        stacked = {}
-        for key, ops in families.items():
-            stacked[key] = np.hstack([read[id(op.rows)] for op in ops])
-            column_sums[key] += stacked[key].sum(axis=0)
-            for i, op in enumerate(ops):
-                values = read[id(op.rows)]
-                result.diagonals[key][i, rows] = np.einsum("ij,ij->i", values, values)
-        for a, b in products:
-            cross[a, b] += stacked[a].T @ stacked[b]
-        if tick is not None:
-            tick()
-    for key in families:
-        result.row_sums[key][...] = -result.diagonals[key]
-    for a, b in products:
-        starts = [np.concatenate([[0], np.cumsum(width[key])[:-1]]) for key in (a, b)]
-        values = cross[a, b] - np.outer(column_sums[a], column_sums[b]) / result.n
-        squares = np.square(values, out=values)
-        summed = np.add.reduceat(np.add.reduceat(squares, starts[0], axis=0), starts[1], axis=1)
-        result.tables[a, b][...] = summed - result.diagonals[a] @ result.diagonals[b].T
+def _without_diagonal(xp: Any, tile: Any) -> Any:
+    mask = xp.eye(tile.shape[0], dtype=xp.bool, **_device_of(tile))
+    return xp.where(mask, xp.zeros((), dtype=tile.dtype, **_device_of(tile)), tile)
+
+
+def _device_of(x: Any) -> dict[str, Any]:
+    return {} if isinstance(x, np.ndarray) else {"device": x.device}
+
+
+def _row_sums(xp: Any, tile: Any) -> Float64:
+    """Sum the rows, a few entries at a time in their own precision."""
+    total = np.zeros(tile.shape[0])
+    for start in range(0, tile.shape[1], _SUMMED):
+        part = tile[:, start : start + _SUMMED]
+        total += host(part @ xp.ones(part.shape[1], dtype=tile.dtype, **_device_of(tile)))
+    return total
+
+
+def tile_products(a: Sequence[Any], b: Sequence[Any], families: Families, memory: int) -> Float64:
+    """Inner products of all flat tiles of one family with all of another, in float64 after every chunk."""
+    xp = namespace(a[0])
+    group, chunk = _group(families, memory)
+    size = a[0].shape[0]
+    total = np.zeros((len(a), len(b)))
+    whole = size // chunk * chunk
+    spans = [(start, min(start + group, whole), chunk) for start in range(0, whole, group)]
+    if whole < size:
+        spans.append((whole, size, size - whole))
+    for start, stop, length in spans:
+        left = _stacked(xp, a, start, stop, length)
+        right = left if a is b else _stacked(xp, b, start, stop, length)
+        total += host(left @ xp.permute_dims(right, (0, 2, 1))).astype(np.float64).sum(axis=0)
+    return total
+
+
+def _stacked(xp: Any, tiles: Sequence[Any], start: int, stop: int, length: int) -> Any:
+    stacked = xp.stack([tile[start:stop] for tile in tiles])
+    return xp.permute_dims(xp.reshape(stacked, (len(tiles), -1, length)), (1, 0, 2))

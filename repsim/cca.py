@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from repsim._arrays import Array, Float64
 from repsim._basis import Factor, cosines, factorise, singular_values, squared_overlap, svd, warn_if_saturated
-from repsim._representation import Array, Float64, Representation, pair
+from repsim._representation import Representation, pair
 from repsim.errors import ParameterError
 
 __all__ = ["canonical_correlations", "cca", "orthonormal_basis", "pwcca", "svcca"]

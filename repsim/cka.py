@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from repsim._representation import Float64, Representation, pair
+from repsim._arrays import NUMPY, Float64
+from repsim._median import distances_of, median_of, median_squared_distance
+from repsim._memory import budget
+from repsim._representation import Representation, pair
 from repsim.errors import NonFiniteError, ParameterError, ShapeMismatchError
 from repsim.kernels import (
     DEFAULT_BANDWIDTH,
     centre_in_place,
     check_bandwidth,
     check_gram,
-    distances_of,
-    median_squared_distance,
     raise_undefined,
     shift_rounding,
     shifted_rbf,
@@ -244,7 +245,7 @@ def _moments(x: Any, y: Any, kernel: str, bandwidth: float | None, debiased: boo
     if bandwidth is not None:
         if n > _LARGEST_GRAM:
             return _tiled_moments(a, b, bandwidth, debiased), n, 0
-        grams = [shifted_rbf(distances_of(r.matrix()), median_squared_distance(r), bandwidth) for r in (a, b)]
+        grams = [_shifted_gram(r, bandwidth) for r in (a, b)]
         floor = (n * shift_rounding(bandwidth)) ** 2
         return _gram_moments(grams[0], grams[1], debiased, floor), n, 0
     exponent = 2 * (a.exponent + b.exponent)
@@ -254,6 +255,12 @@ def _moments(x: Any, y: Any, kernel: str, bandwidth: float | None, debiased: boo
         return _tiled_moments(a, b, None, debiased), n, exponent
     first, second = a.matrix(), b.matrix()
     return _gram_moments(first @ first.T, second @ second.T, debiased), n, exponent
+
+
+def _shifted_gram(rep: Representation, bandwidth: float) -> Float64:
+    distances = distances_of(rep.matrix())
+    gram: Float64 = shifted_rbf(NUMPY, distances, median_of(distances, rep.name), bandwidth)
+    return gram
 
 
 def _gram_moments(k: Float64, m: Float64, debiased: bool, energy: float = 0.0) -> Moments:
@@ -290,8 +297,12 @@ def _tiled_moments(a: Representation, b: Representation, bandwidth: float | None
     """Gram form without any (n, n) matrix."""
     from repsim._tiles import Operator, inner_products
 
-    family = [Operator.linear(r) if bandwidth is None else Operator.rbf(r, bandwidth) for r in (a, b)]
-    products = inner_products({"k": family}, [("k", "k")])
+    memory = budget(None)
+    family = [
+        Operator(r) if bandwidth is None else Operator(r, bandwidth, median_squared_distance(r, memory=memory))
+        for r in (a, b)
+    ]
+    products = inner_products({"k": family}, [("k", "k")], memory=memory)
     table, noise = products.debiased("k", "k") if debiased else products.biased("k", "k")
     return Moments(*(float(v) for v in (table[0, 1], table[0, 0], table[1, 1], noise[0], noise[1])))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from repsim._representation import Array, Float64, to_numpy
+from repsim._arrays import Array, Float64, to_numpy
 from repsim.errors import DimensionError, ParameterError
 from repsim.indexes import Index, get_index
 from repsim.pairwise import pairwise
@@ -43,7 +43,7 @@ def compare(
     layers: Sequence[str] | None = None,
     layers_b: Sequence[str] | None = None,
     batch_size: int = 256,
-    progress: Callable[[int, int], None] | None = None,
+    progress: bool | Callable[[int, int], None] = False,
 ) -> Comparison:
     """Compare every layer of one model with every layer of another.
 
@@ -64,8 +64,8 @@ def compare(
         Names for the second model where they differ.
     batch_size : int
         Images in a batch. The values do not depend on it.
-    progress : callable, optional
-        Passed to `repsim.pairwise`.
+    progress : bool or callable
+        As for `repsim.pairwise`.
 
     Returns
     -------

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from repsim._representation import Float64
+from repsim._arrays import Float64
 from repsim.errors import ParameterError
 from repsim.identification import count_identified, prepare_similarities
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from repsim._representation import Float64, Representation, to_numpy
+from repsim._arrays import Float64, to_numpy
+from repsim._median import distances_of, median_of
+from repsim._representation import Representation
 from repsim.errors import (
     ConstantRepresentationError,
     DimensionError,
@@ -18,7 +20,6 @@ from repsim.errors import (
 )
 
 DEFAULT_BANDWIDTH = 0.4
-MEDIAN_EXAMPLES = 4000
 
 
 def check_bandwidth(bandwidth: float) -> float:
@@ -97,69 +98,22 @@ def squared_distances(x: Any) -> Float64:
     return distances
 
 
-def distances_of(x: Any) -> Any:
-    """Squared distances between the rows of a centred array, in its own precision."""
-    norms = np.einsum("ij,ij->i", x, x)
-    out = x @ x.T
-    out *= -2
-    out += norms[:, None]
-    out += norms
-    np.maximum(out, 0, out=out)
-    np.fill_diagonal(out, 0)
-    return out
-
-
-def median_of(distances: Any, name: str) -> float:
-    """Median of all n**2 entries of a matrix of squared distances, the zero diagonal among them."""
-    n = distances.shape[0]
-    above = (
-        distances[np.triu_indices(n, 1)] if n <= 64 else np.concatenate([distances[i, i + 1 :] for i in range(n - 1)])
-    )
-    ranks = [max(rank - n, 0) // 2 for rank in ((n * n - 1) // 2, n * n // 2)]
-    parted = np.partition(above, sorted(set(ranks)))
-    middle = [
-        0.0 if rank < n else float(parted[place])
-        for rank, place in zip(((n * n - 1) // 2, n * n // 2), ranks, strict=True)
-    ]
-    median = (middle[0] + middle[1]) / 2
-    if not median > 0:
-        raise UndefinedSimilarityError(
-            f"{name}: the median distance between its {n} examples is 0, because more than half of the pairs "
-            "coincide, so a bandwidth that is a fraction of it is 0 too; remove duplicate examples or use "
-            "the linear kernel"
-        )
-    return median
-
-
-def median_squared_distance(rep: Representation) -> float:
-    """Median squared distance of the scaled rows of a representation.
-
-    Exact for up to 4,000 examples; beyond that, of 4,000 examples evenly spaced in the order given.
-    """
-    if rep.n <= MEDIAN_EXAMPLES:
-        rows = rep.matrix()
-    else:
-        chosen = np.linspace(0, rep.n - 1, MEDIAN_EXAMPLES).round().astype(np.int64)
-        rows = np.concatenate([rep.block(i, i + 1) for i in chosen.tolist()])
-    return median_of(distances_of(rows), rep.name)
-
-
-def shifted_rbf(distances: Any, median: float, bandwidth: float) -> Any:
-    """Overwrite squared distances by exp(-d / (2 sigma**2)) minus its value at the median distance.
+def shifted_rbf(xp: Any, distances: Any, median: float, bandwidth: float) -> Any:
+    """Return exp(-d / (2 sigma**2)) of squared distances d, minus its value at the median distance.
 
     Centring removes the constant, so it may be taken out first: that keeps wide bandwidths accurate, whose
     entries are all nearly 1.
     """
     shift = shift_of(bandwidth)
-    distances *= -1 / (2 * bandwidth**2 * median)
+    scaled = distances * (-1 / (2 * bandwidth**2 * median))
     if bandwidth >= 2:
-        distances += 1 / (2 * bandwidth**2)
-        np.expm1(distances, out=distances)
-        distances *= shift
-    else:
-        np.exp(distances, out=distances)
-        distances -= shift
-    return distances
+        scaled += 1 / (2 * bandwidth**2)
+        out = xp.expm1(scaled)
+        out *= shift
+        return out
+    out = xp.exp(scaled)
+    out -= shift
+    return out
 
 
 def shift_of(bandwidth: float) -> float:
@@ -185,7 +139,7 @@ def gram_rbf(x: Any, bandwidth: float = DEFAULT_BANDWIDTH) -> Float64:
     bandwidth : float
         :math:`\sigma` as a fraction of the median distance between examples. The median is taken, as in the
         paper's released notebook, over all n**2 entries of the matrix of squared distances, its zero
-        diagonal among them; beyond 4,000 examples, of 4,000 evenly spaced ones.
+        diagonal among them.
 
     Returns
     -------
@@ -212,8 +166,8 @@ def gram_rbf(x: Any, bandwidth: float = DEFAULT_BANDWIDTH) -> Float64:
     """
     bandwidth = check_bandwidth(bandwidth)
     rep = Representation(x, "x", dtype=np.float64)
-    median = median_squared_distance(rep)
-    gram: Float64 = np.exp(distances_of(rep.matrix()) * (-1 / (2 * bandwidth**2 * median)))
+    distances = distances_of(rep.matrix())
+    gram: Float64 = np.exp(distances * (-1 / (2 * bandwidth**2 * median_of(distances, rep.name))))
     return gram
 
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, overload
 
 import numpy as np
 
+from repsim._arrays import NUMPY, Float64
 from repsim._factors import FactorTables
+from repsim._median import check_median
+from repsim._memory import budget
 from repsim._operators import OperatorTables
-from repsim._representation import Float64, Representation, check_same_examples
-from repsim._tiles import DEFAULT_MEMORY
+from repsim._progress import reporter
+from repsim._representation import Representation, check_same_examples
+from repsim._workspace import Workspace
 from repsim.errors import ParameterError
 from repsim.indexes import Index, get_index
 
-Progress = Callable[[int, int], None]
+Progress = bool | Callable[[int, int], None]
+_BASES = 0.4  # of the memory, for bases that are kept; the rest is for what is computed with
 
 
 @overload
@@ -24,8 +30,11 @@ def pairwise(  # type: ignore[overload-overlap]
     *,
     index: str | Index = ...,
     block: int | None = ...,
-    memory: int = ...,
-    progress: Progress | None = ...,
+    memory: int | None = ...,
+    median: str = ...,
+    resume: str | os.PathLike[str] | None = ...,
+    progress: Progress = ...,
+    record: dict[str, Any] | None = ...,
 ) -> Float64: ...
 @overload
 def pairwise(
@@ -34,8 +43,11 @@ def pairwise(
     *,
     index: Sequence[str | Index],
     block: int | None = ...,
-    memory: int = ...,
-    progress: Progress | None = ...,
+    memory: int | None = ...,
+    median: str = ...,
+    resume: str | os.PathLike[str] | None = ...,
+    progress: Progress = ...,
+    record: dict[str, Any] | None = ...,
 ) -> dict[str, Float64]: ...
 def pairwise(
     xs: Iterable[Any],
@@ -43,30 +55,45 @@ def pairwise(
     *,
     index: str | Index | Sequence[str | Index] = "cka_linear",
     block: int | None = None,
-    memory: int = DEFAULT_MEMORY,
-    progress: Progress | None = None,
+    memory: int | None = None,
+    median: str = "exact",
+    resume: str | os.PathLike[str] | None = None,
+    progress: Progress = False,
+    record: dict[str, Any] | None = None,
 ) -> Float64 | dict[str, Float64]:
     """Similarity of every representation in one list with every one in another.
 
-    Each representation's own work is done once, not once per pair. Kernel indexes visit pairs of blocks of
-    examples and never hold an (n, n) matrix, so their memory does not grow with n; the value is exact and does not
-    depend on the block. The others factorise each representation once and hold its basis, up to (n, n - 1) numbers
-    each.
+    Each representation's own work is done once, not once per pair. Indexes that are inner products of operators
+    (CKA, HSIC, R² of CCA and SVCCA, regression) visit pairs of blocks of examples and never hold an (n, n) matrix:
+    the value is exact and does not depend on the block. CCA and regression first make a basis of each
+    representation; mean CCA, SVCCA, PWCCA and Procrustes also take the singular values of each pair.
 
     Parameters
     ----------
     xs, ys : iterable of array_like
         Representations of the same n examples, (n, p) or (n, h, w, c), of any widths. Without `ys`, `xs` is
-        compared with itself. Anything with ``shape`` and slicing along the first axis does, such as a memory-mapped
-        file: it is read a block at a time. float32 is multiplied in float32 and summed in float64.
+        compared with itself. Anything with ``shape`` and slicing along the first axis does, such as a
+        memory-mapped file or a `Blocks` that computes its rows: it is read a block at a time. Arrays of JAX,
+        PyTorch and other Array API libraries are multiplied where they are. float32 is multiplied in float32 and
+        summed in float64.
     index : str, Index or sequence of these
         What to compute, by name (see `repsim.get_index`). Several at once share their work.
     block : int, optional
         Number of examples in a block; by default as many as `memory` allows.
-    memory : int
-        Bytes that the blocks of kernel indexes may take together.
-    progress : callable, optional
-        Called as ``progress(done, total)`` after each step.
+    memory : int, optional
+        Bytes that the computation may take; by default half of those available. Bases that do not fit go to a
+        temporary folder.
+    median : {"exact", "sample"}
+        For RBF kernels: the median over all pairs of examples, or over those of at most 4,000 evenly spaced examples.
+    resume : path, optional
+        Folder for what is finished, made if it is missing. A call that is interrupted leaves its work there, the
+        same call goes on from it, and one that comes to its end empties it. It needs the space of all bases.
+    progress : bool or callable
+        True draws a bar with the time left on standard error. A callable is called as ``progress(done, total)``,
+        estimated operations, after each step.
+    record : dict, optional
+        Filled with how the values were computed: the number of examples, the memory, and for RBF kernels how the
+        medians were found and the median distances themselves, in the units of each representation.
 
     Returns
     -------
@@ -81,7 +108,8 @@ def pairwise(
     UnknownIndexError
         If there is no such index.
     ParameterError
-        If there is nothing to compare, or `block` or `memory` is not positive.
+        If there is nothing to compare, `block` or `memory` is not positive, the memory is too small for the
+        smallest step, or `resume` names a folder with something else in it.
 
     Warns
     -----
@@ -104,12 +132,41 @@ def pairwise(
     second = first if ys is None else list(ys)
     if not (indexes and first and second):
         raise ParameterError("nothing to compare: xs, ys and index must not be empty")
-    for name, value in (("block", block), ("memory", memory)):
-        if value is not None and value < 1:
-            raise ParameterError(f"{name} is {value!r}; a positive whole number is needed")
+    if block is not None and block < 1:
+        raise ParameterError(f"block is {block!r}; a positive whole number is needed")
+    check_median(median)
+    bytes_allowed = budget(memory)
     views, rows, columns = _collect(first, second, 4 if any(i.parameters.get("debiased") for i in indexes) else 2)
+    call = {
+        "indexes": [i.name for i in indexes],
+        "median": median,
+        "block": block,
+        "rows": rows,
+        "columns": columns,
+        "representations": [view.fingerprint() for view in views] if resume is not None else [],
+    }
+    workspace = Workspace(resume, call, int(_BASES * bytes_allowed))
+    finished = False
+    try:
+        factors = FactorTables(views, rows, columns, indexes, memory=bytes_allowed, workspace=workspace)
+        operators = OperatorTables(
+            views, indexes, block=block, memory=bytes_allowed, median=median, workspace=workspace
+        )
+        with reporter(progress, factors.operations() + operators.operations()) as tick:
+            operators.find_medians(tick)
+            factors.factorise(tick)
+            factors.warn()
+            tables = operators.compute(factors.projections, tick)
+            tables.update(factors.compute(tick))
+        finished = True
+    finally:
+        workspace.close(finished=finished)
+    if record is not None:
+        record |= {"examples": views[0].n, "memory": bytes_allowed}
+        if operators.medians:
+            distances = [float(np.ldexp(np.sqrt(m), v.exponent)) for m, v in zip(operators.medians, views, strict=True)]
+            record |= {"median": median, "median_distances": distances}
     wanted = np.ix_(rows, columns)
-    tables = _tables(views, rows, columns, indexes, block, memory, progress)
     cut = {i.name: np.ascontiguousarray(tables[i.name][wanted]) for i in indexes}
     return cut[indexes[0].name] if single else cut
 
@@ -126,33 +183,6 @@ def _collect(first: list[Any], second: list[Any], minimum: int) -> tuple[list[Re
                 places[id(x)] = len(views) - 1
                 check_same_examples([views[0], views[-1]])
         found.append([places[id(x)] for x in arrays])
+    if len({(id(view.xp), str(view.device)) for view in views}) > 1:
+        views = [view if view.xp is NUMPY else view.on_host() for view in views]
     return views, found[0], found[1]
-
-
-def _tables(
-    views: list[Representation],
-    rows: list[int],
-    columns: list[int],
-    indexes: list[Index],
-    block: int | None,
-    memory: int,
-    progress: Progress | None,
-) -> dict[str, Float64]:
-    """Compute every index for all of the views that are needed."""
-    factors = FactorTables(views, rows, columns, indexes)
-    operators = OperatorTables(views, indexes, block, memory)
-    total = len(operators.medians_needed) + factors.steps + operators.guess_steps()
-    done = 0
-
-    def tick() -> None:
-        nonlocal done, total
-        done += 1
-        total = max(total, done)
-        if progress is not None:
-            progress(done, total)
-
-    factors.factorise(tick)
-    factors.warn()
-    tables = operators.compute(factors.bases, tick)
-    tables.update(factors.compute(tick))
-    return tables

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from repsim._arrays import Float64
 from repsim._basis import Factor, factorise, warn_if_saturated
-from repsim._representation import Float64, pair
+from repsim._representation import pair
 from repsim.errors import ParameterError
 
 NORMALISERS = ("cosine", "first", "smaller")

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from repsim._representation import Float64, Representation, check_same_examples, pair
+from repsim._arrays import Float64
+from repsim._representation import Representation, check_same_examples, pair
 from repsim.errors import NonFiniteError, ParameterError
 
 

@@ -1,0 +1,90 @@
+"""Arrays of any library that follows the Array API standard, and how they become NumPy's."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import array_api_compat
+import array_api_compat.numpy
+import numpy as np
+from numpy.typing import NDArray
+
+from repsim.errors import DTypeError, NonFiniteError, RepresentationError
+
+Array = NDArray[Any]
+Float64 = NDArray[np.float64]
+NUMPY: Any = array_api_compat.numpy
+
+
+def namespace(x: Any) -> Any:
+    """Return the Array API namespace that computes with `x`; NumPy's for everything that has none."""
+    if isinstance(x, np.ndarray) or not array_api_compat.is_array_api_obj(x):
+        return NUMPY
+    return array_api_compat.array_namespace(x)
+
+
+def native(x: Any, name: str) -> Any:
+    """View anything array-like as an array of its own library, or of NumPy, and check that it holds real numbers."""
+    xp = namespace(x)
+    if xp is NUMPY:
+        return to_numpy(x, name)
+    if hasattr(x, "detach"):
+        x = x.detach()
+    if not xp.isdtype(x.dtype, ("real floating", "integral")):
+        raise DTypeError(f"{name} has dtype {x.dtype}; real numbers are needed (floating point or integer)")
+    return x
+
+
+def to_numpy(x: Any, name: str) -> Array:
+    """Turn anything array-like into a NumPy array of real numbers, or say why that cannot be."""
+    try:
+        array = host(x)
+    except Exception as error:
+        try:
+            array = np.from_dlpack(x)
+        except Exception:
+            raise RepresentationError(
+                f"{name} cannot be viewed as a NumPy array: {type(x).__name__}: {error}"
+            ) from error
+    if isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x):
+        raise NonFiniteError(f"{name} is a masked array with masked entries; fill or drop those examples")
+    if array.dtype.kind not in "iuf" and array.dtype.name != "bfloat16":
+        raise DTypeError(f"{name} has dtype {array.dtype}; real numbers are needed (floating point or integer)")
+    return array
+
+
+def host(x: Any) -> Array:
+    """Copy an array from wherever it lives, unless NumPy can look at it there."""
+    if hasattr(x, "detach"):
+        x = x.detach().cpu()
+        if str(x.dtype) == "torch.bfloat16":
+            x = x.float()
+    elif array_api_compat.is_cupy_array(x):
+        x = x.get()
+    return np.asarray(x)
+
+
+def stored_eps(dtype: Any) -> float:
+    """Return the relative spacing of the numbers as they were stored; that of float64 for integers."""
+    name = str(dtype).removeprefix("torch.")
+    if name == "bfloat16":
+        return 2.0**-7
+    if name in ("float16", "float32"):
+        return float(np.finfo(name).eps)
+    return 2.0**-52
+
+
+def working_dtype(dtype: Any) -> np.dtype[Any]:
+    """Return float32 for half and single precision, float64 for everything else."""
+    return np.dtype(np.float32 if stored_eps(dtype) > 1e-10 else np.float64)
+
+
+@contextlib.contextmanager
+def full_precision() -> Iterator[None]:
+    """Keep JAX from multiplying float32 in fewer bits, as it does on some accelerators unless told otherwise."""
+    jax = sys.modules.get("jax")
+    with jax.default_matmul_precision("highest") if jax else contextlib.nullcontext():
+        yield

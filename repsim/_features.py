@@ -1,0 +1,75 @@
+"""The same inner products from cross-products of features, which cost less where representations are narrow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from repsim._arrays import Float64, host
+
+if TYPE_CHECKING:
+    from repsim._tiles import Families, Pairs, Products
+
+
+def features_are_cheaper(families: Families, products: Pairs, memory: int) -> bool:
+    """Compare the operation counts of cross-products of all features with those of the tiles."""
+    operators = [op for ops in families.values() for op in ops]
+    if any(op.bandwidth is not None for op in operators):
+        return False
+    n = operators[0].rows.n
+    width = {key: sum(op.rows.p for op in ops) for key, ops in families.items()}
+    features = sum(width[a] * width[b] for a, b in products)
+    tiles = n * sum({id(op.rows): op.rows.p for op in operators}.values())
+    tiles += n * sum(len(families[a]) * len(families[b]) for a, b in products)
+    return features < tiles and 8 * (sum(width[a] * width[b] for a, b in products) + 2 * features) <= memory
+
+
+def feature_block(families: Families, memory: int) -> int:
+    """Return how many examples are read at once."""
+    width = sum(op.rows.p for ops in families.values() for op in ops)
+    n = next(iter(families.values()))[0].rows.n
+    return max(1, min(n, memory // (64 * max(1, width))))
+
+
+def products_by_features(
+    families: Families, products: Pairs, result: Products, block: int, tick: Callable[[float], None]
+) -> None:
+    """Linear operators only: ||Y'X||^2 from cross-products of all features with all features."""
+    width = {key: [op.rows.p for op in ops] for key, ops in families.items()}
+    cross = {(a, b): np.zeros((sum(width[a]), sum(width[b]))) for a, b in products}
+    column_sums = {key: np.zeros(sum(widths)) for key, widths in width.items()}
+    for start in range(0, result.n, block):
+        rows = slice(start, min(start + block, result.n))
+        read: dict[int, Float64] = {}
+        for ops in families.values():
+            for op in ops:
+                if id(op.rows) not in read:
+                    read[id(op.rows)] = host(op.rows.block(rows.start, rows.stop)).astype(np.float64)
+        stacked = {}
+        for key, ops in families.items():
+            stacked[key] = np.hstack([read[id(op.rows)] for op in ops])
+            column_sums[key] += stacked[key].sum(axis=0)
+            for i, op in enumerate(ops):
+                values = read[id(op.rows)]
+                result.diagonals[key][i, rows] = np.einsum("ij,ij->i", values, values)
+        for a, b in products:
+            cross[a, b] += stacked[a].T @ stacked[b]
+        tick(2.0 * (rows.stop - rows.start) * sum(table.size for table in cross.values()))
+    for key in families:
+        result.row_sums[key][...] = -result.diagonals[key]
+    for a, b in products:
+        values = cross[a, b] - np.outer(column_sums[a], column_sums[b]) / result.n
+        squares = np.square(values, out=values)
+        summed = _summed(_summed(squares, width[a], 0), width[b], 1)
+        result.tables[a, b][...] = summed - result.diagonals[a] @ result.diagonals[b].T
+
+
+def _summed(values: Float64, widths: list[int], axis: int) -> Float64:
+    """Add up stretches of rows or columns, some of which may be empty."""
+    stops = np.cumsum(widths)
+    parts = [
+        values.take(range(stop - w, stop), axis=axis).sum(axis=axis) for w, stop in zip(widths, stops, strict=True)
+    ]
+    return np.stack(parts, axis=axis)

@@ -1,0 +1,56 @@
+"""Memory-mapped arrays, read through the file instead of the map.
+
+Pages of a map stay in resident memory after they were used, and touching one that a truncated file no longer backs
+kills the process. Reading the same bytes from the file does neither.
+"""
+
+from __future__ import annotations
+
+import mmap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from repsim._arrays import Array
+from repsim.errors import RepresentationError
+
+
+def file_rows(x: Any) -> Any:
+    """Return a reader of the file behind a memory-mapped array; anything else as it is."""
+    if not isinstance(x, np.memmap) or not x.flags.c_contiguous or x.ndim == 0:
+        return x
+    root: Any = x
+    while isinstance(root.base, np.ndarray):
+        root = root.base
+    path = getattr(root, "filename", None)
+    if path is None or not isinstance(root.base, mmap.mmap):
+        return x
+    first: int = x.__array_interface__["data"][0] - root.__array_interface__["data"][0]
+    return FileRows(Path(path), x.dtype, x.shape, int(root.offset) + first)
+
+
+class FileRows:
+    """Rows of a C-ordered array in a file."""
+
+    def __init__(self, path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], offset: int) -> None:
+        self.path, self.dtype, self.shape, self._offset = path, dtype, shape, offset
+        self._row = int(np.prod(shape[1:], dtype=np.int64))
+
+    def __getitem__(self, rows: slice) -> Array:
+        start, stop, _ = rows.indices(self.shape[0])
+        wanted = max(0, stop - start) * self._row
+        try:
+            found = np.fromfile(
+                self.path, self.dtype, wanted, offset=self._offset + start * self._row * self.dtype.itemsize
+            )
+        except OSError as error:
+            raise RepresentationError(
+                f"the file behind a memory-mapped array cannot be read: {error.strerror or error}: {self.path}"
+            ) from error
+        if found.size < wanted:
+            raise RepresentationError(
+                f"{self.path} ends too early: it is mapped as {self.shape} {self.dtype}, but examples {start} to "
+                f"{stop} are not all there. It was cut or replaced since it was opened; open it again"
+            )
+        return found.reshape(-1, *self.shape[1:])

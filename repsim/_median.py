@@ -1,0 +1,212 @@
+"""The median distance between examples, which an RBF bandwidth is a fraction of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from repsim._arrays import NUMPY, Array, full_precision, host
+from repsim._representation import Representation
+from repsim.errors import ParameterError, UndefinedSimilarityError
+
+MEDIANS = ("exact", "sample")
+SAMPLE = 4000  # examples whose distances are held at once; their median is the exact one if there are no more
+_BAND = 0.02  # of the sample's distances, on each side of its median, among which the exact one is looked for first
+_BINS = 2**16
+_HELD = 2**23  # distances gathered in one pass
+_READ_ELEMENTS = 2**22
+
+
+def check_median(median: str) -> str:
+    """Return the name, or raise unless there is such a way to find the median."""
+    if median not in MEDIANS:
+        raise ParameterError(f'median is {median!r}; it must be "exact" or "sample"')
+    return median
+
+
+def median_squared_distance(rep: Representation, how: str = "exact", *, memory: int) -> float:
+    """Median squared distance of the scaled rows, over all n**2 pairs, the n zeros of the diagonal among them.
+
+    "sample" takes that of up to 4,000 evenly spaced examples. Where the distances do not fit into the memory, they are
+    gone through tile by tile, usually once, looking in a bracket that the distances of fewer examples suggest.
+    """
+    rows: Thinned | Representation = Thinned(rep, SAMPLE) if how == "sample" else rep
+    size = rep.dtype.itemsize
+    held = min(SAMPLE, int((memory / (16 * size)) ** 0.5), memory // (8 * size * rep.p))
+    if rows.n <= held:
+        return median_of(distances_of(_matrix(rows)), rep.name, rows.n)
+    block = max(16, min(2048, int((memory / (16 * size)) ** 0.5), memory // (16 * size * rep.p)))
+    above = _above(distances_of(_matrix(Thinned(rep, max(16, held)))))
+    largest = above.dtype.type(8 * rep.p)  # no scaled entry is larger than 1
+    first, second = (_rank_above(rank, rows.n) for rank in _middle_ranks(rows.n))
+
+    def bracket(width: float) -> tuple[Any, Any]:
+        if width >= 0.5:
+            return above.dtype.type(0), largest
+        low, high = np.quantile(above, [0.5 - width, 0.5 + width]).astype(above.dtype)
+        return low, high
+
+    limit = min(_HELD, memory // (8 * size))
+    found = _order_statistics(lambda: _all_distances(rows, rep.xp, block), first, second, bracket, limit)
+    return _checked(found, rep.name, rows.n)
+
+
+class Thinned:
+    """Evenly spaced examples of a representation, as many as there are or as are wanted."""
+
+    def __init__(self, rep: Representation, count: int) -> None:
+        self._rep = rep
+        self._chosen = np.linspace(0, rep.n - 1, min(rep.n, count)).round().astype(np.int64)
+        self.n = len(self._chosen)
+
+    def block(self, start: int, stop: int) -> Any:
+        """Rows start to stop of those chosen; what lies between them is read too, some at a time."""
+        xp, parts = self._rep.xp, []
+        step = max(1, _READ_ELEMENTS // self._rep.p)
+        chosen = self._chosen[start:stop]
+        for first in range(int(chosen[0]), int(chosen[-1]) + 1, step):
+            inside = chosen[(chosen >= first) & (chosen < first + step)] - first
+            if inside.size:
+                read = self._rep.block(first, min(first + step, self._rep.n))
+                places = inside if xp is NUMPY else xp.asarray(inside, device=self._rep.device)
+                parts.append(xp.take(read, places, axis=0))
+        return parts[0] if len(parts) == 1 else xp.concat(parts, axis=0)
+
+
+def _matrix(rows: Thinned | Representation) -> Array:
+    """Return all rows, centred in float64 once more."""
+    out = host(rows.block(0, rows.n))
+    return out - out.mean(axis=0) if out.dtype.itemsize == 8 else out
+
+
+def median_of(distances: Array, name: str, n: int | None = None) -> float:
+    """Median of all entries of a matrix of squared distances, the zero diagonal among them."""
+    size = distances.shape[0]
+    ranks = _middle_ranks(size)
+    above = _above(distances)
+    places = [_rank_above(rank, size) for rank in ranks]
+    parted = np.partition(above, sorted(set(places)))
+    middle = [0.0 if rank < size else float(parted[place]) for rank, place in zip(ranks, places, strict=True)]
+    return _checked((middle[0] + middle[1]) / 2, name, n or size)
+
+
+def tile_distances(xp: Any, left: Any, right: Any, product: Any = None) -> Any:
+    """Squared distances between the rows of two blocks; `product`, their inner products, is not changed."""
+    out = (left @ right.T if product is None else product) * -2
+    out += xp.sum(left * left, axis=1)[:, None]
+    out += xp.sum(right * right, axis=1)
+    return xp.clip(out, 0, None)
+
+
+def distances_of(rows: Array) -> Array:
+    """Squared distances between all rows of a centred array, in its own precision."""
+    out: Array = tile_distances(NUMPY, rows, rows)
+    np.fill_diagonal(out, 0)
+    return out
+
+
+def _middle_ranks(n: int) -> tuple[int, int]:
+    return (n * n - 1) // 2, n * n // 2
+
+
+def _rank_above(rank: int, n: int) -> int:
+    """Turn a rank among all n**2 entries, the n zeros of the diagonal first, into one among those above it."""
+    return max(rank - n, 0) // 2
+
+
+def _above(distances: Array) -> Array:
+    n = len(distances)
+    if n <= 64:
+        return distances[np.triu_indices(n, 1)]
+    return np.concatenate([distances[i, i + 1 :] for i in range(n - 1)])
+
+
+def _checked(median: float, name: str, n: int) -> float:
+    if not median > 0:
+        raise UndefinedSimilarityError(
+            f"{name}: the median distance between its {n} examples is 0, because more than half of the pairs "
+            "coincide, so a bandwidth that is a fraction of it is 0 too; remove duplicate examples or use "
+            "the linear kernel"
+        )
+    return median
+
+
+def _all_distances(rows: Thinned | Representation, xp: Any, block: int) -> Iterator[Array]:
+    """Yield the squared distances of all pairs of different examples once, some at a time."""
+    with full_precision():
+        for start in range(0, rows.n, block):
+            left = rows.block(start, min(start + block, rows.n))
+            for other in range(start, rows.n, block):
+                right = left if other == start else rows.block(other, min(other + block, rows.n))
+                part = host(tile_distances(xp, left, right))
+                yield _above(part) if other == start else part
+
+
+def _order_statistics(
+    distances: Callable[[], Iterator[Array]],
+    first: int,
+    second: int,
+    bracket: Callable[[float], tuple[Any, Any]],
+    limit: int,
+) -> float:
+    """Mean of the values of two ranks, equal or adjacent, of more numbers than can be held.
+
+    Those in a bracket are gathered and the ones below it counted. If the first rank is not in it, the bracket is
+    widened; if too many are, it is cut down to one bin of their histogram, in the end to one value.
+    """
+    width = _BAND
+    low, high = bracket(width)
+    while True:
+        found = _gather(distances(), low, high, limit)
+        place = first - found.below
+        if not 0 <= place < found.inside:
+            width *= 4
+            low, high = bracket(width)
+        elif found.values is None:
+            edges = found.edges
+            if np.nextafter(low, high) == high:
+                low = high = low if place < found.lowest else high
+            else:
+                bin_ = int(np.searchsorted(np.cumsum(found.counts), place, side="right"))
+                low, high = edges[bin_], edges[bin_ + 1]
+        elif second < found.below + found.inside:
+            ranks = [min(rank - found.below, len(found.values) - 1) for rank in (first, second)]
+            parted = np.partition(found.values, sorted(set(ranks)))
+            return (float(parted[ranks[0]]) + float(parted[ranks[1]])) / 2
+        else:
+            return (float(found.values.max()) + _least_above(distances(), high)) / 2
+
+
+class _Gathered(NamedTuple):
+    """Of the numbers in a bracket: how many are below, inside and at its lower end, and they themselves if few."""
+
+    below: int
+    inside: int
+    lowest: int
+    values: Array | None
+    counts: Array
+    edges: Array
+
+
+def _gather(parts: Iterator[Array], low: Any, high: Any, limit: int) -> _Gathered:
+    below, inside, lowest = 0, 0, 0
+    held: list[Array] | None = []
+    counts, edges = np.zeros(_BINS, np.int64), np.linspace(low, high, _BINS + 1, dtype=low.dtype)
+    for part in parts:
+        below += int(np.count_nonzero(part < low))
+        values = part[(part >= low) & (part <= high)]
+        inside += values.size
+        lowest += int(np.count_nonzero(values == low))
+        places = np.searchsorted(edges, values, side="right") - 1
+        counts += np.bincount(np.minimum(places, _BINS - 1), minlength=_BINS)
+        if held is not None:
+            held = [*held, values] if inside <= limit else None
+    if low == high:
+        return _Gathered(below, inside, lowest, np.array([low]), counts, edges)
+    return _Gathered(below, inside, lowest, np.concatenate(held) if held else None, counts, edges)
+
+
+def _least_above(parts: Iterator[Array], high: Any) -> float:
+    return min(float(part.min(where=part > high, initial=np.inf)) for part in parts)

@@ -1,0 +1,203 @@
+"""Projections onto the column space of a representation, from one QR factorisation and no singular values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from repsim._arrays import NUMPY, Array
+from repsim._basis import Factor, factorise
+from repsim._files import file_rows
+from repsim._memory import needed
+from repsim._representation import Representation
+from repsim.errors import ParameterError
+
+_PANEL = 256  # columns that LAPACK factorises before it updates the others by matrix products
+_READ_BYTES = 2**26
+_ITERATIONS = 12  # of inverse iteration; a null direction shows in the first
+_SAFE_CONDITION = {4: 1e4, 8: 1e8}  # up to here rounding changes <P_X, P_Y> by less than 1e-6, or 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """The projection P onto the centred columns of a representation, by the narrower of two bases.
+
+    Attributes
+    ----------
+    rows : ndarray
+        (n, w), orthonormal columns, orthogonal to the constant vector.
+    rank : int
+        Of P.
+    complement : bool
+        Whether P is H - rows rows', with H = I - 11'/n, rather than rows rows'.
+    name : str
+        Of the representation.
+    """
+
+    rows: Array
+    rank: int
+    complement: bool
+    name: str
+
+    @property
+    def n(self) -> int:
+        """Number of examples."""
+        return int(self.rows.shape[0])
+
+    @property
+    def saturated(self) -> bool:
+        """Whether the rank is the largest that n centred examples allow."""
+        return self.rank >= self.n - 1
+
+    @property
+    def width(self) -> int:
+        """Number of basis vectors."""
+        return int(self.rows.shape[1])
+
+    @classmethod
+    def of_factor(cls, factor: Factor) -> Projection:
+        """Take the basis of a factorisation, or its complement if that is narrower."""
+        if 2 * factor.rank <= factor.n - 1:
+            return cls(factor.left, factor.rank, False, factor.name)
+        return cls(factor.complement, factor.rank, True, factor.name)
+
+
+@dataclass(frozen=True, eq=False)
+class BasisRows:
+    """A basis as the rows of an operator, read where the representations are computed."""
+
+    basis: Array
+    xp: Any = NUMPY
+    device: Any = None
+
+    @property
+    def n(self) -> int:
+        """Number of examples."""
+        return int(self.basis.shape[0])
+
+    @property
+    def p(self) -> int:
+        """Number of basis vectors."""
+        return int(self.basis.shape[1])
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Precision of the basis."""
+        return self.basis.dtype
+
+    def block(self, start: int, stop: int) -> Any:
+        """Rows start to stop."""
+        rows = file_rows(self.basis)[start:stop]
+        return rows if self.xp is NUMPY else self.xp.asarray(rows, device=self.device)
+
+
+def project(view: Representation, memory: int) -> Projection:
+    """Find the projection of a representation, in the precision of the view if its condition allows, else in float64.
+
+    Where the columns are independent, the basis comes from a QR factorisation, and where their number is more than
+    half of n - 1, that of the complement does. Otherwise the singular values decide on the rank (see `factorise`).
+
+    Raises
+    ------
+    ParameterError
+        If the factorisation needs more memory than there may be.
+    """
+    for dtype in sorted({view.dtype.itemsize, 8}):
+        found = _by_qr(view, np.dtype(f"f{dtype}"), memory)
+        if found is not None:
+            return found
+    return Projection.of_factor(factorise(view.in_double(), dtype=view.dtype))
+
+
+def _by_qr(view: Representation, dtype: np.dtype[Any], memory: int) -> Projection | None:
+    """Return the projection, or None if the columns are, or may be, dependent, or too nearly so for the precision."""
+    from scipy.linalg import get_lapack_funcs
+
+    n, p = view.n, int(view.alive.sum())
+    full = p >= n - 1
+    complement = 2 * p > n - 1
+    start, width = (p + 1, n - 1 - p) if complement else (1, p)
+    size = 1.1 * dtype.itemsize * (n * (p + 1) + min(n, p) ** 2 + n * max(width, 0)) + min(_READ_BYTES, memory // 8)
+    if size > memory:
+        raise ParameterError(needed(view.name, f"its QR factorisation in {dtype}", size, memory))
+    matrix = (_against_constant if full else _beside_constant)(view, dtype, p, memory)
+    factor, apply = get_lapack_funcs(("geqrt", "gemqrt"), dtype=dtype)
+    matrix, blocks, _ = factor(max(1, min(_PANEL, *matrix.shape)), matrix, overwrite_a=1)
+    first = 0 if full else 1
+    last = first + min(n - 1, p)
+    triangle = np.array(matrix[first:last, first:last], order="F")
+    if not _independent(triangle, view, dtype):
+        return None
+    del triangle
+    if full:
+        return Projection(np.zeros((n, 0), view.dtype), n - 1, True, view.name)
+    chosen = np.zeros((n, width), dtype, order="F")
+    np.fill_diagonal(chosen[start:], 1)
+    chosen, _ = apply(matrix, blocks, chosen, overwrite_c=1)
+    return Projection(np.ascontiguousarray(chosen, dtype=view.dtype), p, complement, view.name)
+
+
+def _blocks(view: Representation, dtype: np.dtype[Any], memory: int) -> Iterator[tuple[slice, Array]]:
+    """Yield the columns that vary, some rows at a time."""
+    source = view.in_double() if dtype.itemsize == 8 else view.on_host()
+    step = max(1, min(_READ_BYTES, memory // 8) // (4 * dtype.itemsize * view.p))
+    for start in range(0, view.n, step):
+        rows = slice(start, min(start + step, view.n))
+        yield rows, source.block(rows.start, rows.stop)[:, view.alive]
+
+
+def _beside_constant(view: Representation, dtype: np.dtype[Any], p: int, memory: int) -> Array:
+    """Return [1 X], (n, p + 1): the basis of its other columns is orthogonal to the constant vector."""
+    out = np.empty((view.n, p + 1), dtype, order="F")
+    out[:, 0] = 1 / math.sqrt(view.n)
+    for rows, block in _blocks(view, dtype, memory):
+        out[rows, 1:] = block
+    return out
+
+
+def _against_constant(view: Representation, dtype: np.dtype[Any], p: int, memory: int) -> Array:
+    """Return the transpose of X in an orthonormal basis of what is orthogonal to the constant vector, (p, n - 1)."""
+    out = np.empty((p, view.n), dtype, order="F")
+    for rows, block in _blocks(view, dtype, memory):
+        out[:, rows] = block.T
+    v = np.full(view.n, 1 / math.sqrt(view.n), dtype)
+    v[0] += 1
+    along = out @ v  # the Householder reflection that takes the constant vector to the first axis
+    along *= dtype.type(2 / float(np.vdot(v, v)))
+    for column in range(view.n):
+        out[:, column] -= along * v[column]
+    return out[:, 1:]
+
+
+def _independent(triangle: Array, view: Representation, dtype: np.dtype[Any]) -> bool:
+    """Whether the least singular value is far enough above what rounding can make out of zero."""
+    energy = float(sum(np.vdot(triangle[: i + 1, i], triangle[: i + 1, i]) for i in range(len(triangle))))
+    least = _least_singular_value(triangle)
+    largest = math.sqrt(energy)
+    floor = max(view.n, view.p) * float(np.finfo(np.float64).eps) * largest + view.stored_rounding(energy)
+    return least > max(4 * floor, largest / _SAFE_CONDITION[dtype.itemsize])
+
+
+def _least_singular_value(triangle: Array) -> float:
+    """Estimate the least singular value of an upper triangular matrix, by inverse iteration."""
+    from scipy.linalg import get_blas_funcs
+
+    if not np.diag(triangle).all():
+        return 0.0
+    solve = get_blas_funcs("trsv", (triangle,))
+    x = np.random.default_rng(0).standard_normal(len(triangle)).astype(triangle.dtype)
+    value = math.inf
+    with np.errstate(all="ignore"):
+        for _ in range(_ITERATIONS):
+            x /= np.linalg.norm(x)
+            x = solve(triangle, x, trans=1)
+            length = float(np.linalg.norm(x))
+            x = solve(triangle, x)
+            if not np.isfinite(x).all():
+                return 0.0
+            value = min(value, 1 / length)
+    return value

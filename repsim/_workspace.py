@@ -1,0 +1,138 @@
+"""Where the engine keeps what does not fit into memory, and what an interrupted run has finished."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from repsim._arrays import Array, Float64
+from repsim.errors import ParameterError
+
+_SECONDS_BETWEEN_SAVES = 30.0
+
+
+class Workspace:
+    """A folder for large arrays and for progress: one that the user named, which resumes, or a passing one.
+
+    Parameters
+    ----------
+    folder : path or None
+        What the user named. None: a temporary folder is made once something does not fit into memory.
+    call : mapping
+        What the computation is: JSON values. A folder that holds another one is refused.
+    memory : int
+        Bytes that arrays kept in memory may take together.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str] | None, call: Mapping[str, Any], memory: int) -> None:
+        self._named = Path(folder) if folder is not None else None
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        self._left = memory
+        self._saved = time.monotonic()
+        if self._named is not None:
+            self._claim(self._named, json.loads(json.dumps(call)))
+
+    @staticmethod
+    def _claim(folder: Path, call: dict[str, Any]) -> None:
+        about = folder / "about.json"
+        if about.exists():
+            try:
+                found = json.loads(about.read_text(encoding="utf-8"))
+            except ValueError:
+                raise ParameterError(f"resume: {about} is damaged; remove the folder to begin again") from None
+            if found != call:
+                different = sorted(key for key in found.keys() | call.keys() if found.get(key) != call.get(key))
+                raise ParameterError(
+                    f"resume: {folder} holds an unfinished run of another computation (different: "
+                    f"{', '.join(different)}); give another folder, or remove it"
+                )
+            return
+        if folder.exists() and any(folder.iterdir()):
+            raise ParameterError(f"resume: {folder} is not empty and holds no unfinished run; give another folder")
+        folder.mkdir(parents=True, exist_ok=True)
+        part = about.with_name("about.part")
+        part.write_text(json.dumps(call), encoding="utf-8")
+        os.replace(part, about)
+
+    def find(self, name: str) -> dict[str, Array] | None:
+        """Return the arrays kept under a name by an earlier run."""
+        if self._named is None or not (self._named / f"{name}.done").exists():
+            return None
+        return {
+            path.name.removeprefix(f"{name}.").removesuffix(".npy"): np.load(path, mmap_mode="r", allow_pickle=False)
+            for path in sorted(self._named.glob(f"{name}.*.npy"))
+        }
+
+    def keep(self, name: str, arrays: dict[str, Array]) -> dict[str, Array]:
+        """Keep arrays in memory while they fit, else on disk; always on disk if an interrupted run can resume."""
+        size = sum(array.nbytes for array in arrays.values())
+        if self._named is None and size <= self._left:
+            self._left -= size
+            return arrays
+        folder = self._folder(size)
+        kept = {}
+        for key, array in arrays.items():
+            path = folder / f"{name}.{key}.npy"
+            np.save(path, array, allow_pickle=False)
+            kept[key] = np.load(path, mmap_mode="r", allow_pickle=False) if array.size else array
+        (folder / f"{name}.done").touch()
+        return kept
+
+    def _folder(self, size: int) -> Path:
+        if self._named is None and self._temporary is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="repsim-")
+        folder = self._named or Path(self._temporary.name)  # type: ignore[union-attr]
+        free = shutil.disk_usage(folder).free
+        if size > free:
+            raise ParameterError(
+                f"{folder} has {free:,} bytes left, and {size:,} are needed for what does not fit into memory; "
+                "allow more memory, or name a folder on another disk with resume="
+            )
+        return folder
+
+    def save_sometimes(self, name: str, arrays: Mapping[str, Float64], done: int, block: int = 0) -> None:
+        """Save unless that was done within the last half minute."""
+        if time.monotonic() - self._saved > _SECONDS_BETWEEN_SAVES:
+            self.save(name, arrays, done, block)
+
+    def save(self, name: str, arrays: Mapping[str, Float64], done: int, block: int = 0) -> None:
+        """Write what a pass has filled, the number of its steps done and its block, if there is a folder to resume."""
+        if self._named is None:
+            return
+        part = self._named / f"progress-{name}.part"
+        with part.open("wb") as file:
+            np.savez(file, **{"done": np.array([done, block])}, **arrays)  # type: ignore[arg-type]
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, part.with_suffix(".npz"))
+        self._saved = time.monotonic()
+
+    def restore(self, name: str, arrays: Mapping[str, Float64]) -> tuple[int, int] | None:
+        """Set arrays to what was saved; return the number of steps done and the block."""
+        path = self._named / f"progress-{name}.npz" if self._named else None
+        if path is None or not path.exists():
+            return None
+        with np.load(path, allow_pickle=False) as saved:
+            for name, array in arrays.items():
+                array[...] = saved[name]
+            done, block = saved["done"].tolist()
+        return done, block
+
+    def close(self, *, finished: bool) -> None:
+        """Remove what is no longer needed: everything, or nothing of a named folder if the run was interrupted."""
+        if self._temporary is not None:
+            self._temporary.cleanup()
+        if self._named is not None and finished:
+            for pattern in ("*.npy", "*.done", "progress-*", "about.json"):
+                for path in self._named.glob(pattern):
+                    path.unlink()
+            if not any(self._named.iterdir()):
+                self._named.rmdir()

@@ -1,0 +1,60 @@
+"""Representations that are computed a block at a time instead of being stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from repsim.errors import DimensionError, ParameterError
+
+
+class Blocks:
+    """A representation whose rows a function computes when they are needed.
+
+    It can be given wherever `repsim.pairwise` takes a representation. Rows are asked for several times, so the
+    function must return the same ones each time.
+
+    Parameters
+    ----------
+    read : callable
+        ``read(start, stop)`` returns the activations of examples start to stop, (stop - start, p) or
+        (stop - start, h, w, c).
+    shape : sequence of int
+        (n, p) or (n, h, w, c).
+
+    Attributes
+    ----------
+    shape : tuple of int
+        As given.
+
+    Raises
+    ------
+    ParameterError
+        If `read` is not a function or `shape` does not hold positive whole numbers.
+    DimensionError
+        If slices other than of consecutive examples are asked for.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rows = Blocks(lambda start, stop: np.arange(start, stop)[:, None] ** [1, 2], shape=(100, 2))
+    >>> from repsim import pairwise
+    >>> pairwise([rows], index="cka_linear")
+    array([[1.]])
+    """
+
+    def __init__(self, read: Callable[[int, int], Any], shape: Sequence[int]) -> None:
+        if not callable(read):
+            raise ParameterError(f"read is {read!r}; a function of the first and the last example is needed")
+        sides = tuple(shape)
+        if not sides or not all(isinstance(side, int) and side > 0 for side in sides):
+            raise ParameterError(f"shape is {shape!r}; positive whole numbers are needed, the first one of examples")
+        self._read = read
+        self.shape = sides
+
+    def __getitem__(self, rows: slice) -> Any:
+        """Return the rows of a slice of consecutive examples."""
+        if not isinstance(rows, slice) or rows.step not in (None, 1):
+            raise DimensionError(f"only slices of consecutive examples can be read, not {rows!r}")
+        start, stop, _ = rows.indices(self.shape[0])
+        return self._read(start, stop)

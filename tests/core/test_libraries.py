@@ -1,0 +1,48 @@
+"""Arrays of other libraries are multiplied by those libraries, and give NumPy's values."""
+
+import numpy as np
+import pytest
+
+from repsim import pairwise
+from repsim._arrays import NUMPY
+from repsim._representation import Representation
+
+INDEXES = ["cka_linear", "cka_rbf_0.4", "hsic_linear_debiased", "cca_r2", "linear_regression", "cca_mean", "procrustes"]
+
+
+@pytest.fixture
+def layers(rng):
+    return [np.maximum(rng.standard_normal((70, p)), 0).astype(np.float32) for p in (4, 30, 16)]
+
+
+@pytest.fixture(params=["jax", pytest.param("torch", marks=pytest.mark.torch)])
+def convert(request):
+    if request.param == "jax":
+        return pytest.importorskip("jax").numpy.asarray
+    return pytest.importorskip("torch").from_numpy
+
+
+@pytest.mark.parametrize("block", [16, None])
+def test_they_agree_with_numpy(convert, layers, block):
+    expected = pairwise(layers, index=INDEXES, block=block)
+    found = pairwise([convert(x) for x in layers], index=INDEXES, block=block)
+    for name in INDEXES:
+        np.testing.assert_allclose(found[name], expected[name], rtol=2e-6, atol=2e-6, err_msg=name)
+
+
+def test_they_are_computed_where_they_are(convert, layers):
+    x = convert(layers[1])
+    view = Representation(x, "x")
+    assert view.xp is not NUMPY
+    assert type(view.block(0, 5)) is type(x)
+
+
+def test_mixed_libraries_meet_in_numpy(convert, layers):
+    found = pairwise([convert(layers[0]), layers[1]], index=INDEXES)
+    for name, table in pairwise(layers[:2], index=INDEXES).items():
+        np.testing.assert_allclose(found[name], table, rtol=1e-12)
+
+
+def test_whole_numbers_are_read_by_numpy(convert, rng):
+    x = rng.integers(0, 9, (40, 5)).astype(np.int32)
+    np.testing.assert_allclose(pairwise([convert(x), convert(x[:, :3])]), pairwise([x, x[:, :3]]), rtol=1e-12)

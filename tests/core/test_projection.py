@@ -1,0 +1,81 @@
+"""Projections by QR: the same as from singular values, whatever the shape, and only where they may be trusted."""
+
+import numpy as np
+import pytest
+
+from repsim import errors
+from repsim._basis import factorise
+from repsim._projection import Projection, project
+from repsim._representation import Representation
+
+MEMORY = 2**30
+
+
+def matrix(projection):
+    """The (n, n) matrix of a projection."""
+    rows = projection.rows.astype(np.float64)
+    n = projection.n
+    return np.eye(n) - 1 / n - rows @ rows.T if projection.complement else rows @ rows.T
+
+
+def expected(x):
+    left = factorise(Representation(x, "x", dtype=np.float64)).left
+    return left @ left.T
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("p", [1, 5, 14, 15, 16, 28, 29, 30, 31, 90])
+def test_equals_the_one_from_singular_values(rng, p, dtype):
+    x = (rng.standard_normal((30, p)) * rng.uniform(0.1, 10, p) + 3).astype(dtype)
+    found = project(Representation(x, "x"), MEMORY)
+    assert found.rank == min(p, 29)
+    assert found.saturated == (p >= 29)
+    assert found.width == min(found.rank, 29 - found.rank)
+    assert found.rows.dtype == dtype
+    tolerance = 1e-12 if dtype is np.float64 else 1e-4
+    np.testing.assert_allclose(matrix(found), expected(x), atol=tolerance)
+    np.testing.assert_allclose(found.rows.sum(axis=0), 0, atol=tolerance)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "kind", ["constant columns", "duplicated columns", "duplicated rows", "low rank", "wide and low rank"]
+)
+def test_rank_deficient(rng, kind, dtype):
+    x = rng.standard_normal((30, 12))
+    if kind == "constant columns":
+        x[:, [0, 5, 11]] = 7
+    elif kind == "duplicated columns":
+        x = np.hstack([x, x[:, :4]])
+    elif kind == "duplicated rows":
+        x = np.repeat(rng.standard_normal((10, 50)), 3, axis=0)
+    elif kind == "low rank":
+        x = x[:, :3] @ rng.standard_normal((3, 20))
+    else:
+        x = x[:, :3] @ rng.standard_normal((3, 100))
+    rank = {"constant columns": 9, "duplicated columns": 12, "duplicated rows": 9}.get(kind, 3)
+    x = x.astype(dtype)
+    found = project(Representation(x, "x"), MEMORY)
+    assert found.rank == rank
+    np.testing.assert_allclose(matrix(found), expected(x), atol=1e-12 if dtype is np.float64 else 1e-4)
+
+
+def test_ill_conditioned_single_precision_is_factorised_in_double(rng):
+    x = rng.standard_normal((200, 40)) * np.geomspace(1, 1e-6, 40)
+    x = (x @ np.linalg.qr(rng.standard_normal((40, 40)))[0]).astype(np.float32)
+    found = project(Representation(x, "x"), MEMORY)
+    np.testing.assert_allclose(matrix(found), expected(x), atol=1e-6)
+
+
+def test_a_factor_gives_the_same(rng):
+    x = rng.standard_normal((30, 20))
+    factor = factorise(Representation(x, "x", dtype=np.float64))
+    for kept in (factor, factor.first(4)):
+        found = Projection.of_factor(kept)
+        assert found.width == min(kept.rank, 29 - kept.rank)
+        np.testing.assert_allclose(matrix(found), kept.left @ kept.left.T, atol=1e-13)
+
+
+def test_too_little_memory_is_named(rng):
+    with pytest.raises(errors.ParameterError, match=r"memory is 1,000 bytes; its QR factorisation .* of layer 3 needs"):
+        project(Representation(rng.standard_normal((100, 50)), "layer 3"), 1000)
