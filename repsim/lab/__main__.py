@@ -32,6 +32,7 @@ def data(profile: ProfileName) -> None:
 @app.command()
 def train(
     profile: ProfileName,
+    group: Annotated[list[str] | None, typer.Option(help="Train only this group; may be repeated.")] = None,
     seed: Annotated[list[int] | None, typer.Option(help="Train only this seed; may be repeated.")] = None,
     threads: Annotated[int, typer.Option(help="Threads per network; a resumed run must use the same.")] = 1,
     held_out: Annotated[int, typer.Option(help="Hold out this many training images and score on them instead.")] = 0,
@@ -43,12 +44,12 @@ def train(
     from repsim.lab.store import profile_store
     from repsim.lab.training import train_network
 
-    for group in load_profile(profile).networks:
-        networks = replace(group, recipe=replace(group.recipe, held_out=held_out)) if held_out else group
-        for one in (one for one in group.seeds if not seed or one in seed):
-            record = train_network(profile_store(profile), networks, one).record
-            kind = "held-out" if held_out else "test"
-            console.print(f"{record['name']}: {kind} accuracy {record[kind.replace('-', '_') + '_accuracy']:.2%}")
+    for networks, one in load_profile(profile).jobs(group, seed):
+        if held_out:
+            networks = replace(networks, recipe=replace(networks.recipe, held_out=held_out))
+        record = train_network(profile_store(profile), networks, one).record
+        kind = "held-out" if held_out else "test"
+        console.print(f"{record['name']}: {kind} accuracy {record[kind.replace('-', '_') + '_accuracy']:.2%}")
 
 
 @app.command()
@@ -73,7 +74,7 @@ def plan(profile: ProfileName) -> None:
     """Print what a profile costs and what of it has been done; trains and measures nothing."""
     from repsim.lab.planning import describe
 
-    console.print(describe(profile))
+    console.print(describe(profile), soft_wrap=True)
 
 
 @app.command()

@@ -16,6 +16,7 @@ def configure(threads: int | None = None) -> None:
         return
     import tensorflow as tf
 
+    tf.get_logger().setLevel("ERROR")  # it warns when one process trains several networks
     tf.config.experimental.enable_op_determinism()
     if threads is not None:
         tf.config.threading.set_intra_op_parallelism_threads(threads)

@@ -61,7 +61,7 @@ SOURCES = {
     ),
 }
 DATASETS = (*SOURCES, "synthetic")
-SYNTHETIC_CLASSES = 4
+SYNTHETIC_CLASSES, SYNTHETIC_IMAGES = 4, 512
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ def _read(name: str, source: Source, split: str) -> Split:
     return Split(np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), labels[order])
 
 
-def _synthetic(classes: int = SYNTHETIC_CLASSES, train: int = 512, test: int = 256) -> Dataset:
+def _synthetic(classes: int = SYNTHETIC_CLASSES, train: int = SYNTHETIC_IMAGES, test: int = 256) -> Dataset:
     """Make small images of coloured blobs, one kind per class: what the smoke profile learns."""
     rng = np.random.default_rng(20190515)
     patterns = rng.uniform(0, 255, (classes, 4, 4, 3)).repeat(8, axis=1).repeat(8, axis=2)
@@ -200,6 +200,13 @@ def classes_of(name: str) -> int:
     if name not in DATASETS:
         raise DataError(known("data set", name, DATASETS))
     return SYNTHETIC_CLASSES if name == "synthetic" else SOURCES[name].classes
+
+
+def training_images(name: str) -> int:
+    """Return the number of training images of a data set, without reading it."""
+    if name not in DATASETS:
+        raise DataError(known("data set", name, DATASETS))
+    return SYNTHETIC_IMAGES if name == "synthetic" else 50_000
 
 
 @cache

@@ -125,15 +125,12 @@ def cost() -> str:
     """Return a table of what each profile costs."""
     lines = ["| profile | networks | one takes | its representations |", "| --- | --- | ---: | ---: |"]
     for name in NAMES:
-        profile = load_profile(name)
-        networks = ", ".join(
-            f"{len(group.seeds)} × {group.architecture} on {group.dataset} ({group.recipe.epochs} epochs)"
-            for group in profile.networks
-        )
-        lines.append(
-            f"| `{name}` | {networks} | {duration(60 * profile.minutes_per_network)} "
-            f"| {profile.megabytes_per_network / 1000:.3g} GB |"
-        )
+        for group in load_profile(name).networks:
+            epochs = f"{group.recipe.epochs} epochs" if group.recipe.epochs else "untrained"
+            lines.append(
+                f"| `{name}` | {len(group.seeds)} × {group.architecture} on {group.dataset} ({epochs}) "
+                f"| {duration(60 * group.minutes)} | {group.megabytes / 1000:.3g} GB |"
+            )
     return "\n".join(lines)
 
 

@@ -1,11 +1,22 @@
-"""Which layers of each architecture are represented; kept apart from the networks so that no backend is needed."""
+"""Which layers of a network are represented and compared, by their names; no backend is needed."""
 
 from __future__ import annotations
 
-_TEN = (*(f"conv{number}" for number in range(1, 9)), "pool", "logits")
-LAYERS = {"tiny10": _TEN, "nano10": _TEN}
+from typing import Literal
+
+from repsim.lab.families import describe
+
+
+def represented_layers(architecture: str) -> tuple[str, ...]:
+    """Return all layers of a network that have a representation, in order: the last are ``pool`` and ``logits``."""
+    return describe(architecture).layers
 
 
 def compared_layers(architecture: str) -> tuple[str, ...]:
     """Return the layers that the paper compares: all but the logits."""
-    return LAYERS[architecture][:-1]
+    return represented_layers(architecture)[:-1]
+
+
+def block_layers(architecture: str, part: Literal["interior", "sum"]) -> tuple[str, ...]:
+    """Return the layer inside each block of a residual network, or that after each addition; none in other networks."""
+    return tuple(layer for layer in represented_layers(architecture) if layer.endswith(f"_{part}"))

@@ -24,6 +24,7 @@ from repsim.lab.store import Artefact, Store, profile_store
 from repsim.lab.weights import find_network
 
 VERSION = 1
+GROUP = "tiny10"  # of whose networks these measurements are made
 COMPONENTS_LAYER = "conv5"
 DIMENSION_INDEXES = (
     "cca_r2",
@@ -39,14 +40,10 @@ TILE_MEMORY = 4 << 30  # bytes; larger tiles read the representations less often
 EIGENVECTORS = 512  # the widest count that claim F8c needs is a tenth of the features of most layers
 
 
-def networks(profile: str) -> list[Artefact]:
-    """Return the trained networks of a profile in the order of their seeds, training those that are missing."""
-    store = profile_store(profile)
-    return [
-        find_network(store, group, seed) or _train(store, group, seed)
-        for group in load_profile(profile).networks
-        for seed in group.seeds
-    ]
+def networks(profile: str, name: str = GROUP) -> list[Artefact]:
+    """Return the networks of one group of a profile in the order of their seeds, training those that are missing."""
+    store, group = profile_store(profile), load_profile(profile).group(name)
+    return [find_network(store, group, seed) or _train(store, group, seed) for seed in group.seeds]
 
 
 def _train(store: Store, group: Networks, seed: int) -> Artefact:
@@ -65,7 +62,7 @@ def _facts(profile: Profile, layers: tuple[str, ...], trained: list[Artefact]) -
         "profile": profile.name,
         "layers": list(layers),
         "network_files": [network.path.name for network in trained],
-        "dataset": profile.networks[0].dataset,
+        "dataset": profile.group(GROUP).dataset,
     }
 
 
@@ -94,7 +91,7 @@ def tables(profile_name: str, measure_name: str) -> Artefact:
     profile = load_profile(profile_name)
     measure = profile.measure(measure_name)
     trained = networks(profile_name)
-    layers = compared_layers(profile.networks[0].architecture)
+    layers = compared_layers(profile.group(GROUP).architecture)
 
     def make() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         arrays = [
@@ -128,7 +125,7 @@ def dimension(profile_name: str) -> Artefact:
     """
     profile = load_profile(profile_name)
     trained = networks(profile_name)[:2]
-    layers = compared_layers(profile.networks[0].architecture)
+    layers = compared_layers(profile.group(GROUP).architecture)
     counts = profile.dimension_examples
 
     def make() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -171,7 +168,7 @@ def components(profile_name: str) -> Artefact:
             scores.append(projected.astype(np.float32))
             total = float(np.var(x, axis=0, dtype=np.float64).sum())
             explained.append(np.var(projected, axis=0) / total)
-        labels = selected_labels(load_dataset(profile.networks[0].dataset), "test", count)
+        labels = selected_labels(load_dataset(profile.group(GROUP).dataset), "test", count)
         found = {"scores": np.stack(scores), "explained": np.stack(explained), "labels": labels}
         facts = {"split": "test", "examples": count, "layer": COMPONENTS_LAYER}
         return found, {**_facts(profile, (COMPONENTS_LAYER,), trained), **facts}
@@ -193,7 +190,7 @@ def subspace(profile_name: str) -> Artefact:
     """
     profile = load_profile(profile_name)
     trained = networks(profile_name)
-    layers = compared_layers(profile.networks[0].architecture)
+    layers = compared_layers(profile.group(GROUP).architecture)
     count = profile.subspace_examples
     pairs = list(itertools.permutations(range(len(trained)), 2))
 

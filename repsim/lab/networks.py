@@ -1,19 +1,20 @@
-"""The paper's networks in Keras 3, one short builder per family.
+"""The networks that :mod:`repsim.lab.families` describes, built in Keras 3.
 
-Every builder names its layers ``conv1`` ... ``pool``, ``logits``, as :mod:`repsim.lab.layers` lists them; a
-convolution's representation is taken after its ReLU.
+Every ReLU, the pooling and the logits bear the names that :mod:`repsim.lab.layers` lists: a convolution's
+representation is taken after its ReLU.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 from keras import layers
 
-from repsim.lab.errors import UnknownNetworkError, known
-from repsim.lab.layers import LAYERS
+from repsim.lab.architectures import IMAGE_CHANNELS, IMAGE_SIDE, Architecture
+from repsim.lab.families import describe
+from repsim.lab.layers import represented_layers
 
 
 @keras.saving.register_keras_serializable("repsim")
@@ -55,66 +56,58 @@ class BatchNormalization(layers.BatchNormalization):
         return outputs
 
 
-def _plain(units: list[tuple[int, int, int, str]], classes: int, precision: str) -> keras.Model:
-    """Stack units of convolution, batch normalisation and ReLU, then global average pooling and a linear layer.
+def _convolution(x: Any, table: Architecture, number: int, precision: str) -> Any:
+    """Apply convolution `number`, counted from 1, and its normalisation; the ReLU follows where the table wants it."""
+    one = table.convolutions[number - 1]
+    x = layers.Conv2D(
+        one.channels,
+        one.size,
+        strides=one.stride,
+        padding=one.padding,
+        use_bias=not table.normalised,
+        kernel_initializer="he_normal",
+        dtype=precision,
+        name=f"filter{number}",
+    )(x)
+    if not table.normalised:
+        return x
+    return BatchNormalization(momentum=0.9, epsilon=1e-5, dtype=precision, name=f"norm{number}")(x)
 
-    Each unit is (channels, kernel size, stride, padding).
+
+def _stacked(x: Any, table: Architecture, precision: str) -> Any:
+    """Apply one convolution after the other."""
+    for number, one in enumerate(table.convolutions, start=1):
+        x = layers.ReLU(dtype=precision, name=one.layer)(_convolution(x, table, number, precision))
+    return x
+
+
+def _residual(x: Any, table: Architecture, precision: str) -> Any:
+    """Apply the first convolution, then the others two by two, adding what went into each pair to what comes out.
+
+    Where a pair halves the maps and adds channels, its input is subsampled and filled up with zeros: He et al.'s option
+    A, which has no weights.
     """
-    images = x = keras.Input((32, 32, 3), name="images")
-    for number, (channels, size, stride, padding) in enumerate(units, start=1):
-        x = layers.Conv2D(
-            channels,
-            size,
-            strides=stride,
-            padding=padding,
-            use_bias=False,
-            kernel_initializer="he_normal",
-            dtype=precision,
-            name=f"filter{number}",
-        )(x)
-        x = BatchNormalization(momentum=0.9, epsilon=1e-5, dtype=precision, name=f"norm{number}")(x)
-        x = layers.ReLU(dtype=precision, name=f"conv{number}")(x)
-    x = layers.GlobalAveragePooling2D(dtype="float32", name="pool")(x)
-    return keras.Model(images, layers.Dense(classes, dtype="float32", name="logits")(x))
+    first, *others = table.convolutions
+    x = layers.ReLU(dtype=precision, name=first.layer)(_convolution(x, table, 1, precision))
+    for number, (interior, total) in enumerate(zip(others[::2], others[1::2], strict=True), start=1):
+        shortcut = x[:, :: interior.stride, :: interior.stride] if interior.stride > 1 else x
+        if added := interior.channels - x.shape[-1]:
+            shortcut = keras.ops.pad(shortcut, [(0, 0), (0, 0), (0, 0), (0, added)])
+        x = _convolution(x, table, 2 * number, precision)
+        x = layers.ReLU(dtype=precision, name=interior.layer)(x)
+        x = _convolution(x, table, 2 * number + 1, precision)
+        x = layers.Add(dtype=precision, name=f"addition{number}")([x, shortcut])
+        x = layers.ReLU(dtype=precision, name=total.layer)(x)
+    return x
 
 
-def tiny10(classes: int = 10, precision: str = "float32") -> keras.Model:
-    """Build Tiny-10, the paper's Table E.1.
-
-    It has 85,168 weights in convolutions, 640 in batch normalisation and 650 in the head.
-
-    ====  ==============================================
-    1, 2  3x3 convolution, 16 channels
-    3     3x3 convolution, 32 channels, stride 2
-    4, 5  3x3 convolution, 32 channels
-    6     3x3 convolution, 64 channels, stride 2
-    7     3x3 convolution, 64 channels, valid padding
-    8     1x1 convolution, 64 channels
-    9     global average pooling
-    10    logits
-    ====  ==============================================
-    """
-    narrow, middle, wide = (16, 3, 1, "same"), (32, 3, 1, "same"), (64, 3, 1, "valid")
-    units = [narrow, narrow, (32, 3, 2, "same"), middle, middle, (64, 3, 2, "same"), wide, (64, 1, 1, "same")]
-    return _plain(units, classes, precision)
-
-
-def nano10(classes: int = 10, precision: str = "float32") -> keras.Model:
-    """Build a network of the shape of Tiny-10 with 4 and 8 channels and a first stride of 4, for the smoke profile."""
-    units = [(4, 3, 4, "same"), (4, 3, 1, "same"), (8, 3, 2, "same"), (8, 3, 1, "same"), (8, 3, 1, "same")]
-    return _plain([*units, (8, 3, 1, "same"), (8, 3, 1, "valid"), (8, 1, 1, "same")], classes, precision)
-
-
-ARCHITECTURES: dict[str, Callable[..., keras.Model]] = {"tiny10": tiny10, "nano10": nano10}
-
-
-def build(architecture: str, classes: int, precision: str = "float32") -> keras.Model:
+def build(architecture: str, classes: int, precision: str = "float32", channels: Sequence[int] = ()) -> keras.Model:
     """Return a new network with fresh weights.
 
     Parameters
     ----------
-    architecture
-        A name in :data:`ARCHITECTURES`.
+    architecture, channels
+        A name, and the channels where they are not the paper's; see :func:`repsim.lab.families.describe`.
     classes
         Number of logits.
     precision
@@ -125,11 +118,13 @@ def build(architecture: str, classes: int, precision: str = "float32") -> keras.
     UnknownNetworkError
         If the architecture is not known; the message lists the known ones.
     """
-    if architecture not in ARCHITECTURES:
-        raise UnknownNetworkError(known("network", architecture, ARCHITECTURES))
-    return ARCHITECTURES[architecture](classes, precision)
+    table = describe(architecture, channels)
+    images = keras.Input((IMAGE_SIDE, IMAGE_SIDE, IMAGE_CHANNELS), name="images")
+    x = (_residual if table.residual else _stacked)(images, table, precision)
+    x = layers.GlobalAveragePooling2D(dtype="float32", name="pool")(x)
+    return keras.Model(images, layers.Dense(classes, dtype="float32", name="logits")(x))
 
 
 def representation_model(model: keras.Model, architecture: str) -> keras.Model:
-    """Return a model from images to the activations of every compared layer, in order."""
-    return keras.Model(model.input, [model.get_layer(name).output for name in LAYERS[architecture]])
+    """Return a model from images to the activations of every represented layer, in order."""
+    return keras.Model(model.input, [model.get_layer(name).output for name in represented_layers(architecture)])

@@ -2,29 +2,87 @@
 
 from __future__ import annotations
 
-from repsim.lab.profiles import load_profile
-from repsim.lab.store import profile_store
+from dataclasses import dataclass
+
+from repsim.lab.data import classes_of, training_images
+from repsim.lab.families import describe as described
+from repsim.lab.profiles import Networks, load_profile
+from repsim.lab.store import Store, profile_store
 from repsim.lab.weights import find_network
 
-TRAINING_MEMORY_MIB = 1400  # measured: one process with the training set, padded, in memory
+BASE_MEMORY_MIB = 1700  # measured: one process with the training set, padded, in memory, and a small network
+KEPT_PER_FEATURE = 3  # float32 numbers that the backward pass needs: outputs of convolution, normalisation, ReLU
 TABLES_MEMORY_GIB = 12
 
 
+@dataclass(frozen=True)
+class Cost:
+    """What one group of networks costs: all of its networks, and the minutes of those that are missing."""
+
+    networks: int
+    done: int
+    multiply_adds: int
+    minutes: float
+    memory_mib: int
+    gigabytes: float
+
+
+def multiply_adds(group: Networks) -> int:
+    """Return the multiply-adds of one network's forward passes in training; its backward passes take twice as many."""
+    recipe = group.recipe
+    images = (training_images(group.dataset) - recipe.held_out) // recipe.batch * recipe.batch
+    one = described(group.architecture, group.channels).multiply_adds(classes_of(group.dataset))
+    return one * images * recipe.epochs
+
+
+def training_memory_mib(group: Networks) -> int:
+    """Return the memory that training one network takes, estimated from the activations of a batch."""
+    features = described(group.architecture, group.channels).features(classes_of(group.dataset))
+    activations = KEPT_PER_FEATURE * 4 * sum(features.values()) * group.recipe.batch
+    return BASE_MEMORY_MIB + (activations >> 20 if group.recipe.epochs else 0)
+
+
+def cost(store: Store, group: Networks) -> Cost:
+    """Return what a group of networks costs, given what a store has of it."""
+    count = len(group.seeds)
+    done = sum(find_network(store, group, seed) is not None for seed in group.seeds)
+    return Cost(
+        networks=count,
+        done=done,
+        multiply_adds=count * multiply_adds(group),
+        minutes=(count - done) * group.minutes,
+        memory_mib=training_memory_mib(group),
+        gigabytes=count * group.megabytes / 1000,
+    )
+
+
 def describe(profile_name: str) -> str:
-    """Return the cost of a profile in words: networks, epochs, minutes, memory, disk, and what has been done."""
-    profile = load_profile(profile_name)
-    store = profile_store(profile_name)
-    jobs = [(group, seed) for group in profile.networks for seed in group.seeds]
-    missing = [(group, seed) for group, seed in jobs if find_network(store, group, seed) is None]
-    lines = [f"profile {profile.name}: {profile.title}"]
-    for group in profile.networks:
-        lines.append(
-            f"  {len(group.seeds)} x {group.architecture} on {group.dataset}, {group.recipe.epochs} epochs each"
-        )
-    minutes = len(missing) * profile.minutes_per_network
-    lines += [
-        f"  to train: {len(missing)} of {len(jobs)} networks, about {minutes:.0f} minutes of one processor core",
-        f"  memory: {TRAINING_MEMORY_MIB} MiB per network in training, up to {TABLES_MEMORY_GIB} GiB for the tables",
-        f"  disk: about {len(jobs) * profile.megabytes_per_network / 1000:.1f} GB of representations in the cache",
+    """Return the cost of a profile in words: a line per group of networks, the sums, and what has been done."""
+    profile, store = load_profile(profile_name), profile_store(profile_name)
+    costs = [cost(store, group) for group in profile.networks]
+    wide = max(len(group.name) for group in profile.networks)
+    lines = [
+        f"profile {profile.title}",
+        f"  {'networks':<{wide}}  data       count  done  epochs  multiply-adds  minutes      MiB      GB",
     ]
-    return "\n".join(lines)
+    for group, one in zip(profile.networks, costs, strict=True):
+        lines.append(
+            f"  {group.name:<{wide}}  {group.dataset:<9}  {one.networks:>5}  {one.done:>4}  {group.recipe.epochs:>6}"
+            f"  {one.multiply_adds:>13.1e}  {one.minutes:>7,.1f}  {one.memory_mib:>7,}  {one.gigabytes:>6,.1f}"
+        )
+    count, done = sum(one.networks for one in costs), sum(one.done for one in costs)
+    minutes, operations = sum(one.minutes for one in costs), sum(one.multiply_adds for one in costs)
+    processor = "GPU" if profile.name == "paper" else "processor core"
+    return "\n".join(
+        [
+            *lines,
+            f"  to train: {count - done} of {count} networks, "
+            f"about {minutes:,.0f} minutes ({minutes / 60:,.1f} hours) of one {processor}",
+            f"  operations: {operations:.1e} multiply-adds in the forward passes of all networks, twice that in the "
+            "backward passes",
+            f"  memory: up to {max(one.memory_mib for one in costs):,} MiB for one network in training, up to "
+            f"{TABLES_MEMORY_GIB} GiB for the tables",
+            f"  disk: about {sum(one.gigabytes for one in costs):,.1f} GB if the cache keeps all representations, "
+            "which can be deleted at any time",
+        ]
+    )

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from importlib.resources import files
 from typing import Any
 
 import yaml
 
-from repsim.lab.errors import ProfileError, known
+from repsim.lab.errors import ProfileError, UnknownNetworkError, known
+from repsim.lab.families import describe
 
 NAMES = ("smoke", "laptop", "paper")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained; the profile's file says why each number is what it is."""
+    """How a network is trained; the profile's file says why each number is what it is.
+
+    Without epochs a network stays as it was initialised. `clip_norm` bounds the norm of each weight array's gradient by
+    itself; 0 bounds none.
+    """
 
     epochs: int
     batch: int
@@ -27,20 +33,34 @@ class Recipe:
     flip: bool
     precision: str
     held_out: int = 0
+    clip_norm: float = 0.0
 
     def inputs(self) -> dict[str, Any]:
-        """Return the recipe as JSON values, the part of an artefact's address that it decides."""
-        return asdict(self)
+        """Return the recipe as JSON values, the part of an artefact's address that it decides.
+
+        What the weights do not depend on stays out: clipping where there is none, and how to train where nothing is.
+        """
+        if self.epochs == 0:
+            return {"epochs": 0, "held_out": self.held_out}
+        return {name: value for name, value in asdict(self).items() if name != "clip_norm" or value}
 
 
 @dataclass(frozen=True)
 class Networks:
-    """Networks of one architecture, trained on one data set from several seeds by one recipe."""
+    """A group of networks of one architecture, trained on one data set from several seeds by one recipe.
+
+    Figures ask for a group by its name, which is that of the architecture where the profile gives none. `channels` are
+    those that differ from the paper's. Minutes of training and megabytes of representations are those of one network.
+    """
 
     architecture: str
     dataset: str
     seeds: tuple[int, ...]
     recipe: Recipe
+    minutes: float
+    megabytes: float
+    channels: tuple[int, ...] = ()
+    name: str = ""
 
     def in_precision(self, precision: str) -> Networks:
         """Return the same networks, trained in another arithmetic."""
@@ -68,8 +88,15 @@ class Profile:
     dimension_examples: tuple[int, ...]
     components_examples: int
     subspace_examples: int
-    minutes_per_network: float
-    megabytes_per_network: float
+
+    def group(self, name: str) -> Networks:
+        """Return the group of networks called `name`."""
+        for group in self.networks:
+            if group.name == name:
+                return group
+        raise ProfileError(
+            known(f"group of networks in profile {self.name}:", name, [one.name for one in self.networks])
+        )
 
     def measure(self, name: str) -> Measure:
         """Return the measure called `name`."""
@@ -77,6 +104,23 @@ class Profile:
             if measure.name == name:
                 return measure
         raise ProfileError(known("measure", name, [measure.name for measure in self.measures]))
+
+    def jobs(
+        self, groups: Collection[str] | None = None, seeds: Collection[int] | None = None
+    ) -> list[tuple[Networks, int]]:
+        """Return the networks to train, as groups and seeds: all, or those of some groups or seeds only.
+
+        Raises
+        ------
+        ProfileError
+            If there is no such group, or none of the groups has any of the seeds.
+        """
+        chosen = [self.group(name) for name in groups] if groups else self.networks
+        found = [(group, seed) for group in chosen for seed in group.seeds if not seeds or seed in seeds]
+        if not found:
+            there = "; ".join(f"{group.name}: {', '.join(map(str, group.seeds))}" for group in chosen)
+            raise ProfileError(f"profile {self.name} has no seed {', '.join(map(str, seeds or ()))}; known are {there}")
+        return found
 
 
 def _make(kind: type, values: Any, where: str) -> Any:
@@ -89,7 +133,37 @@ def _make(kind: type, values: Any, where: str) -> Any:
         raise ProfileError(f"{where}: unknown {sorted(map(str, unknown))}; known are {sorted(names)}")
     if missing := required - set(values):
         raise ProfileError(f"{where}: {sorted(missing)} missing")
-    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    for field in fields(kind):
+        if field.name in values and not _fits(values[field.name], str(field.type)):
+            raise ProfileError(f"{where}: {field.name} must be {field.type}, found {values[field.name]!r}")
+    return kind(**values)
+
+
+def _fits(value: Any, annotation: str) -> bool:
+    """Say whether a YAML value is of an annotated type; what is not a number, a text or a tuple of them always is."""
+    if annotation.startswith("tuple["):
+        one = annotation.removeprefix("tuple[").removesuffix(", ...]")
+        return isinstance(value, tuple) and all(_fits(part, one) for part in value)
+    kinds = {"int": (int,), "float": (int, float), "bool": (bool,), "str": (str,)}
+    return annotation not in kinds or type(value) in kinds[annotation]
+
+
+def _group(entry: Any, where: str) -> Networks:
+    """Build a group of networks from a YAML mapping and check what would otherwise fail only when it is trained."""
+    if not isinstance(entry, dict):
+        raise ProfileError(f"{where}: expected a mapping, found {type(entry).__name__}")
+    recipe = _make(Recipe, entry.get("recipe"), f"{where}.recipe")
+    group: Networks = _make(Networks, {**entry, "recipe": recipe}, where)
+    if not group.seeds:
+        raise ProfileError(f"{where}: seeds must not be empty")
+    if 0 < recipe.epochs <= recipe.warmup_epochs:
+        raise ProfileError(f"{where}.recipe: {recipe.epochs} epochs leave none after {recipe.warmup_epochs} of warm-up")
+    try:
+        describe(group.architecture, group.channels)
+    except UnknownNetworkError as error:
+        raise UnknownNetworkError(f"{where}: {error}") from None
+    return group if group.name else replace(group, name=group.architecture)
 
 
 def parse_profile(name: str, text: str) -> Profile:
@@ -99,6 +173,8 @@ def parse_profile(name: str, text: str) -> Profile:
     ------
     ProfileError
         If the text is not YAML or not a profile; the message names the place.
+    UnknownNetworkError
+        If it asks for a network that there is not.
     """
     try:
         values = yaml.safe_load(text)
@@ -110,14 +186,10 @@ def parse_profile(name: str, text: str) -> Profile:
     for part in ("networks", "measures"):
         if not isinstance(values.get(part), list):
             raise ProfileError(f"profile {name}: {part} must be a list")
-    networks = []
-    for number, entry in enumerate(values["networks"]):
-        where = f"profile {name}: networks[{number}]"
-        if not isinstance(entry, dict):
-            raise ProfileError(f"{where}: expected a mapping, found {type(entry).__name__}")
-        networks.append(
-            _make(Networks, {**entry, "recipe": _make(Recipe, entry.get("recipe"), f"{where}.recipe")}, where)
-        )
+    networks = [_group(entry, f"profile {name}: networks[{i}]") for i, entry in enumerate(values["networks"])]
+    names = [group.name for group in networks]
+    if twice := sorted({one for one in names if names.count(one) > 1}):
+        raise ProfileError(f"profile {name}: more than one group of networks is called {twice}; give each a name")
     measures = [_make(Measure, entry, f"profile {name}: measures[{i}]") for i, entry in enumerate(values["measures"])]
     return _make(Profile, {**values, "networks": networks, "measures": measures}, f"profile {name}")
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from repsim.lab.data import Dataset, load_dataset
-from repsim.lab.layers import LAYERS
+from repsim.lab.layers import represented_layers
 from repsim.lab.paths import cache_root
 from repsim.lab.store import Artefact, write_json
 
@@ -50,7 +50,7 @@ def representations(
         cache unless they are there, at no more than :data:`BATCH` examples in memory.
     """
     architecture = network.record["inputs"]["architecture"]
-    wanted = layers or LAYERS[architecture]
+    wanted = layers or represented_layers(architecture)
     folder = cache_root() / "representations" / f"v{VERSION}-{network.sha256[:16]}-{split}-{count}"
     missing = [layer for layer in wanted if not (folder / f"{layer}.npy").exists()]
     if missing:
@@ -67,7 +67,7 @@ def _write(network: Artefact, split: str, count: int, layers: list[str], folder:
     dataset = load_dataset(recorded["dataset"])
     images = selected_images(dataset, split, count)
     model = representation_model(load_network(network), recorded["architecture"])
-    positions = [LAYERS[recorded["architecture"]].index(layer) for layer in layers]
+    positions = [represented_layers(recorded["architecture"]).index(layer) for layer in layers]
     folder.mkdir(parents=True, exist_ok=True)
     parts, files = [folder / f".{layer}.{os.getpid()}.part" for layer in layers], []
     try:

@@ -41,7 +41,7 @@ def train_network(store: Store, networks: Networks, seed: int, *, quiet: bool = 
 def load_network(artefact: Artefact) -> keras.Model:
     """Return the network of an artefact, in float32, with its weights."""
     recorded = artefact.record["inputs"]
-    model = build(recorded["architecture"], classes_of(recorded["dataset"]))
+    model = build(recorded["architecture"], classes_of(recorded["dataset"]), channels=recorded.get("channels", ()))
     set_weights(model, artefact.arrays())
     return model
 
@@ -112,11 +112,16 @@ def _padded(dataset: Dataset, split: Split, margin: int) -> np.ndarray:
     return padded
 
 
+def initialised(networks: Networks, classes: int, seed: int) -> keras.Model:
+    """Return a new network, initialised from `seed`."""
+    keras.utils.set_random_seed(seed)
+    return build(networks.architecture, classes, networks.recipe.precision, networks.channels)
+
+
 def compiled(networks: Networks, classes: int, steps_per_epoch: int, seed: int) -> keras.Model:
     """Return a new network, initialised from `seed` and compiled with the recipe's optimiser."""
     recipe = networks.recipe
-    keras.utils.set_random_seed(seed)
-    model = build(networks.architecture, classes, recipe.precision)
+    model = initialised(networks, classes, seed)
     warmup = recipe.warmup_epochs * steps_per_epoch
     rate = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0,
@@ -125,7 +130,11 @@ def compiled(networks: Networks, classes: int, steps_per_epoch: int, seed: int) 
         decay_steps=recipe.epochs * steps_per_epoch - warmup,
     )
     optimizer = keras.optimizers.SGD(
-        rate, momentum=recipe.momentum, nesterov=True, weight_decay=recipe.weight_decay or None
+        rate,
+        momentum=recipe.momentum,
+        nesterov=True,
+        weight_decay=recipe.weight_decay or None,
+        clipnorm=recipe.clip_norm or None,
     )
     if recipe.weight_decay:
         optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
@@ -145,9 +154,12 @@ def _train(
     recipe = networks.recipe
     dataset = load_dataset(networks.dataset)
     training, held = hold_out(dataset.train, recipe.held_out) if recipe.held_out else (dataset.train, None)
-    model = compiled(networks, dataset.classes, len(training.labels) // recipe.batch, seed)
+    if recipe.epochs:
+        model = compiled(networks, dataset.classes, len(training.labels) // recipe.batch, seed)
+    else:
+        model = initialised(networks, dataset.classes, seed)
     done, history = _resume(model, checkpoint)
-    with progress_bar(artefact_name(networks, seed), quiet=quiet) as report:
+    with progress_bar(artefact_name(networks, seed), quiet=quiet or not recipe.epochs) as report:
         report(done, recipe.epochs)
         for epoch in range(done, recipe.epochs):
             model.reset_metrics()
@@ -156,7 +168,7 @@ def _train(
             history = np.append(history, [[float(loss), float(accuracy)]], axis=0)
             _save(model, checkpoint, history)
             report(epoch + 1, recipe.epochs)
-    final = build(networks.architecture, dataset.classes)
+    final = build(networks.architecture, dataset.classes, channels=networks.channels)
     weights = get_weights(model)
     set_weights(final, weights)
     test_accuracy, test_loss = evaluate(final, dataset, dataset.test) if held is None else (None, None)

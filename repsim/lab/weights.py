@@ -17,6 +17,7 @@ def inputs(networks: Networks, seed: int) -> dict[str, Any]:
     return {
         "version": VERSION,
         "architecture": networks.architecture,
+        **({"channels": list(networks.channels)} if networks.channels else {}),
         "dataset": networks.dataset,
         "data": dataset_fingerprint(networks.dataset),
         "recipe": networks.recipe.inputs(),
@@ -26,7 +27,8 @@ def inputs(networks: Networks, seed: int) -> dict[str, Any]:
 
 def artefact_name(networks: Networks, seed: int) -> str:
     """Return the readable part of the weights' file name."""
-    return f"{networks.architecture}-{networks.dataset}-seed{seed}"
+    kind = "" if networks.recipe.epochs else "-untrained"
+    return f"{networks.architecture}-{networks.dataset}{kind}-seed{seed}"
 
 
 def find_network(store: Store, networks: Networks, seed: int) -> Artefact | None:

@@ -11,7 +11,8 @@ import pytest
 
 import repsim
 from repsim.lab import measurements, planning
-from repsim.lab.layers import compared_layers
+from repsim.lab.families import describe
+from repsim.lab.layers import compared_layers, represented_layers
 from repsim.lab.profiles import load_profile
 from repsim.lab.representations import BATCH, representations
 
@@ -112,15 +113,31 @@ def test_subspace_of_a_network_with_itself_would_be_whole():
         assert (eigenvalues.sum(axis=1) < 1 + 1e-5).all()
 
 
+@pytest.mark.parametrize("group", PROFILE.networks, ids=lambda group: group.name)
+def test_every_group_is_trained_and_has_its_representations(nothing_is_made, group):
+    networks = measurements.networks("smoke", group.name)
+    assert [network.record["inputs"]["seed"] for network in networks] == list(group.seeds)
+    found = representations(networks[0], "test", 20)
+    assert tuple(found) == represented_layers(group.architecture)
+    features = describe(group.architecture, group.channels).features(4)
+    assert {layer: array.shape for layer, array in found.items()} == {layer: (20, p) for layer, p in features.items()}
+
+
 def test_plan_says_what_is_done():
     text = planning.describe("smoke")
-    assert "to train: 0 of 3 networks" in text
+    count = sum(len(group.seeds) for group in PROFILE.networks)
+    assert f"to train: 0 of {count} networks, about 0 minutes" in text
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["plan", "desktop"], "unknown profile 'desktop'; known are: laptop, paper, smoke"),
+        (
+            ["train", "smoke", "--group", "vgg"],
+            "unknown group of networks in profile smoke: 'vgg'; known are: plain10,",
+        ),
+        (["train", "smoke", "--group", "width4", "--seed", "7"], "has no seed 7; known are width4: 0, 1"),
         (["execute", "notebooks/99-nothing.ipynb", "--profile", "smoke"], "99-nothing.ipynb"),
     ],
 )

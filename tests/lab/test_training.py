@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -30,11 +31,12 @@ from repsim.lab.training import (
 from repsim.lab.weights import artefact_name, find_network, inputs
 
 configure(1)
-NETWORKS = load_profile("smoke").networks[0]
+PROFILE = load_profile("smoke")
+NETWORKS = PROFILE.group("tiny10")
 
 
 def train(*arguments: str, **kwargs) -> subprocess.Popen:
-    command = [sys.executable, "-m", "repsim.lab", "train", "smoke", "--seed", "0", *arguments]
+    command = [sys.executable, "-m", "repsim.lab", "train", "smoke", "--group", "tiny10", "--seed", "0", *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **kwargs)
 
 
@@ -118,6 +120,54 @@ def test_damaged_checkpoint_is_named_and_set_aside(folders):
     assert train_network(profile_store("smoke"), NETWORKS, 0, quiet=True).record["test_accuracy"] > 0.5
 
 
+def test_untrained_network_is_an_artefact_and_the_start_of_the_trained_one(folders):
+    group = PROFILE.group("plain10-untrained")
+    artefact = train_network(profile_store("smoke"), group, 0, quiet=True)
+    assert artefact.record["name"] == "plain10-synthetic-untrained-seed0"
+    assert artefact.record["history"] == {"loss": [], "accuracy": []}
+    assert 0 <= artefact.record["test_accuracy"] <= 1
+    assert find_network(profile_store("smoke"), group, 0).sha256 == artefact.sha256
+    start = get_weights(compiled(PROFILE.group("plain10").in_precision("mixed_bfloat16"), 4, 8, 0))
+    found = get_weights(load_network(artefact))
+    assert found.keys() == start.keys() == artefact.arrays().keys()
+    for path, values in start.items():
+        np.testing.assert_array_equal(found[path], values)
+    other = train_network(profile_store("smoke"), group, 1, quiet=True).arrays()
+    assert (other["filter1/kernel"] != found["filter1/kernel"]).any()
+
+
+@pytest.mark.parametrize("name", ["plain10-nobn", "resnet14"])
+def test_other_families_train_and_reload_at_the_profiles_channels(folders, name):
+    group = PROFILE.group(name)
+    artefact = train_network(profile_store("smoke"), group, 0, quiet=True)
+    model = load_network(artefact)
+    assert model.get_layer("filter1").filters == group.channels[0] == 4
+    assert model.count_params() == artefact.record["parameters"]
+    assert len(artefact.record["history"]["loss"]) == group.recipe.epochs
+    (accuracy, _), dataset = evaluate(model, data := load_dataset("synthetic"), data.test), data
+    assert accuracy == artefact.record["test_accuracy"]
+    untrained = get_weights(compiled(group, dataset.classes, 8, 0))
+    assert (untrained["filter1/kernel"] != artefact.arrays()["filter1/kernel"]).any()
+
+
+def test_clipping_bounds_each_gradient_by_itself():
+    images = 100 * np.random.default_rng(0).normal(size=(8, 32, 32, 3)).astype(np.float32)
+    labels = np.arange(8, dtype=np.int32) % 4
+    steps = {}
+    for clip in (0.0, 1.0, 1e9):
+        recipe = replace(PROFILE.group("plain10-nobn").recipe, clip_norm=clip, weight_decay=0.0, momentum=0.0)
+        model = compiled(replace(PROFILE.group("plain10-nobn"), recipe=recipe), 4, 8, 0)
+        model.optimizer.iterations.assign(8)  # the end of the warm-up: the rate is the peak rate
+        before = get_weights(model)
+        model.train_on_batch(images, labels)
+        steps[clip] = {path: (before[path] - after) / recipe.peak_rate for path, after in get_weights(model).items()}
+    for path, gradient in steps[0.0].items():
+        norm = np.linalg.norm(gradient)
+        np.testing.assert_allclose(steps[1.0][path], gradient / max(norm, 1), rtol=1e-3, atol=1e-5)
+        np.testing.assert_allclose(steps[1e9][path], gradient, rtol=1e-3, atol=1e-4)
+    assert np.linalg.norm(steps[0.0]["filter1/kernel"]) > 2
+
+
 ONE_STEP_ON_JAX = """
 import sys
 sys.modules["tensorflow"] = None  # a machine without TensorFlow
@@ -130,7 +180,7 @@ import keras
 assert keras.backend.backend() == "jax"
 arrays = dict(np.load(sys.argv[1], allow_pickle=False))
 images, labels = arrays.pop("images"), arrays.pop("labels")
-model = compiled(load_profile("laptop").networks[0].in_precision("float32"), 10, 390, 0)
+model = compiled(load_profile("laptop").group("tiny10").in_precision("float32"), 10, 390, 0)
 set_weights(model, arrays)
 for _ in range(2):
     model.reset_metrics()
@@ -142,7 +192,7 @@ def test_one_step_is_the_same_on_jax_without_tensorflow(folders):
     rng = np.random.default_rng(0)
     images = rng.normal(size=(128, 32, 32, 3)).astype(np.float32)
     labels = rng.integers(0, 10, 128).astype(np.int32)
-    model = compiled(load_profile("laptop").networks[0].in_precision("float32"), 10, 390, 0)
+    model = compiled(load_profile("laptop").group("tiny10").in_precision("float32"), 10, 390, 0)
     model.optimizer.iterations.assign(0)
     np.savez(folders / "step.npz", images=images, labels=labels, **get_weights(model))
     losses = []

@@ -1,0 +1,66 @@
+"""Plans: operations, minutes, memory and disk, against sums worked out apart from the code."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from repsim.lab import planning
+from repsim.lab.profiles import NAMES, load_profile
+from repsim.lab.store import profile_store
+from repsim.lab.weights import STEP, artefact_name, inputs
+
+
+def finished(profile, group, seed):
+    """Put something in the place of a trained network."""
+    profile_store(profile).get(
+        STEP, artefact_name(group, seed), inputs(group, seed), lambda: ({"w": np.zeros(1)}, {"test_accuracy": 0.0})
+    )
+
+
+def row(text, name):
+    return next(line.split() for line in text.splitlines() if line.split()[:1] == [name])
+
+
+def test_operations_are_images_times_epochs_times_those_of_an_image():
+    tiny = load_profile("laptop").group("tiny10")
+    assert planning.multiply_adds(tiny) == 11_354_752 * 390 * 128 * 60  # 390 batches of 128 are in 50,000 images
+    assert planning.multiply_adds(load_profile("laptop").group("plain66-untrained")) == 0
+
+
+def test_a_row_holds_all_networks_of_a_group_and_the_minutes_of_the_missing():
+    laptop = load_profile("laptop")
+    plain = laptop.group("plain10")
+    for seed in plain.seeds[:4]:
+        finished("laptop", plain, seed)
+    text = planning.describe("laptop")
+    assert row(text, "plain10") == ["plain10", "cifar10", "10", "4", "40", "1.6e+14", "72.0", "1,784", "11.5"]
+    assert row(text, "plain10-cifar100")[3] == "0"
+    count = sum(len(group.seeds) for group in laptop.networks)
+    minutes = sum(len(group.seeds) * group.minutes for group in laptop.networks) - 4 * plain.minutes
+    assert f"to train: {count - 4} of {count} networks, about {minutes:,.0f} minutes" in text
+    assert f"disk: about {sum(len(g.seeds) * g.megabytes for g in laptop.networks) / 1000:,.1f} GB" in text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_sums_are_those_of_the_rows(name):
+    text = planning.describe(name)
+    rows = [row(text, group.name) for group in load_profile(name).networks]
+    total = float(re.search(r"operations: (\S+) multiply-adds", text)[1])
+    assert total == pytest.approx(sum(float(one[5]) for one in rows), rel=0.1)
+    largest = max(int(one[7].replace(",", "")) for one in rows)
+    assert f"memory: up to {largest:,} MiB for one network in training" in text
+
+
+def test_the_laptop_profile_fits_into_twenty_hours_of_two_cores():
+    assert sum(len(group.seeds) * group.minutes for group in load_profile("laptop").networks) <= 2 * 20 * 60
+
+
+def test_deeper_and_wider_networks_take_more_memory():
+    group = load_profile("laptop").group
+    assert planning.training_memory_mib(group("plain66")) > planning.training_memory_mib(group("plain10"))
+    assert planning.training_memory_mib(group("width64")) > planning.training_memory_mib(group("width4"))
+    # 596,298 features of Plain-66 at 16 and 32 channels, 128 images, three float32 numbers each.
+    assert planning.training_memory_mib(group("plain66")) == 1700 + 596_298 * 128 * 12 // 2**20
