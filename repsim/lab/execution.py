@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from repsim.lab.errors import LabError
+from repsim.lab.leftovers import clear, part_path
 from repsim.lab.paths import REPOSITORY
 from repsim.lab.store import digest, machine
 
@@ -54,7 +55,8 @@ def execute(notebook: Path, profile: str, output: Path) -> Path:
     source = read_notebook(notebook)
     sha256, start = digest(notebook), time.perf_counter()
     output.parent.mkdir(parents=True, exist_ok=True)
-    part = output.with_name(f".{output.stem}.{os.getpid()}.part.ipynb")
+    clear(output.parent, output.name)
+    part = part_path(output, ".ipynb")  # papermill writes to no other suffix without a warning
     try:
         with kernel_of_this_python():
             _run(notebook, source, profile, part)

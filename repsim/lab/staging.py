@@ -16,6 +16,7 @@ import yaml
 from repsim.lab import fragments
 from repsim.lab.errors import LabError, known
 from repsim.lab.execution import is_stale, read_notebook, stamp
+from repsim.lab.leftovers import clear, part_path
 from repsim.lab.paths import REPOSITORY
 from repsim.lab.profiles import load_profile
 
@@ -60,8 +61,8 @@ def stage(
     toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
     notebooks = [Path(name) for name in toc_files(toc) if name.startswith("notebooks/")]
     stamps = {path.name: _check(executed_dir, root, path, profile) for path in notebooks}
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    shutil.rmtree(part, ignore_errors=True)
+    clear(target.parent, target.name)
+    part = part_path(target)
     part.mkdir(parents=True)
     try:
         shutil.copytree(root / "book", part / "book", ignore=shutil.ignore_patterns("__pycache__", ".*"))
