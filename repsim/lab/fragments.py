@@ -14,7 +14,8 @@ import yaml
 import repsim
 from repsim.lab.claim_tables import claims_page, first_table, judged
 from repsim.lab.claims import summary
-from repsim.lab.execution import commit, read_notebook
+from repsim.lab.commits import commit, commit_in_words
+from repsim.lab.execution import read_notebook
 from repsim.lab.paths import results_root
 from repsim.lab.profiles import NAMES, load_profile
 from repsim.lab.store import check, digest, machine, record_path
@@ -85,7 +86,7 @@ def stamp_sentence(found: Stamp) -> str:
     versions = found["machine"].get("versions", {})
     packages = ", ".join(f"{name} {version}" for name, version in versions.items())
     return (
-        f"*Profile `{found['profile']}`, commit `{found['commit'][:12]}`, executed on {found['date'][:10]} in "
+        f"*Profile `{found['profile']}`, {commit_in_words(found['commit'])}, executed on {found['date'][:10]} in "
         f"{duration(found['seconds'])} with at most {found['peak_memory_mib']:,} MiB of memory, on "
         f"{_where(found['machine'])}, Python {found['machine'].get('python', '?')}: {packages}.*"
     )
@@ -95,7 +96,7 @@ def provenance(profile: str, stamps: Mapping[str, Stamp]) -> str:
     """Say where the numbers of a page come from that is not a notebook."""
     total = sum(found["seconds"] for found in stamps.values())
     return (
-        f"*Profile `{profile}`, commit `{commit()[:12]}`, put together on {datetime.now(UTC):%Y-%m-%d} on "
+        f"*Profile `{profile}`, {commit_in_words(commit())}, put together on {datetime.now(UTC):%Y-%m-%d} on "
         f"{_where(machine())}; executing the {len(stamps)} notebooks took {duration(total)}.*"
     )
 
@@ -116,7 +117,7 @@ def status(part: Path, stamps: Mapping[str, Stamp]) -> str:
         path = part / "notebooks" / f"{stem}.ipynb"
         lines.append(
             f"| [{title(path)}](../notebooks/{stem}.ipynb) | {found['date'][:16].replace('T', ' ')} UTC "
-            f"| {duration(found['seconds'])} | {found['peak_memory_mib']:,} MiB | `{found['commit'][:12]}` |"
+            f"| {duration(found['seconds'])} | {found['peak_memory_mib']:,} MiB | {commit_in_words(found['commit']).removeprefix('commit ')} |"
         )
     return "\n".join(lines)
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import yaml
 
+from repsim.lab.commits import commit, commit_in_words
 from repsim.lab.errors import DamagedArtefactError, ProfileError
 from repsim.lab.staging import DEFAULT_REPOSITORY, StagingError, repository_url, stage
 from repsim.lab.store import Store
@@ -54,7 +55,7 @@ def test_parameters_are_hidden_and_the_source_is_named(repository, executed, res
     cells = json.loads((target / "notebooks" / FIRST).read_text())["cells"]
     hidden = [cell for cell in cells if "remove-cell" in cell["metadata"].get("tags", [])]
     assert len(hidden) == 2
-    assert cells[-1]["source"].startswith("---\n\n*Profile `smoke`, commit `")
+    assert cells[-1]["source"].startswith(f"---\n\n*Profile `smoke`, {commit_in_words(commit())}, executed on 20")
 
 
 def test_repository_comes_from_one_place(repository, tmp_path):
