@@ -16,8 +16,8 @@ SOURCES = ("repsim", "notebooks", "book", "results", "workflow", "_config.yml", 
 def commit(folder: Path = REPOSITORY) -> str:
     """Return the commit of the sources in `folder`, with ``-modified`` if they differ from it.
 
-    "unknown" where `folder` is not the top of a git repository: an installed package may lie within a repository that is
-    another project's.
+    "unknown" where `folder` is not the top of a git repository: an installed package may lie within a repository that
+    is another project's.
     """
     try:
         if Path(_git(folder, "rev-parse", "--show-toplevel").strip()).resolve() != folder.resolve():

@@ -114,10 +114,10 @@ def status(part: Path, stamps: Mapping[str, Stamp]) -> str:
     """Return a table of the executed notebooks: when, how long, how much memory."""
     lines = ["| notebook | executed | took | memory | commit |", "| --- | --- | ---: | ---: | --- |"]
     for stem, found in stamps.items():
-        path = part / "notebooks" / f"{stem}.ipynb"
+        path, at = part / "notebooks" / f"{stem}.ipynb", commit_in_words(found["commit"]).removeprefix("commit ")
         lines.append(
             f"| [{title(path)}](../notebooks/{stem}.ipynb) | {found['date'][:16].replace('T', ' ')} UTC "
-            f"| {duration(found['seconds'])} | {found['peak_memory_mib']:,} MiB | {commit_in_words(found['commit']).removeprefix('commit ')} |"
+            f"| {duration(found['seconds'])} | {found['peak_memory_mib']:,} MiB | {at} |"
         )
     return "\n".join(lines)
 
