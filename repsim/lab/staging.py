@@ -134,7 +134,7 @@ def _stage_notebook(executed_dir: Path, part: Path, path: Path, found: Mapping[s
         tags = cell["metadata"].get("tags", [])
         if {"parameters", "injected-parameters"} & set(tags):
             cell["metadata"]["tags"] = [*tags, "remove-cell"]
-    text = f"---\n\n{fragments.stamp_sentence(found)}"
+    text = f"---\n\n[Data of the figures](../book/data.md)\n\n{fragments.stamp_sentence(found)}"
     cell = {"cell_type": "markdown", "id": "provenance", "metadata": {}, "source": text}
     notebook["cells"].append(cell)
     staged = part / f"{path}.ipynb"
