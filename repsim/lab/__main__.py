@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from repsim.lab.errors import LabError
+from repsim.lab.errors import LabError, ProfileError, known
 from repsim.lab.profiles import load_profile
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -37,13 +37,17 @@ def train(
     held_out: Annotated[int, typer.Option(help="Hold out this many training images and score on them instead.")] = 0,
 ) -> None:
     """Train the networks of a profile that are missing."""
+    groups = load_profile(profile).networks
+    seeds = {one for group in groups for one in group.seeds}
+    if unknown := sorted(set(seed or ()) - seeds):
+        raise ProfileError(known(f"seed of profile {profile}", unknown[0], map(str, sorted(seeds))))
     from repsim.lab.backend import configure
 
     configure(threads)
     from repsim.lab.store import profile_store
     from repsim.lab.training import train_network
 
-    for group in load_profile(profile).networks:
+    for group in groups:
         networks = replace(group, recipe=replace(group.recipe, held_out=held_out)) if held_out else group
         for one in (one for one in group.seeds if not seed or one in seed):
             record = train_network(profile_store(profile), networks, one).record

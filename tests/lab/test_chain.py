@@ -121,6 +121,7 @@ def test_plan_says_what_is_done():
     ("arguments", "message"),
     [
         (["plan", "desktop"], "unknown profile 'desktop'; known are: laptop, paper, smoke"),
+        (["train", "smoke", "--seed", "7"], "unknown seed of profile smoke 7; known are: 0, 1, 2"),
         (["execute", "notebooks/99-nothing.ipynb", "--profile", "smoke"], "99-nothing.ipynb"),
     ],
 )
