@@ -16,8 +16,9 @@ export PATH := $(VENV)/bin:$(PATH)
 export PYTHONNOUSERSITE := 1
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-SNAKEMAKE = snakemake --snakefile workflow/Snakefile --cores all --scheduler greedy --rerun-triggers mtime \
-  --rerun-incomplete --resources mem_mb=$$(python -c "import psutil; print(psutil.virtual_memory().total >> 20)")
+# A lock of ours in place of Snakemake's, which outlives a kill and then blocks every run.
+SNAKEMAKE = python workflow/alone.py snakemake --nolock --snakefile workflow/Snakefile --cores all --scheduler greedy \
+  --rerun-triggers mtime --rerun-incomplete --resources mem_mb=$$(python -c "import psutil; print(psutil.virtual_memory().total >> 20)")
 PUBLISHED = $(SNAKEMAKE) --config profile=$(PROFILE) published=true
 
 .PHONY: help

@@ -38,13 +38,14 @@ def train(
     held_out: Annotated[int, typer.Option(help="Hold out this many training images and score on them instead.")] = 0,
 ) -> None:
     """Train the networks of a profile that are missing."""
+    jobs = load_profile(profile).jobs(group, seed)  # what does not exist is refused before a backend is loaded
     from repsim.lab.backend import configure
 
     configure(threads)
     from repsim.lab.store import profile_store
     from repsim.lab.training import train_network
 
-    for networks, one in load_profile(profile).jobs(group, seed):
+    for networks, one in jobs:
         if held_out:
             networks = replace(networks, recipe=replace(networks.recipe, held_out=held_out))
         record = train_network(profile_store(profile), networks, one).record

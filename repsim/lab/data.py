@@ -7,14 +7,19 @@ order of its records, gives the same arrays; an order-independent fingerprint pr
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+from filelock import FileLock
 
 from repsim.lab.errors import DataError, known
+from repsim.lab.leftovers import clear, part_path
 from repsim.lab.paths import data_root
 
+HOME = "https://www.cs.toronto.edu/~kriz/"
 IMAGE_BYTES = 3 * 32 * 32
 
 
@@ -29,6 +34,7 @@ class Source:
     test_files: tuple[str, ...]
     label_bytes: int
     classes: int
+    records: dict[str, int]
     fingerprints: dict[str, str]
 
 
@@ -41,6 +47,7 @@ SOURCES = {
         test_files=("test_batch.bin",),
         label_bytes=1,
         classes=10,
+        records={"train": 50_000, "test": 10_000},
         fingerprints={
             "train": "55a61f79a40ece2ceda9fb5f9f7078f6ea2fc4952489cef56682bcf92cfcc260",
             "test": "325704b01eb92e1e2a6215ae6a916bb7db7de054af0c496be1c7be2e0fcfbf5f",
@@ -54,6 +61,7 @@ SOURCES = {
         test_files=("test.bin",),
         label_bytes=2,
         classes=100,
+        records={"train": 50_000, "test": 10_000},
         fingerprints={
             "train": "7077d87fc363f92dbf1245f13ba80561d7b33a96c79ad57168d49dc172aaa92b",
             "test": "96adb3db8da7632dbb350559a17b9f585fab5b17675de5fc8f6761384196b294",
@@ -126,43 +134,61 @@ def fingerprint(records: np.ndarray) -> str:
 
 
 def _download(name: str, source: Source) -> None:
-    """Fetch and unpack the official archive into the data folder."""
+    """Fetch and unpack the official archive into the data folder, where its own folder appears once it is whole."""
     import pooch
 
+    target = data_root() / source.folder
+    part = part_path(target)
+    what_to_do = f"put the official folder {source.folder} there, or name the folder that holds it in REPSIM_DATA."
     try:
-        pooch.retrieve(
-            f"https://www.cs.toronto.edu/~kriz/{source.archive}",
-            known_hash=f"md5:{source.md5}",
-            fname=source.archive,
-            path=data_root(),
-            processor=pooch.Untar(extract_dir="."),
-            progressbar=True,
-        )
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(target.with_name(f".{target.name}.lock")):
+            if target.exists():
+                return
+            clear(target.parent, target.name)
+            pooch.retrieve(
+                HOME + source.archive,
+                known_hash=f"md5:{source.md5}",
+                fname=source.archive,
+                path=target.parent,
+                processor=pooch.Untar(extract_dir=part.name),
+                progressbar=True,
+            )
+            os.replace(part / source.folder, target)
     except Exception as error:  # every way a download can fail ends in the same advice
+        # Pooch raises ValueError for an archive that has not the official hash, and names both hashes.
+        why = " ".join(str(error).split()) if isinstance(error, ValueError) else type(error).__name__
         raise DataError(
-            f"{name} is neither in {data_root() / source.folder} nor could it be downloaded ({type(error).__name__}): "
-            f"put the official folder {source.folder} there, or name the folder that holds it in REPSIM_DATA."
+            f"{name} is neither in {target} nor could it be downloaded ({why.rstrip('.')}): {what_to_do}"
         ) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def _read(name: str, source: Source, split: str) -> Split:
     folder = data_root() / source.folder
     names = source.train_files if split == "train" else source.test_files
     width = source.label_bytes + IMAGE_BYTES
-    parts = []
-    for file in (folder / part for part in names):
-        if not file.exists():
-            raise DataError(f"{file} is missing; delete {folder} to have {name} fetched again")
-        content = np.fromfile(file, np.uint8)
-        if len(content) == 0 or len(content) % width:
-            raise DataError(f"{file} is damaged: {len(content)} bytes are no whole number of records of {width} bytes")
-        parts.append(content.reshape(-1, width))
-    records = np.concatenate(parts)
-    found = fingerprint(records)
-    if found != source.fingerprints[split]:
+    contents = {}
+    for part in names:
+        if not (folder / part).is_file():
+            raise DataError(f"{folder / part} is missing; delete {folder} to have {name} fetched again")
+        contents[part] = np.fromfile(folder / part, np.uint8)
+    records = np.concatenate(
+        [content[: len(content) // width * width].reshape(-1, width) for content in contents.values()]
+    )
+    expected, found = source.fingerprints[split], fingerprint(records)
+    size = source.records[split] // len(names) * width
+    wrong = [
+        f"{folder / part} has {len(content)} bytes, not {size}"
+        for part, content in contents.items()
+        if len(content) != size
+    ]
+    if wrong or found != expected:
+        which = " and ".join(wrong) or f"the content of {' or '.join(str(folder / part) for part in names)} was altered"
         raise DataError(
-            f"{folder} is damaged: the fingerprint of its {split} records is {found}, "
-            f"expected {source.fingerprints[split]}"
+            f"{name} is damaged: {which}. The fingerprint (SHA-256) of its {split} records: expected {expected}, "
+            f"found {found}. Restore it, or delete {folder} to have {name} fetched again."
         )
     labels = records[:, source.label_bytes - 1]
     raw = [record[source.label_bytes :].tobytes() for record in records]

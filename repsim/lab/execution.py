@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -15,8 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from repsim.lab.commits import commit
 from repsim.lab.errors import LabError
-from repsim.lab.paths import REPOSITORY
+from repsim.lab.leftovers import clear, part_path
 from repsim.lab.store import digest, machine
 
 STAMP = "repsim"  # key of the stamp in the notebook's metadata
@@ -54,7 +54,8 @@ def execute(notebook: Path, profile: str, output: Path) -> Path:
     source = read_notebook(notebook)
     sha256, start = digest(notebook), time.perf_counter()
     output.parent.mkdir(parents=True, exist_ok=True)
-    part = output.with_name(f".{output.stem}.{os.getpid()}.part.ipynb")
+    clear(output.parent, output.name)
+    part = part_path(output, ".ipynb")  # papermill writes to no other suffix without a warning
     try:
         with kernel_of_this_python():
             _run(notebook, source, profile, part)
@@ -161,22 +162,6 @@ def _tidy(executed: dict[str, Any]) -> None:
         cell["id"] = f"cell-{number}"
         for key in ("papermill", "execution"):
             cell["metadata"].pop(key, None)
-
-
-def commit(folder: Path = REPOSITORY) -> str:
-    """Return the commit of the sources, with ``-modified`` if they differ from it; "unknown" outside git."""
-    sources = ("repsim", "notebooks", "book")
-    try:
-        name = _git(folder, "rev-parse", "HEAD").strip()
-        changed = _git(folder, "status", "--porcelain", "--", *(one for one in sources if (folder / one).exists()))
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return f"{name}-modified" if changed.strip() else name
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    command = ["git", "-C", str(folder), *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def _peak_memory_of_children_mib() -> int:

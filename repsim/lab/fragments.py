@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,23 +10,15 @@ from typing import Any
 import yaml
 
 import repsim
-from repsim.lab.claim_tables import claims_page, first_table, judged
+from repsim.lab.claim_tables import claims_page, first_table
 from repsim.lab.claims import summary
-from repsim.lab.execution import commit, read_notebook
-from repsim.lab.paths import results_root
+from repsim.lab.commits import commit, commit_in_words
+from repsim.lab.downloads import data_page
+from repsim.lab.execution import read_notebook
 from repsim.lab.profiles import NAMES, load_profile
-from repsim.lab.store import check, digest, machine, record_path
+from repsim.lab.store import machine
 
 Stamp = Mapping[str, Any]
-LARGEST_DOWNLOAD = 10 << 20
-# Folder of the results -> what is drawn from it.
-DRAWN_FROM = {
-    "networks": "The networks: weights and learning curves",
-    "tables": "Figure 2, Table 2 and Figure F.3: similarity tables",
-    "dimension": "The dimension failure: indexes against the number of examples",
-    "components": "Figure 1: principal components",
-    "subspace": "Figure 8: the shared subspace",
-}
 CODE_OF_PAPER = """\
 @inproceedings{kornblith2019similarity,
   title     = {Similarity of Neural Network Representations Revisited},
@@ -60,7 +50,7 @@ def makers(profile: str, part: Path, root: Path, stamps: Mapping[str, Stamp]) ->
         "summary": lambda: summary(profile),
         "first-table": lambda: first_table(profile),
         "claims": lambda: claims_page(profile, lambda stem: f"[{stem}](../notebooks/{stem}.ipynb)"),
-        "data": lambda: data(profile, part),
+        "data": lambda: data_page(profile, part, list(stamps)),
         "status": lambda: status(part, stamps),
         "cost": cost,
         "table-1": table_1,
@@ -85,7 +75,7 @@ def stamp_sentence(found: Stamp) -> str:
     versions = found["machine"].get("versions", {})
     packages = ", ".join(f"{name} {version}" for name, version in versions.items())
     return (
-        f"*Profile `{found['profile']}`, commit `{found['commit'][:12]}`, executed on {found['date'][:10]} in "
+        f"*Profile `{found['profile']}`, {commit_in_words(found['commit'])}, executed on {found['date'][:10]} in "
         f"{duration(found['seconds'])} with at most {found['peak_memory_mib']:,} MiB of memory, on "
         f"{_where(found['machine'])}, Python {found['machine'].get('python', '?')}: {packages}.*"
     )
@@ -95,7 +85,7 @@ def provenance(profile: str, stamps: Mapping[str, Stamp]) -> str:
     """Say where the numbers of a page come from that is not a notebook."""
     total = sum(found["seconds"] for found in stamps.values())
     return (
-        f"*Profile `{profile}`, commit `{commit()[:12]}`, put together on {datetime.now(UTC):%Y-%m-%d} on "
+        f"*Profile `{profile}`, {commit_in_words(commit())}, put together on {datetime.now(UTC):%Y-%m-%d} on "
         f"{_where(machine())}; executing the {len(stamps)} notebooks took {duration(total)}.*"
     )
 
@@ -113,10 +103,10 @@ def status(part: Path, stamps: Mapping[str, Stamp]) -> str:
     """Return a table of the executed notebooks: when, how long, how much memory."""
     lines = ["| notebook | executed | took | memory | commit |", "| --- | --- | ---: | ---: | --- |"]
     for stem, found in stamps.items():
-        path = part / "notebooks" / f"{stem}.ipynb"
+        path, at = part / "notebooks" / f"{stem}.ipynb", commit_in_words(found["commit"]).removeprefix("commit ")
         lines.append(
             f"| [{title(path)}](../notebooks/{stem}.ipynb) | {found['date'][:16].replace('T', ' ')} UTC "
-            f"| {duration(found['seconds'])} | {found['peak_memory_mib']:,} MiB | `{found['commit'][:12]}` |"
+            f"| {duration(found['seconds'])} | {found['peak_memory_mib']:,} MiB | {at} |"
         )
     return "\n".join(lines)
 
@@ -148,61 +138,6 @@ def table_1() -> str:
             f"| {yes[index.isotropic_scaling]} |"
         )
     return "\n".join(lines)
-
-
-def data(profile: str, part: Path) -> str:
-    """Copy the results that the pages are made from beside them, and return tables of them with their hashes."""
-    source, sums = results_root() / profile, []
-    copies = part / "results" / profile
-    parts = []
-    for folder in sorted(path for path in source.glob("*") if path.is_dir() and path.name not in ("claims", ".done")):
-        rows = []
-        for path in sorted(folder.glob("*.npz")):
-            if path.stat().st_size > LARGEST_DOWNLOAD or not record_path(path).exists():
-                continue
-            check(path, json.loads(record_path(path).read_text(encoding="utf-8"))["sha256"])
-            for one in (path, record_path(path)):
-                copy = copies / folder.name / one.name
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(one, copy)
-                sums.append(f"{digest(one)}  {folder.name}/{one.name}")
-            links = f"[{path.name}](../results/{profile}/{folder.name}/{path.name})"
-            links += f", [record](../results/{profile}/{folder.name}/{record_path(path).name})"
-            rows.append(f"| {links} | {path.stat().st_size / 1024:,.0f} KiB | `{digest(path)}` |")
-        if rows:
-            heading = DRAWN_FROM.get(folder.name, folder.name)
-            parts.append("\n".join([f"## {heading}", "", "| file | size | SHA-256 |", "| --- | ---: | --- |", *rows]))
-    verdicts = _write_verdicts(profile, copies)
-    sums.append(f"{digest(verdicts)}  {verdicts.name}")
-    (copies / "SHA256SUMS.txt").write_text("\n".join(sums) + "\n", encoding="utf-8")
-    above = (
-        f"- [verdicts.json](../results/{profile}/verdicts.json): every claim with what was measured and its verdict\n"
-        f"- [SHA256SUMS.txt](../results/{profile}/SHA256SUMS.txt): the hashes of all files here, as `sha256sum` writes "
-        f"them\n- [claims.yml](claims.yml): the claims and their predicates"
-    )
-    return "\n\n".join([above, *parts])
-
-
-def _write_verdicts(profile: str, folder: Path) -> Path:
-    """Write all measurements and verdicts into one file."""
-    folder.mkdir(parents=True, exist_ok=True)
-    rows = [
-        {
-            "claim": claim.id,
-            "statement": claim.statement,
-            "place": claim.place,
-            "paper": claim.paper,
-            "values": None if found is None else dict(found.values),
-            "examples": None if found is None else found.n,
-            "spread": None if found is None else found.spread,
-            "verdict": verdict,
-        }
-        for claim, found, verdict in judged(profile)
-    ]
-    path = folder / "verdicts.json"
-    text = json.dumps({"profile": profile, "claims": rows}, indent=1, ensure_ascii=False)
-    path.write_text(text + "\n", encoding="utf-8")
-    return path
 
 
 def bibtex(root: Path) -> str:

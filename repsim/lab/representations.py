@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 
 from repsim.lab.data import Dataset, load_dataset
 from repsim.lab.layers import represented_layers
+from repsim.lab.leftovers import clear, part_path
 from repsim.lab.paths import cache_root
 from repsim.lab.store import Artefact, write_json
 
@@ -52,14 +54,20 @@ def representations(
     architecture = network.record["inputs"]["architecture"]
     wanted = layers or represented_layers(architecture)
     folder = cache_root() / "representations" / f"v{VERSION}-{network.sha256[:16]}-{split}-{count}"
-    missing = [layer for layer in wanted if not (folder / f"{layer}.npy").exists()]
-    if missing:
-        _write(network, split, count, missing, folder)
+    if _missing(folder, wanted):
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".lock"):  # of several processes that ask at once, one writes and the others wait
+            clear(folder)
+            if missing := _missing(folder, wanted):
+                _write(network, split, count, missing, folder)
     return {layer: np.load(folder / f"{layer}.npy", mmap_mode="r", allow_pickle=False) for layer in wanted}
 
 
-def _write(network: Artefact, split: str, count: int, layers: list[str], folder: Path) -> None:
+def _missing(folder: Path, layers: tuple[str, ...]) -> list[str]:
+    return [layer for layer in layers if not (folder / f"{layer}.npy").exists()]
 
+
+def _write(network: Artefact, split: str, count: int, layers: list[str], folder: Path) -> None:
     from repsim.lab.networks import representation_model  # only now is a backend needed
     from repsim.lab.training import load_network
 
@@ -68,8 +76,7 @@ def _write(network: Artefact, split: str, count: int, layers: list[str], folder:
     images = selected_images(dataset, split, count)
     model = representation_model(load_network(network), recorded["architecture"])
     positions = [represented_layers(recorded["architecture"]).index(layer) for layer in layers]
-    folder.mkdir(parents=True, exist_ok=True)
-    parts, files = [folder / f".{layer}.{os.getpid()}.part" for layer in layers], []
+    parts, files = [part_path(folder / f"{layer}.npy") for layer in layers], []
     try:
         for start in range(0, count, BATCH):
             outputs = [

@@ -16,6 +16,7 @@ import yaml
 from repsim.lab import fragments
 from repsim.lab.errors import LabError, known
 from repsim.lab.execution import is_stale, read_notebook, stamp
+from repsim.lab.leftovers import clear, part_path
 from repsim.lab.paths import REPOSITORY
 from repsim.lab.profiles import load_profile
 
@@ -60,8 +61,8 @@ def stage(
     toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
     notebooks = [Path(name) for name in toc_files(toc) if name.startswith("notebooks/")]
     stamps = {path.name: _check(executed_dir, root, path, profile) for path in notebooks}
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    shutil.rmtree(part, ignore_errors=True)
+    clear(target.parent, target.name)
+    part = part_path(target)
     part.mkdir(parents=True)
     try:
         shutil.copytree(root / "book", part / "book", ignore=shutil.ignore_patterns("__pycache__", ".*"))
@@ -133,7 +134,7 @@ def _stage_notebook(executed_dir: Path, part: Path, path: Path, found: Mapping[s
         tags = cell["metadata"].get("tags", [])
         if {"parameters", "injected-parameters"} & set(tags):
             cell["metadata"]["tags"] = [*tags, "remove-cell"]
-    text = f"---\n\n{fragments.stamp_sentence(found)}"
+    text = f"---\n\n[Data of the figures](../book/data.md)\n\n{fragments.stamp_sentence(found)}"
     cell = {"cell_type": "markdown", "id": "provenance", "metadata": {}, "source": text}
     notebook["cells"].append(cell)
     staged = part / f"{path}.ipynb"

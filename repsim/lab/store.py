@@ -25,6 +25,7 @@ import numpy as np
 from filelock import FileLock
 
 from repsim.lab.errors import DamagedArtefactError
+from repsim.lab.leftovers import clear, part_path
 from repsim.lab.paths import results_root
 
 Arrays = dict[str, np.ndarray]
@@ -85,7 +86,7 @@ def key(inputs: Mapping[str, Any]) -> str:
 def write_atomically(path: Path, write: Callable[[Any], None]) -> None:
     """Write a file through `write(binary file)` so that `path` is either complete or as it was before."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = part_path(path)
     try:
         with part.open("wb") as file:
             write(file)
@@ -198,6 +199,7 @@ class Store:
             found = self.find(step, name, inputs)
             if found is not None:
                 return found
+            clear(path.parent, path.name)
             start = time.perf_counter()
             arrays, facts = make()
             write_arrays(path, arrays)

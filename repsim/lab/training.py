@@ -12,6 +12,7 @@ import numpy as np
 
 from repsim.lab.data import Dataset, Split, classes_of, load_dataset
 from repsim.lab.errors import DamagedArtefactError
+from repsim.lab.leftovers import clear
 from repsim.lab.networks import build
 from repsim.lab.paths import cache_root
 from repsim.lab.profiles import Networks, Recipe
@@ -31,6 +32,7 @@ def train_network(store: Store, networks: Networks, seed: int, *, quiet: bool = 
     checkpoint = cache_root() / "checkpoints" / f"{name}-{key(wanted)[:12]}.npz"
 
     def make() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        clear(checkpoint.parent, checkpoint.name)
         return _train(networks, seed, checkpoint, quiet=quiet)
 
     artefact = store.get(STEP, name, wanted, make)

@@ -2,14 +2,14 @@
 
 import json
 import os
-import subprocess
 import sys
 
 import pytest
 
 from repsim.lab import execution
+from repsim.lab.commits import commit
 from repsim.lab.errors import LabError
-from repsim.lab.execution import NotebookError, commit, execute, is_stale, stamp
+from repsim.lab.execution import NotebookError, execute, is_stale, stamp
 
 from .conftest import notebook
 
@@ -103,21 +103,3 @@ def test_what_is_not_a_notebook(tmp_path, content):
 def test_a_notebook_that_is_not_there(tmp_path):
     with pytest.raises(LabError, match="cannot be read"):
         execute(tmp_path / "source.ipynb", "smoke", tmp_path / "out.ipynb")
-
-
-def test_commit(tmp_path, monkeypatch):
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    assert commit(tmp_path) == "unknown"
-
-    def git(*arguments):
-        identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
-        subprocess.run(["git", "-C", str(tmp_path), *identity, *arguments], check=True, capture_output=True)
-
-    git("init")
-    (tmp_path / "repsim").mkdir()
-    (tmp_path / "repsim" / "a.py").write_text("1")
-    git("add", ".")
-    git("commit", "-m", "one")
-    assert len(commit(tmp_path)) == 40
-    (tmp_path / "repsim" / "a.py").write_text("2")
-    assert commit(tmp_path).endswith("-modified")

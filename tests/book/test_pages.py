@@ -17,6 +17,7 @@ from repsim.lab.claims import VERDICTS, load_claims
 from .conftest import ROOT, pages_of
 
 PAGES = pages_of(ROOT)
+COMMIT = r"(?:commit [0-9a-f]{12}(?: with uncommitted changes)?|an unknown commit \(made outside a git repository\))"
 WIDTHS = (1280, 390)
 BESIDE = ("index", "genindex", "search", "py-modindex")
 ARGUMENTS = [
@@ -89,7 +90,8 @@ def test_first_page_has_every_claim_before_anything_else(pages):
 def test_every_page_says_where_its_numbers_come_from(pages):
     for name, page in pages.items():
         text = text_of(page)
-        assert re.search(r"Profile \w+ , commit \S+ ,", text), name
+        assert re.search(rf"Profile \w+ , {COMMIT} ?,", text), name
+        assert re.search(r"\b20\d\d-\d\d-\d\d\b", text), name
         assert re.search(r"processor cores", text), name
         assert re.search(r"\d (?:seconds|minutes|hours)", text), name
 

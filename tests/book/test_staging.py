@@ -1,12 +1,15 @@
 """Putting the book together: what is refused, and what the folder holds."""
 
 import json
+import re
 import shutil
 
 import numpy as np
 import pytest
 import yaml
 
+from repsim.lab.commits import commit, commit_in_words
+from repsim.lab.downloads import DRAWN_FROM
 from repsim.lab.errors import DamagedArtefactError, ProfileError
 from repsim.lab.staging import DEFAULT_REPOSITORY, StagingError, repository_url, stage
 from repsim.lab.store import Store
@@ -54,7 +57,9 @@ def test_parameters_are_hidden_and_the_source_is_named(repository, executed, res
     cells = json.loads((target / "notebooks" / FIRST).read_text())["cells"]
     hidden = [cell for cell in cells if "remove-cell" in cell["metadata"].get("tags", [])]
     assert len(hidden) == 2
-    assert cells[-1]["source"].startswith("---\n\n*Profile `smoke`, commit `")
+    rule, link, provenance = cells[-1]["source"].split("\n\n")
+    assert (rule, link) == ("---", "[Data of the figures](../book/data.md)")
+    assert provenance.startswith(f"*Profile `smoke`, {commit_in_words(commit())}, executed on 20")
 
 
 def test_repository_comes_from_one_place(repository, tmp_path):
@@ -101,3 +106,40 @@ def test_a_damaged_artefact_is_not_offered(repository, executed, results, tmp_pa
     made.path.write_bytes(made.path.read_bytes()[:-1])
     with pytest.raises(DamagedArtefactError, match=made.path.name):
         stage("smoke", executed, tmp_path / "book", root=repository)
+
+
+def test_every_figure_has_its_data(repository, executed, results, copies, tmp_path):
+    made = artefact(results)
+    path = copies / "04-correspondence.ipynb"
+    content = json.loads(path.read_text())
+    outputs = content["cells"][-1]["outputs"]
+    drawn, computed = outputs[0], json.loads(json.dumps(outputs[0]))
+    drawn["data"]["text/html"] = '<figure id="figure-2"><img><figcaption>Maps &amp; more.</figcaption></figure>'
+    computed["data"]["text/html"] = ['<figure id="made-here">', "<img></figure>"]
+    computed["metadata"] = {"repsim": {"data": {"x": [1, 2], "y": [0.5, 0.1]}}}
+    outputs.append(computed)
+    path.write_text(json.dumps(content))
+    target = stage("smoke", copies, tmp_path / "book", root=repository)
+    page = (target / "book" / "data.md").read_text()
+    assert "| Maps & more. | [04-correspondence](../notebooks/04-correspondence.ipynb) | [Figure 2" in page
+    assert "(#data-tables) |" in page
+    assert "\n(data-tables)=\n## Figure 2" in page
+    assert made.path.name in page
+    assert (target / "results/smoke/computed/made-here.csv").read_text() == "x,y\n1,0.5\n2,0.1\n"
+    assert "computed/made-here.csv" in (target / "results/smoke/SHA256SUMS.txt").read_text()
+    assert page.count("| none |") == 4, "the stand-ins of the other notebooks"
+
+
+def test_every_figure_of_the_notebooks_is_drawn_from_something():
+    """No figure can be added without its data: it is named in DRAWN_FROM, or it brings its data."""
+    shown, brought = set(), set()
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        for cell in json.loads(path.read_text())["cells"]:
+            source = "".join(cell["source"])
+            for call in re.findall(
+                r"figures\.show\(\n(.*?)^\)|figures\.show\((.*)\)$", source, re.DOTALL | re.MULTILINE
+            ):
+                (name,) = re.findall(r'\bname="([^"]+)"', "".join(call))
+                (brought if "data=" in "".join(call) else shown).add(name)
+    assert shown == set(DRAWN_FROM)
+    assert brought == {"random-widths"}

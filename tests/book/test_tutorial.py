@@ -25,6 +25,16 @@ def test_all_code_on_the_page_is_run():
     assert {name for name, _ in BLOCK.findall(PAGE)} == {"arrays", "keras", "torch"}
 
 
+def test_the_code_of_the_readme_runs():
+    (code,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    lines = code.splitlines()
+    names = {"__name__": "readme"}
+    exec(compile("\n".join(line for line in lines if not line.startswith("repsim.")), "README.md", "exec"), names)
+    results = [eval(line, names) for line in lines if line.startswith("repsim.")]
+    assert all(0 < result <= 1 for result in results[:-1])
+    assert results[-1].shape == (2, 2)
+
+
 def test_plain_arrays():
     run("arrays")
 

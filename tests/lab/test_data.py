@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import http.server
+import re
+import shutil
+import tarfile
+import threading
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -17,7 +26,8 @@ def tiny(tmp_path, monkeypatch):
     records[:, 0] = rng.integers(0, 10, 110)
     source = data.SOURCES["cifar10"]
     prints = {"train": data.fingerprint(records[:100]), "test": data.fingerprint(records[100:])}
-    monkeypatch.setitem(data.SOURCES, "cifar10", data.Source(**{**source.__dict__, "fingerprints": prints}))
+    records_of = {"train": 100, "test": 10}
+    monkeypatch.setitem(data.SOURCES, "cifar10", replace(source, records=records_of, fingerprints=prints))
     monkeypatch.setenv("REPSIM_DATA", str(tmp_path / "data"))
     data.load_dataset.cache_clear()
 
@@ -54,23 +64,45 @@ def test_pixels_are_in_place(tiny):
     np.testing.assert_array_equal(matches[0][..., 2], wanted[2])
 
 
-def test_truncated_file_is_refused_by_name(tiny):
-    folder = tiny(np.arange(100))
-    file = folder / "data_batch_3.bin"
-    file.write_bytes(file.read_bytes()[:-1])
-    with pytest.raises(DataError, match="data_batch_3.bin is damaged"):
-        data.load_dataset("cifar10")
+@pytest.fixture
+def refused(tiny):
+    """Change the content of a file and return the message of the refusal, after which every file is as it was."""
+
+    def check(name, change):
+        folder = tiny(np.arange(100))
+        file = folder / name
+        file.write_bytes(change(file.read_bytes()))
+        before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.parent.rglob("*.*")}
+        with pytest.raises(DataError) as error:
+            data.load_dataset("cifar10")
+        assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.parent.rglob("*.*")} == before
+        message = str(error.value)
+        assert str(file) in message
+        expected, found = re.search(r"expected ([0-9a-f]{64}), found ([0-9a-f]{64})", message).groups()
+        split = "test" if name.startswith("test") else "train"
+        assert expected == data.SOURCES["cifar10"].fingerprints[split] != found
+        return message
+
+    return check
 
 
-def test_altered_file_is_refused_with_both_fingerprints(tiny):
-    folder = tiny(np.arange(100))
-    file = folder / "test_batch.bin"
-    content = bytearray(file.read_bytes())
-    content[5000] ^= 1
-    file.write_bytes(content)
-    with pytest.raises(DataError, match="fingerprint of its test records is .*, expected"):
-        data.load_dataset("cifar10")
-    assert file.read_bytes() == bytes(content)
+@pytest.mark.parametrize("removed", [1, 3073, 20 * 3073])
+def test_truncated_file_is_refused_by_name_with_both_hashes(refused, removed):
+    message = refused("data_batch_3.bin", lambda content: content[:-removed])
+    assert f"data_batch_3.bin has {20 * 3073 - removed} bytes, not {20 * 3073}" in message
+    assert "data_batch_1.bin" not in message
+
+
+@pytest.mark.parametrize("name", ["test_batch.bin", "data_batch_5.bin"])
+@pytest.mark.parametrize("position", [0, 5000])
+def test_altered_file_is_refused_by_name_with_both_hashes(refused, name, position):
+    assert "was altered" in refused(
+        name, lambda content: content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :]
+    )
+
+
+def test_a_record_that_comes_twice_is_refused(refused):
+    refused("data_batch_1.bin", lambda content: content[:3073] + content[:3073] + content[2 * 3073 :])
 
 
 def test_missing_file_is_refused_by_name(tiny):
@@ -92,6 +124,53 @@ def test_unreachable_data_is_one_sentence(monkeypatch, tmp_path):
         data.load_dataset("cifar10")
     assert str(error.value).count("\n") == 0
     assert "cifar-10-batches-bin" in str(error.value)
+
+
+@pytest.fixture
+def archive(tiny, tmp_path, monkeypatch):
+    """The tiny data set as an archive on a server of this machine; returns the data folder, which lacks it."""
+    source = data.SOURCES["cifar10"]
+    folder, served = tiny(np.arange(100)), tmp_path / "served"
+    served.mkdir()
+    with tarfile.open(served / source.archive, "w:gz") as file:
+        file.add(folder, source.folder)
+    shutil.rmtree(folder)
+    md5 = hashlib.md5((served / source.archive).read_bytes()).hexdigest()
+    monkeypatch.setitem(data.SOURCES, "cifar10", replace(source, md5=md5))
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(served))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setattr(data, "HOME", f"http://127.0.0.1:{server.server_address[1]}/")
+        yield folder
+        server.shutdown()
+
+
+def test_download(archive):
+    (archive.parent / f".{archive.name}.999999999.part").mkdir()
+    assert len(data.load_dataset("cifar10").test.labels) == 10
+    found = {path.name for path in archive.parent.iterdir()}
+    assert found - {f".{archive.name}.lock"} == {archive.name, "cifar-10-binary.tar.gz"}
+
+
+def test_an_unpacking_that_is_cut_short_leaves_no_folder(archive, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(data.os, "replace", lambda *_: (_ for _ in ()).throw(OSError("no space left")))
+        with pytest.raises(DataError, match="could it be downloaded"):
+            data.load_dataset("cifar10")
+    assert not archive.exists()
+    assert not list(archive.parent.glob("*.part"))
+    assert len(data.load_dataset("cifar10").train.labels) == 100
+
+
+def test_another_archive_is_refused_with_both_hashes(archive, monkeypatch):
+    official = "c32a1d4ab5d03f1284b67883e8d87530"
+    found = data.SOURCES["cifar10"].md5
+    monkeypatch.setitem(data.SOURCES, "cifar10", replace(data.SOURCES["cifar10"], md5=official))
+    with pytest.raises(DataError, match="cifar-10-batches-bin there") as error:
+        data.load_dataset("cifar10")
+    assert official in str(error.value)
+    assert found in str(error.value)
+    assert not archive.exists()
 
 
 def test_unknown_data_set_lists_the_known_ones():

@@ -71,6 +71,19 @@ def test_every_altered_byte_is_refused_by_name(tmp_path):
     assert store.get("step", "name", INPUTS, make).sha256 == artefact.sha256
 
 
+@pytest.mark.parametrize("damage", [lambda content: content[:-1], lambda content: b"", lambda content: content + b"x"])
+def test_nothing_else_is_touched_when_one_is_refused(tmp_path, damage):
+    store = Store(tmp_path)
+    damaged, other = (store.get("step", name, INPUTS, make) for name in ("damaged", "other"))
+    damaged.path.write_bytes(damage(damaged.path.read_bytes()))
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.rglob("*.*")}
+    with pytest.raises(DamagedArtefactError) as error:
+        store.get("step", "damaged", INPUTS, lambda: pytest.fail("a damaged artefact is not made again unasked"))
+    assert f"expected SHA-256 {damaged.sha256}, found {digest(damaged.path)}" in str(error.value)
+    assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.rglob("*.*")} == before
+    assert store.get("step", "other", INPUTS, make).sha256 == other.sha256
+
+
 def test_missing_file_is_refused(tmp_path):
     artefact = Store(tmp_path).get("step", "name", INPUTS, make)
     artefact.path.unlink()
@@ -131,6 +144,32 @@ def test_two_processes_make_it_once(tmp_path):
     both = [start(tmp_path, 1), start(tmp_path, 1)]
     assert len({process.communicate(timeout=60)[0] for process in both}) == 1
     assert (tmp_path / "calls").read_text() == "x"
+
+
+SEVERAL = """
+import random, sys, time, numpy as np
+from pathlib import Path
+from repsim.lab.store import Store
+store = Store(Path(sys.argv[1]))
+seeds = list(range(6))
+random.Random(int(sys.argv[2])).shuffle(seeds)
+for seed in seeds:
+    def make():
+        with open(sys.argv[1] + "/calls", "a") as file: file.write(f"{seed} ")
+        time.sleep(0.1)
+        return {"a": np.full(1000, seed)}, {}
+    assert (store.get("step", "name", {"seed": seed}, make).arrays()["a"] == seed).all()
+"""
+
+
+def test_many_processes_at_once_make_each_once_and_damage_none(tmp_path):
+    command = [sys.executable, "-c", SEVERAL, str(tmp_path)]
+    processes = [subprocess.Popen([*command, str(number)]) for number in range(4)]
+    assert [process.wait(timeout=120) for process in processes] == [0, 0, 0, 0]
+    assert sorted((tmp_path / "calls").read_text().split()) == list("012345")
+    for seed in range(6):
+        assert (Store(tmp_path).find("step", "name", {"seed": seed}).arrays()["a"] == seed).all()
+    assert not list(tmp_path.rglob("*.part"))
 
 
 def test_killed_maker_is_followed_by_another(tmp_path):

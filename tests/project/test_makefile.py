@@ -29,6 +29,15 @@ def test_documented_targets_exist(root, texts):
             assert named <= targets, f"{path}: {sorted(named - targets)}"
 
 
+@pytest.mark.parametrize("profile", ["smoke", "laptop", "paper"])
+def test_reproduce_says_the_cost_before_anything_starts(root, profile):
+    answer = run(root, "--dry-run", "reproduce", f"PROFILE={profile}")
+    assert answer.returncode == 0, answer.stderr
+    plan, work = answer.stdout.index(f"repsim-lab plan {profile}"), answer.stdout.index("snakemake")
+    assert plan < work
+    assert f"profile={profile}" in answer.stdout[work:]
+
+
 def test_nothing_is_made_without_a_fitting_python(root, tmp_path):
     for name in ("Makefile", "requirements.lock", "pyproject.toml"):
         shutil.copy(root / name, tmp_path)

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import matplotlib as mpl
 from IPython.display import Markdown, display
 
+from repsim.lab.execution import STAMP
 from repsim.lab.figures.style import SETTINGS, Drawing
 
 # What may stand in a data address between quotation marks; a hash, a percent sign and angle brackets may not.
@@ -25,7 +26,7 @@ def svg(drawing: Drawing) -> str:
     return buffer.getvalue()
 
 
-def show(drawing: Drawing, *, name: str, caption: str = "") -> None:
+def show(drawing: Drawing, *, name: str, caption: str = "", data: Mapping[str, Sequence[float]] | None = None) -> None:
     """Display a drawing as an image with its description as alternative text.
 
     Parameters
@@ -36,6 +37,8 @@ def show(drawing: Drawing, *, name: str, caption: str = "") -> None:
         Anchor of the figure on its page.
     caption
         A line below it.
+    data
+        Columns that the figure was drawn from, for a download, where no artefact of the results holds them.
     """
     image, alt = svg(drawing), html.escape(drawing.alt, quote=True)
     # Letters are paths: the browser may enlarge the image on a wide screen and shrink it on a narrow one.
@@ -44,7 +47,9 @@ def show(drawing: Drawing, *, name: str, caption: str = "") -> None:
     source = "data:image/svg+xml," + quote(image, safe=_PLAIN).replace("\n", "%0A")
     picture = f'<img src="{source}" alt="{alt}" style="{size}">'
     text = f'<figure id="{html.escape(name)}" style="margin:0">{picture}{below}</figure>'
-    display({"text/html": text, "text/plain": drawing.alt}, raw=True)
+    columns = None if data is None else {key: [float(value) for value in values] for key, values in data.items()}
+    about = {} if columns is None else {STAMP: {"data": columns}}
+    display({"text/html": text, "text/plain": drawing.alt}, raw=True, metadata=about)
 
 
 def show_table(

@@ -1,0 +1,138 @@
+"""The page with each figure's data for download, as Markdown, and the files beside it."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import json
+import re
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from repsim.lab.claim_tables import judged
+from repsim.lab.execution import STAMP, read_notebook
+from repsim.lab.paths import results_root
+from repsim.lab.store import check, digest, record_path, write_atomically
+
+LARGEST_DOWNLOAD = 10 << 20
+# Folder of the results -> what its files hold, and the figures, by their names in the notebooks, drawn from them.
+FOLDERS = {
+    "networks": ("The networks: weights and learning curves", ("learning-curves", "accuracy")),
+    "tables": ("Figure 2, Table 2 and Figure F.3: similarity tables", ("figure-2", "table-2", "figure-f3")),
+    "dimension": ("The dimension failure: indexes against the number of examples", ("layers-and-examples",)),
+    "components": ("Figure 1: principal components", ("figure-1",)),
+    "subspace": ("Figure 8: the shared subspace", ("figure-8",)),
+}
+DRAWN_FROM = {figure: folder for folder, (_, figures) in FOLDERS.items() for figure in figures}
+COMPUTED = "computed"  # folder of the downloads for what a notebook computes itself
+FIGURE = re.compile(r'<figure id="([^"]+)".*?(?:<figcaption>(.*?)</figcaption>)?</figure>', re.DOTALL)
+
+
+def data_page(profile: str, part: Path, notebooks: Sequence[str]) -> str:
+    """Copy what the figures are drawn from beside the pages, and return tables of it with its hashes.
+
+    Parameters
+    ----------
+    profile
+        Whose results are shown.
+    part
+        The folder of the book that is being made, with its executed notebooks.
+    notebooks
+        Their stems, in the order of the book.
+    """
+    copies = part / "results" / profile
+    sums: list[str] = []
+    sections: dict[str, str] = {}
+    for folder in sorted(path.name for path in (results_root() / profile).glob("*") if path.is_dir()):
+        if rows := list(_copies(profile, folder, copies, sums)):
+            heading = FOLDERS.get(folder, (folder,))[0]
+            table = ["| file | size | SHA-256 |", "| --- | ---: | --- |", *rows]
+            sections[folder] = "\n".join([f"(data-{folder})=", f"## {heading}", "", *table])
+    figures = [_figure_row(profile, stem, *found, copies, sums, sections) for stem, found in _figures(part, notebooks)]
+    verdicts = _write_verdicts(profile, copies)
+    sums.append(f"{digest(verdicts)}  {verdicts.name}")
+    (copies / "SHA256SUMS.txt").write_text("\n".join(sums) + "\n", encoding="utf-8")
+    above = (
+        f"- [verdicts.json](../results/{profile}/verdicts.json): every claim with what was measured and its verdict\n"
+        f"- [SHA256SUMS.txt](../results/{profile}/SHA256SUMS.txt): the hashes of all files here, as `sha256sum` writes "
+        f"them\n- [claims.yml](claims.yml): the claims and their predicates"
+    )
+    by_figure = ["| figure | page | data |", "| --- | --- | --- |", *figures]
+    return "\n\n".join([above, *(["\n".join(by_figure)] if figures else []), *sections.values()])
+
+
+def _copies(profile: str, folder: str, copies: Path, sums: list[str]) -> Iterator[str]:
+    """Copy the artefacts of one folder with their records, and yield a row of the table for each."""
+    for path in sorted((results_root() / profile / folder).glob("*.npz")):
+        if path.stat().st_size > LARGEST_DOWNLOAD or not record_path(path).exists():
+            continue
+        check(path, json.loads(record_path(path).read_text(encoding="utf-8"))["sha256"])
+        for one in (path, record_path(path)):
+            copy = copies / folder / one.name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(one, copy)
+            sums.append(f"{digest(one)}  {folder}/{one.name}")
+        links = f"[{path.name}](../results/{profile}/{folder}/{path.name})"
+        links += f", [record](../results/{profile}/{folder}/{record_path(path).name})"
+        yield f"| {links} | {path.stat().st_size / 1024:,.0f} KiB | `{digest(path)}` |"
+
+
+def _figures(part: Path, notebooks: Sequence[str]) -> Iterator[tuple[str, tuple[str, str, Mapping[str, Any] | None]]]:
+    """Yield the notebook of each figure with the figure's name, its caption and the data that came with it."""
+    for stem in notebooks:
+        cells = read_notebook(part / "notebooks" / f"{stem}.ipynb")["cells"]
+        for output in (one for cell in cells for one in cell.get("outputs", [])):
+            if found := FIGURE.search("".join(output.get("data", {}).get("text/html", ""))):
+                data = output.get("metadata", {}).get(STAMP, {}).get("data")
+                yield stem, (found[1], html.unescape(found[2] or found[1]), data)
+
+
+def _figure_row(
+    profile: str,
+    stem: str,
+    name: str,
+    caption: str,
+    data: Mapping[str, Any] | None,
+    copies: Path,
+    sums: list[str],
+    sections: Mapping[str, str],
+) -> str:
+    """Return where a figure's data is, writing a file of what came with it."""
+    if data is not None:
+        path = copies / COMPUTED / f"{name}.csv"
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([data, *zip(*data.values(), strict=True)])
+        write_atomically(path, lambda file: file.write(text.getvalue().encode()))
+        sums.append(f"{digest(path)}  {COMPUTED}/{path.name}")
+        where = f"[{path.name}](../results/{profile}/{COMPUTED}/{path.name}), computed by the notebook"
+    elif DRAWN_FROM.get(name) in sections:
+        folder = DRAWN_FROM[name]
+        where = f"[{FOLDERS[folder][0]}](#data-{folder})"
+    else:
+        where = "none"
+    return f"| {caption} | [{stem}](../notebooks/{stem}.ipynb) | {where} |"
+
+
+def _write_verdicts(profile: str, folder: Path) -> Path:
+    """Write all measurements and verdicts into one file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = [
+        {
+            "claim": claim.id,
+            "statement": claim.statement,
+            "place": claim.place,
+            "paper": claim.paper,
+            "values": None if found is None else dict(found.values),
+            "examples": None if found is None else found.n,
+            "spread": None if found is None else found.spread,
+            "verdict": verdict,
+        }
+        for claim, found, verdict in judged(profile)
+    ]
+    path = folder / "verdicts.json"
+    text = json.dumps({"profile": profile, "claims": rows}, indent=1, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8")
+    return path
