@@ -16,11 +16,13 @@ import numpy as np
 import repsim
 from repsim.lab.data import load_dataset
 from repsim.lab.layers import compared_layers
+from repsim.lab.paths import cache_root
 from repsim.lab.profiles import Networks, Profile, load_profile
 from repsim.lab.progress import progress_bar
 from repsim.lab.representations import VERSION as REPRESENTATIONS_VERSION
 from repsim.lab.representations import representations, selected_labels
-from repsim.lab.store import Artefact, Store, profile_store
+from repsim.lab.store import Artefact, Store, key, profile_store
+from repsim.lab.streaming import sources
 from repsim.lab.weights import find_network
 
 VERSION = 1
@@ -36,7 +38,7 @@ DIMENSION_INDEXES = (
     "cka_rbf_0.4",
     "cka_linear_debiased",
 )
-TILE_MEMORY = 4 << 30  # bytes; larger tiles read the representations less often
+MEDIAN = "sample"  # of the distances of 4,000 examples, as the RBF bandwidths of all committed tables
 EIGENVECTORS = 512  # the widest count that claim F8c needs is a tenth of the features of most layers
 
 
@@ -94,17 +96,19 @@ def tables(profile_name: str, measure_name: str) -> Artefact:
     layers = compared_layers(profile.group(GROUP).architecture)
 
     def make() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        arrays = [
-            layer
-            for network in trained
-            for layer in representations(network, measure.split, measure.examples, layers).values()
-        ]
+        arrays = sources(trained, measure.split, measure.examples, layers)
+        unfinished = cache_root() / "pairwise" / f"{measure_name}-{key(inputs)[:12]}"
+        how: dict[str, Any] = {}
         with progress_bar(f"tables {measure_name}") as report, saturation_is_recorded():
-            values = repsim.pairwise(arrays, index=list(measure.indexes), memory=TILE_MEMORY, progress=report)
+            values = repsim.pairwise(
+                arrays, index=list(measure.indexes), median=MEDIAN, resume=unfinished, progress=report, record=how
+            )
         shape = len(trained), len(layers), len(trained), len(layers)
         found = {name: value.reshape(shape).transpose(0, 2, 1, 3) for name, value in values.items()}
         features = [array.shape[1] for array in arrays[: len(layers)]]
-        facts = {"split": measure.split, "examples": measure.examples, "features": features}
+        facts: dict[str, Any] = {"split": measure.split, "examples": measure.examples, "features": features}
+        if "median" in how:
+            facts |= {name: how[name] for name in ("median", "median_distances")}
         if "cca_r2" in found:
             facts["saturated"] = [layers[i] for i in saturated_layers(found["cca_r2"])]
         return found, {**_facts(profile, layers, trained), **facts, "indexes": list(measure.indexes)}

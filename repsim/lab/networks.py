@@ -14,7 +14,6 @@ from keras import layers
 
 from repsim.lab.architectures import IMAGE_CHANNELS, IMAGE_SIDE, Architecture
 from repsim.lab.families import describe
-from repsim.lab.layers import represented_layers
 
 
 @keras.saving.register_keras_serializable("repsim")
@@ -125,6 +124,6 @@ def build(architecture: str, classes: int, precision: str = "float32", channels:
     return keras.Model(images, layers.Dense(classes, dtype="float32", name="logits")(x))
 
 
-def representation_model(model: keras.Model, architecture: str) -> keras.Model:
-    """Return a model from images to the activations of every represented layer, in order."""
-    return keras.Model(model.input, [model.get_layer(name).output for name in represented_layers(architecture)])
+def representation_model(model: keras.Model, layers: Sequence[str]) -> keras.Model:
+    """Return a model from images to the activations of some layers, in their order."""
+    return keras.Model(model.input, [model.get_layer(name).output for name in layers])

@@ -74,16 +74,15 @@ def _write(network: Artefact, split: str, count: int, layers: list[str], folder:
     recorded: dict[str, Any] = network.record["inputs"]
     dataset = load_dataset(recorded["dataset"])
     images = selected_images(dataset, split, count)
-    model = representation_model(load_network(network), recorded["architecture"])
-    positions = [represented_layers(recorded["architecture"]).index(layer) for layer in layers]
+    model = representation_model(load_network(network), layers)
     parts, files = [part_path(folder / f"{layer}.npy") for layer in layers], []
     try:
         for start in range(0, count, BATCH):
             outputs = [
                 np.asarray(output) for output in model(dataset.normalise(images[start : start + BATCH]), training=False)
             ]
-            for slot, position in enumerate(positions):
-                block = outputs[position].reshape(len(images[start : start + BATCH]), -1)
+            for slot, output in enumerate(outputs):
+                block = output.reshape(len(output), -1)
                 if start == 0:
                     files.append(np.lib.format.open_memmap(parts[slot], "w+", np.float32, (count, block.shape[1])))
                 files[slot][start : start + len(block)] = block

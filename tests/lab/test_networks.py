@@ -9,7 +9,7 @@ import pytest
 from repsim.lab.backend import configure
 from repsim.lab.errors import UnknownNetworkError
 from repsim.lab.families import describe
-from repsim.lab.layers import block_layers
+from repsim.lab.layers import block_layers, represented_layers
 from repsim.lab.networks import BatchNormalization, build, representation_model
 
 configure(1)
@@ -62,7 +62,7 @@ def test_networks_are_the_papers(name, channels, classes, filters, norms, head):
     model = build(name, classes, channels=channels)
     assert weights_by_kind(model) == {"filter": filters, "norm": norms, "logits": head}
     table = describe(name, channels)
-    outputs = representation_model(model, name).outputs
+    outputs = representation_model(model, represented_layers(name)).outputs
     assert [int(np.prod(output.shape[1:])) for output in outputs] == list(table.features(classes).values())
     assert table.multiply_adds(classes) == sum(
         int(np.prod(layer.output.shape[1:-1])) * int(np.prod(layer.kernel.shape))
@@ -83,7 +83,7 @@ def test_residual_networks_have_the_sizes_that_others_report():
     [("plain18", (4, 8)), ("plain10-nobn", (4, 8)), ("resnet14", (4, 4, 8)), ("width3", ())],
 )
 def test_networks_compute(name, channels, precision):
-    model = representation_model(build(name, 7, precision, channels), name)
+    model = representation_model(build(name, 7, precision, channels), represented_layers(name))
     outputs = model.predict_on_batch(np.random.default_rng(0).normal(size=(2, 32, 32, 3)).astype(np.float32))
     assert outputs[-1].shape == (2, 7)
     assert all(np.isfinite(output).all() for output in outputs)
@@ -119,7 +119,7 @@ def test_a_sum_is_the_relu_of_what_was_added():
 
 
 def test_convolutions_are_compared_after_the_relu():
-    model = representation_model(build("tiny10", 10), "tiny10")
+    model = representation_model(build("tiny10", 10), represented_layers("tiny10"))
     outputs = model.predict_on_batch(np.random.default_rng(0).normal(size=(2, 32, 32, 3)).astype(np.float32))
     assert all((output >= 0).all() and (output == 0).any() for output in outputs[:8])
     np.testing.assert_allclose(outputs[8], outputs[7].mean((1, 2)), rtol=1e-5)
