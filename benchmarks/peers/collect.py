@@ -1,0 +1,64 @@
+"""Rows of measurements, judged: how far from the exact value, and whether the named cause accounts for it."""
+
+import math
+
+from benchmarks.peers.conventions import CAUSES, TOLERANCE, exact, explained
+from benchmarks.peers.environments import clean
+
+SAME = 1e-9
+DOUBLE = ", double"  # entries in double precision carry the name of the usual one and this
+
+
+def judge(rows, entries, arrays):
+    """Return the rows with the exact value, the difference from it, and a status each.
+
+    Status is "exact" (equal to the index of ours), "explained" (equal to what the named cause makes of it), "rounding"
+    (explained once the same call runs in double precision), "unexplained" or "failed".
+    """
+    known = {}
+    judged = [_judge(row, entries[row["entry"]], arrays, known) for row in rows if row["entry"] in entries]
+    doubles = {
+        (row["case"], row["entry"].removesuffix(DOUBLE), row["batch"])
+        for row in judged
+        if row["entry"].endswith(DOUBLE) and row["status"] in ("exact", "explained")
+    }
+    for row in judged:
+        if row["status"] == "unexplained" and (row["case"], row["entry"], row["batch"]) in doubles:
+            row["status"] = "rounding"
+    return judged
+
+
+def _judge(row, entry, arrays, known):
+    x, y = arrays[row["case"]]
+    reference = _once(known, (row["case"], entry.reference), lambda: exact(entry.reference, x, y))
+    out = {**row, "reference": entry.reference, "cause": entry.cause, "exact": reference}
+    out["error"] = row["error"] and clean(row["error"])
+    out.update(difference=None, explanation=None, residual=None, status="failed")
+    if row["value"] is None:
+        return out
+    out["explanation"] = _once(
+        known,
+        (row["case"], entry.reference, entry.cause, row["batch"]),
+        lambda: explained(entry.cause, x, y, row["batch"], entry.reference),
+    )
+    out["difference"] = row["value"] - reference
+    out["residual"] = row["value"] - out["explanation"]
+    if math.isclose(row["value"], reference, rel_tol=SAME, abs_tol=SAME):
+        out["status"] = "exact"
+    elif math.isclose(row["value"], out["explanation"], rel_tol=TOLERANCE, abs_tol=TOLERANCE):
+        out["status"] = "explained"
+    else:
+        out["status"] = "unexplained"
+    return out
+
+
+def _once(known, key, compute):
+    if key not in known:
+        known[key] = compute()
+    return known[key]
+
+
+def causes_in(peers):
+    """Return the words of every cause that some row names."""
+    named = {row["cause"] for peer in peers for row in peer["rows"]} - {"none"}
+    return {name: CAUSES[name].words for name in CAUSES if name in named}
