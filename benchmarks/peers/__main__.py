@@ -16,10 +16,12 @@ from benchmarks.peers.environments import REPOSITORY, InstallError, clean, pytho
 from benchmarks.peers.registry import ADAPTERS, PEERS
 from repsim.lab.store import machine
 
+# fmt: off
 COLUMNS = (
-    "peer version case entry batch value exact difference reference cause explanation residual status seconds "
-    "base_mib peak_mib error"
-).split()
+    "peer", "version", "case", "entry", "batch", "value", "exact", "difference", "reference", "cause", "explanation",
+    "residual", "status", "seconds", "base_mib", "peak_mib", "error",
+)
+# fmt: on
 
 
 def main(

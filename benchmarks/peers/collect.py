@@ -5,7 +5,7 @@ import math
 from benchmarks.peers.conventions import CAUSES, TOLERANCE, exact, explained
 from benchmarks.peers.environments import clean
 
-SAME = 1e-9
+SAME = 1e-10
 DOUBLE = ", double"  # entries in double precision carry the name of the usual one and this
 
 
@@ -13,7 +13,8 @@ def judge(rows, entries, arrays):
     """Return the rows with the exact value, the difference from it, and a status each.
 
     Status is "exact" (equal to the index of ours), "explained" (equal to what the named cause makes of it), "rounding"
-    (explained once the same call runs in double precision), "unexplained" or "failed".
+    (explained once the same call runs in double precision), "not unique" (the data do not determine the number that the
+    cause makes), "unexplained" or "failed".
     """
     known = {}
     judged = [_judge(row, entries[row["entry"]], arrays, known) for row in rows if row["entry"] in entries]
@@ -36,11 +37,10 @@ def _judge(row, entry, arrays, known):
     out.update(difference=None, explanation=None, residual=None, status="failed")
     if row["value"] is None:
         return out
-    out["explanation"] = _once(
-        known,
-        (row["case"], entry.reference, entry.cause, row["batch"]),
-        lambda: explained(entry.cause, x, y, row["batch"], entry.reference),
-    )
+    out["explanation"] = reference
+    if entry.cause != "none":
+        key = (row["case"], entry.cause, row["batch"])
+        out["explanation"] = _once(known, key, lambda: explained(entry.cause, x, y, row["batch"]))
     out["difference"] = row["value"] - reference
     out["residual"] = row["value"] - out["explanation"]
     if math.isclose(row["value"], reference, rel_tol=SAME, abs_tol=SAME):
@@ -48,7 +48,7 @@ def _judge(row, entry, arrays, known):
     elif math.isclose(row["value"], out["explanation"], rel_tol=TOLERANCE, abs_tol=TOLERANCE):
         out["status"] = "explained"
     else:
-        out["status"] = "unexplained"
+        out["status"] = "unexplained" if entry.cause == "none" or CAUSES[entry.cause].unique(x, y) else "not unique"
     return out
 
 

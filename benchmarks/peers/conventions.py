@@ -18,10 +18,15 @@ TOLERANCE = 1e-6
 
 @dataclass(frozen=True)
 class Cause:
-    """What is changed in the exact value, in words and as a function of (x, y, batch)."""
+    """What is changed in the exact value, in words and as a function of (x, y, batch).
+
+    Where some canonical correlations or variances are tied, a number can depend on directions that the data do not
+    determine; `unique` says of (x, y) whether it does not.
+    """
 
     words: str
     compute: Callable[..., float]
+    unique: Callable[..., bool] = lambda x, y: True
 
 
 def exact(reference, x, y):
@@ -31,23 +36,19 @@ def exact(reference, x, y):
         return repsim.get_index(reference)(np.asarray(x, np.float64), np.asarray(y, np.float64))
 
 
-def explained(cause, x, y, batch=None, reference=None):
+def explained(cause, x, y, batch=None):
     """Return the number that the named cause makes of the exact value.
 
     Parameters
     ----------
     cause
-        A key of `CAUSES`, or "none": the exact value of `reference` itself.
+        A key of `CAUSES`.
     x, y
         Representations, (n, p).
     batch
         Examples per mini-batch; all of them if not given.
-    reference
-        Name of the index that the library means to compute.
     """
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
-    if cause == "none":
-        return exact(reference, x, y)
     return float(CAUSES[cause].compute(x, y, batch or len(x)))
 
 
@@ -176,6 +177,17 @@ def _pwcca_of_shared(x, y):
     return float(weights @ np.minimum(correlations, 1) / weights.sum())
 
 
+def _no_certain_ones(x, y):
+    """Whether the ranks leave room for no canonical correlation to be 1 for certain, or for one."""
+    return sum(_basis(_centred(z)).shape[1] for z in (x, y)) <= len(x)
+
+
+def _one_left_out(x, y):
+    """Whether truncation after whitening drops at most the one direction that centring shortened."""
+    ranks = [_basis(z).shape[1] for z in (x, y)]
+    return all(rank - math.ceil(0.99 * rank) <= 1 for rank in ranks)
+
+
 def pwcca_both_ways(x, y, _):
     """Average PWCCA over which side is weighted."""
     return (_pwcca_of_shared(x, y) + _pwcca_of_shared(y, x)) / 2
@@ -185,6 +197,15 @@ def _demo_cca(x, y, _):
     """Uncentred mean squared canonical correlation, divided by the smaller number of features."""
     q = [np.linalg.qr(z)[0] for z in (x, y)]
     return float(np.sum((q[0].T @ q[1]) ** 2) / min(x.shape[1], y.shape[1]))
+
+
+def roots_of_eigenvalues(x, y, _):
+    """Take the nuclear norm from the square roots of eigenvalues of n × n matrices, those that are 0 among them."""
+    k, m = (repsim.centre_gram(-repsim.squared_distances(z) / 2) for z in (x, y))
+    values, vectors = np.linalg.eigh(k)
+    root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    norm = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ m @ root), 0)).sum()
+    return float(norm / math.sqrt(np.trace(k) * np.trace(m)))
 
 
 def _distance_correlation_matrix(z):
@@ -249,15 +270,18 @@ CAUSES = {
         "whitens before it truncates, so that 99 % of the variance is 99 % of the number of directions, whatever "
         "their variance was; divides by the rank before truncation",
         lambda x, y, _: _whitened_svcca(x, y, "r2"),
+        _one_left_out,
     ),
     "whitened-first-mean": Cause(
         "whitens before it truncates, so that 99 % of the variance is 99 % of the number of directions, whatever "
         "their variance was; divides by the rank before truncation",
         lambda x, y, _: _whitened_svcca(x, y, "mean"),
+        _one_left_out,
     ),
     "pwcca-both-ways": Cause(
         "averages over which side is weighted, and weights only as many canonical variables as the smaller rank has",
         pwcca_both_ways,
+        _no_certain_ones,
     ),
     "uncentred-product": Cause(
         "does not centre, and is not divided by (n - 1)²", lambda x, y, _: float(np.sum((x.T @ y) ** 2))
@@ -266,6 +290,10 @@ CAUSES = {
     "first-correlation": Cause(
         "keeps the first canonical correlation only, unless told otherwise",
         lambda x, y, _: float(repsim.canonical_correlations(x, y)[0]),
+    ),
+    "roots-of-eigenvalues": Cause(
+        "takes square roots of eigenvalues that should be 0, which makes 1e-8 of a rounding error of 1e-16",
+        roots_of_eigenvalues,
     ),
     "distances-cosine": Cause(
         "compares squared distances, neither centred nor with their diagonal",

@@ -26,7 +26,9 @@ def python_of(peer, folder):
 
 def clean(message):
     """Shorten a message to one line without anything that names this machine or a package index."""
-    lines = [line for line in str(message).splitlines() if not re.search(r"^\s*$|^WARNING|^Looking in|\[notice\]", line)]
+    lines = [
+        line for line in str(message).splitlines() if not re.search(r"^\s*$|^WARNING|^Looking in|\[notice\]", line)
+    ]
     text = " ".join(" ".join(lines).split())
     text = re.sub(r"https?://\S+", "(address)", text)
     text = re.sub(r"(?<![\w.~$})-])/\S*/", "", text)

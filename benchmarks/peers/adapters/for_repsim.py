@@ -2,8 +2,9 @@
 
 from functools import partial
 
-import repsim
 from protocol import run
+
+import repsim
 
 
 def of(function, x, y, **options):

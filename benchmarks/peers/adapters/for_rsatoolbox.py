@@ -12,6 +12,11 @@ def of(x, y, method):
     return compare(first, second, method=method)[0, 0]
 
 
+def double(x, y, method):
+    return of(x.astype(float), y.astype(float), method)
+
+
 if __name__ == "__main__":
     methods = ("cosine_cov", "corr_cov", "cosine", "corr", "bures")
-    run("rsatoolbox", {f"compare({method})": partial(of, method=method) for method in methods})
+    entries = {f"compare({method})": partial(of, method=method) for method in methods}
+    run("rsatoolbox", {**entries, "compare(bures), double": partial(double, method="bures")})
