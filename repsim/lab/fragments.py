@@ -6,12 +6,14 @@ import json
 import shutil
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 import repsim
+from repsim.lab import libraries
 from repsim.lab.claim_tables import claims_page, first_table, judged
 from repsim.lab.claims import summary
 from repsim.lab.execution import commit, read_notebook
@@ -66,6 +68,7 @@ def makers(profile: str, part: Path, root: Path, stamps: Mapping[str, Stamp]) ->
         "table-1": table_1,
         "bibtex-paper": lambda: f"```bibtex\n{CODE_OF_PAPER}\n```",
         "bibtex-reproduction": lambda: bibtex(root),
+        **{name: partial(make, libraries.measured()) for name, make in libraries.PARTS.items()},
     }
 
 
