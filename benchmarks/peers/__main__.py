@@ -48,10 +48,10 @@ def main(
         "repeats": repeats,
         "timeout": timeout,
     }
-    found = []
+    found, known = [], {}
     for peer in PEERS:
         print(f"{peer.name}: ", end="", flush=True)
-        found.append(measure(peer, job, described, arrays, folder, minutes, run=not only or peer.name in only))
+        found.append(measure(peer, job, described, arrays, known, folder, minutes, not only or peer.name in only))
         print(summary(found[-1]), flush=True)
     result = {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
@@ -65,7 +65,7 @@ def main(
     write(out, result)
 
 
-def measure(peer, job, described, arrays, folder, minutes, run=True):
+def measure(peer, job, described, arrays, known, folder, minutes, run=True):
     """Return what one library gave; that it does not install or does not end is reported in its place."""
     out = folder / "measured" / f"{_address(peer, job, described)}.json"
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -82,7 +82,7 @@ def measure(peer, job, described, arrays, folder, minutes, run=True):
         "requires": [*peer.requires, *peer.without_dependencies],
         "note": peer.note,
         "message": message,
-        "rows": collect.judge(raw["rows"], peer.entries, arrays),
+        "rows": collect.judge(raw["rows"], peer.entries, arrays, known),
     }
 
 

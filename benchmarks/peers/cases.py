@@ -11,19 +11,21 @@ WORDS = {
     "convolutional": "ReLU feature maps with dead units, flattened, {n} × {p} and {n} × {q}",
     "offset": "means far above the spread, {n} × {p} and {n} × {q}",
     "constant": "one constant column on each side, {n} × {p} and {n} × {q}",
+    "unrelated": "small and unrelated, {n} × {p} and {n} × {q}",
     "large": "more examples, in float32, {n} × {p} and {n} × {q}",
 }
 STREAMED = "convolutional"  # the case whose batch size is varied
 
 
 def make(n, large):
-    """Return name -> (x, y): of n examples, the last of `large`; the first always of the authors' 100."""
+    """Return name -> (x, y) of n examples; "golden" and "unrelated" have sizes of their own, "large" has `large`."""
     return {
         "golden": _golden(),
         "wide": _related(1, n, 2 * n, 3 * n // 2),
         "convolutional": _convolutional(2, n),
         "offset": tuple(100 + z for z in _related(3, n, 40, 30)),
         "constant": tuple(np.hstack([z, np.full((n, 1), 3.0)]) for z in _related(4, n, 20, 15)),
+        "unrelated": _unrelated(1),
         "large": tuple(z.astype(np.float32) for z in _related(5, large, 64, 48)),
     }
 
@@ -61,6 +63,12 @@ def _related(seed, n, p, q):
     rng = np.random.default_rng(seed)
     signal = rng.standard_normal((n, 8)) * np.linspace(3, 0.5, 8)
     return tuple(signal @ rng.standard_normal((8, width)) / 3 + rng.standard_normal((n, width)) for width in (p, q))
+
+
+def _unrelated(seed):
+    """Independent noise; the seed is one that makes the debiased CKA negative, as an unbiased estimate of 0 may be."""
+    rng = np.random.default_rng(seed)
+    return tuple(rng.standard_normal((40, width)) / 20 for width in (6, 5))
 
 
 def _convolutional(seed, n):

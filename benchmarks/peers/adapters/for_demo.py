@@ -10,4 +10,4 @@ def cca(x, y):
 
 
 if __name__ == "__main__":
-    run("numpy", {"cca": cca})
+    run("representation-similarity-demo", {"cca": cca})
