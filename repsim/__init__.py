@@ -32,6 +32,7 @@ from repsim.identification import (
 from repsim.indexes import INDEXES, Index, get_index
 from repsim.jackknife import Jackknife, ZTest, jackknife, jackknife_se, jackknife_z_test
 from repsim.kernels import centre_gram, gram_linear, gram_rbf, squared_distances, u_centre_gram
+from repsim.minibatch import minibatch_cka
 from repsim.pairwise import pairwise
 from repsim.procrustes import procrustes
 from repsim.regression import linear_regression
@@ -82,6 +83,7 @@ __all__ = [
     "jackknife_se",
     "jackknife_z_test",
     "linear_regression",
+    "minibatch_cka",
     "orthonormal_basis",
     "pairwise",
     "principal_components",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 import repsim
+from repsim.lab import libraries
 from repsim.lab.claim_tables import claims_page, first_table
 from repsim.lab.claims import summary
 from repsim.lab.commits import commit, commit_in_words
@@ -56,6 +58,7 @@ def makers(profile: str, part: Path, root: Path, stamps: Mapping[str, Stamp]) ->
         "table-1": table_1,
         "bibtex-paper": lambda: f"```bibtex\n{CODE_OF_PAPER}\n```",
         "bibtex-reproduction": lambda: bibtex(root),
+        **{name: partial(make, libraries.measured()) for name, make in libraries.PARTS.items()},
     }
 
 

@@ -1,0 +1,34 @@
+"""torch-cka: a model and a loader on each side."""
+
+import torch
+from protocol import run, streaming
+from stored import LAYER, loader, models, precision
+from torch_cka import CKA
+
+
+def compare(x, y, batch, dtype):
+    first, second = models(x, y, dtype)
+    cka = CKA(first, second, "x", "y", model1_layers=[LAYER], model2_layers=[LAYER], device="cpu")
+    batches = loader(len(x), batch)
+    cka.compare(batches, batches)
+    return cka.export()["CKA"][0, 0]
+
+
+@streaming
+def single(x, y, batch):
+    return compare(x, y, batch, torch.float32)
+
+
+@streaming
+def as_double(x, y, batch):
+    return compare(x, y, batch, torch.float64)
+
+
+@streaming
+def double(x, y, batch):
+    with precision(torch.float64):
+        return compare(x, y, batch, torch.float64)
+
+
+if __name__ == "__main__":
+    run("torch-cka", {"CKA.compare": single, "CKA.compare, double": double, "CKA.compare, float64 model": as_double})

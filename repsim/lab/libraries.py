@@ -1,0 +1,193 @@
+"""The page on other libraries: tables of what each made of the same activations, from ``benchmarks/peers.json``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from repsim.lab.paths import results_root
+
+Row = Mapping[str, Any]
+Result = Mapping[str, Any]
+
+OURS = "repsim-revisited"
+GOLDEN, LARGE = "golden", "large"
+SAME_CALL = ", double"  # a second run of the same call, which tells rounding from a difference
+NOT_MEASURED = "*Not measured here: `make bench-peers` does that.*"
+STATUS = {
+    "exact": "the exact value",
+    "explained": "explained",
+    "rounding": "explained, and rounding of float32",
+    "not unique": "not determined by the data",
+    "unexplained": "not explained",
+    "failed": "no value",
+}
+
+
+def measured() -> Result | None:
+    """Return what the benchmark of the libraries wrote, if there is such a file."""
+    path = results_root() / "benchmarks" / "peers.json"
+    if not path.exists():
+        return None
+    found: Result = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def packages(result: Result | None) -> str:
+    """Return which libraries were run, and how many of their numbers are exact, explained, or missing."""
+    if result is None:
+        return NOT_MEASURED
+    rows = []
+    for peer in result["peers"]:
+        counts = [sum(row["status"] == status for row in peer["rows"]) for status in STATUS]
+        said = "; ".join(text for text in (peer["note"], _literal(peer["message"])) if text)
+        name = peer["name"] if peer["name"] != OURS else f"**{OURS}** (ours)"
+        rows.append([name, peer["version"] or "–", *map(str, counts), said])
+    return table(["library", "version", *STATUS.values(), "remarks"], rows)
+
+
+def activations(result: Result | None) -> str:
+    """Return what each case is."""
+    if result is None:
+        return NOT_MEASURED
+    return table(
+        ["case", "activations", "stored as"],
+        [[name, case["words"], case["dtype"]] for name, case in result["cases"].items()],
+    )
+
+
+def values(result: Result | None) -> str:
+    """Return each call's value on the authors' example, its largest difference, and the cause."""
+    if result is None:
+        return NOT_MEASURED
+    rows = []
+    for peer, entry, found in _calls(result):
+        whole = {row["case"]: row for row in found if row["value"] is not None and _is_whole(row, result)}
+        shown = whole.get(GOLDEN)
+        differences = {name: abs(row["difference"]) for name, row in whole.items()}
+        worst = max(differences, key=differences.__getitem__, default=None)
+        rows.append(
+            [
+                peer["name"],
+                f"`{entry}`",
+                f"`{found[0]['reference']}`",
+                "–" if shown is None else f"{shown['value']:.6g}",
+                f"{_on(found, GOLDEN)['exact']:.6g}",
+                "–" if worst is None else f"{differences[worst]:.1g} ({worst})",
+                result["causes"].get(found[0]["cause"], "none: it is the same quantity"),
+                _verdict(found),
+            ]
+        )
+    heads = ["library", "call", "index", "its value", "exact value", "largest difference", "cause", "checked"]
+    return table(heads, rows)
+
+
+def batches(result: Result | None) -> str:
+    """Return the value against the batch size, of every call that streams."""
+    if result is None:
+        return NOT_MEASURED
+    streams = [(peer, entry, rows) for peer, entry, rows in _calls(result, ours=True) if rows[0]["batch"] is not None]
+    cases = {row["case"] for _, _, rows in streams for row in rows}
+    case = max(sorted(cases), key=lambda name: sum(row["case"] == name for row in streams[0][2]))
+    sizes = sorted({row["batch"] for _, _, rows in streams for row in rows if row["case"] == case})
+    lines = []
+    for peer, entry, rows in streams:
+        by_size = {row["batch"]: row for row in rows if row["case"] == case}
+        given = [by_size.get(size) for size in sizes]
+        if any(row and row["value"] is not None for row in given):
+            cells = ["–" if row is None or row["value"] is None else f"{row['value']:.6f}" for row in given]
+            lines.append([peer["name"], f"`{entry}`", *cells])
+    return table(["library", "call", *(f"batches of {size}" for size in sizes)], lines)
+
+
+def failures(result: Result | None) -> str:
+    """Return what crashed, was not a number, or was refused, with the message."""
+    if result is None:
+        return NOT_MEASURED
+    lines = []
+    for peer in result["peers"]:
+        found: dict[tuple[str, str], list[str]] = {}
+        for row in peer["rows"]:
+            if row["error"]:
+                where = row["case"] if _is_whole(row, result) else f"{row['case']}, batches of {row['batch']}"
+                found.setdefault((row["entry"], row["error"]), []).append(where)
+        for (entry, error), places in found.items():
+            lines.append([peer["name"], f"`{entry}`", "; ".join(places), _literal(error)])
+        if peer["message"]:
+            lines.append([peer["name"], "–", "–", _literal(peer["message"])])
+    return table(["library", "call", "on", "message"], lines) if lines else "None did."
+
+
+def costs(result: Result | None) -> str:
+    """Return time and memory of each call on the case with most examples."""
+    if result is None:
+        return NOT_MEASURED
+    lines = []
+    for peer, entry, rows in _calls(result, ours=True):
+        row = _on(rows, LARGE)
+        if row and row["seconds"] is not None:
+            extra = row["peak_mib"] - row["base_mib"]
+            cells = [f"{row['seconds']:.3g}", f"{extra:,.0f}", f"{row['peak_mib']:,.0f}"]
+            lines.append([peer["name"], f"`{entry}`", *cells])
+    return table(["library", "call", "seconds", "memory of the call, MiB", "with its imports, MiB"], lines)
+
+
+def provenance(result: Result | None) -> str:
+    """Say when and where the libraries were run."""
+    if result is None:
+        return NOT_MEASURED
+    where = result["machine"]
+    return (
+        f"*Run on {result['date']} on {where['system']}, {where['processors']} processor cores, Python "
+        f"{where['python']}; the median of {result['repeats']} runs, each call in a process of its own.*"
+    )
+
+
+PARTS = {
+    "libraries-packages": packages,
+    "libraries-activations": activations,
+    "libraries-values": values,
+    "libraries-batches": batches,
+    "libraries-failures": failures,
+    "libraries-costs": costs,
+    "libraries-provenance": provenance,
+}
+
+
+def _calls(result: Result, ours: bool = False) -> Iterator[tuple[Row, str, list[Row]]]:
+    """Yield library, call and rows; without the second runs of the same call."""
+    for peer in result["peers"]:
+        if peer["name"] != OURS or ours:
+            for entry in dict.fromkeys(row["entry"] for row in peer["rows"]):
+                if not entry.endswith(SAME_CALL):
+                    yield peer, entry, [row for row in peer["rows"] if row["entry"] == entry]
+
+
+def _is_whole(row: Row, result: Result) -> bool:
+    """Whether a row is of all examples at once."""
+    return row["batch"] in (None, result["cases"][row["case"]]["shapes"][0][0])
+
+
+def _on(rows: Sequence[Row], case: str) -> Row:
+    """Return the last row of a case: the one of the largest batch."""
+    return [row for row in rows if row["case"] == case][-1]
+
+
+def _verdict(rows: Sequence[Row]) -> str:
+    """Count what the check of the cause said."""
+    counts = {words: sum(row["status"] == status for row in rows) for status, words in STATUS.items()}
+    return "; ".join(f"{words}: {count}" for words, count in counts.items() if count)
+
+
+def _literal(message: str | None) -> str:
+    """Keep a library's own words from being read as Markdown."""
+    if not message:
+        return ""
+    return f"`` {message} ``" if "`" in message else f"`{message}`"

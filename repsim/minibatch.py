@@ -1,0 +1,91 @@
+"""Centred kernel alignment estimated from mini-batches, for comparison with what other packages report."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from repsim._arrays import Float64
+from repsim._representation import Representation, pair
+from repsim.errors import ParameterError, TooFewExamplesError
+from repsim.kernels import raise_undefined, u_centre_in_place
+
+_LEAST_BATCH = 4  # examples, of an unbiased HSIC
+
+
+def minibatch_cka(x: Any, y: Any, *, batch_size: int = 256, passes: int = 1, seed: int | None = None) -> float:
+    r"""Mini-batch estimate of linear CKA (Nguyen et al. 2021).
+
+    .. math:: \frac{\frac1k \sum_i \mathrm{HSIC}_1(K_i, L_i)}
+              {\sqrt{\frac1k \sum_i \mathrm{HSIC}_1(K_i, K_i)}\,\sqrt{\frac1k \sum_i \mathrm{HSIC}_1(L_i, L_i)}}
+
+    HSIC\ :sub:`1` is the unbiased estimator of Song et al. (2007) and :math:`K_i`, :math:`L_i` are the Gram matrices of
+    the i-th batch. It estimates ``cka(x, y, debiased=True)``, not the biased CKA of the paper, with an error that
+    depends on the batches; with a batch of all examples it is that value. `repsim.pairwise` gives the exact value
+    in as little memory, so this is here to be compared with, not to be preferred.
+
+    Parameters
+    ----------
+    x, y : array_like
+        Representations of the same n examples, (n, p) or (n, h, w, c).
+    batch_size : int
+        Examples in a batch, at least 4; the examples that do not fill a last batch are left out of each pass.
+    passes : int
+        How often all examples are gone through.
+    seed : int, optional
+        Draw a new order for each pass; without it the order given is kept, and more passes change nothing.
+
+    Returns
+    -------
+    float
+        At most about 1; not clamped.
+
+    Raises
+    ------
+    RepresentationError
+        If an argument is not a representation, is constant, or has fewer examples than a batch.
+    ParameterError
+        If `batch_size` is below 4 or `passes` is not positive.
+
+    References
+    ----------
+    Nguyen et al. (2021), equation 3. Song et al. (2007).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from repsim import cka
+    >>> x = np.random.default_rng(0).standard_normal((100, 8))
+    >>> y = x[:, :4] ** 2 + x[:, 4:]
+    >>> round(minibatch_cka(x, y, batch_size=100) - cka(x, y, debiased=True), 12)
+    0.0
+    >>> abs(minibatch_cka(x, y, batch_size=20) - cka(x, y, debiased=True)) > 0.001
+    True
+    """
+    if batch_size < _LEAST_BATCH:
+        raise ParameterError(f"batch_size is {batch_size!r}; an unbiased HSIC needs at least {_LEAST_BATCH} examples")
+    if passes < 1:
+        raise ParameterError(f"passes is {passes!r}; a positive whole number is needed")
+    a, b = pair(x, y, minimum=_LEAST_BATCH)
+    if batch_size > a.n:
+        raise TooFewExamplesError(f"x has {a.n} examples, which do not fill one batch of {batch_size}")
+    rng = None if seed is None else np.random.default_rng(seed)
+    sums = np.zeros(3)
+    for _ in range(passes):
+        order = np.arange(a.n) if rng is None else rng.permutation(a.n)
+        for start in range(0, a.n - batch_size + 1, batch_size):
+            batch = np.sort(order[start : start + batch_size])
+            k, m = (_u_centred(view, batch) for view in (a, b))
+            sums += [float(np.vdot(k, m)), float(np.vdot(k, k)), float(np.vdot(m, m))]
+    for name, own in (("x", sums[1]), ("y", sums[2])):
+        if not own > 0:
+            raise_undefined(name, debiased=True)
+    return float(sums[0] / (math.sqrt(sums[1]) * math.sqrt(sums[2])))
+
+
+def _u_centred(view: Representation, batch: Any) -> Float64:
+    rows = np.concatenate([view.block(i, i + 1) for i in batch.tolist()])
+    rows -= rows.mean(axis=0)
+    return u_centre_in_place(rows @ rows.T)

@@ -1,0 +1,17 @@
+"""Shared data of the tests of the benchmarks."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "core"))  # the oracle
+
+
+@pytest.fixture
+def golden():
+    """The data of the example in the authors' released notebook."""
+    state = np.random.RandomState(1337)
+    x = state.randn(100, 10)
+    return x, state.randn(100, 10) + x
