@@ -13,6 +13,7 @@ Result = Mapping[str, Any]
 
 OURS = "repsim-revisited"
 GOLDEN, LARGE = "golden", "large"
+LEAST_TIMED = 1000  # examples, below which a call is mostly its overhead
 SAME_CALL = ", double"  # a second run of the same call, which tells rounding from a difference
 NOT_MEASURED = "*Not measured here: `make bench-peers` does that.*"
 STATUS = {
@@ -129,6 +130,8 @@ def costs(result: Result | None) -> str:
     """Return time and memory of each call on the case with most examples."""
     if result is None:
         return NOT_MEASURED
+    if result["sizes"]["large"] < LEAST_TIMED:
+        return f"*Measured on at most {result['sizes']['large']} examples so far, where times say nothing.*"
     lines = []
     for peer, entry, rows in _calls(result, ours=True):
         row = _on(rows, LARGE)

@@ -423,8 +423,10 @@ def test_every_part_of_the_page(result, monkeypatch):
     for name in libraries.PARTS:
         assert f"<!-- generated: {name} -->" in page
         assert makers[name]() != libraries.NOT_MEASURED
+    assert "times say nothing" in libraries.costs({**result, "sizes": {"n": 60, "large": 100}})
+    timed = {**result, "sizes": {"n": 500, "large": 2000}}
     for name in ("packages", "values", "batches", "failures", "costs"):
-        lines = libraries.PARTS[f"libraries-{name}"](result).splitlines()
+        lines = libraries.PARTS[f"libraries-{name}"](timed).splitlines()
         assert len(lines) > 3
         assert len({line.replace("\\|", "").count("|") for line in lines}) == 1
 
