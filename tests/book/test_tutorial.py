@@ -35,8 +35,10 @@ def test_the_code_of_the_readme_runs():
     assert results[-1].shape == (2, 2)
 
 
-def test_plain_arrays():
+def test_plain_arrays(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # the page names a folder to resume from
     run("arrays")
+    assert not list(tmp_path.iterdir())
 
 
 def test_keras():
