@@ -18,6 +18,10 @@ from repsim._representation import Representation
 from repsim.errors import ParameterError, RankSaturationWarning
 
 
+_STORED_IN_DOUBLE = 1e-10  # numbers with a larger relative spacing were not
+_LEAST_RATIO = 1e-4  # of singular values whose squares keep eight digits
+
+
 @dataclass(frozen=True, eq=False)
 class Factor:
     """The left singular vectors and singular values of a centred, scaled representation.
@@ -78,17 +82,43 @@ def factorise(rep: Representation, *, dtype: Any = np.float64) -> Factor:
 
     The rank is the number of singular values above
     ``max(n, p) * eps64 * largest + eps_stored * rms * (sqrt(n) + sqrt(p))``: what the decomposition, and what
-    rounding the numbers to the precision they were stored in, can make out of an exact zero.
+    rounding the numbers to the precision they were stored in, can make out of an exact zero. Well-conditioned
+    numbers that were stored in less than float64 are factorised through their Gram matrix, some times faster.
     """
     x = rep.matrix()
     n, p = x.shape
-    energy = float(np.vdot(x, x))
-    left, singular = svd_left(x)
-    eps = float(np.finfo(np.float64).eps)
-    floor = max(n, p) * eps * float(singular[0]) + rep.stored_rounding(energy)
-    rank = max(1, min(n - 1, int(np.count_nonzero(singular > floor))))
+    varying = x if rep.alive.all() else x[:, rep.alive]
+    found = _by_gram(varying) if rep.eps > _STORED_IN_DOUBLE else None
+    if found is not None:
+        left, singular = found
+        rank = len(singular)
+    else:
+        energy = float(np.vdot(x, x))
+        left, singular = svd_left(x)
+        eps = float(np.finfo(np.float64).eps)
+        floor = max(n, p) * eps * float(singular[0]) + rep.stored_rounding(energy)
+        rank = max(1, min(n - 1, int(np.count_nonzero(singular > floor))))
     basis = np.ascontiguousarray(left[:, :rank], dtype=dtype)
     return Factor(basis, singular[:rank], rep.p, rep.exponent, rep.name)
+
+
+def _by_gram(x: Float64) -> tuple[Float64, Float64] | None:
+    """Left singular vectors and values from the eigenvectors of the smaller Gram matrix, or None.
+
+    Squaring loses half of the digits, so it is done at full rank only, where the condition leaves enough of them.
+    """
+    from scipy.linalg import eigh
+
+    n, p = x.shape
+    rank = min(n - 1, p)
+    gram = x @ x.T if n <= p else x.T @ x
+    eigenvalues, vectors = eigh(gram, driver="evd", overwrite_a=True)
+    kept = eigenvalues[::-1][:rank]
+    if not kept[-1] > (_LEAST_RATIO * float(np.sqrt(kept[0]))) ** 2:
+        return None
+    singular = np.sqrt(kept)
+    left = vectors[:, ::-1][:, :rank]
+    return (left if n <= p else x @ left / singular), singular
 
 
 def svd_left(x: Float64) -> tuple[Float64, Float64]:

@@ -3,7 +3,7 @@ import oracle
 import pytest
 
 from repsim import INDEXES, RankSaturationWarning, canonical_correlations, cca, errors, orthonormal_basis, pwcca, svcca
-from repsim._basis import components_kept, factorise
+from repsim._basis import _by_gram, components_kept, factorise, svd_left
 from repsim._representation import Representation
 
 
@@ -161,3 +161,22 @@ def test_options_are_checked(golden, options):
         svcca(*golden, **options)
     with pytest.raises(errors.ParameterError, match="statistic"):
         cca(*golden, statistic="max")
+
+
+@pytest.mark.parametrize(("n", "p"), [(60, 20), (60, 59), (60, 60), (20, 60)])
+def test_numbers_stored_in_single_precision_go_through_their_gram_matrix(rng, n, p):
+    x = (np.maximum(rng.standard_normal((n, p)), 0) * rng.uniform(0.1, 3, p)).astype(np.float32)
+    x[:, 3] = 1  # a unit that does not vary
+    view = Representation(x, "x", dtype=np.float64)
+    found = factorise(view)
+    left, singular = svd_left(view.matrix())
+    assert found.rank == min(n - 1, p - 1)
+    np.testing.assert_allclose(found.singular, singular[: found.rank], rtol=1e-9)
+    expected = left[:, : found.rank]
+    np.testing.assert_allclose(found.left @ found.left.T, expected @ expected.T, atol=1e-9)
+
+
+def test_dependent_columns_in_single_precision_do_not(rng):
+    x = rng.standard_normal((40, 6)).astype(np.float32)
+    assert _by_gram(Representation(np.hstack([x, x]), "x").in_double().matrix()) is None
+    assert factorise(Representation(np.hstack([x, x]), "x").in_double()).rank == 6
