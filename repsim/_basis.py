@@ -17,7 +17,6 @@ from repsim._arrays import Array, Float64
 from repsim._representation import Representation
 from repsim.errors import ParameterError, RankSaturationWarning
 
-
 _STORED_IN_DOUBLE = 1e-10  # numbers with a larger relative spacing were not
 _LEAST_RATIO = 1e-4  # of singular values whose squares keep eight digits
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers
 
 from repsim.lab.architectures import IMAGE_CHANNELS, IMAGE_SIDE, Architecture
@@ -127,3 +128,9 @@ def build(architecture: str, classes: int, precision: str = "float32", channels:
 def representation_model(model: keras.Model, layers: Sequence[str]) -> keras.Model:
     """Return a model from images to the activations of some layers, in their order."""
     return keras.Model(model.input, [model.get_layer(name).output for name in layers])
+
+
+def represent(model: keras.Model, images: np.ndarray) -> list[np.ndarray]:
+    """Return the activations of each layer of a representation model, (examples, features), flattened over space."""
+    outputs = keras.tree.flatten(model(images, training=False))  # Keras unpacks a list of one
+    return [np.asarray(output).reshape(len(images), -1) for output in outputs]

@@ -68,7 +68,7 @@ def _missing(folder: Path, layers: tuple[str, ...]) -> list[str]:
 
 
 def _write(network: Artefact, split: str, count: int, layers: list[str], folder: Path) -> None:
-    from repsim.lab.networks import representation_model  # only now is a backend needed
+    from repsim.lab.networks import represent, representation_model  # only now is a backend needed
     from repsim.lab.training import load_network
 
     recorded: dict[str, Any] = network.record["inputs"]
@@ -78,11 +78,8 @@ def _write(network: Artefact, split: str, count: int, layers: list[str], folder:
     parts, files = [part_path(folder / f"{layer}.npy") for layer in layers], []
     try:
         for start in range(0, count, BATCH):
-            outputs = [
-                np.asarray(output) for output in model(dataset.normalise(images[start : start + BATCH]), training=False)
-            ]
-            for slot, output in enumerate(outputs):
-                block = output.reshape(len(output), -1)
+            blocks = represent(model, dataset.normalise(images[start : start + BATCH]))
+            for slot, block in enumerate(blocks):
                 if start == 0:
                     files.append(np.lib.format.open_memmap(parts[slot], "w+", np.float32, (count, block.shape[1])))
                 files[slot][start : start + len(block)] = block

@@ -122,7 +122,7 @@ def html_of(function, *arguments, **options) -> BeautifulSoup:
     """Return the one HTML output of a function that displays something."""
     shown = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(display, "display", lambda data, raw: shown.append(data))
+        patch.setattr(display, "display", lambda data, **_: shown.append(data))
         function(*arguments, **options)
     (data,) = shown
     return BeautifulSoup(data["text/html"], "html.parser")

@@ -71,7 +71,7 @@ def test_a_sample_of_the_tables_is_recomputed(real_data, measure):
         list(representations(one, record["split"], record["examples"], sample).values()) for one in (first, second)
     ]
     with measurements.saturation_is_recorded():
-        values = repsim.pairwise(*arrays, index=record["indexes"])
+        values = repsim.pairwise(*arrays, index=record["indexes"], median=measurements.MEDIAN)
     rows = [layers.index(layer) for layer in sample]
     for name, value in values.items():
         np.testing.assert_allclose(value, committed[name][0, 1][np.ix_(rows, rows)], rtol=2e-3, atol=1e-6, err_msg=name)
