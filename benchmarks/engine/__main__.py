@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -43,18 +44,23 @@ def main(
     unknown = sorted(set(only or []) - set(GROUPS))
     if unknown:
         raise typer.BadParameter(f"no such group: {', '.join(unknown)}; there are {', '.join(GROUPS)}")
-    groups = only or list(GROUPS)
     narrow = tuple(int(count) for count in channels.split(",")) if channels else ()
+    most = max(n, n_large, n_singular)
     arrays = representations or folder / "representations"
-    if representations is None and set(groups) != {ACCURACY}:
-        write_representations(arrays, networks, n, max(n_large, n_singular), data.layer_widths(narrow))
-    widths = data.describe_networks(arrays, 1)[0]["widths"] if data.network_of(arrays, 0).exists() else ()
-    sizes = Sizes(n, networks, n_large, n_paper, n_singular, p_accuracy, memory, side, narrow, tuple(widths))
-    result = start(sizes, out, arrays, representations is not None)
-    todo = [one for one in measurements(sizes) if one.group in groups]
+    if representations is None:
+        described = data.described_networks(networks, n, most, data.layer_widths(narrow))
+    else:
+        described = data.describe_files(arrays, networks)
+    widths = tuple(described[0]["widths"])
+    sizes = Sizes(n, networks, n_large, n_paper, n_singular, p_accuracy, memory, side, narrow, widths)
+    result = start(sizes, out, described, representations is not None)
+    todo = [one for one in measurements(sizes) if one.group in (only or GROUPS)]
+    missing = [one for one in todo if address_of(one, result) not in result["measurements"]]
+    if representations is None and any(one.group != ACCURACY for one in missing):
+        write_representations(arrays, networks, n, most, widths)
     for number, one in enumerate(todo, start=1):
         print(f"[{number}/{len(todo)}] {one.group}: {one.name}: ", end="", flush=True)
-        address = address_of(one, result["machine"], result["networks"])
+        address = address_of(one, result)
         if address in result["measurements"]:
             print("measured already", flush=True)
             continue
@@ -69,23 +75,27 @@ def main(
             path.unlink()
 
 
-def write_representations(arrays, networks, n, n_first, widths):
+def write_representations(arrays, networks, n, most, widths):
     """Write all networks, the first with more examples if need be; say how much that is."""
     started = time.perf_counter()
-    size = data.write_networks(arrays, 1, max(n, n_first), widths)
+    size = data.write_networks(arrays, 1, most, widths)
     size += data.write_networks(arrays, networks, n, widths)
     if size:
         print(f"wrote {size / 1e9:.3g} GB of representations in {time.perf_counter() - started:.0f} s", flush=True)
 
 
-def start(sizes, out, arrays, given):
+def start(sizes, out, described, given):
     """Return a result with what an earlier run on this machine, of these sizes and this code, has measured."""
-    machine = described_machine()
-    described = data.describe_networks(arrays, sizes.networks) if data.network_of(arrays, 0).exists() else []
-    result = {"machine": machine, "sizes": sizes.described(), "given": given, "networks": described, "measurements": {}}
+    result = {
+        "machine": described_machine(),
+        "sizes": sizes.described(),
+        "given": given,
+        "networks": described,
+        "measurements": {},
+    }
     if out.exists():
         found = json.loads(out.read_text(encoding="utf-8"))["measurements"]
-        wanted = {address_of(one, machine, described) for one in measurements(sizes)}
+        wanted = {address_of(one, result) for one in measurements(sizes)}
         kept = {address: one for address, one in found.items() if address in wanted and one["error"] is None}
         if len(kept) < len(found):
             print(f"{len(found) - len(kept)} of {len(found)} measurements are not of this run and are left out")
@@ -93,17 +103,18 @@ def start(sizes, out, arrays, given):
     return result
 
 
-def address_of(measurement, machine, networks):
+def address_of(measurement, result):
     """Name a measurement after all that it depends on: jobs, arrays, machine, and the code of engine and benchmark."""
     made_of = {
         "jobs": list(measurement.jobs),
-        "arrays": [] if measurement.group == ACCURACY else networks,
-        "machine": machine,
+        "arrays": [] if measurement.group == ACCURACY else result["networks"],
+        "machine": result["machine"],
         "code": _code(),
     }
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:12]
 
 
+@cache
 def _code():
     own = [Path(__file__).with_name(name) for name in CODE]
     digest = hashlib.sha256()

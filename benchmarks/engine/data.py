@@ -77,15 +77,22 @@ def open_networks(folder, numbers, n):
     return found
 
 
-def describe_networks(folder, count):
+def described_networks(count, n, most, widths):
+    """Return what the networks are that `write_networks` makes, the first with the most examples."""
+    return [{"n": n if number else most, "widths": list(widths)} for number in range(count)]
+
+
+def describe_files(folder, count):
     """Return what the files of each network hold, without where they lie."""
     found = []
     for number in range(count):
         layers = open_networks(folder, [number], None)
+        if not layers:
+            raise FileNotFoundError(f"there is no {network_of('', number)}/layer0.npy in the folder of representations")
         digest = hashlib.sha256()
         for x in layers:
             digest.update(f"{x.shape} {x.dtype}".encode())
-            for row in {0, x.shape[0] // 2, x.shape[0] - 1}:
+            for row in (0, x.shape[0] // 2, x.shape[0] - 1):
                 digest.update(np.ascontiguousarray(x[row]).tobytes())
         widths = [int(np.prod(x.shape[1:])) for x in layers]
         found.append({"n": min(len(x) for x in layers), "widths": widths, "sample_sha256": digest.hexdigest()})
