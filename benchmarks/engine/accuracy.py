@@ -78,7 +78,9 @@ def _cka(x, y, memory, block):
 
 def reference(x, y, *, memory, block):
     """By the definition in float64, <K, L> / (||K|| ||L||) of centred columns, all sums exactly rounded per tile."""
-    means = [sum(z[rows].sum(axis=0, dtype=np.float64) for rows in _slices(_count(z), _ROWS)) / _count(z) for z in (x, y)]
+    means = [
+        sum(z[rows].sum(axis=0, dtype=np.float64) for rows in _slices(_count(z), _ROWS)) / _count(z) for z in (x, y)
+    ]
     parts = {"xy": [], "xx": [], "yy": []}
     for first in _slices(_count(x), SIDE):
         left = [z[first].astype(np.float64) - mean for z, mean in zip((x, y), means, strict=True)]
@@ -86,9 +88,7 @@ def reference(x, y, *, memory, block):
             if second.start < first.start:
                 continue
             weight = 1 if first == second else 2
-            k, m = (
-                a @ (z[second].astype(np.float64) - mean).T for a, z, mean in zip(left, (x, y), means, strict=True)
-            )
+            k, m = (a @ (z[second].astype(np.float64) - mean).T for a, z, mean in zip(left, (x, y), means, strict=True))
             for name, a, b in (("xy", k, m), ("xx", k, k), ("yy", m, m)):
                 parts[name].append(weight * float(np.vdot(a, b)))
     return _ratio(*(math.fsum(parts[name]) for name in ("xy", "xx", "yy")))

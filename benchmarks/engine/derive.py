@@ -140,7 +140,9 @@ def singular(done, sizes):
     times_pairs = (layers * networks) * (layers * networks + 1) / (layers * (layers + 1))
     found = {}
     for index in plan.SINGULAR:
-        points = sorted((int(name.split(", ")[1]), runs[0]) for name, runs in done.items() if name.startswith(f"{index}, "))
+        points = sorted(
+            (int(name.split(", ")[1]), runs[0]) for name, runs in done.items() if name.startswith(f"{index}, ")
+        )
         if not points:
             continue
         ns = [n for n, _ in points]
@@ -157,10 +159,17 @@ def singular(done, sizes):
             "peak_mib": [run["peak_mib"] for _, run in points],
             "all_networks": total,
             "fit": fitted,
-            "most_examples": fitted and math.floor((limit / fitted["factor"]) ** (1 / fitted["exponent"])),
+            "most_examples": _reached(fitted, limit),
             "saturated": [sum(p >= n - 1 for p in sizes["widths"]) for n in ns],
         }
     return found
+
+
+def _reached(fitted, seconds):
+    """Return where a power law reaches so many seconds; None where it is too flat to be one of a decomposition."""
+    if fitted is None or fitted["exponent"] < 1:
+        return None
+    return math.floor((seconds / fitted["factor"]) ** (1 / fitted["exponent"]))
 
 
 def fit(x, y):
@@ -185,7 +194,10 @@ def growth(done):
     for name, runs in done.items():
         index, what, size = name.split(" ")
         found.setdefault(index, {}).setdefault(what, []).append((int(size), runs[0]))
-    return {index: {what: _curve(sorted(p, key=lambda one: one[0])) for what, p in of.items()} for index, of in found.items()}
+    return {
+        index: {what: _curve(sorted(p, key=lambda one: one[0])) for what, p in of.items()}
+        for index, of in found.items()
+    }
 
 
 def _curve(points):

@@ -179,7 +179,9 @@ def _accuracy(sizes):
         for kind in ("centred", "offset"):
             found += [
                 Measurement(
-                    f"{kind}, {way}, block {block}", ACCURACY, (_job("value", way=way, kind=kind, block=block, **shared),)
+                    f"{kind}, {way}, block {block}",
+                    ACCURACY,
+                    (_job("value", way=way, kind=kind, block=block, **shared),),
                 )
                 for block in sorted({max(1, n // 40), max(1, n // 11), max(1, n // 6)})
             ]

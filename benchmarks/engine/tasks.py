@@ -70,7 +70,7 @@ _BASED = ("cca", "svcca", "pwcca", "linear_regression", "procrustes")
 def pair(folder, places, n):
     """Compare two layers the way that pair by pair code does: read, centre, ||Y'X||², the squares summed in float64.
 
-    The norms are not computed here: they are cached, and that of each representation is its pair with itself, read once.
+    The norms are not computed here: they are cached, and that of each representation is its pair with itself.
     """
     xs = [data.open_networks(folder, [network], n)[layer] for network, layer in places]
     start = time.perf_counter()
