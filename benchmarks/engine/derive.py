@@ -24,7 +24,7 @@ def derive(result):
         "headline": headline(done[plan.HEADLINE], sizes),
         "parts": parts(done[plan.PARTS], sizes),
         "singular": singular(done[plan.SINGULAR_VALUES], sizes),
-        "growth": growth(done[plan.GROWTH]),
+        "growth": growth(done[plan.GROWTH], done[plan.HEADLINE], sizes),
         "accuracy": accuracy(done[plan.ACCURACY]),
     }
     linear = found["headline"].get(plan.LINEAR)
@@ -99,6 +99,7 @@ def parts(done, sizes):
             "phases": {**phases, "bases": sum(phases["bases"])},
             "all_networks": extrapolated(phases, name, widths, networks, n, n),
             "at_paper": extrapolated(phases, name, widths, networks, n, sizes["n_paper"]),
+            "bases_gib_at_paper": max(operations.qr_bytes(sizes["n_paper"], p) for p in widths) / 2**30,
         }
     return found
 
@@ -137,7 +138,8 @@ def singular(done, sizes):
     For all networks the bases count as often as there are networks, and the pairs as often as there are pairs.
     """
     networks, layers = sizes["networks"], len(sizes["widths"])
-    times_pairs = (layers * networks) * (layers * networks + 1) / (layers * (layers + 1))
+    times = {"pwcca": networks**2, "svcca_r2": networks}  # ordered pairs; a pass over tiles of all bases
+    unordered = (layers * networks) * (layers * networks + 1) / (layers * (layers + 1))
     found = {}
     for index in plan.SINGULAR:
         points = sorted(
@@ -148,9 +150,9 @@ def singular(done, sizes):
         ns = [n for n, _ in points]
         bases = [sum(run["phases"]["bases"]) for _, run in points]
         rest = [run["phases"]["pass"] for _, run in points]
-        total = [networks * b + times_pairs * r for b, r in zip(bases, rest, strict=True)]
+        total = [networks * b + times.get(index, unordered) * r for b, r in zip(bases, rest, strict=True)]
         fitted = fit(ns[-3:], total[-3:])
-        limit = ASKED["singular_hours"] * HOUR
+        most = _reached(fitted, ASKED["singular_hours"] * HOUR)
         found[index] = {
             "n": ns,
             "seconds": [run["seconds"] for _, run in points],
@@ -159,7 +161,8 @@ def singular(done, sizes):
             "peak_mib": [run["peak_mib"] for _, run in points],
             "all_networks": total,
             "fit": fitted,
-            "most_examples": _reached(fitted, limit),
+            "most_examples": most,
+            "gib_at_most": most and max(operations.svd_bytes(most, p) for p in sizes["widths"]) / 2**30,
             "saturated": [sum(p >= n - 1 for p in sizes["widths"]) for n in ns],
         }
     return found
@@ -188,14 +191,17 @@ def fit(x, y):
     return {"exponent": exponent, "factor": float(np.exp(v.mean() - exponent * u.mean())), "error": error}
 
 
-def growth(done):
+def growth(done, whole, sizes):
     """Return time and memory of a call beyond the imports, against each of the three sizes, with exponents."""
     found = {}
     for name, runs in done.items():
         index, what, size = name.split(" ")
         found.setdefault(index, {}).setdefault(what, []).append((int(size), runs[0]))
+    for index, runs in whole.items():
+        if "representations" in found.get(index, {}):
+            found[index]["representations"].append((sizes["networks"] * len(sizes["widths"]), runs[1]))
     return {
-        index: {what: _curve(sorted(p, key=lambda one: one[0])) for what, p in of.items()}
+        index: {what: _curve(sorted(points, key=lambda one: one[0])) for what, points in of.items()}
         for index, of in found.items()
     }
 

@@ -43,3 +43,13 @@ def qr(n, p):
     if p >= n - 1:
         return reflections
     return reflections + basis_width(n, p) * (4 * n * p - 2 * p**2)
+
+
+def qr_bytes(n, p, itemsize=4):
+    """Return the memory that such a basis takes, as the engine reckons before it begins: matrix, triangle, basis."""
+    return 1.1 * itemsize * (n * (p + 1) + min(n, p) ** 2 + n * basis_width(n, p))
+
+
+def svd_bytes(n, p):
+    """Return the memory that a singular value decomposition takes, as the engine reckons before it begins."""
+    return 8 * (3 * n * p + 6 * min(n, p) ** 2)

@@ -141,11 +141,16 @@ def _singular(sizes):
 
 
 def _growth(sizes):
-    """With the number of representations, of examples and of features, the other two held."""
-    counts = sorted({max(1, round(sizes.networks * part)) for part in (0.1, 0.2, 0.4, 0.6)})
+    """With the number of representations, of examples and of features, the other two held.
+
+    The largest number of representations is the headline's.
+    """
+    counts = sorted({max(1, sizes.networks * tenths // 10) for tenths in (1, 2, 4, 6)} - {sizes.networks})
     examples = sorted({max(16, sizes.n // part) for part in (8, 4, 2, 1)})
     found = [
-        Measurement(f"{index} representations {count}", GROWTH, (_table(sizes, count, sizes.n, [index]),))
+        Measurement(
+            f"{index} representations {count * len(sizes.widths)}", GROWTH, (_table(sizes, count, sizes.n, [index]),)
+        )
         for index in (LINEAR, RBF)
         for count in counts
     ]
@@ -154,7 +159,6 @@ def _growth(sizes):
         for index in (LINEAR, RBF)
         for n in examples
     ]
-    # One layer of each width of two networks: the same number of representations, wider and wider.
     wanted = {p: layer for layer, p in enumerate(sizes.widths)}
     found += [
         Measurement(f"{index} features {p}", GROWTH, (_table(sizes, 1, sizes.n, [index], [layer] * _ALIKE),))

@@ -51,7 +51,10 @@ def table(folder, networks, n, indexes, memory, layers=None):
 
 
 def split(times, count, indexes):
-    """Return the seconds of medians, each basis, and what follows, from the times at the start and at each report."""
+    """Return the seconds of medians, each basis, and what follows, from the times at the start and at each report.
+
+    The first of them holds the checks of all arrays too, which read each once.
+    """
     phases, at = {"medians": 0.0, "bases": []}, 0
     if any("rbf" in name for name in indexes):
         phases["medians"] = times[count] - times[0]

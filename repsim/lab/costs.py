@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import repsim
 from repsim.lab import rounding
-from repsim.lab.libraries import table
+from repsim.lab.libraries import LEAST_TIMED, table
 from repsim.lab.paths import results_root
 
 if TYPE_CHECKING:
@@ -55,10 +55,11 @@ def sizes(result: Result | None) -> str:
     found = result["sizes"]
     kind = "given activations" if result["given"] else "rectified random mixtures"
     widths = ", ".join(f"{p:,}" for p in found["widths"])
+    few = " **So few examples tell nothing about times.**" if found["n"] < LEAST_TIMED else ""
     return (
         f"{found['networks']} networks with {len(found['widths'])} layers each, of {widths} features: {kind} in "
         f"float32, in files, {found['n']:,} examples. The engine may take {found['memory']:,} MiB. The matrix products "
-        f"that it is measured against are of square float32 matrices of side {found['side']:,}."
+        f"that it is measured against are of square float32 matrices of side {found['side']:,}.{few}"
     )
 
 
@@ -82,8 +83,8 @@ def headline(result: Result | None) -> str:
         ]
         for index, one in found.items()
     ]
-    heads = ["index", "all pairs", "matrix products", "ratio", "asked", "products: 10⁹ operations a second"]
-    heads += ["drift of the products", "peak memory, MiB", "asked"]
+    heads = ["index", "all pairs", "matrix products", "ratio", "asked ratio", "products: 10⁹ operations a second"]
+    heads += ["drift of the products", "peak memory, MiB", "asked memory"]
     return table(heads, rows)
 
 
@@ -118,7 +119,7 @@ def parts(result: Result | None) -> str:
             whole = [time(one[of]["total"]) for of in ("all_networks", "at_paper")]
             rows.append([words, time(one["seconds"]), *cells, f"{one['ratio']:.1f}", f"{one['peak_mib']:,.0f}", *whole])
     n, networks = f"{asked['n_large']:,}", asked["networks"]
-    heads = ["indexes", f"one network, {n} examples", "medians", "bases", "pass", "times the linear pass's products"]
+    heads = ["indexes", f"one network, {n} examples", "medians", "bases", "pass", "ratio to the products of linear CKA"]
     heads += ["peak memory, MiB", f"{networks} networks, {n} examples (extrapolated)"]
     heads += [f"{networks} networks, {asked['n_paper']:,} examples (extrapolated)"]
     text = table(heads, rows)
@@ -126,7 +127,8 @@ def parts(result: Result | None) -> str:
         minutes, limit = found["all"]["all_networks"]["total"] / 60, result["derived"]["asked"]["parts_minutes"]
         text += (
             f"\n\nAll of them for {networks} networks at {n} examples: {minutes:.0f} minutes (extrapolated), where "
-            f"{limit} were asked: {rounding.met(minutes <= limit)}."
+            f"{limit} were asked: {rounding.met(minutes <= limit)}. At {asked['n_paper']:,} the widest layer's basis "
+            f"needs {found['all']['bases_gib_at_paper']:.1f} GiB of memory."
         )
     return text
 
@@ -142,18 +144,18 @@ def singular(result: Result | None) -> str:
     for index, one in found.items():
         seconds = dict(zip(one["n"], one["seconds"], strict=True))
         cells = [time(seconds[n]) if n in seconds else "–" for n in ns]
-        most = f"{one['most_examples']:,}" if one["most_examples"] else "–"
+        most = f"{one['most_examples']:,} ({one['gib_at_most']:.1f} GiB)" if one["most_examples"] else "–"
         rows.append([_title(index), *cells, _exponent(one["fit"]), f"{one['peak_mib'][-1]:,.0f}", most])
     marks = next(iter(found.values()))
     saturated = dict(zip(marks["n"], marks["saturated"], strict=True))
     heads = ["index", *(f"{n:,} examples ({saturated.get(n, 0)} saturated)" for n in ns), "exponent"]
-    heads += ["peak memory, MiB", f"examples in {hours} h (extrapolated)"]
+    heads += ["peak memory, MiB", f"examples in {hours} h, and the memory that takes (extrapolated)"]
     layers = len(result["sizes"]["widths"])
     return table(heads, rows) + (
         f"\n\nOne network's {layers} layers. *Saturated* is how many of them have as many features as the examples "
         "allow dimensions, where these indexes say nothing. The last column is for "
-        f"{result['sizes']['networks']} networks, each basis and each pair as often as it occurs, along the power law through the "
-        "largest three sizes."
+        f"{result['sizes']['networks']} networks, each basis and each pair as often as it occurs, along the power "
+        "law through the largest three sizes."
     )
 
 
