@@ -24,6 +24,7 @@ WAYS = {
     "textbook_exact_means": "– the means summed in float64",
     "textbook_summed_in_pairs": "– the squares summed in pairs, in float32",
     "textbook_summed_in_float64": "– the squares summed in float64",
+    "textbook_exact_means_summed_in_pairs": "– means in float64, and squares in pairs, in float32",
     "textbook_exact_means_summed_in_float64": "– means and squares; only the products are float32",
     "textbook_in_float64": "– products and sums in float64; the centred features are float32",
 }
