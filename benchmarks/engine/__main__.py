@@ -64,14 +64,14 @@ def main(
         if address in result["measurements"]:
             print("measured already", flush=True)
             continue
-        runs, error = run(one, arrays, timeout)
+        runs, error = run(one, folder if one.group == ACCURACY else arrays, timeout)
         print(error or ", ".join(f"{found['seconds']:.4g} s" for found in runs), flush=True)
         entry = {"name": one.name, "group": one.group, "jobs": list(one.jobs), "runs": runs, "error": error}
         result["measurements"][address] = {**entry, "date": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"}
         write(out, result)
     write(out, result)
-    if not keep and representations is None:
-        for path in arrays.rglob("*.npy"):
+    if not keep:
+        for path in [*(folder / "representations").rglob("*.npy"), *(folder / "accuracy").rglob("*.npy")]:
             path.unlink()
 
 
@@ -123,11 +123,11 @@ def _code():
     return digest.hexdigest()
 
 
-def run(measurement, arrays, timeout):
+def run(measurement, folder, timeout):
     """Run the jobs in processes of their own; return what they gave, and why they did not all come to their end."""
     runs = []
     for job in measurement.jobs:
-        text = json.dumps({**job, "folder": str(arrays.resolve())})
+        text = json.dumps({**job, "folder": str(folder.resolve())})
         command = [sys.executable, "-m", "benchmarks.engine.child"]
         try:
             done = subprocess.run(

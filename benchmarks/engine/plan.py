@@ -75,9 +75,9 @@ def measurements(sizes):
     return [
         *_accuracy(sizes),
         *_pairs(sizes),
-        *_growth(sizes),
         *_headline(sizes),
         *_parts(sizes),
+        *_growth(sizes),
         *_singular(sizes),
     ]
 

@@ -127,7 +127,9 @@ def test_real_representations_are_taken_as_they_are(tmp_path, monkeypatch):
         folder.mkdir(parents=True)
         np.save(folder / "layer0.npy", rng.standard_normal((60, 2, 2, 3)).astype(np.float32))
         np.save(folder / "layer1.npy", rng.standard_normal((60, 7)).astype(np.float32))
-    found = measure(tmp_path, representations=tmp_path / "real", only=["headline", "pairs"])
+    before = sorted((tmp_path / "real").rglob("*"))
+    found = measure(tmp_path, representations=tmp_path / "real", only=["headline", "pairs", "accuracy"], keep=False)
+    assert sorted((tmp_path / "real").rglob("*")) == before
     assert found["sizes"]["widths"] == [12, 7]
     assert set(found["derived"]["headline"]) == {plan.LINEAR, plan.RBF}
     assert found["derived"]["pairs"]["pairs"] == 6

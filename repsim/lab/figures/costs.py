@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import seaborn as sns
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from repsim.lab.figures.style import Drawing, panels, style, title
 
@@ -35,7 +36,7 @@ def growth(curves: Mapping[str, Mapping[str, Any]]) -> Drawing:
                         fit = curve[f"{quantity}_fit"]
                         if fit:
                             said.append(f"{title(index)}: {unit} with {what} to the power {fit['exponent']:.2f}")
-                axis.set(xscale="log", yscale="log", xlabel=AXES[what], ylabel=unit)
+                _scale(axis, [x for of in curves.values() for x in of.get(what, {"x": []})["x"]], AXES[what], unit)
         handles, labels = axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=2)
     return Drawing(
@@ -43,6 +44,17 @@ def growth(curves: Mapping[str, Mapping[str, Any]]) -> Drawing:
         "Logarithmic plots of the time and the memory of a call against the number of representations, of examples and "
         f"of features. {'; '.join(said) or 'No power law was fitted'}.",
     )
+
+
+def _scale(axis: Any, x: list[int], label: str, unit: str) -> None:
+    """Make both axes logarithmic, with the ends of the measured range below and 1, 2, 5 of each power beside."""
+    axis.set(xscale="log", yscale="log", xlabel=label, ylabel=unit)
+    ends = sorted({min(x), max(x)})
+    axis.set_xticks(ends, [f"{end:,}" for end in ends])
+    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=8))
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.4g}"))
+    for one in (axis.xaxis, axis.yaxis):
+        one.set_minor_formatter(NullFormatter())
 
 
 def _curve(axis: Any, curve: Mapping[str, Any], quantity: str, colour: Any, marker: str, label: str) -> None:
