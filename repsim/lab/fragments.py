@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 import repsim
-from repsim.lab import libraries
+from repsim.lab import costs, libraries
 from repsim.lab.claim_tables import claims_page, first_table
 from repsim.lab.claims import summary
 from repsim.lab.commits import commit, commit_in_words
@@ -59,6 +59,7 @@ def makers(profile: str, part: Path, root: Path, stamps: Mapping[str, Stamp]) ->
         "bibtex-paper": lambda: f"```bibtex\n{CODE_OF_PAPER}\n```",
         "bibtex-reproduction": lambda: bibtex(root),
         **{name: partial(make, libraries.measured()) for name, make in libraries.PARTS.items()},
+        **{name: partial(make, costs.measured()) for name, make in costs.PARTS.items()},
     }
 
 

@@ -26,6 +26,17 @@ def svg(drawing: Drawing) -> str:
     return buffer.getvalue()
 
 
+def figure_html(drawing: Drawing, name: str, caption: str = "") -> str:
+    """Return a drawing as a figure of a page, in one line, with its description as alternative text."""
+    image, alt = svg(drawing), html.escape(drawing.alt, quote=True)
+    # Letters are paths: the browser may enlarge the image on a wide screen and shrink it on a narrow one.
+    size = f"display:block;margin:0 auto;width:100%;max-width:{150 * drawing.figure.get_figwidth():.0f}px;height:auto"
+    below = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
+    source = "data:image/svg+xml," + quote(image, safe=_PLAIN).replace("\n", "%0A")
+    picture = f'<img src="{source}" alt="{alt}" style="{size}">'
+    return f'<figure id="{html.escape(name)}" style="margin:0">{picture}{below}</figure>'
+
+
 def show(drawing: Drawing, *, name: str, caption: str = "", data: Mapping[str, Sequence[float]] | None = None) -> None:
     """Display a drawing as an image with its description as alternative text.
 
@@ -40,13 +51,7 @@ def show(drawing: Drawing, *, name: str, caption: str = "", data: Mapping[str, S
     data
         Columns that the figure was drawn from, for a download, where no artefact of the results holds them.
     """
-    image, alt = svg(drawing), html.escape(drawing.alt, quote=True)
-    # Letters are paths: the browser may enlarge the image on a wide screen and shrink it on a narrow one.
-    size = f"display:block;margin:0 auto;width:100%;max-width:{150 * drawing.figure.get_figwidth():.0f}px;height:auto"
-    below = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
-    source = "data:image/svg+xml," + quote(image, safe=_PLAIN).replace("\n", "%0A")
-    picture = f'<img src="{source}" alt="{alt}" style="{size}">'
-    text = f'<figure id="{html.escape(name)}" style="margin:0">{picture}{below}</figure>'
+    text = figure_html(drawing, name, caption)
     columns = None if data is None else {key: [float(value) for value in values] for key, values in data.items()}
     about = {} if columns is None else {STAMP: {"data": columns}}
     display({"text/html": text, "text/plain": drawing.alt}, raw=True, metadata=about)

@@ -1,0 +1,156 @@
+"""Measure what the engine costs and write it down: python -m benchmarks.engine."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks.engine import data, derive
+from benchmarks.engine.memory import described_machine
+from benchmarks.engine.plan import ACCURACY, GROUPS, Sizes, measurements
+from benchmarks.peers.environments import REPOSITORY, clean
+
+CODE = ("accuracy.py", "child.py", "data.py", "memory.py", "tasks.py")
+
+
+def main(
+    n: Annotated[int, typer.Option(help="Examples of the comparison of all pairs.")] = 10_000,
+    networks: Annotated[int, typer.Option(help="Networks that are compared.")] = 10,
+    n_large: Annotated[int, typer.Option(help="Examples of one network, for regression and CCA too.")] = 20_000,
+    n_paper: Annotated[int, typer.Option(help="Examples that the parts are extrapolated to.")] = 50_000,
+    n_singular: Annotated[int, typer.Option(help="Most examples for singular values.")] = 4_000,
+    p_accuracy: Annotated[int, typer.Option(help="Features where float32 is compared with float64.")] = 16_384,
+    memory: Annotated[int, typer.Option(help="MiB that the engine may take.")] = 3_500,
+    side: Annotated[int, typer.Option(help="Of the square matrices that are multiplied for comparison.")] = 2_048,
+    channels: Annotated[str, typer.Option(help="Channels in place of Tiny-10's, as in 4,4,8.")] = "",
+    representations: Annotated[
+        Path | None, typer.Option(help="Use these, network0/layer0.npy and so on, instead of random ones.")
+    ] = None,
+    only: Annotated[list[str] | None, typer.Option(help=f"Measure these groups: {', '.join(GROUPS)}.")] = None,
+    timeout: Annotated[int, typer.Option(help="Minutes for one job.")] = 180,
+    keep: Annotated[bool, typer.Option(help="Keep the representations that were written.")] = True,
+    folder: Annotated[Path, typer.Option(help="Where representations are written.")] = REPOSITORY / "build" / "engine",
+    out: Annotated[Path, typer.Option(help="The result.")] = REPOSITORY / "results" / "benchmarks" / "engine.json",
+) -> None:
+    """Measure time and memory beside matrix products; what is measured already, on this machine, is not done again."""
+    unknown = sorted(set(only or []) - set(GROUPS))
+    if unknown:
+        raise typer.BadParameter(f"no such group: {', '.join(unknown)}; there are {', '.join(GROUPS)}")
+    narrow = tuple(int(count) for count in channels.split(",")) if channels else ()
+    most = max(n, n_large, n_singular)
+    arrays = representations or folder / "representations"
+    if representations is None:
+        described = data.described_networks(networks, n, most, data.layer_widths(narrow))
+    else:
+        described = data.describe_files(arrays, networks)
+    widths = tuple(described[0]["widths"])
+    sizes = Sizes(n, networks, n_large, n_paper, n_singular, p_accuracy, memory, side, narrow, widths)
+    result = start(sizes, out, described, representations is not None)
+    todo = [one for one in measurements(sizes) if one.group in (only or GROUPS)]
+    missing = [one for one in todo if address_of(one, result) not in result["measurements"]]
+    if representations is None and any(one.group != ACCURACY for one in missing):
+        write_representations(arrays, networks, n, most, widths)
+    for number, one in enumerate(todo, start=1):
+        print(f"[{number}/{len(todo)}] {one.group}: {one.name}: ", end="", flush=True)
+        address = address_of(one, result)
+        if address in result["measurements"]:
+            print("measured already", flush=True)
+            continue
+        runs, error = run(one, folder if one.group == ACCURACY else arrays, timeout)
+        print(error or ", ".join(f"{found['seconds']:.4g} s" for found in runs), flush=True)
+        entry = {"name": one.name, "group": one.group, "jobs": list(one.jobs), "runs": runs, "error": error}
+        result["measurements"][address] = {**entry, "date": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"}
+        write(out, result)
+    write(out, result)
+    if not keep:
+        for path in [*(folder / "representations").rglob("*.npy"), *(folder / "accuracy").rglob("*.npy")]:
+            path.unlink()
+
+
+def write_representations(arrays, networks, n, most, widths):
+    """Write all networks, the first with more examples if need be; say how much that is."""
+    started = time.perf_counter()
+    size = data.write_networks(arrays, 1, most, widths)
+    size += data.write_networks(arrays, networks, n, widths)
+    if size:
+        print(f"wrote {size / 1e9:.3g} GB of representations in {time.perf_counter() - started:.0f} s", flush=True)
+
+
+def start(sizes, out, described, given):
+    """Return a result with what an earlier run on this machine, of these sizes and this code, has measured."""
+    result = {
+        "machine": described_machine(),
+        "sizes": sizes.described(),
+        "given": given,
+        "networks": described,
+        "measurements": {},
+    }
+    if out.exists():
+        found = json.loads(out.read_text(encoding="utf-8"))["measurements"]
+        wanted = {address_of(one, result) for one in measurements(sizes)}
+        kept = {address: one for address, one in found.items() if address in wanted and one["error"] is None}
+        if len(kept) < len(found):
+            print(f"{len(found) - len(kept)} of {len(found)} measurements are not of this run and are left out")
+        result["measurements"] = kept
+    return result
+
+
+def address_of(measurement, result):
+    """Name a measurement after all that it depends on: jobs, arrays, machine, and the code of engine and benchmark."""
+    made_of = {
+        "jobs": list(measurement.jobs),
+        "arrays": [] if measurement.group == ACCURACY else result["networks"],
+        "machine": result["machine"],
+        "code": _code(),
+    }
+    return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:12]
+
+
+@cache
+def _code():
+    own = [Path(__file__).with_name(name) for name in CODE]
+    digest = hashlib.sha256()
+    for path in [*own, *sorted((REPOSITORY / "repsim").glob("*.py"))]:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def run(measurement, folder, timeout):
+    """Run the jobs in processes of their own; return what they gave, and why they did not all come to their end."""
+    runs = []
+    for job in measurement.jobs:
+        text = json.dumps({**job, "folder": str(folder.resolve())})
+        command = [sys.executable, "-m", "benchmarks.engine.child"]
+        try:
+            done = subprocess.run(
+                command, input=text, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=60 * timeout
+            )
+        except subprocess.TimeoutExpired:
+            return runs, f"not done within {timeout} minutes"
+        if done.returncode:
+            lines = done.stderr.strip().splitlines() or [f"ended with {done.returncode}"]
+            return runs, clean(lines[-1])
+        runs.append(json.loads(done.stdout.splitlines()[-1]))
+    return runs, None
+
+
+def write(out, result):
+    """Write the result with what is derived from it."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    dates = [one["date"] for one in result["measurements"].values()]
+    whole = {"date": max(dates, default=None), **result, "derived": derive.derive(result)}
+    part = out.with_suffix(".part")
+    part.write_text(json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    os.replace(part, out)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,106 @@
+"""Representations shaped like those of Tiny-10 networks, as files that are written once and read a block at a time."""
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from repsim.lab.families import describe
+
+CLASSES = 10
+COMPARED = -1  # the logits are not compared
+SIGNALS = 32
+_ROWS = 256  # made at once, the same for all widths, so that all layers see the same signals
+
+
+class NoRoomError(Exception):
+    """The disk cannot hold the representations."""
+
+
+def layer_widths(channels=()):
+    """Return the features of each compared layer of one network."""
+    return list(describe("tiny10", channels).features(CLASSES).values())[:COMPARED]
+
+
+def network_of(folder, number):
+    """Return the folder that holds one network's representations."""
+    return Path(folder) / f"network{number}"
+
+
+def write_networks(folder, count, n, widths):
+    """Write `count` networks of n examples each, unless they are there; return bytes written."""
+    wanted = [
+        (network_of(folder, number) / f"layer{layer}.npy", p, 1000 * number + layer)
+        for number in range(count)
+        for layer, p in enumerate(widths)
+    ]
+    missing = [(path, p, seed) for path, p, seed in wanted if not _has(path, n, p)]
+    size = sum(4 * n * p for _, p, _ in missing)
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        raise NoRoomError(f"{size:,} bytes of representations are to be written, and {free:,} are free")
+    for path, p, seed in missing:
+        write_layer(path, n, p, seed)
+    return size
+
+
+def write_layer(path, n, p, seed):
+    """Write rectified mixtures of signals, which all layers share, and noise of their own, in float32."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    with part.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (n, p)})
+        for block in rectified(n, p, seed):
+            file.write(block.tobytes())
+    os.replace(part, path)
+
+
+def rectified(n, p, seed):
+    """Yield blocks of rows; the first rows of more examples are the same as all rows of fewer."""
+    weights = np.random.default_rng([2, seed]).standard_normal((SIGNALS, p), dtype=np.float32) / np.sqrt(SIGNALS)
+    for start in range(0, n, _ROWS):
+        signal = np.random.default_rng([1, start]).standard_normal((_ROWS, SIGNALS), dtype=np.float32)
+        block = np.random.default_rng([3, seed, start]).standard_normal((_ROWS, p), dtype=np.float32)
+        block += signal @ weights.astype(np.float32)
+        yield np.maximum(block, 0)[: n - start]
+
+
+def open_networks(folder, numbers, n):
+    """Return the first n examples of all layers of these networks, in files."""
+    found = []
+    for number in numbers:
+        layers = sorted(network_of(folder, number).glob("*.npy"), key=lambda path: (len(path.stem), path.stem))
+        found += [np.load(path, mmap_mode="r", allow_pickle=False)[:n] for path in layers]
+    return found
+
+
+def described_networks(count, n, most, widths):
+    """Return what the networks are that `write_networks` makes, the first with the most examples."""
+    return [{"n": n if number else most, "widths": list(widths)} for number in range(count)]
+
+
+def describe_files(folder, count):
+    """Return what the files of each network hold, without where they lie."""
+    found = []
+    for number in range(count):
+        layers = open_networks(folder, [number], None)
+        if not layers:
+            raise FileNotFoundError(f"there is no {network_of('', number)}/layer0.npy in the folder of representations")
+        digest = hashlib.sha256()
+        for x in layers:
+            digest.update(f"{x.shape} {x.dtype}".encode())
+            for row in (0, x.shape[0] // 2, x.shape[0] - 1):
+                digest.update(np.ascontiguousarray(x[row]).tobytes())
+        widths = [int(np.prod(x.shape[1:])) for x in layers]
+        found.append({"n": min(len(x) for x in layers), "widths": widths, "sample_sha256": digest.hexdigest()})
+    return found
+
+
+def _has(path, n, p):
+    if not path.exists():
+        return False
+    held = np.load(path, mmap_mode="r", allow_pickle=False)
+    return held.shape[0] >= n and held.shape[1:] == (p,)

@@ -1,0 +1,238 @@
+"""The page on what the engine costs: tables and sentences from ``benchmarks/engine.json``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import repsim
+from repsim.lab import rounding
+from repsim.lab.libraries import LEAST_TIMED, table
+from repsim.lab.paths import results_root
+
+if TYPE_CHECKING:
+    from repsim.lab.figures.style import Drawing
+
+Result = Mapping[str, Any]
+
+NOT_MEASURED = rounding.NOT_MEASURED
+SETS = {
+    "all": "linear and RBF CKA, HSIC, regression and CCA R² in one call",
+    "linear": "linear CKA",
+    "rbf": "RBF CKA",
+    "bases": "regression and CCA R²",
+}
+AXES = {"representations": "representations", "examples": "examples", "features": "features"}
+
+
+def measured() -> Result | None:
+    """Return what the benchmark of the engine wrote, if there is such a file."""
+    path = results_root() / "benchmarks" / "engine.json"
+    if not path.exists():
+        return None
+    found: Result = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def _of(result: Result | None, part: str) -> Any:
+    return None if result is None else result["derived"][part] or None
+
+
+def time(seconds: float) -> str:
+    """Write seconds in the unit that suits them."""
+    if seconds >= 5400:
+        return f"{seconds / 3600:,.1f} h"
+    if seconds >= 120:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.2g} s"
+
+
+def sizes(result: Result | None) -> str:
+    """Say what was compared."""
+    if result is None:
+        return NOT_MEASURED
+    found = result["sizes"]
+    kind = "given activations" if result["given"] else "rectified random mixtures"
+    widths = ", ".join(f"{p:,}" for p in found["widths"])
+    few = " **So few examples tell nothing about times.**" if found["n"] < LEAST_TIMED else ""
+    return (
+        f"{found['networks']} networks with {len(found['widths'])} layers each, of {widths} features: {kind} in "
+        f"float32, in files, {found['n']:,} examples. The engine may take {found['memory']:,} MiB. The matrix products "
+        f"that it is measured against are of square float32 matrices of side {found['side']:,}.{few}"
+    )
+
+
+def headline(result: Result | None) -> str:
+    """Return the times of all pairs beside matrix products of the same operation count, and the memory."""
+    found = _of(result, "headline")
+    if result is None or found is None:
+        return NOT_MEASURED
+    most = result["derived"]["asked"]["mib"]
+    rows = [
+        [
+            _title(index),
+            time(one["seconds"]),
+            time(one["products_seconds"]),
+            f"**{one['ratio']:.2f}**",
+            f"{one['asked']:g} ({rounding.met(one['ratio'] <= one['asked'])})",
+            f"{one['products_per_second'] / 1e9:,.0f}",
+            f"{one['drift'] - 1:+.0%}",
+            f"{one['peak_mib']:,.0f}",
+            f"{most:,} ({rounding.met(one['peak_mib'] < most)})",
+        ]
+        for index, one in found.items()
+    ]
+    heads = ["index", "all pairs", "matrix products", "ratio", "asked ratio", "products: 10⁹ operations a second"]
+    heads += ["drift of the products", "peak memory, MiB", "asked memory"]
+    return table(heads, rows)
+
+
+def pair_by_pair(result: Result | None) -> str:
+    """Say what all pairs would take one by one."""
+    found = _of(result, "pairs")
+    if found is None:
+        return NOT_MEASURED
+    sentence = (
+        f"One pair of each combination of widths was timed, {found['sampled']} in all and the norms besides "
+        f"({time(found['sampled_seconds'])}); counted as often as each occurs, the {found['pairs']:,} pairs come to "
+        f"**{time(found['seconds'])}** (extrapolated)"
+    )
+    if found["times"] is None:
+        return f"{sentence}."
+    asked = f"asked: {found['asked']:g} times, {rounding.met(found['times'] >= found['asked'])}"
+    return f"{sentence}, **{found['times']:.0f} times** as long as all of them at once ({asked})."
+
+
+def parts(result: Result | None) -> str:
+    """Return the tables of one network at more examples, and what they come to."""
+    found = _of(result, "parts")
+    if result is None or found is None:
+        return NOT_MEASURED
+    asked = result["sizes"]
+    rows = []
+    for name, words in SETS.items():
+        if name in found:
+            one = found[name]
+            phases = one["phases"]
+            cells = [time(phases[phase]) if phases[phase] else "–" for phase in ("medians", "bases", "pass")]
+            whole = [time(one[of]["total"]) for of in ("all_networks", "at_paper")]
+            rows.append([words, time(one["seconds"]), *cells, f"{one['ratio']:.1f}", f"{one['peak_mib']:,.0f}", *whole])
+    n, networks = f"{asked['n_large']:,}", asked["networks"]
+    heads = ["indexes", f"one network, {n} examples", "medians", "bases", "pass", "ratio to the products of linear CKA"]
+    heads += ["peak memory, MiB", f"{networks} networks, {n} examples (extrapolated)"]
+    heads += [f"{networks} networks, {asked['n_paper']:,} examples (extrapolated)"]
+    text = table(heads, rows)
+    if "all" in found:
+        minutes, limit = found["all"]["all_networks"]["total"] / 60, result["derived"]["asked"]["parts_minutes"]
+        text += (
+            f"\n\nAll of them for {networks} networks at {n} examples: {minutes:.0f} minutes (extrapolated), where "
+            f"{limit} were asked: {rounding.met(minutes <= limit)}. At {asked['n_paper']:,} the widest layer's basis "
+            f"needs {found['all']['bases_gib_at_paper']:.1f} GiB of memory."
+        )
+    return text
+
+
+def singular(result: Result | None) -> str:
+    """Return time against n of the indexes that need singular values."""
+    found = _of(result, "singular")
+    if result is None or found is None:
+        return NOT_MEASURED
+    ns = sorted({n for one in found.values() for n in one["n"]})
+    hours = result["derived"]["asked"]["singular_hours"]
+    rows = []
+    for index, one in found.items():
+        seconds = dict(zip(one["n"], one["seconds"], strict=True))
+        cells = [time(seconds[n]) if n in seconds else "–" for n in ns]
+        most = f"{one['most_examples']:,} ({one['gib_at_most']:.1f} GiB)" if one["most_examples"] else "–"
+        rows.append([_title(index), *cells, _exponent(one["fit"]), f"{one['peak_mib'][-1]:,.0f}", most])
+    marks = next(iter(found.values()))
+    saturated = dict(zip(marks["n"], marks["saturated"], strict=True))
+    heads = ["index", *(f"{n:,} examples ({saturated.get(n, 0)} saturated)" for n in ns), "exponent"]
+    heads += ["peak memory, MiB", f"examples in {hours} h, and the memory that takes (extrapolated)"]
+    layers = len(result["sizes"]["widths"])
+    return table(heads, rows) + (
+        f"\n\nOne network's {layers} layers. *Saturated* is how many of them have as many features as the examples "
+        "allow dimensions, where these indexes say nothing. The last column is for "
+        f"{result['sizes']['networks']} networks, each basis and each pair as often as it occurs, along the power "
+        "law through the largest three sizes."
+    )
+
+
+def growth(result: Result | None) -> str:
+    """Return the exponents of time and memory."""
+    found = _of(result, "growth")
+    if found is None:
+        return NOT_MEASURED
+    rows = [
+        [
+            _title(index),
+            words,
+            f"{curve['x'][0]:,} to {curve['x'][-1]:,}",
+            _exponent(curve["seconds_fit"]),
+            _exponent(curve["mib_fit"]),
+        ]
+        for index, of in found.items()
+        for what, words in AXES.items()
+        if (curve := of.get(what))
+    ]
+    return table(["index", "with the number of", "from", "time: exponent", "memory: exponent"], rows)
+
+
+def growth_figure(result: Result | None) -> str:
+    """Return the curves that the exponents are fitted to."""
+    found = _of(result, "growth")
+    if found is None:
+        return NOT_MEASURED
+    from repsim.lab.figures import costs as drawings
+
+    return _figure(drawings.growth(found), "growth", "Time and memory of a call; lines are the fitted power laws.")
+
+
+def provenance(result: Result | None) -> str:
+    """Say when, where and with what it was measured."""
+    if result is None or not result["measurements"]:
+        return NOT_MEASURED
+    where = result["machine"]
+    blas = "; ".join(f"{one['library']} {one['version']} on {one['threads']} threads" for one in where["blas"])
+    versions = where["versions"]
+    named = ", ".join(f"{name} {versions[name]}" for name in ("numpy", "scipy", "repsim-revisited") if name in versions)
+    memory = f", {where['memory']:g} GiB of memory" if where["memory"] else ""
+    failed = [one for one in result["measurements"].values() if one["error"]]
+    errors = " ".join(f"*{one['group']}, {one['name']}: {one['error']}.*" for one in failed)
+    return (
+        f"*Measured until {result['date'][:10]} on {where['system']}, {where['processor'] or 'an unknown processor'}, "
+        f"{where['processors']} processor cores{memory}, Python {where['python']}, {named}, {blas}; "
+        f"{len(result['measurements'])} measurements, each in a process of its own.* {errors}"
+    ).strip()
+
+
+PARTS: dict[str, Callable[[Result | None], str]] = {
+    "costs-sizes": sizes,
+    "costs-headline": headline,
+    "costs-pairs": pair_by_pair,
+    "costs-parts": parts,
+    "costs-singular": singular,
+    "costs-growth": growth,
+    "costs-growth-figure": growth_figure,
+    "costs-accuracy": rounding.accuracy,
+    "costs-fault": rounding.fault,
+    "costs-invariance": rounding.invariance,
+    "costs-provenance": provenance,
+}
+
+
+def _title(index: str) -> str:
+    return repsim.get_index(index).title
+
+
+def _exponent(fit: Mapping[str, Any] | None) -> str:
+    if fit is None:
+        return "–"
+    return f"{fit['exponent']:.2f}" + ("" if fit["error"] is None else f" ± {fit['error']:.2f}")
+
+
+def _figure(drawing: Drawing, name: str, caption: str) -> str:
+    from repsim.lab.figures.display import figure_html
+
+    return figure_html(drawing, name, caption)

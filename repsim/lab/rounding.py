@@ -1,0 +1,117 @@
+"""The tables on rounding: how far each way of computing linear CKA is from float64, and which step is at fault."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from repsim.lab.libraries import table
+
+Result = Mapping[str, Any]
+
+NOT_MEASURED = "*Not measured here: `make bench-engine` does that.*"
+WAYS = {
+    "engine": "**the engine**, float32 as it is",
+    "engine_in_float64": "the engine, the same numbers in float64",
+    "tiles": "tiles, float32 throughout",
+    "tiles_exact_means": "– the means summed in float64",
+    "tiles_summed_in_float64": "– the entries of each tile summed in float64",
+    "tiles_added_in_float64": "– the tiles added up in float64",
+    "tiles_all_sums_in_float64": "– all three; only the tiles themselves are float32",
+    "tiles_centred_after": "tiles, float32 throughout, centred by their row sums",
+    "tiles_centred_after_in_float64": "– all sums in float64",
+    "textbook": "textbook formula, float32 throughout",
+    "textbook_exact_means": "– the means summed in float64",
+    "textbook_summed_in_pairs": "– the squares summed in pairs, in float32",
+    "textbook_summed_in_float64": "– the squares summed in float64",
+    "textbook_exact_means_summed_in_pairs": "– means in float64, and squares in pairs, in float32",
+    "textbook_exact_means_summed_in_float64": "– means and squares; only the products are float32",
+    "textbook_in_float64": "– products and sums in float64; the centred features are float32",
+}
+KINDS = {"centred": "centred data", "offset": "means far above the spread"}
+NAIVE = {"tiles": "The value of tiles that are float32 throughout", "textbook": "The textbook formula in float32"}
+STEPS = {
+    "tiles": {
+        "tiles_exact_means": "the means alone in float64",
+        "tiles_summed_in_float64": "the sums over each tile's entries in float64",
+        "tiles_added_in_float64": "the sum over the tiles alone in float64",
+    },
+    "textbook": {
+        "textbook_exact_means": "the means alone in float64",
+        "textbook_summed_in_float64": "the sum of squares alone in float64",
+    },
+}
+
+
+def met(held: bool) -> str:
+    """Say whether what was asked for is there."""
+    return "met" if held else "**missed**"
+
+
+def accuracy(result: Result | None) -> str:
+    """Return how far each way of computing is from float64."""
+    found = _found(result)
+    if result is None or found is None:
+        return NOT_MEASURED
+    kinds = [kind for kind in KINDS if kind in found]
+    rows = []
+    for way, words in WAYS.items():
+        if any(way in found[kind]["ways"] for kind in kinds):
+            rows.append([words, *(_error(found[kind]["ways"].get(way)) for kind in kinds)])
+    exact = ["by the definition, in float64: the value", *(f"{found[kind]['reference']:.9f}" for kind in kinds)]
+    return table(["linear CKA", *(KINDS[kind] for kind in kinds)], [exact, *rows])
+
+
+def fault(result: Result | None) -> str:
+    """Say which of the two naive ways is wrong, by how much, and which of its steps is at fault."""
+    found = _found(result)
+    if result is None or found is None:
+        return NOT_MEASURED
+    sentences = []
+    for kind, one in found.items():
+        errors = {way: abs(values["error"]) for way, values in one["ways"].items() if values["error"] is not None}
+        for way, steps in STEPS.items():
+            if {way, *steps} <= errors.keys():
+                best = min(steps, key=errors.__getitem__)
+                cause = f"with {steps[best]}, by {errors[best]:.1g}"
+                if errors[best] > errors[way] / 2:
+                    cause = "no one step in float64 halves that"
+                sentences.append(f"{NAIVE[way]} is off by {errors[way]:.1g} on {KINDS[kind]}; {cause}.")
+        if "engine" in errors:
+            limit = result["derived"]["asked"]["error"]
+            verdict = met(errors["engine"] <= limit)
+            sentences.append(f"The engine is off by {errors['engine']:.1g}, where {limit:g} was asked ({verdict}).")
+    sizes = result["sizes"]
+    return f"At {sizes['n']:,} examples and {sizes['p_accuracy']:,} features: " + " ".join(sentences)
+
+
+def invariance(result: Result | None) -> str:
+    """Return how far block sizes and the order of the examples move the value."""
+    found = _found(result)
+    if found is None:
+        return NOT_MEASURED
+    rows = []
+    for way in ("engine", "engine_in_float64"):
+        for kind, one in found.items():
+            moved = one["moved"].get(way)
+            if moved:
+                blocks = {name: value for name, value in moved.items() if name.startswith("block")}
+                largest = max(map(abs, blocks.values())) if blocks else None
+                order = moved.get("shuffled")
+                tried = ", ".join(name.removeprefix("block ") for name in blocks)
+                rows.append([WAYS[way], KINDS[kind], _size(largest), tried, _size(order)])
+    return table(["", "on", "largest change with the block", "blocks tried", "change with the order"], rows)
+
+
+def _found(result: Result | None) -> Any:
+    return None if result is None else result["derived"]["accuracy"] or None
+
+
+def _size(change: float | None) -> str:
+    return "–" if change is None else f"{abs(change):.1e}"
+
+
+def _error(found: Mapping[str, Any] | None) -> str:
+    if found is None:
+        return "–"
+    return "not a number" if found["error"] is None else f"{found['error']:+.1e}"
