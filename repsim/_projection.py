@@ -110,7 +110,15 @@ def project(view: Representation, memory: int) -> Projection:
         found = _by_qr(view, np.dtype(f"f{dtype}"), memory)
         if found is not None:
             return found
-    return Projection.of_factor(factorise(view.in_double(), dtype=view.dtype))
+    return Projection.of_factor(checked_factorise(view, memory))
+
+
+def checked_factorise(view: Representation, memory: int) -> Factor:
+    """Find the singular values and vectors, unless that needs more memory than there may be."""
+    size = 8 * (3.0 * view.n * view.p + 6.0 * min(view.n, view.p) ** 2)
+    if size > memory:
+        raise ParameterError(needed(view.name, "the singular value decomposition", size, memory))
+    return factorise(view.in_double(), dtype=view.dtype)
 
 
 def _by_qr(view: Representation, dtype: np.dtype[Any], memory: int) -> Projection | None:
