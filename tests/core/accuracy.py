@@ -12,7 +12,7 @@ from repsim import INDEXES, RankSaturationWarning, RepresentationError, get_inde
 
 EPS = float(np.finfo(np.float64).eps)
 LIMIT = 1e-12
-ROUNDINGS = 64  # that an error may be of, times the condition number
+ROUNDINGS = 16  # that an error may be of, times the condition number
 DIFFICULTIES = (1e0, 1e2, 1e4, 1e6, 1e8)
 
 

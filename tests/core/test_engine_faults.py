@@ -75,6 +75,25 @@ def test_single_precision_far_from_zero(monkeypatch, rng, name, tiles):
     assert pairwise([x, y], index=name, block=64)[0, 1] == pytest.approx(get_index(name)(x, y), rel=1e-6)
 
 
+@pytest.mark.parametrize("name", ["cka_linear_debiased", "hsic_linear_debiased", "cka_rbf_0.4_debiased"])
+@pytest.mark.parametrize("width", [3, 90])
+def test_single_precision_where_centring_leaves_little(rng, name, width):
+    x, y = (rng.standard_normal((30, p)).astype(np.float32) for p in (width, 40))
+    x[0] *= 1e4
+    found = pairwise([x, y], index=[name, "cka_linear", "linear_regression"], block=8)
+    assert found[name][0, 1] == pytest.approx(get_index(name)(x, y), rel=1e-6, abs=1e-7)
+    assert found["linear_regression"][1, 0] == pytest.approx(get_index("linear_regression")(y, x), abs=1e-6)
+
+
+@pytest.mark.parametrize("far", [1e3, 1e5])
+@pytest.mark.parametrize("width", [3, 20, 60])
+def test_bases_in_single_precision_with_one_example_far_away(rng, width, far):
+    x, y = (rng.standard_normal((30, p)).astype(np.float32) for p in (width, 4))
+    x[0] *= far
+    for name in ("cca_r2", "linear_regression"):
+        assert pairwise([y, x], index=name)[0, 1] == pytest.approx(get_index(name)(y, x), abs=1e-6)
+
+
 def test_an_overflow_of_what_was_not_asked_for_is_no_error(rng):
     x = rng.standard_normal((10, 2))
     assert pairwise([x], [x * 1e90], index="hsic_linear")[0, 0] == pytest.approx(hsic(x, x * 1e90))

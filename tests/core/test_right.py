@@ -13,7 +13,8 @@ from repsim import INDEXES, RepresentationError, get_index, pairwise
 SEARCH = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 NAMES = [*INDEXES, "hsic_rbf_0.4", "hsic_rbf_0.4_debiased", "svcca_r2_0.7"]
 SINGLE = 1e-6
-SINGLE_ROUNDINGS = 4
+EPS_SINGLE = 2.0**-23
+WORST_SINGLE = 100  # condition beyond which `pairwise` goes on in double precision
 
 pytestmark = pytest.mark.filterwarnings("ignore::repsim.RankSaturationWarning")
 
@@ -62,7 +63,7 @@ def test_single_precision_is_the_value_of_double(data, block, order):
     for name, value in own.items():
         limit = SINGLE
         if not isinstance(value, RepresentationError):
-            limit = max(SINGLE, SINGLE_ROUNDINGS * 1.2e-7 * condition(name, x, y))
+            limit = max(SINGLE, EPS_SINGLE * min(WORST_SINGLE, condition(name, x, y)))
         for found in ways:
             agree(name, value, found[name], x, y, limit)
 
