@@ -132,7 +132,7 @@ class OperatorTables:
 
     def _rows_for_kernels(self) -> list[Representation]:
         """Return the views, read in more precision where distances need it; tiles of one library are multiplied."""
-        rows = [kernel_rows(v, m, self._memory) for v, m in zip(self._views, self.medians, strict=True)]
+        rows = [kernel_rows(v, m) for v, m in zip(self._views, self.medians, strict=True)]
         mixed = len({id(row.xp) for row in rows}) > 1
         return [row.on_host() for row in rows] if mixed else rows
 

@@ -126,7 +126,6 @@ class Representation:
         first = host(self._raw(0, 1)).astype(np.float64)[0]
         low, high, total = first.copy(), first.copy(), np.zeros(self.p)
         step = max(1, _SCAN_ELEMENTS // self.p)
-        start_values = first if xp is NUMPY else self._working(xp.asarray(first, device=self.device))
         with np.errstate(all="ignore"):
             for start in range(0, self.n, step):
                 block = self._raw(start, min(start + step, self.n))
@@ -134,7 +133,8 @@ class Representation:
                 np.maximum(high, host(xp.max(block, axis=0)), out=high)
                 if not (np.isfinite(low).all() and np.isfinite(high).all()):
                     self._raise_non_finite(host(block).astype(np.float64), start)
-                total += host(xp.sum(block - start_values, axis=0))
+                # On the host, so that the means are those of float64 whatever the precision of the library.
+                total += np.sum(np.subtract(host(block), first, dtype=np.float64), axis=0)
             mean = first + total / self.n
             size = np.maximum(np.abs(low), np.abs(high))
             spread = np.maximum(high - mean, mean - low)

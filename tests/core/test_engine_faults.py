@@ -232,3 +232,73 @@ def test_a_resumed_run_with_saturated_representations(tmp_path, rng, index):
     for name in index:
         np.testing.assert_array_equal(resumed[name], expected[name])
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["linear_regression", "cca_mean", "cca_r2", "svcca_r2", "pwcca", "procrustes"])
+@pytest.mark.parametrize("fault", [KeyboardInterrupt, RuntimeError])
+def test_no_temporary_folder_is_left_behind(monkeypatch, tmp_path, rng, name, fault):
+    monkeypatch.setattr(sys.modules["repsim.pairwise"], "_BASES", 0.0)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    seen = []
+
+    def stop(done, total):
+        seen.append(len(list(tmp_path.iterdir())))
+        if done > 0.9 * total:
+            raise fault
+
+    with pytest.raises(fault):
+        pairwise([rng.standard_normal((40, p)) for p in (5, 30, 60)], index=name, progress=stop)
+    assert max(seen) == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "step"),
+    [
+        ("cka_linear", "tiles of 16 examples"),
+        ("cka_rbf_0.4", "tiles of 16 examples"),
+        ("linear_regression", "its QR factorisation"),
+        ("cca_mean", "the singular value decomposition"),
+        ("svcca_r2", "the singular value decomposition"),
+        ("procrustes", "the singular value decomposition"),
+    ],
+)
+def test_too_little_memory_is_named_at_each_step(rng, name, step):
+    layers = [rng.standard_normal((100, p)) for p in (90, 120)]
+    with pytest.raises(errors.ParameterError, match=f"memory is 30,000 bytes; .*{step}.* need"):
+        pairwise(layers, index=name, memory=30_000)
+
+
+def test_progress_of_a_resumed_run_counts_what_was_done(tmp_path, rng):
+    layers, names = [rng.standard_normal((60, p)) for p in (70, 5)], ["cka_rbf_0.4", "linear_regression", "pwcca"]
+    whole, parts = [], []
+
+    def stop(done, total):
+        parts.append((done, total))
+        if done > 0.8 * total:
+            raise KeyboardInterrupt
+
+    expected = pairwise(layers, index=names, block=16, progress=lambda *state: whole.append(state))
+    with pytest.raises(KeyboardInterrupt):
+        pairwise(layers, index=names, block=16, progress=stop, resume=tmp_path / "run")
+    parts.clear()
+    found = pairwise(layers, index=names, block=16, progress=lambda *s: parts.append(s), resume=tmp_path / "run")
+    assert parts == whole
+    assert parts[-1][0] == parts[-1][1]
+    for name in names:
+        np.testing.assert_array_equal(found[name], expected[name])
+
+
+@pytest.mark.parametrize("change", [{"median": "sample"}, {"block": 8}, {"index": "cka_rbf_0.2"}])
+def test_a_run_with_other_options_is_not_resumed(tmp_path, rng, change):
+    layers = [rng.standard_normal((60, p)) for p in (20, 5)]
+    options = {"index": "cka_rbf_0.4", "block": 16, "resume": tmp_path / "run"}
+
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pairwise(layers, progress=stop, **options)
+    with pytest.raises(errors.ParameterError, match=r"another computation \(different: (median|block|indexes)\)"):
+        pairwise(layers, **(options | change))
+    assert pairwise(layers, memory=10**7, **options)[0, 1] == pairwise(layers, index="cka_rbf_0.4", block=16)[0, 1]

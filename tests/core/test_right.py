@@ -197,8 +197,8 @@ def test_single_precision_at_a_size_where_sums_are_long():
 
 @pytest.mark.slow
 def test_single_precision_at_the_size_of_a_layer():
-    names = [name for name in NAMES if get_index(name).base in ("cka", "hsic", "linear_regression")]
-    check_single_precision(10_000, (64, 16_384), [*names, "cca_r2"], 2000)
+    names = [name for name in NAMES if get_index(name).base in ("cka", "hsic")]
+    check_single_precision(10_000, (64, 16_384), names, 2000)
 
 
 def test_where_fifty_digits_are_not_met():
