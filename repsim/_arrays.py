@@ -26,6 +26,11 @@ def namespace(x: Any) -> Any:
     return array_api_compat.array_namespace(x)
 
 
+def is_array(x: Any) -> bool:
+    """Whether something holds its values in memory, so that they are the same each time they are read."""
+    return isinstance(x, np.ndarray) or bool(array_api_compat.is_array_api_obj(x))
+
+
 def native(x: Any, name: str) -> Any:
     """View anything array-like as an array of its own library, or of NumPy, and check that it holds real numbers."""
     xp = namespace(x)
@@ -69,7 +74,8 @@ def host(x: Any) -> Array:
 
 def stored_eps(dtype: Any) -> float:
     """Return the relative spacing of the numbers as they were stored; that of float64 for integers."""
-    name = str(dtype).removeprefix("torch.")
+    # NumPy's name, unlike what it prints, does not tell the order of the bytes.
+    name = dtype.name if isinstance(dtype, np.dtype) else str(dtype).removeprefix("torch.")
     if name == "bfloat16":
         return 2.0**-7
     if name in ("float16", "float32"):

@@ -7,14 +7,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from repsim._arrays import Float64
-from repsim._basis import Factor, certain_ones, cosines, factorise, warn_if_saturated
-from repsim._memory import needed
+from repsim._basis import Factor, certain_ones, cosines, warn_if_saturated
 from repsim._operators import basis_key, is_operator_index
-from repsim._projection import Projection, project
+from repsim._projection import Projection, checked_factorise, project
 from repsim._representation import Representation
 from repsim._workspace import Workspace
 from repsim.cca import loadings, pwcca_of
-from repsim.errors import ParameterError
 from repsim.indexes import Index
 from repsim.procrustes import procrustes_of
 
@@ -74,7 +72,10 @@ class FactorTables:
         for index in self._based:
             key = basis_key(index)
             if index.base == "svcca" and key not in self._factors:
-                kept = [f.leading(index.parameters["threshold"], "variance") for f in self._factors["basis"]]
+                kept = [
+                    f.leading(index.parameters["threshold"], index.parameters["truncation"])
+                    for f in self._factors["basis"]
+                ]
                 self._factors[key] = kept
             if is_operator_index(index) and key not in self.projections:
                 self.projections[key] = [Projection.of_factor(factor) for factor in self._factors[key]]
@@ -83,11 +84,7 @@ class FactorTables:
         name = f"factor{i}"
         kept = self._workspace.find(name)
         if kept is None:
-            side = min(view.n, view.p)
-            size = 8 * (3.0 * view.n * view.p + 6.0 * side**2)
-            if size > self._memory:
-                raise ParameterError(needed(view.name, "the singular value decomposition", size, self._memory))
-            factor = factorise(view.in_double(), dtype=view.dtype)
+            factor = checked_factorise(view, self._memory)
             kept = self._workspace.keep(name, {"left": factor.left, "singular": factor.singular})
         return Factor(kept["left"], np.array(kept["singular"]), view.p, view.exponent, view.name)
 

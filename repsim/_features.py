@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from repsim._arrays import Float64, host
+from repsim._representation import Representation
 
 if TYPE_CHECKING:
     from repsim._tiles import Families, Pairs, Products
@@ -40,13 +41,19 @@ def products_by_features(
     width = {key: [op.rows.p for op in ops] for key, ops in families.items()}
     cross = {(a, b): np.zeros((sum(width[a]), sum(width[b]))) for a, b in products}
     column_sums = {key: np.zeros(sum(widths)) for key, widths in width.items()}
+    # Centres rounded to float32 would leave the diagonals, which are taken as they are, off centre.
+    sources = {
+        id(op.rows): op.rows.in_double() if isinstance(op.rows, Representation) else op.rows
+        for ops in families.values()
+        for op in ops
+    }
     for start in range(0, result.n, block):
         rows = slice(start, min(start + block, result.n))
         read: dict[int, Float64] = {}
         for ops in families.values():
             for op in ops:
                 if id(op.rows) not in read:
-                    read[id(op.rows)] = host(op.rows.block(rows.start, rows.stop)).astype(np.float64)
+                    read[id(op.rows)] = host(sources[id(op.rows)].block(rows.start, rows.stop)).astype(np.float64)
         stacked = {}
         for key, ops in families.items():
             stacked[key] = np.hstack([read[id(op.rows)] for op in ops])

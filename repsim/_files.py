@@ -24,7 +24,8 @@ def file_rows(x: Any) -> Any:
     while isinstance(root.base, np.ndarray):
         root = root.base
     path = getattr(root, "filename", None)
-    if path is None or not isinstance(root.base, mmap.mmap):
+    # What was written into a copy-on-write map is not in the file.
+    if path is None or not isinstance(root.base, mmap.mmap) or root.mode == "c":
         return x
     first: int = x.__array_interface__["data"][0] - root.__array_interface__["data"][0]
     return FileRows(Path(path), x.dtype, x.shape, int(root.offset) + first)
@@ -53,4 +54,4 @@ class FileRows:
                 f"{self.path} ends too early: it is mapped as {self.shape} {self.dtype}, but examples {start} to "
                 f"{stop} are not all there. It was cut or replaced since it was opened; open it again"
             )
-        return found.reshape(-1, *self.shape[1:])
+        return found.reshape(max(0, stop - start), *self.shape[1:])

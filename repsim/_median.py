@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -14,8 +15,10 @@ from repsim.errors import ParameterError, UndefinedSimilarityError
 MEDIANS = ("exact", "sample")
 SAMPLE = 4000  # examples whose distances are held at once; their median is the exact one if there are no more
 _BAND = 0.02  # of the sample's distances, on each side of its median, among which the exact one is looked for first
+_FAR_FROM_MEAN = 16.0  # median squared distances: beyond this, lengths are subtracted that float32 rounds too much
 _BINS = 2**16
 _HELD = 2**23  # distances gathered in one pass
+_TYPICAL = 64  # examples whose lengths are looked at
 _READ_ELEMENTS = 2**22
 
 
@@ -32,11 +35,41 @@ def median_squared_distance(rep: Representation, how: str = "exact", *, memory: 
     "sample" takes that of up to 4,000 evenly spaced examples. Where the distances do not fit into the memory, they are
     gone through tile by tile, usually once, looking in a bracket that the distances of fewer examples suggest.
     """
+    found, n = _median(rep, how, memory)
+    typical = typical_square(rep)
+    if found * _FAR_FROM_MEAN < typical and rep.dtype.itemsize == 4:
+        return median_squared_distance(rep.in_double(), how, memory=memory)
+    return _checked(found, rep.name, n, rounding_of(typical, rep.p, rep.dtype))
+
+
+def kernel_rows(rep: Representation, median: float) -> Representation:
+    """Read in float64 where most examples are so much closer to each other than to the mean that float32 loses it."""
+    return rep.in_double() if median * _FAR_FROM_MEAN < typical_square(rep) else rep
+
+
+def typical_square(rep: Representation) -> float:
+    """Median squared length of some evenly spaced rows, of which each is read alone."""
+    chosen = np.linspace(0, rep.n - 1, min(rep.n, _TYPICAL)).round().astype(int).tolist()
+    return float(np.median([squared_length(host(rep.block(i, i + 1))) for i in chosen]))
+
+
+def squared_length(rows: Array) -> float:
+    """Median squared length of all rows."""
+    return float(np.median(np.einsum("ij,ij->i", rows, rows, dtype=np.float64)))
+
+
+def rounding_of(typical: float, p: int, dtype: Any) -> float:
+    """Squared distance that rounding makes of 0, between two equal rows of this squared length."""
+    return (16 + 2 * math.sqrt(p)) * float(np.finfo(dtype).eps) * typical
+
+
+def _median(rep: Representation, how: str, memory: int) -> tuple[float, int]:
+    """Return the median, before it is compared with rounding, and the number of examples it is of."""
     rows: Thinned | Representation = Thinned(rep, SAMPLE) if how == "sample" else rep
     size = rep.dtype.itemsize
     held = min(SAMPLE, int((memory / (16 * size)) ** 0.5), memory // (8 * size * rep.p))
     if rows.n <= held:
-        return median_of(distances_of(_matrix(rows)), rep.name, rows.n)
+        return _middle(distances_of(_matrix(rows))), rows.n
     block = max(16, min(2048, int((memory / (16 * size)) ** 0.5), memory // (16 * size * rep.p)))
     above = _above(distances_of(_matrix(Thinned(rep, max(16, held)))))
     largest = above.dtype.type(8 * rep.p)  # no scaled entry is larger than 1
@@ -50,7 +83,7 @@ def median_squared_distance(rep: Representation, how: str = "exact", *, memory: 
 
     limit = min(_HELD, memory // (8 * size))
     found = _order_statistics(lambda: _all_distances(rows, rep.xp, block), first, second, bracket, limit)
-    return _checked(found, rep.name, rows.n)
+    return found, rows.n
 
 
 class Thinned:
@@ -81,15 +114,20 @@ def _matrix(rows: Thinned | Representation) -> Array:
     return out - out.mean(axis=0) if out.dtype.itemsize == 8 else out
 
 
-def median_of(distances: Array, name: str, n: int | None = None) -> float:
-    """Median of all entries of a matrix of squared distances, the zero diagonal among them."""
+def median_of(distances: Array, name: str, rows: Array) -> float:
+    """Median of all entries of the matrix of squared distances of these rows, the zero diagonal among them."""
+    rounding = rounding_of(squared_length(rows), rows.shape[1], rows.dtype)
+    return _checked(_middle(distances), name, len(rows), rounding)
+
+
+def _middle(distances: Array) -> float:
     size = distances.shape[0]
     ranks = _middle_ranks(size)
     above = _above(distances)
     places = [_rank_above(rank, size) for rank in ranks]
     parted = np.partition(above, sorted(set(places)))
     middle = [0.0 if rank < size else float(parted[place]) for rank, place in zip(ranks, places, strict=True)]
-    return _checked((middle[0] + middle[1]) / 2, name, n or size)
+    return (middle[0] + middle[1]) / 2
 
 
 def tile_distances(xp: Any, left: Any, right: Any, product: Any = None) -> Any:
@@ -123,8 +161,9 @@ def _above(distances: Array) -> Array:
     return np.concatenate([distances[i, i + 1 :] for i in range(n - 1)])
 
 
-def _checked(median: float, name: str, n: int) -> float:
-    if not median > 0:
+def _checked(median: float, name: str, n: int, rounding: float) -> float:
+    # Equal rows of different blocks need not come out at a distance of exactly 0.
+    if not median > rounding:
         raise UndefinedSimilarityError(
             f"{name}: the median distance between its {n} examples is 0, because more than half of the pairs "
             "coincide, so a bandwidth that is a fraction of it is 0 too; remove duplicate examples or use "

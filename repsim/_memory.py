@@ -15,9 +15,13 @@ def budget(memory: int | None) -> int:
     """Return the number of bytes to stay within: as told, or half of what is available now."""
     if memory is None:
         return max(2**24, int(FRACTION * available()))
-    if memory < 1:
+    try:
+        allowed = int(memory)
+    except (TypeError, ValueError, OverflowError):
+        allowed = 0
+    if allowed < 1:
         raise ParameterError(f"memory is {memory!r}; a positive number of bytes is needed")
-    return int(memory)
+    return allowed
 
 
 def available() -> int:

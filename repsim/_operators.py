@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from repsim._arrays import Float64
-from repsim._median import median_squared_distance
+from repsim._median import kernel_rows, median_squared_distance
 from repsim._projection import BasisRows, Projection
 from repsim._representation import Representation
 from repsim._tiles import Operator, Products, inner_products, operations
@@ -16,13 +17,15 @@ from repsim.errors import NonFiniteError
 from repsim.indexes import Index
 from repsim.kernels import raise_undefined
 
+_MOST_CENTRED = 100  # times the energy that is left: beyond that, products of float32 numbers are not to 1e-6
 Projections = Mapping[str, Sequence[Projection]]
 Tick = Callable[[float], None]
 
 
 def basis_key(index: Index) -> str:
     """Name the bases that an index is made from: of everything, or of the components up to a threshold."""
-    return f"basis {index.parameters['threshold']}" if index.base == "svcca" else "basis"
+    parameters = index.parameters
+    return f"basis {parameters['threshold']} {parameters['truncation']}" if index.base == "svcca" else "basis"
 
 
 def is_operator_index(index: Index) -> bool:
@@ -38,6 +41,8 @@ class OperatorTables:
     def __init__(
         self,
         views: Sequence[Representation],
+        rows: Sequence[int],
+        columns: Sequence[int],
         indexes: Sequence[Index],
         *,
         block: int | None,
@@ -45,11 +50,12 @@ class OperatorTables:
         median: str,
         workspace: Workspace,
     ) -> None:
-        self._views = views
+        self._views, self._rows, self._columns = views, rows, columns
         self._indexes = [i for i in indexes if is_operator_index(i)]
         self._block, self._memory, self._median, self._workspace = block, memory, median, workspace
         self._rbf = any(i.parameters.get("kernel") == "rbf" for i in self._indexes)
         self.medians: list[float] = []
+        self._kernel_rows: list[Representation] = []
 
     def operations(self) -> float:
         """Estimate the operations: of the pass, as if every basis were as wide as its representation, and medians."""
@@ -96,11 +102,39 @@ class OperatorTables:
                     families[part] = [Operator.linear(view) for view in self._views]
             if index.parameters.get("kernel") == "rbf" and key not in families:
                 fraction = index.parameters["bandwidth"]
-                families[key] = [Operator(v, fraction, m) for v, m in zip(self._views, self.medians, strict=True)]
+                rows = self._kernel_rows = self._kernel_rows or self._rows_for_kernels()
+                families[key] = [Operator(r, fraction, m) for r, m in zip(rows, self.medians, strict=True)]
         found = inner_products(
             families, products, memory=self._memory, block=self._block, tick=tick, workspace=self._workspace
         )
+        self._again_in_double(families, found)
         return {index.name: self._value(index, found, projections) for index in self._indexes}
+
+    def _again_in_double(self, families: Mapping[str, Sequence[Operator]], found: Products) -> None:
+        """Compute the kernels anew of which centring leaves so little that float32 has rounded it away."""
+        weak = {self._key(i) for i in self._indexes if i.base in ("cka", "hsic") and self._rounded_away(i, found)}
+        if not weak:
+            return
+        doubled = {id(op.rows): op.rows.in_double() for key in weak for op in families[key]}  # type: ignore[attr-defined]
+        anew = {key: [replace(op, rows=doubled[id(op.rows)]) for op in families[key]] for key in weak}
+        products = [(key, key) for key in weak]
+        better = inner_products(anew, products, memory=self._memory, block=self._block)
+        for part in ("tables", "diagonals", "row_sums", "precision", "floors"):
+            getattr(found, part).update(getattr(better, part))
+
+    def _rounded_away(self, index: Index, found: Products) -> bool:
+        key = self._key(index)
+        debiased = index.parameters["debiased"]
+        before = np.diag(found.tables[key, key] if debiased else found.plain(key, key))
+        left = np.diag((found.debiased if debiased else found.biased)(key, key)[0])
+        single = np.array([view.dtype.itemsize == 4 for view in self._views])
+        return bool((single & (left * _MOST_CENTRED < before)).any())
+
+    def _rows_for_kernels(self) -> list[Representation]:
+        """Return the views, read in more precision where distances need it; tiles of one library are multiplied."""
+        rows = [kernel_rows(v, m) for v, m in zip(self._views, self.medians, strict=True)]
+        mixed = len({id(row.xp) for row in rows}) > 1
+        return [row.on_host() for row in rows] if mixed else rows
 
     def _key(self, index: Index) -> str:
         if index.base in ("cca", "svcca"):
@@ -121,11 +155,11 @@ class OperatorTables:
             r2: Float64 = np.clip(overlap / np.minimum.outer(ranks, ranks), 0.0, 1.0)
             return r2
         if index.base == "linear_regression":
-            return _explained(found.plain(a, b), found.diagonals[a].sum(axis=1), projections[b])
+            return _explained(found.plain(a, b), found.energy(a), projections[b])
         debiased = index.parameters["debiased"]
         table, noise = found.debiased(a, b) if debiased else found.biased(a, b)
         if index.base == "hsic":
-            return self._hsic(table, index, found.n)
+            return self._hsic(table if debiased else np.maximum(table, 0.0), index, found.n)
         own = np.diag(table)
         for view, value, floor in zip(self._views, own, noise, strict=True):
             if not value > floor:
@@ -140,11 +174,10 @@ class OperatorTables:
             exponents = np.array([2 * view.exponent for view in self._views])
             with np.errstate(over="ignore"):
                 out = np.ldexp(out, np.add.outer(exponents, exponents))
-        if not np.isfinite(out).all():
-            i, j = np.argwhere(~np.isfinite(out))[0]
-            raise NonFiniteError(
-                f"the HSIC of {self._views[i].name} and {self._views[j].name} does not fit a float64; rescale them"
-            )
+        bad = [(i, j) for i in self._rows for j in self._columns if not np.isfinite(out[i, j])]
+        if bad:
+            first, second = (self._views[k].name for k in bad[0])
+            raise NonFiniteError(f"the HSIC of {first} and {second} does not fit a float64; rescale them")
         return out
 
 

@@ -19,6 +19,7 @@ from repsim.errors import ParameterError
 _PANEL = 256  # columns that LAPACK factorises before it updates the others by matrix products
 _READ_BYTES = 2**26
 _ITERATIONS = 12  # of inverse iteration; a null direction shows in the first
+_FAR = 100  # squared length of an example over the median of all: its rounding in float32 then shows in the others
 # Rounding turns a basis by about its unit times the condition, and an inner product of two projections by the square
 # of that: R² of Tiny-10's conv6 with itself in another network differs by 3e-9 at a condition of 1e4 in float32.
 _SAFE_CONDITION = {4: 5e4, 8: 1e8}
@@ -112,7 +113,15 @@ def project(view: Representation, memory: int) -> Projection:
         found = _by_qr(view, np.dtype(f"f{dtype}"), memory)
         if found is not None:
             return found
-    return Projection.of_factor(factorise(view.in_double(), dtype=view.dtype))
+    return Projection.of_factor(checked_factorise(view, memory))
+
+
+def checked_factorise(view: Representation, memory: int) -> Factor:
+    """Find the singular values and vectors, unless that needs more memory than there may be."""
+    size = 8 * (3.0 * view.n * view.p + 6.0 * min(view.n, view.p) ** 2)
+    if size > memory:
+        raise ParameterError(needed(view.name, "the singular value decomposition", size, memory))
+    return factorise(view.in_double(), dtype=view.dtype)
 
 
 def _by_qr(view: Representation, dtype: np.dtype[Any], memory: int) -> Projection | None:
@@ -126,7 +135,9 @@ def _by_qr(view: Representation, dtype: np.dtype[Any], memory: int) -> Projectio
     size = 1.1 * dtype.itemsize * (n * (p + 1) + min(n, p) ** 2 + n * max(width, 0)) + min(_READ_BYTES, memory // 8)
     if size > memory:
         raise ParameterError(needed(view.name, f"its QR factorisation in {dtype}", size, memory))
-    matrix = (_against_constant if full else _beside_constant)(view, dtype, p, memory)
+    matrix, lengths = (_against_constant if full else _beside_constant)(view, dtype, p, memory)
+    if dtype.itemsize == 4 and lengths.max() > _FAR * np.median(lengths):
+        return None
     factor, apply = get_lapack_funcs(("geqrt", "gemqrt"), dtype=dtype)
     matrix, blocks, _ = factor(max(1, min(_PANEL, *matrix.shape)), matrix, overwrite_a=1)
     first = 0 if full else 1
@@ -152,27 +163,29 @@ def _blocks(view: Representation, dtype: np.dtype[Any], memory: int) -> Iterator
         yield rows, source.block(rows.start, rows.stop)[:, view.alive]
 
 
-def _beside_constant(view: Representation, dtype: np.dtype[Any], p: int, memory: int) -> Array:
-    """Return [1 X], (n, p + 1): the basis of its other columns is orthogonal to the constant vector."""
-    out = np.empty((view.n, p + 1), dtype, order="F")
+def _beside_constant(view: Representation, dtype: np.dtype[Any], p: int, memory: int) -> tuple[Array, Array]:
+    """Return [1 X], (n, p + 1), and the squared lengths: the basis of the columns of X is orthogonal to the first."""
+    out, lengths = np.empty((view.n, p + 1), dtype, order="F"), np.empty(view.n)
     out[:, 0] = 1 / math.sqrt(view.n)
     for rows, block in _blocks(view, dtype, memory):
         out[rows, 1:] = block
-    return out
+        lengths[rows] = np.einsum("ij,ij->i", block, block)
+    return out, lengths
 
 
-def _against_constant(view: Representation, dtype: np.dtype[Any], p: int, memory: int) -> Array:
-    """Return the transpose of X in an orthonormal basis of what is orthogonal to the constant vector, (p, n - 1)."""
-    out = np.empty((p, view.n), dtype, order="F")
+def _against_constant(view: Representation, dtype: np.dtype[Any], p: int, memory: int) -> tuple[Array, Array]:
+    """Return X' in an orthonormal basis of what is orthogonal to the constant, (p, n - 1), and the squared lengths."""
+    out, lengths = np.empty((p, view.n), dtype, order="F"), np.empty(view.n)
     for rows, block in _blocks(view, dtype, memory):
         out[:, rows] = block.T
+        lengths[rows] = np.einsum("ij,ij->i", block, block)
     v = np.full(view.n, 1 / math.sqrt(view.n), dtype)
     v[0] += 1
     along = out @ v  # the Householder reflection that takes the constant vector to the first axis
     along *= dtype.type(2 / float(np.vdot(v, v)))
     for column in range(view.n):
         out[:, column] -= along * v[column]
-    return out[:, 1:]
+    return out[:, 1:], lengths
 
 
 def _independent(triangle: Array, view: Representation, dtype: np.dtype[Any]) -> bool:

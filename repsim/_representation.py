@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from repsim._arrays import NUMPY, Array, host, namespace, native, stored_eps, to_numpy, working_dtype
+from repsim._arrays import NUMPY, Array, host, is_array, namespace, native, stored_eps, to_numpy, working_dtype
 from repsim._files import file_rows
 from repsim.errors import (
     ConstantRepresentationError,
@@ -83,6 +83,7 @@ class Representation:
         self.shape = tuple(int(side) for side in x.shape)
         self.n, self.p = check_shape(self.shape, name, minimum)
         self._x = file_rows(x)
+        self._recomputed = not is_array(self._x)
         first = native(self._read(0, 1), name)
         self.eps = stored_eps(first.dtype)
         self.dtype: np.dtype[Any] = np.dtype(dtype) if dtype is not None else working_dtype(first.dtype)
@@ -125,15 +126,15 @@ class Representation:
         first = host(self._raw(0, 1)).astype(np.float64)[0]
         low, high, total = first.copy(), first.copy(), np.zeros(self.p)
         step = max(1, _SCAN_ELEMENTS // self.p)
-        start_values = first if xp is NUMPY else self._working(xp.asarray(first, device=self.device))
         with np.errstate(all="ignore"):
             for start in range(0, self.n, step):
                 block = self._raw(start, min(start + step, self.n))
                 np.minimum(low, host(xp.min(block, axis=0)), out=low)
                 np.maximum(high, host(xp.max(block, axis=0)), out=high)
                 if not (np.isfinite(low).all() and np.isfinite(high).all()):
-                    self._raise_non_finite(host(block), start)
-                total += host(xp.sum(block - start_values, axis=0))
+                    self._raise_non_finite(host(block).astype(np.float64), start)
+                # On the host, so that the means are those of float64 whatever the precision of the library.
+                total += np.sum(np.subtract(host(block), first, dtype=np.float64), axis=0)
             mean = first + total / self.n
             size = np.maximum(np.abs(low), np.abs(high))
             spread = np.maximum(high - mean, mean - low)
@@ -152,6 +153,8 @@ class Representation:
         self.mean = mean
         self.exponent = int(np.frexp(spread[~dead].max())[1])
         self.alive = ~dead
+        if spread.max() > np.finfo(self.dtype).max:  # differences of the largest float32 do not fit one
+            self.xp, self.device, self.dtype = NUMPY, None, np.dtype(np.float64)
         self._prepare()
 
     def _prepare(self) -> None:
@@ -179,10 +182,14 @@ class Representation:
             out *= self._mask
         if abs(self.exponent) < (100 if self.dtype.itemsize == 4 else 1000):
             out *= 2.0**-self.exponent
-            return out
-        halves = -self.exponent // 2, -self.exponent - -self.exponent // 2
-        for half in halves:
-            out *= 2.0**half
+        else:
+            for half in (-self.exponent // 2, -self.exponent - -self.exponent // 2):
+                out *= 2.0**half
+        if self._recomputed and not math.isfinite(float(self.xp.sum(out))):
+            raise NonFiniteError(
+                f"{self.name}: examples {start} to {stop} hold a NaN or an infinity that was not there when they were "
+                "first read; rows must be the same each time they are asked for"
+            )
         return out
 
     def on_host(self) -> Representation:

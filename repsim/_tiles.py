@@ -87,6 +87,12 @@ class Products:
         """<K, L>, as the operators are."""
         return self.tables[a, b] + self.diagonals[a] @ self.diagonals[b].T
 
+    def energy(self, a: str) -> Float64:
+        """Trace of HKH for each K, whose rows need not be exactly centred."""
+        diagonal = self.diagonals[a].sum(axis=1)
+        energy: Float64 = diagonal - (self.row_sums[a].sum(axis=1) + diagonal) / self.n
+        return energy
+
     def biased(self, a: str, b: str) -> tuple[Float64, Float64]:
         """<HKH, HLH>, and for each K below what its own product would be rounding error."""
         sums = {key: self.row_sums[key] + self.diagonals[key] for key in (a, b)}
@@ -231,6 +237,7 @@ def _by_tiles(
         for i, op in enumerate(ops):
             users.setdefault(id(op.rows), []).append((key, i, op))
     cost = _per_entry(families, products)
+    whole = True
     pairs = [(a, b) for a in blocks(result.n, block) for b in blocks(result.n, block) if b.start >= a.start]
     try:
         for number, (first, second) in enumerate(pairs):
@@ -243,17 +250,19 @@ def _by_tiles(
                     for part in _fill(rows, users[id(rows)], first, second, tiles)
                 ]
                 found = {pair: tile_products(tiles[pair[0]], tiles[pair[1]], families, memory) for pair in products}
-                # Only what is complete is added, so that an interruption leaves whole pairs of blocks.
+                whole = False
                 for pair, table in found.items():
                     result.tables[pair] += weight * table
                 for kind, key, i, where, values in sums:
                     getattr(result, kind)[key][i, where] += values
                 done = number + 1
+                whole = True
                 if workspace is not None:
                     workspace.save_sometimes("tiles", result.arrays(), done, block)
             tick(weight * (first.stop - first.start) * (second.stop - second.start) * cost)
     except BaseException:
-        if workspace is not None:
+        # An interruption may come between two additions; what was saved before goes for that.
+        if workspace is not None and whole:
             workspace.save("tiles", result.arrays(), done, block)
         raise
 

@@ -55,7 +55,10 @@ class Workspace:
                     f"{', '.join(different)}); give another folder, or remove it"
                 )
             return
-        if folder.exists() and any(folder.iterdir()):
+        if folder.exists() and not folder.is_dir():
+            raise ParameterError(f"resume: {folder} is a file; a folder is needed")
+        # A part of about.json is of a run that was killed as it began.
+        if folder.exists() and any(path.name != "about.part" for path in folder.iterdir()):
             raise ParameterError(f"resume: {folder} is not empty and holds no unfinished run; give another folder")
         folder.mkdir(parents=True, exist_ok=True)
         part = about.with_name("about.part")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -46,8 +47,11 @@ class Blocks:
     def __init__(self, read: Callable[[int, int], Any], shape: Sequence[int]) -> None:
         if not callable(read):
             raise ParameterError(f"read is {read!r}; a function of the first and the last example is needed")
-        sides = tuple(shape)
-        if not sides or not all(isinstance(side, int) and side > 0 for side in sides):
+        try:
+            sides = tuple(operator.index(side) for side in shape)
+        except TypeError:
+            sides = ()
+        if not sides or min(sides) < 1:
             raise ParameterError(f"shape is {shape!r}; positive whole numbers are needed, the first one of examples")
         self._read = read
         self.shape = sides

@@ -258,8 +258,9 @@ def _moments(x: Any, y: Any, kernel: str, bandwidth: float | None, debiased: boo
 
 
 def _shifted_gram(rep: Representation, bandwidth: float) -> Float64:
-    distances = distances_of(rep.matrix())
-    gram: Float64 = shifted_rbf(NUMPY, distances, median_of(distances, rep.name), bandwidth)
+    rows = rep.matrix()
+    distances = distances_of(rows)
+    gram: Float64 = shifted_rbf(NUMPY, distances, median_of(distances, rep.name, rows), bandwidth)
     return gram
 
 

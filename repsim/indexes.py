@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from inspect import signature
 from types import MappingProxyType
 from typing import Any
 
 from repsim.cca import cca, pwcca, svcca
-from repsim.cka import cka, hsic
+from repsim.cka import check_kernel, cka, hsic
 from repsim.errors import ParameterError, UnknownIndexError
 from repsim.kernels import check_bandwidth
 from repsim.procrustes import procrustes
@@ -158,6 +159,15 @@ def _linear(base: str, debiased: bool) -> Index:
         bounds=_FREE if debiased else (0.0, 1.0) if normalised else (0.0, float("inf")),
         source=SONG if debiased else KORNBLITH if normalised else "Gretton et al. (2005)",
     )
+
+
+def complete(index: Index) -> Index:
+    """Fill in the options that an index leaves to the defaults of its function."""
+    options = {o.name: o.default for o in signature(index.function).parameters.values() if o.default is not o.empty}
+    options |= index.parameters
+    if index.base in ("cka", "hsic"):
+        options["bandwidth"] = check_kernel(options["kernel"], options["bandwidth"])
+    return replace(index, parameters=options)
 
 
 _TABLE = [

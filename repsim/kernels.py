@@ -166,8 +166,9 @@ def gram_rbf(x: Any, bandwidth: float = DEFAULT_BANDWIDTH) -> Float64:
     """
     bandwidth = check_bandwidth(bandwidth)
     rep = Representation(x, "x", dtype=np.float64)
-    distances = distances_of(rep.matrix())
-    gram: Float64 = np.exp(distances * (-1 / (2 * bandwidth**2 * median_of(distances, rep.name))))
+    rows = rep.matrix()
+    distances = distances_of(rows)
+    gram: Float64 = np.exp(distances * (-1 / (2 * bandwidth**2 * median_of(distances, rep.name, rows))))
     return gram
 
 

@@ -72,20 +72,23 @@ def minibatch_cka(x: Any, y: Any, *, batch_size: int = 256, passes: int = 1, see
     if batch_size > a.n:
         raise TooFewExamplesError(f"x has {a.n} examples, which do not fill one batch of {batch_size}")
     rng = None if seed is None else np.random.default_rng(seed)
-    sums = np.zeros(3)
+    sums, noise = np.zeros(3), np.zeros(2)
     for _ in range(passes):
         order = np.arange(a.n) if rng is None else rng.permutation(a.n)
         for start in range(0, a.n - batch_size + 1, batch_size):
             batch = np.sort(order[start : start + batch_size])
-            k, m = (_u_centred(view, batch) for view in (a, b))
+            grams = [_gram(view, batch) for view in (a, b)]
+            noise += [1e-24 * float(np.vdot(gram, gram)) for gram in grams]
+            k, m = (u_centre_in_place(gram) for gram in grams)
             sums += [float(np.vdot(k, m)), float(np.vdot(k, k)), float(np.vdot(m, m))]
-    for name, own in (("x", sums[1]), ("y", sums[2])):
-        if not own > 0:
+    for name, own, floor in (("x", sums[1], noise[0]), ("y", sums[2], noise[1])):
+        if not own > floor:
             raise_undefined(name, debiased=True)
     return float(sums[0] / (math.sqrt(sums[1]) * math.sqrt(sums[2])))
 
 
-def _u_centred(view: Representation, batch: Any) -> Float64:
+def _gram(view: Representation, batch: Any) -> Float64:
     rows = np.concatenate([view.block(i, i + 1) for i in batch.tolist()])
     rows -= rows.mean(axis=0)
-    return u_centre_in_place(rows @ rows.T)
+    gram: Float64 = rows @ rows.T
+    return gram

@@ -17,7 +17,7 @@ from repsim._progress import reporter
 from repsim._representation import Representation, check_same_examples
 from repsim._workspace import Workspace
 from repsim.errors import ParameterError
-from repsim.indexes import Index, get_index
+from repsim.indexes import Index, complete, get_index
 
 Progress = bool | Callable[[int, int], None]
 _BASES = 0.4  # of the memory, for bases that are kept; the rest is for what is computed with
@@ -93,7 +93,7 @@ def pairwise(
         estimated operations, after each step.
     record : dict, optional
         Filled with how the values were computed: the number of examples, the memory, and for RBF kernels how the
-        medians were found and the median distances themselves, in the units of each representation.
+        medians were found and the median distances themselves, one for each of `xs` and then of `ys`, in its units.
 
     Returns
     -------
@@ -127,20 +127,20 @@ def pairwise(
     ['cca_r2', 'procrustes']
     """
     single = isinstance(index, str | Index)
-    indexes = [get_index(name) for name in ([index] if isinstance(index, str | Index) else index)]
+    indexes = [complete(get_index(name)) for name in ([index] if isinstance(index, str | Index) else index)]
     first = list(xs)
     second = first if ys is None else list(ys)
     if not (indexes and first and second):
         raise ParameterError("nothing to compare: xs, ys and index must not be empty")
-    if block is not None and block < 1:
+    if block is not None and not (isinstance(block, int | np.integer) and block >= 1):
         raise ParameterError(f"block is {block!r}; a positive whole number is needed")
     check_median(median)
     bytes_allowed = budget(memory)
     views, rows, columns = _collect(first, second, 4 if any(i.parameters.get("debiased") for i in indexes) else 2)
     call = {
-        "indexes": [i.name for i in indexes],
+        "indexes": [f"{i.name}: {i.base} {sorted(i.parameters.items())}" for i in indexes],
         "median": median,
-        "block": block,
+        "block": None if block is None else int(block),
         "rows": rows,
         "columns": columns,
         "representations": [view.fingerprint() for view in views] if resume is not None else [],
@@ -150,7 +150,7 @@ def pairwise(
     try:
         factors = FactorTables(views, rows, columns, indexes, memory=bytes_allowed, workspace=workspace)
         operators = OperatorTables(
-            views, indexes, block=block, memory=bytes_allowed, median=median, workspace=workspace
+            views, rows, columns, indexes, block=block, memory=bytes_allowed, median=median, workspace=workspace
         )
         with reporter(progress, factors.operations() + operators.operations()) as tick:
             operators.find_medians(tick)
@@ -164,8 +164,9 @@ def pairwise(
     if record is not None:
         record |= {"examples": views[0].n, "memory": bytes_allowed}
         if operators.medians:
-            distances = [float(np.ldexp(np.sqrt(m), v.exponent)) for m, v in zip(operators.medians, views, strict=True)]
-            record |= {"median": median, "median_distances": distances}
+            found = [float(np.ldexp(np.sqrt(m), v.exponent)) for m, v in zip(operators.medians, views, strict=True)]
+            chosen = rows if ys is None else [*rows, *columns]
+            record |= {"median": median, "median_distances": [found[i] for i in chosen]}
     wanted = np.ix_(rows, columns)
     cut = {i.name: np.ascontiguousarray(tables[i.name][wanted]) for i in indexes}
     return cut[indexes[0].name] if single else cut

@@ -6,6 +6,8 @@ mp.mp.dps = 50
 
 
 def matrix(x):
+    if isinstance(x, mp.matrix):
+        return x.copy()
     return mp.matrix([[mp.mpf(float(v)) for v in row] for row in x])
 
 
@@ -144,3 +146,13 @@ def canonical_ridge(x, y, *, kappa_x, kappa_y, normaliser):
         return inner(cross, cross) / mp.sqrt(inner(a.T * a, a.T * a) * inner(b.T * b, b.T * b))
     sums = inner(a, a), inner(b, b)
     return inner(cross, cross) / (sums[0] if normaliser == "first" else min(sums))
+
+
+def reduced(x):
+    """Return a matrix of full column rank with the same X X' as the centred x, whatever the rank of that."""
+    x = centred(x)
+    wide = x.cols > x.rows
+    values, vectors = mp.eigsy(x * x.T if wide else x.T * x)
+    kept = [i for i, value in enumerate(values) if value > mp.mpf(10) ** -35 * max(values)]
+    chosen = mp.matrix([[vectors[r, c] for c in kept] for r in range(vectors.rows)])
+    return chosen * mp.diag([mp.sqrt(values[i]) for i in kept]) if wide else x * chosen

@@ -1,0 +1,304 @@
+"""What a review of the engine found: inputs that are read wrongly, values that were not asked for, late failures."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from repsim import Blocks, Index, cka, errors, get_index, hsic, minibatch_cka, pairwise
+from repsim._median import median_squared_distance
+from repsim._projection import project
+from repsim._representation import Representation
+from repsim._tiles import _by_tiles
+
+pytestmark = pytest.mark.filterwarnings("ignore::repsim.RankSaturationWarning")
+
+
+def custom(base, **parameters):
+    return Index("mine", "", "", "", "", base, parameters)
+
+
+def test_the_order_of_bytes_does_not_change_the_precision(rng):
+    x = (np.repeat(rng.standard_normal((30, 5)), 2, axis=1) @ rng.standard_normal((10, 10))).astype("<f4")
+    y = rng.standard_normal((30, 4))
+    assert pairwise([x.astype(">f4"), y], index="cca_r2")[0, 1] == pairwise([x, y], index="cca_r2")[0, 1]
+
+
+@pytest.mark.parametrize("mode", ["r", "r+", "c"])
+@pytest.mark.parametrize("dtype", ["<f8", ">f4", "<i2"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_memory_maps_of_all_kinds(tmp_path, rng, mode, dtype, order):
+    x = (rng.standard_normal((40, 12)) * 100).astype(dtype)
+    (tmp_path / "x.bin").write_bytes(bytes(37) + x.tobytes(order))
+    mapped = np.memmap(tmp_path / "x.bin", dtype, mode, offset=37, shape=x.shape, order=order)
+    if mode != "r":
+        mapped[3] = x[3] = 7
+    for part in (slice(None), slice(5, 30), (slice(None), slice(2, 9)), slice(None, None, -1)):
+        assert pairwise([mapped[part]], index="hsic_linear")[0, 0] == pytest.approx(hsic(x[part], x[part]), rel=1e-6)
+    inner = mapped[4:36][3:20].reshape(17, 3, 2, 2)
+    assert pairwise([inner], index="hsic_linear")[0, 0] == pytest.approx(hsic(x[7:24], x[7:24]), rel=1e-6)
+
+
+def test_the_largest_single_precision_numbers(rng):
+    x = np.where(rng.random((20, 3)) < 0.2, 3e38, -3e38).astype(np.float32)
+    y = rng.standard_normal((20, 3))
+    for name in ("cka_linear", "hsic_linear", "linear_regression", "cca_r2", "procrustes"):
+        assert pairwise([x, y], index=name, block=7)[0, 1] == pytest.approx(get_index(name)(x, y), rel=1e-6)
+
+
+@pytest.mark.parametrize("memory", [None, 150_000])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("n", "equal"), [(300, 250), (51, 39)])
+def test_equal_rows_are_at_no_distance_although_rounding_says_so(rng, n, equal, dtype, memory):
+    x = rng.standard_normal((n, 37))
+    x[:equal] = x[0]
+    with pytest.raises(errors.UndefinedSimilarityError, match=r"^xs\[0\]: the median distance"):
+        pairwise([x.astype(dtype)], index="cka_rbf_0.4", memory=memory)
+
+
+def test_distances_in_single_precision_far_from_the_mean(rng):
+    x, y = rng.standard_normal((200, 10)).astype(np.float32), rng.standard_normal((200, 5)).astype(np.float32)
+    x[0] *= 1e5
+    assert median_squared_distance(Representation(x, "x"), memory=10**8) == pytest.approx(
+        median_squared_distance(Representation(x, "x", dtype=np.float64), memory=10**8), rel=1e-9
+    )
+    assert pairwise([x, y], index="cka_rbf_0.4", block=64)[0, 1] == pytest.approx(cka(x, y, kernel="rbf"), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["linear_regression", "cka_linear_debiased", "hsic_linear_debiased", "cka_linear"])
+@pytest.mark.parametrize("tiles", [False, True])
+def test_single_precision_far_from_zero(monkeypatch, rng, name, tiles):
+    if tiles:
+        monkeypatch.setattr("repsim._tiles.features_are_cheaper", lambda *_: False)
+    x = (rng.standard_normal((200, 10)) + 1e5).astype(np.float32)
+    y = (x[:, :5] + rng.standard_normal((200, 5))).astype(np.float32)
+    assert pairwise([x, y], index=name, block=64)[0, 1] == pytest.approx(get_index(name)(x, y), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["cka_linear_debiased", "hsic_linear_debiased", "cka_rbf_0.4_debiased"])
+@pytest.mark.parametrize("width", [3, 90])
+def test_single_precision_where_centring_leaves_little(rng, name, width):
+    x, y = (rng.standard_normal((30, p)).astype(np.float32) for p in (width, 40))
+    x[0] *= 1e4
+    found = pairwise([x, y], index=[name, "cka_linear", "linear_regression"], block=8)
+    assert found[name][0, 1] == pytest.approx(get_index(name)(x, y), rel=1e-6, abs=1e-7)
+    assert found["linear_regression"][1, 0] == pytest.approx(get_index("linear_regression")(y, x), abs=1e-6)
+
+
+@pytest.mark.parametrize("far", [1e3, 1e5])
+@pytest.mark.parametrize("width", [3, 20, 60])
+def test_bases_in_single_precision_with_one_example_far_away(rng, width, far):
+    x, y = (rng.standard_normal((30, p)).astype(np.float32) for p in (width, 4))
+    x[0] *= far
+    for name in ("cca_r2", "linear_regression"):
+        assert pairwise([y, x], index=name)[0, 1] == pytest.approx(get_index(name)(y, x), abs=1e-6)
+
+
+def test_an_overflow_of_what_was_not_asked_for_is_no_error(rng):
+    x = rng.standard_normal((10, 2))
+    assert pairwise([x], [x * 1e90], index="hsic_linear")[0, 0] == pytest.approx(hsic(x, x * 1e90))
+
+
+@pytest.mark.parametrize("block", [4, 7, None])
+def test_biased_hsic_is_not_negative(block):
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        q = np.linalg.qr(np.hstack([np.ones((30, 1)), rng.standard_normal((30, 20))]))[0][:, 1:]
+        assert pairwise([q[:, :9], q[:, 10:19]], index="hsic_linear", block=block).min() >= 0
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        custom("svcca", threshold=0.7, truncation="singular_values"),
+        custom("svcca"),
+        custom("cca"),
+        custom("cka"),
+        custom("cka", kernel="rbf"),
+        custom("hsic", debiased=True),
+    ],
+    ids=str,
+)
+def test_an_index_with_options_of_its_own(rng, index):
+    x = rng.standard_normal((40, 8)) * np.geomspace(1, 10, 8)
+    y = x @ rng.standard_normal((8, 8)) + rng.standard_normal((40, 8))
+    assert pairwise([x, y], index=index)[0, 1] == pytest.approx(index(x, y), rel=1e-10)
+
+
+def test_the_record_has_a_median_for_each_representation(rng):
+    x, y = rng.standard_normal((20, 3)), rng.standard_normal((20, 3)) * 5
+    record = {}
+    pairwise([x, x, y], index="cka_rbf_0.4", record=record)
+    first, again, other = record["median_distances"]
+    assert first == again < other
+    pairwise([y], [x, y], index="cka_rbf_0.4", record=record)
+    assert record["median_distances"] == [other, first, other]
+
+
+@pytest.mark.parametrize("name", ["cca_r2", "cka_linear", "linear_regression", "cka_rbf_0.4", "procrustes"])
+def test_rows_that_become_nan(rng, name):
+    x, calls = rng.standard_normal((30, 4)), []
+
+    def read(start, stop):
+        calls.append(start)
+        return x[start:stop] * (np.nan if len(calls) > 3 else 1)
+
+    with pytest.raises(errors.NonFiniteError, match=r"^xs\[0\]: examples .* not there when they were first read"):
+        pairwise([Blocks(read, x.shape), x], index=name, block=8)
+
+
+def test_shapes_of_blocks():
+    assert Blocks(len, (np.int64(3), np.int32(2))).shape == (3, 2)
+    with pytest.raises(errors.ParameterError, match="positive whole numbers"):
+        Blocks(len, 5)
+
+
+@pytest.mark.parametrize("options", [{"block": 2.5}, {"memory": "1GB"}, {"memory": np.nan}, {"block": "8"}])
+def test_options_of_the_wrong_type(rng, options):
+    with pytest.raises(errors.ParameterError, match="needed"):
+        pairwise([rng.standard_normal((9, 2))], **options)
+
+
+def test_a_file_is_no_folder(tmp_path, rng):
+    (tmp_path / "f").touch()
+    with pytest.raises(errors.ParameterError, match="is a file"):
+        pairwise([rng.standard_normal((9, 2))], resume=tmp_path / "f")
+
+
+def test_the_slow_way_to_a_projection_needs_memory_too(rng):
+    x = rng.standard_normal((400, 60)) @ rng.standard_normal((60, 120))
+    with pytest.raises(errors.ParameterError, match="the singular value decomposition of x needs"):
+        project(Representation(x, "x"), 1_200_000)
+
+
+def test_minibatches_of_a_simplex_are_undefined(rng):
+    simplex = np.linalg.qr(rng.standard_normal((8, 8)))[0]
+    with pytest.raises(errors.UndefinedSimilarityError, match=r"^x: every two different examples"):
+        minibatch_cka(simplex, rng.standard_normal((8, 3)), batch_size=8)
+
+
+def test_numbers_beyond_float64_are_named():
+    if np.finfo(np.longdouble).max == np.finfo(np.float64).max:
+        pytest.skip("this machine has no larger numbers")
+    x = np.array([[1, 2], [3, np.longdouble("1e4000")], [4, 3]], np.longdouble)
+    with pytest.raises(errors.NonFiniteError, match="example 1, feature 1"):
+        pairwise([x])
+
+
+@pytest.mark.parametrize("line", ["weight * table", "done = number + 1", "whole = True\n", "getattr(result, kind)"])
+def test_interrupted_between_two_additions(tmp_path, monkeypatch, rng, line):
+    """Ctrl-C may come at any line: what is half added is not taken for whole."""
+    import inspect
+
+    monkeypatch.setattr("repsim._workspace._SECONDS_BETWEEN_SAVES", 0.0)
+    layers = [rng.standard_normal((60, p)) for p in (30, 40)]
+    expected = pairwise(layers, index="cka_rbf_0.4", block=16)
+    source, first = inspect.getsourcelines(_by_tiles)
+    wanted = max(first + i for i, text in enumerate(source) if line in text)
+    seen = 0
+
+    def local(frame, event, argument):
+        nonlocal seen
+        if event == "line" and frame.f_lineno == wanted:
+            seen += 1
+            if seen == 3:
+                raise KeyboardInterrupt
+        return local
+
+    before = sys.gettrace()
+    sys.settrace(lambda frame, event, argument: local if frame.f_code is _by_tiles.__code__ else None)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            pairwise(layers, index="cka_rbf_0.4", block=16, resume=tmp_path / "run")
+    finally:
+        sys.settrace(before)
+    np.testing.assert_array_equal(pairwise(layers, index="cka_rbf_0.4", block=16, resume=tmp_path / "run"), expected)
+
+
+@pytest.mark.parametrize("index", [["linear_regression", "cca_r2"], ["cca_mean", "svcca_r2", "pwcca"]])
+def test_a_resumed_run_with_saturated_representations(tmp_path, rng, index):
+    layers = [rng.standard_normal((30, p)) for p in (60, 29, 28, 5)]
+    expected = pairwise(layers, index=index, block=8)
+    total = []
+
+    def stop(done, whole):
+        total.append(done)
+        if done > 0.97 * whole:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pairwise(layers, index=index, block=8, resume=tmp_path / "run", progress=stop)
+    resumed = pairwise(layers, index=index, block=8, resume=tmp_path / "run")
+    for name in index:
+        np.testing.assert_array_equal(resumed[name], expected[name])
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["linear_regression", "cca_mean", "cca_r2", "svcca_r2", "pwcca", "procrustes"])
+@pytest.mark.parametrize("fault", [KeyboardInterrupt, RuntimeError])
+def test_no_temporary_folder_is_left_behind(monkeypatch, tmp_path, rng, name, fault):
+    monkeypatch.setattr(sys.modules["repsim.pairwise"], "_BASES", 0.0)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    seen = []
+
+    def stop(done, total):
+        seen.append(len(list(tmp_path.iterdir())))
+        if done > 0.9 * total:
+            raise fault
+
+    with pytest.raises(fault):
+        pairwise([rng.standard_normal((40, p)) for p in (5, 30, 60)], index=name, progress=stop)
+    assert max(seen) == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "step"),
+    [
+        ("cka_linear", "tiles of 16 examples"),
+        ("cka_rbf_0.4", "tiles of 16 examples"),
+        ("linear_regression", "its QR factorisation"),
+        ("cca_mean", "the singular value decomposition"),
+        ("svcca_r2", "the singular value decomposition"),
+        ("procrustes", "the singular value decomposition"),
+    ],
+)
+def test_too_little_memory_is_named_at_each_step(rng, name, step):
+    layers = [rng.standard_normal((100, p)) for p in (90, 120)]
+    with pytest.raises(errors.ParameterError, match=f"memory is 30,000 bytes; .*{step}.* need"):
+        pairwise(layers, index=name, memory=30_000)
+
+
+def test_progress_of_a_resumed_run_counts_what_was_done(tmp_path, rng):
+    layers, names = [rng.standard_normal((60, p)) for p in (70, 5)], ["cka_rbf_0.4", "linear_regression", "pwcca"]
+    whole, parts = [], []
+
+    def stop(done, total):
+        parts.append((done, total))
+        if done > 0.8 * total:
+            raise KeyboardInterrupt
+
+    expected = pairwise(layers, index=names, block=16, progress=lambda *state: whole.append(state))
+    with pytest.raises(KeyboardInterrupt):
+        pairwise(layers, index=names, block=16, progress=stop, resume=tmp_path / "run")
+    parts.clear()
+    found = pairwise(layers, index=names, block=16, progress=lambda *s: parts.append(s), resume=tmp_path / "run")
+    assert parts == whole
+    assert parts[-1][0] == parts[-1][1]
+    for name in names:
+        np.testing.assert_array_equal(found[name], expected[name])
+
+
+@pytest.mark.parametrize("change", [{"median": "sample"}, {"block": 8}, {"index": "cka_rbf_0.2"}])
+def test_a_run_with_other_options_is_not_resumed(tmp_path, rng, change):
+    layers = [rng.standard_normal((60, p)) for p in (20, 5)]
+    options = {"index": "cka_rbf_0.4", "block": 16, "resume": tmp_path / "run"}
+
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pairwise(layers, progress=stop, **options)
+    with pytest.raises(errors.ParameterError, match=r"another computation \(different: (median|block|indexes)\)"):
+        pairwise(layers, **(options | change))
+    assert pairwise(layers, memory=10**7, **options)[0, 1] == pairwise(layers, index="cka_rbf_0.4", block=16)[0, 1]
