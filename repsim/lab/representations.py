@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from filelock import FileLock
@@ -31,10 +30,18 @@ def selected_labels(dataset: Dataset, split: str, count: int) -> np.ndarray:
     return part.labels[part.examples(count)]
 
 
+def dataset_of(network: Artefact) -> str:
+    """Return the name of the data set that a network was made for, whose moments its images are normalised with."""
+    return str(network.record["inputs"]["dataset"])
+
+
 def representations(
-    network: Artefact, split: str, count: int, layers: tuple[str, ...] | None = None
+    network: Artefact, split: str, count: int, layers: tuple[str, ...] | None = None, dataset: str | None = None
 ) -> dict[str, np.ndarray]:
     """Return a network's representations of the first `count` examples of a split.
+
+    Images of another data set are normalised as the network's own training images were: what it does to its images is
+    part of a network.
 
     Parameters
     ----------
@@ -44,22 +51,31 @@ def representations(
         "train" or "test", and how many examples of its fixed random order.
     layers
         The wanted layers; None: all of them.
+    dataset
+        The data set of the images; None: that of the network.
 
     Returns
     -------
     dict
         Read-only memory-mapped float32 arrays (count, features), flattened over space; computed and written to the
         cache unless they are there, at no more than :data:`BATCH` examples in memory.
+
+    Raises
+    ------
+    DataError
+        If there is no such data set, or it has fewer examples.
     """
     architecture = network.record["inputs"]["architecture"]
     wanted = layers or represented_layers(architecture)
-    folder = cache_root() / "representations" / f"v{VERSION}-{network.sha256[:16]}-{split}-{count}"
+    images = dataset or dataset_of(network)
+    elsewhere = "" if images == dataset_of(network) else f"-{images}"
+    folder = cache_root() / "representations" / f"v{VERSION}-{network.sha256[:16]}-{split}-{count}{elsewhere}"
     if _missing(folder, wanted):
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):  # of several processes that ask at once, one writes and the others wait
             clear(folder)
             if missing := _missing(folder, wanted):
-                _write(network, split, count, missing, folder)
+                _write(network, images, split, count, missing, folder)
     return {layer: np.load(folder / f"{layer}.npy", mmap_mode="r", allow_pickle=False) for layer in wanted}
 
 
@@ -67,19 +83,17 @@ def _missing(folder: Path, layers: tuple[str, ...]) -> list[str]:
     return [layer for layer in layers if not (folder / f"{layer}.npy").exists()]
 
 
-def _write(network: Artefact, split: str, count: int, layers: list[str], folder: Path) -> None:
+def _write(network: Artefact, name: str, split: str, count: int, layers: list[str], folder: Path) -> None:
     from repsim.lab.networks import representation_model  # only now is a backend needed
     from repsim.lab.training import load_network
 
-    recorded: dict[str, Any] = network.record["inputs"]
-    dataset = load_dataset(recorded["dataset"])
-    images = selected_images(dataset, split, count)
+    images, own = selected_images(load_dataset(name), split, count), load_dataset(dataset_of(network))
     model = representation_model(load_network(network), layers)
     parts, files = [part_path(folder / f"{layer}.npy") for layer in layers], []
     try:
         for start in range(0, count, BATCH):
             outputs = [
-                np.asarray(output) for output in model(dataset.normalise(images[start : start + BATCH]), training=False)
+                np.asarray(output) for output in model(own.normalise(images[start : start + BATCH]), training=False)
             ]
             for slot, output in enumerate(outputs):
                 block = output.reshape(len(output), -1)
@@ -91,7 +105,13 @@ def _write(network: Artefact, split: str, count: int, layers: list[str], folder:
             os.replace(part, folder / f"{layer}.npy")
         write_json(
             folder / "about.json",
-            {"network": network.path.name, "sha256": network.sha256, "split": split, "examples": count},
+            {
+                "network": network.path.name,
+                "sha256": network.sha256,
+                "dataset": name,
+                "split": split,
+                "examples": count,
+            },
         )
     finally:
         for part in parts:
