@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers
 
 from repsim.lab.architectures import IMAGE_CHANNELS, IMAGE_SIDE, Architecture
@@ -127,3 +128,9 @@ def build(architecture: str, classes: int, precision: str = "float32", channels:
 def representation_model(model: keras.Model, layers: Sequence[str]) -> keras.Model:
     """Return a model from images to the activations of some layers, in their order."""
     return keras.Model(model.input, [model.get_layer(name).output for name in layers])
+
+
+def layer_outputs(model: keras.Model, images: np.ndarray) -> list[np.ndarray]:
+    """Return the activations of each layer of a representation model; of one layer alone Keras gives no list."""
+    outputs = model(images, training=False)
+    return [np.asarray(output) for output in (outputs if isinstance(outputs, list | tuple) else [outputs])]

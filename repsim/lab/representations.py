@@ -84,7 +84,7 @@ def _missing(folder: Path, layers: tuple[str, ...]) -> list[str]:
 
 
 def _write(network: Artefact, name: str, split: str, count: int, layers: list[str], folder: Path) -> None:
-    from repsim.lab.networks import representation_model  # only now is a backend needed
+    from repsim.lab.networks import layer_outputs, representation_model  # only now is a backend needed
     from repsim.lab.training import load_network
 
     images, own = selected_images(load_dataset(name), split, count), load_dataset(dataset_of(network))
@@ -92,9 +92,7 @@ def _write(network: Artefact, name: str, split: str, count: int, layers: list[st
     parts, files = [part_path(folder / f"{layer}.npy") for layer in layers], []
     try:
         for start in range(0, count, BATCH):
-            outputs = [
-                np.asarray(output) for output in model(own.normalise(images[start : start + BATCH]), training=False)
-            ]
+            outputs = layer_outputs(model, own.normalise(images[start : start + BATCH]))
             for slot, output in enumerate(outputs):
                 block = output.reshape(len(output), -1)
                 if start == 0:

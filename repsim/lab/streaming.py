@@ -142,13 +142,14 @@ class Stream:
         return np.concatenate(parts)
 
     def _batch(self, number: int) -> dict[str, np.ndarray]:
+        from repsim.lab.networks import layer_outputs
+
         key = self._network.sha256, number
         if (found := self._latest.find(key)) is None:
             images = self._images[number * BATCH : (number + 1) * BATCH]
-            outputs = self._model(load_dataset(dataset_of(self._network)).normalise(images), training=False)
+            outputs = layer_outputs(self._model, load_dataset(dataset_of(self._network)).normalise(images))
             found = {
-                layer: np.asarray(output).reshape(len(images), -1)
-                for layer, output in zip(self._layers, outputs, strict=True)
+                layer: output.reshape(len(images), -1) for layer, output in zip(self._layers, outputs, strict=True)
             }
             self._latest.add(key, found)
         return found

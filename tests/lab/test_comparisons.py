@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -73,6 +74,10 @@ def test_images_of_another_data_set_can_be_streamed(other_images, monkeypatch):
     streamed = gather(some, "test", 40, "other")
     for array, block in zip(stored, streamed, strict=True):
         np.testing.assert_allclose(block[:40], array, rtol=1e-4, atol=1e-5)
+    with monkeypatch.context() as patch:  # one layer is not a list of layers
+        patch.setattr(streaming, "STORED_BYTES", 4 * 2 * 40 * 10400)
+        for array, block in zip(stored, gather(some, "test", 40, "other"), strict=True):
+            np.testing.assert_allclose(block[:40], array, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(beginnings(streamed, 10)[0][3:10], stored[0][3:10], rtol=1e-4, atol=1e-5)
 
 
@@ -116,16 +121,16 @@ def test_a_diagonal_comparison_keeps_same_layers():
 
 def test_a_diagonal_needs_as_many_layers():
     text = (
-        "title: t\nnetworks: [&a {architecture: plain10, channels: [4, 8], dataset: synthetic, seeds: [0], minutes: 1, "
-        "megabytes: 1, recipe: {epochs: 0, batch: 32, peak_rate: 0.1, warmup_epochs: 0, momentum: 0.9, weight_decay: 0, "
-        "shift: 0, flip: true, precision: float32}}, {<<: *a, architecture: plain18}]\nmeasures: []\n"
+        "title: t\nnetworks: [&a {architecture: plain10, channels: [4, 8], dataset: synthetic, seeds: [0], "
+        "minutes: 1, megabytes: 1, recipe: {epochs: 0, batch: 32, peak_rate: 0.1, warmup_epochs: 0, momentum: 0.9, "
+        "weight_decay: 0, shift: 0, flip: true, precision: float32}}, {<<: *a, architecture: plain18}]\nmeasures: []\n"
         "dimension_examples: [9]\ncomponents_examples: 9\nsubspace_examples: 9\n"
         "comparisons: [{name: c, groups: [plain*], examples: [20], indexes: [cka_linear], diagonal: true}]\n"
     )
     profile = parse_profile("smoke", text)
     with pytest.MonkeyPatch.context() as patch:
         for place in ("between", "gathering"):
-            patch.setattr(f"repsim.lab.measurements.{place}.load_profile", lambda _: profile)
+            patch.setattr(sys.modules[f"repsim.lab.measurements.{place}"], "load_profile", lambda _: profile)
         patch.setattr(
             "repsim.lab.measurements.gathering.networks",
             lambda _, name: [train_network(profile_store("smoke"), profile.group(name), 0, quiet=True)],
@@ -176,7 +181,7 @@ def test_null_stands_beside_the_values():
 def test_a_profile_without_the_entry_is_named(monkeypatch, measurement):
     bare = replace(PROFILE, within=None, within_class=None, probes=None, shuffles=None)
     for place in ("within", "within_class", "probes", "null"):
-        monkeypatch.setattr(f"repsim.lab.measurements.{place}.load_profile", lambda _: bare)
+        monkeypatch.setattr(sys.modules[f"repsim.lab.measurements.{place}"], "load_profile", lambda _: bare)
     with pytest.raises(ProfileError, match="profile smoke has no entry"):
         getattr(measurements, measurement)("smoke", "plain10")
 
