@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -68,8 +71,7 @@ def representations(
     architecture = network.record["inputs"]["architecture"]
     wanted = layers or represented_layers(architecture)
     images = dataset or dataset_of(network)
-    elsewhere = "" if images == dataset_of(network) else f"-{images}"
-    folder = cache_root() / "representations" / f"v{VERSION}-{network.sha256[:16]}-{split}-{count}{elsewhere}"
+    folder = _folder(network, split, count, images)
     if _missing(folder, wanted):
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):  # of several processes that ask at once, one writes and the others wait
@@ -77,6 +79,25 @@ def representations(
             if missing := _missing(folder, wanted):
                 _write(network, images, split, count, missing, folder)
     return {layer: np.load(folder / f"{layer}.npy", mmap_mode="r", allow_pickle=False) for layer in wanted}
+
+
+def _folder(network: Artefact, split: str, count: int, dataset: str) -> Path:
+    elsewhere = "" if dataset == dataset_of(network) else f"-{dataset}"
+    return cache_root() / "representations" / f"v{VERSION}-{network.sha256[:16]}-{split}-{count}{elsewhere}"
+
+
+@contextmanager
+def passing(networks: Iterable[Artefact], split: str, count: int, dataset: str | None = None) -> Iterator[None]:
+    """Remove the representations that the block stored once it is done with them; those there before are kept.
+
+    One deep network's on all test images take more disk than all networks' results, and a few minutes to compute.
+    What a block stored that does not come to its end is kept for the next run.
+    """
+    folders = [_folder(network, split, count, dataset or dataset_of(network)) for network in networks]
+    made = [folder for folder in folders if not folder.exists()]
+    yield
+    for folder in made:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _missing(folder: Path, layers: tuple[str, ...]) -> list[str]:

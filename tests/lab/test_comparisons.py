@@ -15,7 +15,7 @@ from repsim.lab.errors import DataError, ProfileError
 from repsim.lab.layers import compared_layers
 from repsim.lab.measurements.gathering import beginnings, gather, members
 from repsim.lab.profiles import load_profile, parse_profile
-from repsim.lab.representations import representations
+from repsim.lab.representations import passing, representations
 from repsim.lab.store import profile_store
 from repsim.lab.training import train_network
 
@@ -65,6 +65,19 @@ def test_images_of_another_data_set_have_a_folder_of_their_own(other_images, tmp
     assert np.abs(own - other).max() > 1e-3
     with pytest.raises(DataError, match="unknown data set 'imagenet'"):
         representations(network, "test", 40, dataset="imagenet")
+
+
+def test_representations_go_with_the_measurement_that_made_them(tmp_path, monkeypatch):
+    monkeypatch.setenv("REPSIM_CACHE", str(tmp_path))
+    ((network, *_),) = [some.networks for some in members("smoke", ["plain10"])]
+    representations(network, "test", 20, ("pool",))
+    with passing([network], "test", 20), passing([network], "test", 30):
+        representations(network, "test", 30, ("pool",))
+    assert [path.name[-7:] for path in (tmp_path / "representations").iterdir()] == ["test-20"]
+    with pytest.raises(KeyboardInterrupt), passing([network], "test", 30):
+        representations(network, "test", 30, ("pool",))
+        raise KeyboardInterrupt
+    assert len(list((tmp_path / "representations").iterdir())) == 2
 
 
 def test_images_of_another_data_set_can_be_streamed(other_images, monkeypatch):

@@ -84,5 +84,5 @@ def groups_above_shuffles(
     value, level = (null.block(f"{index}_{part}", first, second) for part in ("value", "level"))
     chosen = np.broadcast_to(null.different(first, second)[..., None, None], value.shape)
     if same_layers:
-        chosen = chosen & np.eye(*value.shape[2:], dtype=bool)
+        chosen = chosen & np.eye(value.shape[2], value.shape[3], dtype=bool)
     return above_shuffles(value, level, chosen)

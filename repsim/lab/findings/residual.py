@@ -32,7 +32,8 @@ def block_places(layers: Sequence[str]) -> tuple[list[list[int]], list[list[int]
     size = len(sums) // GROUPS
     if size < 2 or len(sums) != len(interior) or len(sums) % GROUPS:
         raise ResidualError(f"three groups of two or more blocks are needed, found {len(sums)} additions")
-    return tuple([places[start * size : (start + 1) * size] for start in range(GROUPS)] for places in (sums, interior))
+    starts = range(0, len(sums), size)
+    return [sums[start : start + size] for start in starts], [interior[start : start + size] for start in starts]
 
 
 def _off_diagonal(table: Array, places: Sequence[int]) -> float:

@@ -76,7 +76,7 @@ def figure_6(curves: WidthCurves) -> dict[str, dict[str, Any]]:
         "F6a": {"correlations": rising, "widths": len(curves.widths)},
         "F6b": {"correlations": towards, "widths": len(curves.widths) - 1},
         "F6c": {
-            "correlation": rank_correlation(np.arange(len(first)), first) if known else None,
+            "correlation": rank_correlation(np.arange(len(first), dtype=np.float64), first) if known else None,
             "saturation_widths": first.tolist() if known else None,
         },
         "F6d": {"similarity": float(curves.same[-1, :EARLY].mean()), "largest_width": int(curves.widths[-1])},

@@ -16,6 +16,7 @@ from repsim.lab.measurements.gathering import Members, beginnings, files, gather
 from repsim.lab.paths import cache_root
 from repsim.lab.profiles import load_profile
 from repsim.lab.progress import progress_bar
+from repsim.lab.representations import passing
 from repsim.lab.store import Artefact, key, profile_store
 
 
@@ -47,7 +48,9 @@ def between(profile_name: str, comparison_name: str) -> Artefact:
         raise ProfileError(f"comparison {comparison.name}: same layers need networks with as many layers each")
 
     def make() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        found = _tables(comparison, rows, columns, f"{comparison.name}-{key(inputs)[:12]}")
+        some, most = files([*rows, *columns]), max(comparison.examples)
+        with passing(some, comparison.split, most, comparison.dataset or None):
+            found = _tables(comparison, rows, columns, f"{comparison.name}-{key(inputs)[:12]}")
         facts = {
             "profile": profile_name,
             "rows": [some.facts() for some in rows],

@@ -14,6 +14,7 @@ from repsim.lab.measurements.gathering import Members, files, gather, members
 from repsim.lab.measurements.within import within_settings
 from repsim.lab.profiles import load_profile
 from repsim.lab.progress import progress_bar
+from repsim.lab.representations import passing
 from repsim.lab.shuffles import against_shuffles, unit_grams
 from repsim.lab.store import Artefact, profile_store
 
@@ -63,15 +64,8 @@ def _null(
     settings = _settings(profile_name)
 
     def make() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        first = gather(rows, split, settings.examples, dataset)
-        second = first if columns is rows else gather(columns, split, settings.examples, dataset)
-        found: dict[str, np.ndarray] = {}
-        for index, debiased in _KINDS.items():
-            left = unit_grams(first, debiased=debiased)
-            right = left if columns is rows else unit_grams(second, debiased=debiased)
-            with progress_bar(f"shuffles {name} {index}") as report:
-                values = against_shuffles(left, right, settings.permutations, progress=report)
-            found |= {f"{index}_{quantity}": array for quantity, array in values.items()}
+        with passing(files([*rows, *columns]), split, settings.examples, dataset or None):
+            found = _shuffle(name, rows, columns, settings, split, dataset)
         facts = {
             "profile": profile_name,
             "rows": [some.facts() for some in rows],
@@ -93,3 +87,18 @@ def _null(
         permutations=settings.permutations,
     )
     return profile_store(profile_name).get("null", name, inputs, make)
+
+
+def _shuffle(
+    name: str, rows: Sequence[Members], columns: Sequence[Members], settings: Shuffles, split: str, dataset: str
+) -> dict[str, np.ndarray]:
+    first = gather(rows, split, settings.examples, dataset)
+    second = first if columns is rows else gather(columns, split, settings.examples, dataset)
+    found: dict[str, np.ndarray] = {}
+    for index, debiased in _KINDS.items():
+        left = unit_grams(first, debiased=debiased)
+        right = left if columns is rows else unit_grams(second, debiased=debiased)
+        with progress_bar(f"shuffles {name} {index}") as report:
+            values = against_shuffles(left, right, settings.permutations, progress=report)
+        found |= {f"{index}_{quantity}": array for quantity, array in values.items()}
+    return found

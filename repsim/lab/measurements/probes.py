@@ -14,7 +14,7 @@ from repsim.lab.measurements.common import made_from
 from repsim.lab.measurements.gathering import Members, gather, members
 from repsim.lab.profiles import load_profile
 from repsim.lab.progress import progress_bar
-from repsim.lab.representations import selected_labels
+from repsim.lab.representations import passing, selected_labels
 from repsim.lab.store import Artefact, profile_store
 
 
@@ -44,7 +44,12 @@ def probes(profile_name: str, group_name: str) -> Artefact:
     sizes = {name: getattr(settings, name) for name in ("examples", "held_out", "test_examples")}
 
     def make() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        return _fit(some, settings), {"profile": profile_name, **some.facts(), **sizes}
+        with (
+            passing(some.networks, "train", settings.examples),
+            passing(some.networks, "test", settings.test_examples),
+        ):
+            found = _fit(some, settings)
+        return found, {"profile": profile_name, **some.facts(), **sizes}
 
     fitting = {"strengths": list(STRENGTHS), "patience": PATIENCE, "steps": STEPS, "tolerance": TOLERANCE}
     inputs = made_from(list(some.networks), **sizes, **fitting)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,11 @@ import repsim
 from repsim.lab.comparisons import Within
 from repsim.lab.errors import ProfileError
 from repsim.lab.measurements.common import made_from
-from repsim.lab.measurements.gathering import beginnings, gather, members
+from repsim.lab.measurements.gathering import Members, beginnings, gather, members
 from repsim.lab.paths import cache_root
 from repsim.lab.profiles import load_profile
 from repsim.lab.progress import progress_bar
+from repsim.lab.representations import passing
 from repsim.lab.store import Artefact, key, profile_store
 
 WITHIN_INDEXES = ("cka_linear", "cka_linear_debiased")
@@ -51,18 +53,10 @@ def within(profile_name: str, group_name: str) -> Artefact:
 
     def make() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         tables: dict[str, list[np.ndarray]] = {}
-        for seed, network in zip(some.group.seeds, some.networks, strict=False):
-            arrays = gather([type(some)(some.group, (network,))], settings.split, max(settings.examples))
-            for count in settings.examples:
-                with progress_bar(f"within {group_name}, seed {seed}, n = {count}") as report:
-                    values = repsim.pairwise(
-                        beginnings(arrays, count),
-                        index=list(WITHIN_INDEXES),
-                        resume=cache_root() / "pairwise" / f"within-{group_name}-{key(inputs)[:12]}-{seed}-{count}",
-                        progress=report,
-                    )
-                for index, table in values.items():
-                    tables.setdefault(f"{index}_{count}", []).append(table.astype(np.float32))
+        for network in some.networks:
+            with passing([network], settings.split, max(settings.examples)):
+                for name, table in _tables(replace(some, networks=(network,)), settings, key(inputs)[:12]).items():
+                    tables.setdefault(name, []).append(table)
         facts = {
             "profile": profile_name,
             **some.facts(),
@@ -79,3 +73,20 @@ def within(profile_name: str, group_name: str) -> Artefact:
         indexes=list(WITHIN_INDEXES),
     )
     return profile_store(profile_name).get("within", group_name, inputs, make)
+
+
+def _tables(one: Members, settings: Within, address: str) -> dict[str, np.ndarray]:
+    """Return the (L, L) tables of one network, by index and number of examples."""
+    found: dict[str, np.ndarray] = {}
+    arrays = gather([one], settings.split, max(settings.examples))
+    name = one.networks[0].record["name"]
+    for count in settings.examples:
+        with progress_bar(f"within {name} n = {count}") as report:
+            values = repsim.pairwise(
+                beginnings(arrays, count),
+                index=list(WITHIN_INDEXES),
+                resume=cache_root() / "pairwise" / f"within-{address}-{name}-{count}",
+                progress=report,
+            )
+        found |= {f"{index}_{count}": table.astype(np.float32) for index, table in values.items()}
+    return found

@@ -14,7 +14,7 @@ from repsim.lab.measurements.gathering import gather, members
 from repsim.lab.measurements.within import WITHIN_INDEXES
 from repsim.lab.profiles import load_profile
 from repsim.lab.progress import progress_bar
-from repsim.lab.representations import selected_labels
+from repsim.lab.representations import passing, selected_labels
 from repsim.lab.store import Artefact, profile_store
 
 
@@ -44,6 +44,10 @@ def within_class(profile_name: str, group_name: str) -> Artefact:
     (some,) = members(profile_name, (group_name,))
 
     def make() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        with passing(some.networks, split, count):
+            return compare()
+
+    def compare() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         labels = selected_labels(load_dataset(some.group.dataset), split, count)
         arrays = gather([some], split, count)
         classes = np.unique(labels)
