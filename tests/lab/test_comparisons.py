@@ -74,9 +74,14 @@ def test_representations_go_with_the_measurement_that_made_them(tmp_path, monkey
     with passing([network], "test", 20), passing([network], "test", 30):
         representations(network, "test", 30, ("pool",))
     assert [path.name[-7:] for path in (tmp_path / "representations").iterdir()] == ["test-20"]
-    with pytest.raises(KeyboardInterrupt), passing([network], "test", 30):
-        representations(network, "test", 30, ("pool",))
-        raise KeyboardInterrupt
+
+    def interrupted():
+        with passing([network], "test", 30):
+            representations(network, "test", 30, ("pool",))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert len(list((tmp_path / "representations").iterdir())) == 2
 
 
