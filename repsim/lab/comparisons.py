@@ -60,7 +60,7 @@ class WithinClass:
     """Groups whose networks are compared on the images of one class at a time."""
 
     groups: tuple[str, ...]
-    examples: int
+    examples: tuple[int, ...]
     split: str = "test"
 
 

@@ -169,13 +169,16 @@ def test_within_is_symmetric_and_has_every_network():
 
 def test_within_class_averages_over_classes():
     arrays = measurements.within_class("smoke", "plain10").arrays()
-    assert arrays["counts"].sum() == 200
+    assert arrays["counts_200"].sum() == 200
+    assert arrays["counts_100"].sum() == 100
     labels = data.load_dataset("synthetic").test
     chosen = labels.labels[labels.examples(200)]
     first, second = (representations(one, "test", 200) for one in members("smoke", ["plain10"])[0].networks)
     each = [repsim.cka(first["conv2"][chosen == c], second["pool"][chosen == c]) for c in range(4)]
-    assert arrays["class_cka_linear"][0, 1, 1, 8] == pytest.approx(np.mean(each), abs=1e-4)
-    assert arrays["all_cka_linear"][0, 1, 1, 8] == pytest.approx(repsim.cka(first["conv2"], second["pool"]), abs=1e-4)
+    assert arrays["class_cka_linear_200"][0, 1, 1, 8] == pytest.approx(np.mean(each), abs=1e-4)
+    assert arrays["all_cka_linear_200"][0, 1, 1, 8] == pytest.approx(
+        repsim.cka(first["conv2"], second["pool"]), abs=1e-4
+    )
 
 
 def test_probes_score_every_layer():

@@ -388,7 +388,9 @@ def test_f6c():
 @pytest.mark.parametrize(("sign", "expected"), [(1, True), (-1, False), (0, False)])
 def test_f7_compares_patterns(sign, expected):
     whole = np.random.default_rng(0).random((2, 2, 9, 9))
-    arrays = {"all_cka_linear": whole, "class_cka_linear": 0.5 + sign * 0.3 * whole}
+    arrays = {"all_cka_linear_90": whole, "class_cka_linear_90": 0.5 + sign * 0.3 * whole, "counts_90": np.ones(9)}
+    arrays |= {"all_cka_linear_10": whole, "class_cka_linear_10": whole, "counts_10": np.ones(9)}
+    assert findings.figure_f7(arrays, n=10)["correlation"] == pytest.approx(1)
     found = findings.figure_f7(arrays)
     assert found["correlation"] == pytest.approx(sign)
     assert outcome("F.7", found) is expected
