@@ -211,7 +211,7 @@ def test_patterns_of_groups():
     assert matching(["b*", "a"], ["a", "b1", "b2"], "here") == ["b1", "b2", "a"]
     with pytest.raises(ProfileError, match="here: unknown group of networks 'c'; known are: a"):
         matching(["c"], ["a"], "here")
-    with pytest.raises(ProfileError, match="known are: architectures, datasets-cifar10"):
+    with pytest.raises(ProfileError, match="known are: architectures, correspondence"):
         PROFILE.comparison("nothing")
 
 
