@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -54,20 +53,19 @@ def train(
 
 
 @app.command()
-def measure(profile: ProfileName) -> None:
-    """Make the measurements of a profile that are missing: similarity tables, dimension, components, subspace."""
+def measure(
+    profile: ProfileName,
+    only: Annotated[str, typer.Option(help="Pattern of the wanted names, such as 'within/*'.")] = "*",
+) -> None:
+    """Make the measurements of a profile that are missing, and train the networks that they need."""
     from repsim.lab.backend import configure
 
     configure()
-    from repsim.lab import measurements
+    from repsim.lab.measurements import steps
 
-    steps = [partial(measurements.tables, profile, one.name) for one in load_profile(profile).measures]
-    steps += [
-        partial(step, profile) for step in (measurements.dimension, measurements.components, measurements.subspace)
-    ]
-    for step in steps:
+    for name, step in steps(profile, only).items():
         artefact = step()
-        console.print(f"{artefact.path.parent.name}/{artefact.path.name}: {artefact.record['seconds']} s")
+        console.print(f"{name}: {artefact.path.parent.name}/{artefact.path.name}, {artefact.record['seconds']} s")
 
 
 @app.command()

@@ -133,10 +133,12 @@ def _in_full(claim: Claim, found: Measurement | None, verdict: str, link: Callab
         lines.append(f"- Counts as measured only with: {needs}.")
     lines.append(f"- Why this threshold: {claim.tolerance}")
     if found is None:
-        lines.append(f"- Measured: nothing yet; {link(claim.notebook)} measures it.")
+        where = f"; {link(claim.notebook)} measures it" if claim.notebook else ""
+        lines.append(f"- Measured: nothing yet{where}.")
     else:
         values = "; ".join(f"{readable(name)} {number(value)}" for name, value in found.values.items())
         examples = f" on {found.n:,} examples" if found.n is not None else ""
-        lines.append(f"- Measured{examples}: {values}, in {link(claim.notebook)}.")
+        where = f", in {link(claim.notebook)}" if claim.notebook else ""
+        lines.append(f"- Measured{examples}: {values}{where}.")
     lines.append(f"- Verdict: **{marked(verdict)}**.")
     return "\n".join(lines)

@@ -44,7 +44,7 @@ class Claim:
     tolerance
         Why the threshold is what it is.
     notebook
-        Stem of the notebook that measures it.
+        Stem of the notebook that measures it; empty while none does.
     paper
         The paper's value, where it is a number.
     needs
@@ -57,7 +57,7 @@ class Claim:
     place: str
     predicate: Predicate
     tolerance: str
-    notebook: str
+    notebook: str = ""
     paper: float | None = None
     partly: Predicate | None = None
     needs: Mapping[str, float] = field(default_factory=dict)
@@ -132,6 +132,8 @@ def _claim(entry: Any, where: str) -> Claim:
             raise ClaimError(f"{where}.{name}: expected text, found {entry[name]!r:.40}")
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9.]{0,19}", entry["id"]):
         raise ClaimError(f"{where}.id: {entry['id']!r:.40} is not a letter followed by letters, digits and points")
+    if not isinstance(entry.get("notebook", ""), str):
+        raise ClaimError(f"{where}.notebook: expected text, found {entry['notebook']!r:.40}")
     if entry.get("paper") is not None and not is_number(entry["paper"]):
         raise ClaimError(f"{where}.paper: expected a finite number, found {entry['paper']!r:.40}")
     for name in ("predicate", "partly"):

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from repsim.lab.comparisons import Comparison, Probes, Shuffles, Within, WithinClass, check_counts, matching
 from repsim.lab.errors import ProfileError, UnknownNetworkError, known
 from repsim.lab.families import describe
 
@@ -88,6 +89,11 @@ class Profile:
     dimension_examples: tuple[int, ...]
     components_examples: int
     subspace_examples: int
+    comparisons: tuple[Comparison, ...] = ()
+    within: Within | None = None
+    within_class: WithinClass | None = None
+    probes: Probes | None = None
+    shuffles: Shuffles | None = None
 
     def group(self, name: str) -> Networks:
         """Return the group of networks called `name`."""
@@ -104,6 +110,18 @@ class Profile:
             if measure.name == name:
                 return measure
         raise ProfileError(known("measure", name, [measure.name for measure in self.measures]))
+
+    def comparison(self, name: str) -> Comparison:
+        """Return the comparison called `name`."""
+        for comparison in self.comparisons:
+            if comparison.name == name:
+                return comparison
+        raise ProfileError(known("comparison", name, [comparison.name for comparison in self.comparisons]))
+
+    def groups(self, patterns: Collection[str]) -> list[Networks]:
+        """Return the groups whose names match any of some patterns."""
+        names = [group.name for group in self.networks]
+        return [self.group(name) for name in matching(patterns, names, f"profile {self.name}")]
 
     def jobs(
         self, groups: Collection[str] | None = None, seeds: Collection[int] | None = None
@@ -191,7 +209,26 @@ def parse_profile(name: str, text: str) -> Profile:
     if twice := sorted({one for one in names if names.count(one) > 1}):
         raise ProfileError(f"profile {name}: more than one group of networks is called {twice}; give each a name")
     measures = [_make(Measure, entry, f"profile {name}: measures[{i}]") for i, entry in enumerate(values["measures"])]
-    return _make(Profile, {**values, "networks": networks, "measures": measures}, f"profile {name}")
+    values = {**values, "networks": networks, "measures": measures, **_compared(values, names, f"profile {name}")}
+    return _make(Profile, values, f"profile {name}")
+
+
+def _compared(values: dict[str, Any], names: list[str], where: str) -> dict[str, Any]:
+    """Build what is compared and check that there are such groups."""
+    listed = values.get("comparisons", [])
+    if not isinstance(listed, list):
+        raise ProfileError(f"{where}: comparisons must be a list")
+    found: dict[str, Any] = {
+        "comparisons": [_make(Comparison, one, f"{where}: comparisons[{i}]") for i, one in enumerate(listed)]
+    }
+    kinds = {"within": Within, "within_class": WithinClass, "probes": Probes, "shuffles": Shuffles}
+    found |= {key: _make(kind, values[key], f"{where}: {key}") for key, kind in kinds.items() if key in values}
+    parts = [*found["comparisons"], *(found[key] for key in ("within", "within_class", "probes") if key in found)]
+    for part in parts:
+        matching((*part.groups, *getattr(part, "columns", ())), names, where)
+        if isinstance(part.examples, tuple):
+            check_counts(part.examples, where)
+    return found
 
 
 def load_profile(name: str) -> Profile:

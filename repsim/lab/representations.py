@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from filelock import FileLock
@@ -31,10 +33,18 @@ def selected_labels(dataset: Dataset, split: str, count: int) -> np.ndarray:
     return part.labels[part.examples(count)]
 
 
+def dataset_of(network: Artefact) -> str:
+    """Return the name of the data set that a network was made for, whose moments its images are normalised with."""
+    return str(network.record["inputs"]["dataset"])
+
+
 def representations(
-    network: Artefact, split: str, count: int, layers: tuple[str, ...] | None = None
+    network: Artefact, split: str, count: int, layers: tuple[str, ...] | None = None, dataset: str | None = None
 ) -> dict[str, np.ndarray]:
     """Return a network's representations of the first `count` examples of a split.
+
+    Images of another data set are normalised as the network's own training images were: what it does to its images is
+    part of a network.
 
     Parameters
     ----------
@@ -44,41 +54,66 @@ def representations(
         "train" or "test", and how many examples of its fixed random order.
     layers
         The wanted layers; None: all of them.
+    dataset
+        The data set of the images; None: that of the network.
 
     Returns
     -------
     dict
         Read-only memory-mapped float32 arrays (count, features), flattened over space; computed and written to the
         cache unless they are there, at no more than :data:`BATCH` examples in memory.
+
+    Raises
+    ------
+    DataError
+        If there is no such data set, or it has fewer examples.
     """
     architecture = network.record["inputs"]["architecture"]
     wanted = layers or represented_layers(architecture)
-    folder = cache_root() / "representations" / f"v{VERSION}-{network.sha256[:16]}-{split}-{count}"
+    images = dataset or dataset_of(network)
+    folder = _folder(network, split, count, images)
     if _missing(folder, wanted):
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):  # of several processes that ask at once, one writes and the others wait
             clear(folder)
             if missing := _missing(folder, wanted):
-                _write(network, split, count, missing, folder)
+                _write(network, images, split, count, missing, folder)
     return {layer: np.load(folder / f"{layer}.npy", mmap_mode="r", allow_pickle=False) for layer in wanted}
+
+
+def _folder(network: Artefact, split: str, count: int, dataset: str) -> Path:
+    elsewhere = "" if dataset == dataset_of(network) else f"-{dataset}"
+    return cache_root() / "representations" / f"v{VERSION}-{network.sha256[:16]}-{split}-{count}{elsewhere}"
+
+
+@contextmanager
+def passing(networks: Iterable[Artefact], split: str, count: int, dataset: str | None = None) -> Iterator[None]:
+    """Remove the representations that the block stored once it is done with them; those there before are kept.
+
+    One deep network's on all test images take more disk than all networks' results, and a few minutes to compute.
+    What a block stored that does not come to its end is kept for the next run.
+    """
+    folders = [_folder(network, split, count, dataset or dataset_of(network)) for network in networks]
+    made = [folder for folder in folders if not folder.exists()]
+    yield
+    for folder in made:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _missing(folder: Path, layers: tuple[str, ...]) -> list[str]:
     return [layer for layer in layers if not (folder / f"{layer}.npy").exists()]
 
 
-def _write(network: Artefact, split: str, count: int, layers: list[str], folder: Path) -> None:
+def _write(network: Artefact, name: str, split: str, count: int, layers: list[str], folder: Path) -> None:
     from repsim.lab.networks import represent, representation_model  # only now is a backend needed
     from repsim.lab.training import load_network
 
-    recorded: dict[str, Any] = network.record["inputs"]
-    dataset = load_dataset(recorded["dataset"])
-    images = selected_images(dataset, split, count)
+    images, own = selected_images(load_dataset(name), split, count), load_dataset(dataset_of(network))
     model = representation_model(load_network(network), layers)
     parts, files = [part_path(folder / f"{layer}.npy") for layer in layers], []
     try:
         for start in range(0, count, BATCH):
-            blocks = represent(model, dataset.normalise(images[start : start + BATCH]))
+            blocks = represent(model, own.normalise(images[start : start + BATCH]))
             for slot, block in enumerate(blocks):
                 if start == 0:
                     files.append(np.lib.format.open_memmap(parts[slot], "w+", np.float32, (count, block.shape[1])))
@@ -88,7 +123,13 @@ def _write(network: Artefact, split: str, count: int, layers: list[str], folder:
             os.replace(part, folder / f"{layer}.npy")
         write_json(
             folder / "about.json",
-            {"network": network.path.name, "sha256": network.sha256, "split": split, "examples": count},
+            {
+                "network": network.path.name,
+                "sha256": network.sha256,
+                "dataset": name,
+                "split": split,
+                "examples": count,
+            },
         )
     finally:
         for part in parts:

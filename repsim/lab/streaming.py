@@ -14,14 +14,21 @@ import numpy as np
 from repsim import Blocks
 from repsim.lab.data import classes_of, load_dataset
 from repsim.lab.families import describe
-from repsim.lab.representations import BATCH, representations, selected_images
+from repsim.lab.representations import BATCH, dataset_of, representations, selected_images
 from repsim.lab.store import Artefact
 
 STORED_BYTES = 30 << 30  # of all networks of a measurement together; what is left over is computed
 _KEPT_BYTES = 1 << 30  # of the latest batches: both blocks of a tile, of all computed layers of one network
 
 
-def sources(trained: list[Artefact], split: str, count: int, layers: tuple[str, ...]) -> list[Any]:
+def sources(
+    trained: list[Artefact],
+    split: str,
+    count: int,
+    layers: tuple[str, ...],
+    dataset: str | None = None,
+    share: float = 1.0,
+) -> list[Any]:
     """Return every layer of every network, for the engine: the narrowest stored, the others computed when read.
 
     Parameters
@@ -32,27 +39,31 @@ def sources(trained: list[Artefact], split: str, count: int, layers: tuple[str, 
         "train" or "test", and how many examples of its fixed random order.
     layers
         The layers of each network, in order.
+    dataset
+        The data set of the images; None: that of each network.
+    share
+        Of the disk and the memory that a measurement may take, for one that reads networks of several architectures.
 
     Returns
     -------
     list
         Of memory-mapped arrays and :class:`repsim.Blocks`, (count, features), network by network.
     """
-    stored = stored_layers(trained[0], count * len(trained), layers)
+    stored = stored_layers(trained[0], count * len(trained), layers, share)
     computed = tuple(layer for layer in layers if layer not in stored)
-    latest = LatestBatches(_KEPT_BYTES)
+    latest = LatestBatches(int(share * _KEPT_BYTES))
     found: list[Any] = []
     for network in trained:
-        kept = representations(network, split, count, stored) if stored else {}
-        stream = Stream(network, split, count, computed, latest)
+        kept = representations(network, split, count, stored, dataset) if stored else {}
+        stream = Stream(network, dataset or dataset_of(network), split, count, computed, latest)
         found += [kept[layer] if layer in kept else stream.blocks(layer) for layer in layers]
     return found
 
 
-def stored_layers(network: Artefact, rows: int, layers: tuple[str, ...]) -> tuple[str, ...]:
+def stored_layers(network: Artefact, rows: int, layers: tuple[str, ...], share: float = 1.0) -> tuple[str, ...]:
     """Return the layers, narrowest first until the disk's share is used up, in the order of `layers`."""
-    features = _features(network)
-    left, stored = STORED_BYTES, set()
+    features = layer_features(network)
+    left, stored = share * STORED_BYTES, set()
     for layer in sorted(layers, key=lambda layer: features[layer]):
         left -= 4 * features[layer] * rows
         if left < 0:
@@ -61,7 +72,8 @@ def stored_layers(network: Artefact, rows: int, layers: tuple[str, ...]) -> tupl
     return tuple(layer for layer in layers if layer in stored)
 
 
-def _features(network: Artefact) -> dict[str, int]:
+def layer_features(network: Artefact) -> dict[str, int]:
+    """Return the number of features of each represented layer of a network."""
     recorded = network.record["inputs"]
     described = describe(recorded["architecture"], tuple(recorded.get("channels", ())))
     return described.features(classes_of(recorded["dataset"]))
@@ -96,13 +108,20 @@ class Stream:
     """Some layers of one network, computed in batches that begin at the same images whatever is asked for."""
 
     def __init__(
-        self, network: Artefact, split: str, count: int, layers: tuple[str, ...], latest: LatestBatches
+        self,
+        network: Artefact,
+        dataset: str,
+        split: str,
+        count: int,
+        layers: tuple[str, ...],
+        latest: LatestBatches,
     ) -> None:
-        self._network, self._split, self._count, self._layers, self._latest = network, split, count, layers, latest
+        self._network, self._layers, self._latest = network, layers, latest
+        self._dataset, self._split, self._count = dataset, split, count
 
     def blocks(self, layer: str) -> Blocks:
         """Return one layer as the engine reads it."""
-        return Blocks(partial(self._read, layer), (self._count, _features(self._network)[layer]))
+        return Blocks(partial(self._read, layer), (self._count, layer_features(self._network)[layer]))
 
     @cached_property
     def _model(self) -> Any:
@@ -112,12 +131,8 @@ class Stream:
         return representation_model(load_network(self._network), self._layers)
 
     @cached_property
-    def _dataset(self) -> Any:
-        return load_dataset(self._network.record["inputs"]["dataset"])
-
-    @cached_property
     def _images(self) -> np.ndarray:
-        return selected_images(self._dataset, self._split, self._count)
+        return selected_images(load_dataset(self._dataset), self._split, self._count)
 
     def _read(self, layer: str, start: int, stop: int) -> np.ndarray:
         parts = []
@@ -132,6 +147,7 @@ class Stream:
             from repsim.lab.networks import represent  # only now is a backend needed
 
             images = self._images[number * BATCH : (number + 1) * BATCH]
-            found = dict(zip(self._layers, represent(self._model, self._dataset.normalise(images)), strict=True))
+            normalised = load_dataset(dataset_of(self._network)).normalise(images)
+            found = dict(zip(self._layers, represent(self._model, normalised), strict=True))
             self._latest.add(key, found)
         return found

@@ -59,10 +59,8 @@ def nothing_is_made(monkeypatch):
 
 def test_everything_is_found_again(nothing_is_made):
     assert [network.record["inputs"]["seed"] for network in measurements.networks("smoke")] == [0, 1, 2]
-    for measure in PROFILE.measures:
-        measurements.tables("smoke", measure.name)
-    for measurement in (measurements.dimension, measurements.components, measurements.subspace):
-        assert measurement("smoke").record["profile"] == "smoke"
+    for measurement in measurements.steps("smoke").values():
+        assert measurement().record["profile"] == "smoke"
 
 
 @pytest.mark.parametrize("measure", PROFILE.measures, ids=lambda measure: measure.name)

@@ -42,6 +42,9 @@ def results(tmp_path, monkeypatch):
     return tmp_path
 
 
+FIGURES = {"3": "abcd", "5": "abcd", "6": "abcde", "7": "abcde", ".8": "abcdefgh"}
+
+
 def one(**changes):
     """The text of a file with one claim, some of its entries changed or, where None, left out."""
     entry = {key: value for key, value in {**CLAIM, **changes}.items() if value is not None}
@@ -62,6 +65,8 @@ def judged(found, **changes):
 def test_every_claim_that_was_fixed_beforehand_is_there():
     expected = [f"T{number}" for number in range(1, 20)] + [f"S{number}" for number in range(1, 15)]
     expected += ["A1", "F1", *(f"F2{letter}" for letter in "abcdef"), "F.3", "F8a", "F8b", "F8c"]
+    expected += [f"A{number}" for number in range(2, 7)] + ["F4a", "F4b", "F4c", "F.4a", "F.4b", "F.6a", "F.6b", "F.6c"]
+    expected += [f"F{figure}{letter}" for figure, letters in FIGURES.items() for letter in letters] + ["F.7"]
     assert sorted(claims.load_claims()) == sorted(expected)
 
 
@@ -93,12 +98,46 @@ def test_thresholds_are_those_that_were_fixed_beforehand():
     assert {described[f"T{number}"] for number in range(13, 19)} == {described["T10"]}
     assert described["T19"] == "largest difference < 0.001"
     assert found["A1"].partly == {"kind": "within", "of": "accuracy", "tolerance": 1.0}
-    assert {name for name, entry in found.items() if entry.partly} == {"A1", "F2a", "F2b", *PAPER_TABLE_2}
+    assert {name for name, entry in found.items() if entry.partly} == {"A1", "F2a", "F2b", "F6d", *PAPER_TABLE_2}
 
 
-def test_every_claim_names_a_notebook_of_the_book():
+def test_thresholds_of_the_figures_of_groups_are_those_that_were_fixed_beforehand():
+    found = claims.load_claims()
+    described = {name: describe(entry.predicate, entry.paper) for name, entry in found.items()}
+    papers = {"A2": 93.9, "A3": 94.8, "A4": 93.7, "A5": 91.3, "A6": 91.5}
+    assert {name: found[name].paper for name in papers} == papers
+    assert {described[name] for name in papers} == {f"accuracy within 0.7 of {paper}" for paper in papers.values()}
+    assert all(found[name].needs == {"paper_size": 1} for name in papers)
+    order = "accuracy 1x < 1 × accuracy 2x, and accuracy 2x > accuracy 4x > accuracy 8x"
+    assert described["F3a"] == order
+    assert described["F3b"] == "fraction 8x > 0.5, and fraction 1x < 0.5, and fraction 2x < 0.5"
+    assert described["F3c"] == "plateau 1x > 0.5, and plateau 2x > 0.5"
+    assert described["F3d"] == "plateau 8x < 0.5"
+    assert [described[name] for name in ("F4a", "F4b", "F4c")] == ["fraction < 0.5", "leads ≥ 0.1", "lead ≥ 0.1"]
+    assert {described[f"F5{letter}"] for letter in "abcd"} == {"tau ≥ 0.9, and first ≤ 0.2, and last ≥ 0.8"}
+    assert described["F6a"] == described["F6b"] == "correlations ≥ 0.9"
+    assert [described[f"F6{letter}"] for letter in "cde"] == ["correlation ≥ 0.7", "similarity ≥ 0.95", "share ≥ 0.8"]
+    assert found["F6d"].partly == {"kind": "at_least", "of": "similarity", "value": 0.85}
+    assert described["F7a"] == described["F7b"] == "difference ≤ 0.1"
+    assert described["F7c"] == "drops ≥ 0.1"
+    assert described["F7d"] == described["F7e"] == "leads ≥ 0.2"
+    assert [described[name] for name in ("F.4a", "F.4b", "F.7")] == [
+        "drop ≥ 0.2",
+        "similarity ≥ 0.8",
+        "correlation ≥ 0.8",
+    ]
+    assert [described[f"F.6{letter}"] for letter in "ac"] == ["diagonal rows ≥ 7", "gain ≥ 1"]
+    assert described["F.6b"] == "lowest layer between 8 and 8"
+    assert {described["F.8a"], described["F.8b"]} == {"tau ≥ 0.8"}
+    assert {described[f"F.8{letter}"] for letter in "cdefgh"} == {"tau < 0.5"}
+
+
+def test_every_measured_claim_names_a_notebook_of_the_book(monkeypatch):
     toc = (REPOSITORY / "_toc.yml").read_text(encoding="utf-8")
-    assert all(f"notebooks/{entry.notebook}\n" in toc for entry in claims.load_claims().values())
+    found = claims.load_claims().values()
+    assert all(f"notebooks/{entry.notebook}\n" in toc for entry in found if entry.notebook)
+    monkeypatch.setenv("REPSIM_RESULTS", str(REPOSITORY / "results"))
+    assert all(entry.notebook for entry in found if claims.measurement("laptop", entry.id))
 
 
 def test_no_verdict_is_written_by_hand():
@@ -213,7 +252,7 @@ def test_record_and_verdict(results):
     assert saved["values"] == {"diagonal_rows": 8, "rows": 9, "tau": 0.5, "list": [0, 1], "none": None}
     assert claims.verdict("smoke", "F2a") == "partly"
     assert claims.verdicts("smoke")["F2a"] == "partly"
-    assert claims.summary("smoke").startswith("0 of 45 claims reproduced, 1 partly, 0 not reproduced, 44 not measured")
+    assert claims.summary("smoke").startswith("0 of 85 claims reproduced, 1 partly, 0 not reproduced, 84 not measured")
     before = path.stat().st_mtime_ns
     claims.record("smoke", "F2a", values, n=400, spread=0.1, notebook="04-correspondence")
     assert path.stat().st_mtime_ns == before
@@ -222,7 +261,7 @@ def test_record_and_verdict(results):
 
 
 def test_what_cannot_be_recorded(results):
-    with pytest.raises(ClaimError, match="unknown claim 'Z9'; known are: A1, F.3"):
+    with pytest.raises(ClaimError, match="unknown claim 'Z9'; known are: A1, A2, "):
         claims.record("smoke", "Z9", {})
     with pytest.raises(ClaimError, match="unknown claim"):
         claims.verdict("smoke", "../A1")
@@ -269,7 +308,7 @@ def test_readme(results, tmp_path):
     readme.write_text(f"before\n{claims.BEGIN}\nwhat was here\n{claims.END}\nafter\n")
     claims.write_readme(readme, "smoke")
     text = readme.read_text()
-    assert text.startswith(f"before\n{claims.BEGIN}\n**0 of 45 claims reproduced")
+    assert text.startswith(f"before\n{claims.BEGIN}\n**0 of 85 claims reproduced")
     assert text.endswith(f"\n{claims.END}\nafter\n")
     assert "what was here" not in text
     claims.write_readme(readme, "smoke")

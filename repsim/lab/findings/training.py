@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 PAPER_TINY_10 = 89.4
+# Claim -> group of networks: tables E.1 and E.2 and Figure F.6.
+PAPER_ACCURACIES = {"A2": "plain10", "A3": "plain18", "A4": "plain34", "A5": "plain66", "A6": "plain10-nobn"}
 
 
 def paper_accuracy(records: Sequence[Mapping[str, Any]]) -> float | None:
@@ -35,4 +37,23 @@ def cost(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "mebibytes": max(int(record.get("peak_memory_mib", 0)) for record in records),
         "machine": first.get("machine", {}),
         "last": max(str(record.get("made", "")) for record in records),
+    }
+
+
+def family_accuracies(
+    records: Mapping[str, Sequence[Mapping[str, Any]]], paper_size: bool
+) -> dict[str, dict[str, Any]]:
+    """Measure claims A2 to A6, those whose networks are there.
+
+    Parameters
+    ----------
+    records
+        Group -> the records of its networks.
+    paper_size
+        Whether they are as wide as the paper's. If not, their accuracies are shown and not judged.
+    """
+    return {
+        claim: accuracies(records[group]) | {"paper_size": int(paper_size)}
+        for claim, group in PAPER_ACCURACIES.items()
+        if group in records
     }

@@ -1,0 +1,78 @@
+"""Figure 3: what happens to the layers of a network without shortcuts as it becomes deeper."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from repsim.lab.findings.tables import Array
+from repsim.lab.findings.training import accuracies
+
+DEPTHS = {"1x": "plain10", "2x": "plain18", "4x": "plain34", "8x": "plain66"}
+SIMILAR = 0.8  # decides; the others are reported beside it
+OTHER_THRESHOLDS = (0.7, 0.9)
+CLOSE = 0.01  # of the best probe's accuracy
+
+
+def similar_to_last(table: Array, threshold: float = SIMILAR) -> float:
+    """Return the share of the other layers that are similar to the last convolution, averaged over networks.
+
+    Parameters
+    ----------
+    table
+        (m, L, L) similarities within each of m networks; the last layer is the pooling layer, before it stands the
+        last convolution.
+    threshold
+        Least similarity.
+    """
+    last = table.shape[1] - 2
+    others = np.delete(table[:, last], last, axis=1)
+    return float((others >= threshold).mean())
+
+
+def plateau(accuracy: Array, close: float = CLOSE) -> float:
+    """Return where the first layer stands whose probe is within `close` of the best, as a share of the depth.
+
+    Parameters
+    ----------
+    accuracy
+        (L,) shares of test images.
+    close
+        In the same unit.
+
+    Returns
+    -------
+    float
+        Number of that layer, counted from 1, divided by L.
+    """
+    values = np.asarray(accuracy)
+    return float((int(np.argmax(values >= values.max() - close)) + 1) / len(values))
+
+
+def depth_accuracies(records: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
+    """Measure claim F3a from the records of the networks of each group: mean test accuracies, percent."""
+    found: dict[str, Any] = {
+        f"accuracy_{depth}": accuracies(records[group])["accuracy"] if group in records else None
+        for depth, group in DEPTHS.items()
+    }
+    return found | {"networks": min((len(some) for some in records.values()), default=0)}
+
+
+def depth_similarities(tables: Mapping[str, Array]) -> dict[str, Any]:
+    """Measure claim F3b from the (m, L, L) tables of each group."""
+    found: dict[str, Any] = {}
+    for depth, group in DEPTHS.items():
+        for threshold, ending in ((SIMILAR, ""), *((one, f"_{10 * one:02.0f}") for one in OTHER_THRESHOLDS)):
+            found[f"fraction_{depth}{ending}"] = similar_to_last(tables[group], threshold) if group in tables else None
+    return found
+
+
+def depth_probes(probes: Mapping[str, Array]) -> dict[str, dict[str, Any]]:
+    """Measure claims F3c and F3d from the (m, L) accuracies of each group, averaged over networks."""
+    found = {
+        f"plateau_{depth}": plateau(probes[group].mean(axis=0)) if group in probes else None
+        for depth, group in DEPTHS.items()
+    }
+    return {"F3c": dict(found), "F3d": dict(found)}

@@ -1,0 +1,32 @@
+"""Figure F.6: networks with and without batch normalisation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+import repsim
+from repsim.lab.findings.compared import Compared
+from repsim.lab.findings.training import accuracies
+
+WITH, WITHOUT = "plain10", "plain10-nobn"
+
+
+def figure_f6(compared: Compared, index: str = "cka_linear", n: int | None = None) -> dict[str, dict[str, Any]]:
+    """Measure claims F.6a and F.6b on the mean over pairs of a network with and one without normalisation."""
+    table = compared.mean(compared.name(index, n), WITH, WITHOUT)
+    if not np.isfinite(table).all():
+        return {"F.6a": {"diagonal_rows": None, "rows": len(table)}, "F.6b": {"lowest_layer": None}}
+    diagonal = np.diagonal(table)
+    return {
+        "F.6a": {"diagonal_rows": repsim.diagonal_matches(table), "rows": len(table)},
+        "F.6b": {"lowest_layer": int(diagonal.argmin()) + 1, "lowest": float(diagonal.min())},
+    }
+
+
+def normalisation_gain(records: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
+    """Measure claim F.6c from the records of the networks of both groups: points of mean test accuracy gained."""
+    with_it, without = (accuracies(records[group])["accuracy"] for group in (WITH, WITHOUT))
+    return {"gain": with_it - without, "accuracy_with": with_it, "accuracy_without": without}

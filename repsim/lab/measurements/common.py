@@ -1,0 +1,54 @@
+"""What every measurement has in common: its networks, what it is made from, what its record says."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import repsim
+from repsim.lab.profiles import Networks, Profile, load_profile
+from repsim.lab.representations import VERSION as REPRESENTATIONS_VERSION
+from repsim.lab.store import Artefact, Store, profile_store
+from repsim.lab.weights import find_network
+
+VERSION = 1
+GROUP = "tiny10"  # whose networks are measured where no group is named
+MEDIAN = "sample"  # of the distances of 4,000 examples, as the RBF bandwidths of all committed tables
+
+
+def networks(profile: str, name: str = GROUP) -> list[Artefact]:
+    """Return the networks of one group of a profile in the order of their seeds, training those that are missing."""
+    store, group = profile_store(profile), load_profile(profile).group(name)
+    return [find_network(store, group, seed) or _train(store, group, seed) for seed in group.seeds]
+
+
+def _train(store: Store, group: Networks, seed: int) -> Artefact:
+    from repsim.lab.training import train_network  # only now is a backend needed
+
+    return train_network(store, group, seed)
+
+
+def made_from(trained: list[Artefact], **more: Any) -> dict[str, Any]:
+    """Return what decides the address of a measurement: the networks, the versions, and whatever else is given."""
+    versions = {"version": VERSION, "representations": REPRESENTATIONS_VERSION}
+    return {**versions, "networks": [network.sha256 for network in trained], **more}
+
+
+def facts_of(profile: Profile, layers: tuple[str, ...], trained: list[Artefact]) -> dict[str, Any]:
+    """Return what every record of a measurement of the networks of `GROUP` says."""
+    return {
+        "profile": profile.name,
+        "layers": list(layers),
+        "network_files": [network.path.name for network in trained],
+        "dataset": profile.group(GROUP).dataset,
+    }
+
+
+@contextmanager
+def saturation_is_recorded() -> Iterator[None]:
+    """Silence the warning about rank n - 1, which these measurements exist to show and whose layers they mark."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", repsim.RankSaturationWarning)
+        yield

@@ -1,0 +1,73 @@
+"""How well a linear classifier does on each layer: the lower row of Figure 3."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from repsim.lab.comparisons import Probes
+from repsim.lab.data import load_dataset
+from repsim.lab.errors import ProfileError
+from repsim.lab.logistic import PATIENCE, STEPS, STRENGTHS, TOLERANCE, fit_probe
+from repsim.lab.measurements.common import made_from
+from repsim.lab.measurements.gathering import Members, gather, members
+from repsim.lab.profiles import load_profile
+from repsim.lab.progress import progress_bar
+from repsim.lab.representations import passing, selected_labels
+from repsim.lab.store import Artefact, profile_store
+
+
+def probes(profile_name: str, group_name: str) -> Artefact:
+    """Return the test accuracy of l2-regularised logistic regression on every layer of the networks of a group.
+
+    Parameters
+    ----------
+    profile_name, group_name
+        Of which profile, and which group of its networks.
+
+    Returns
+    -------
+    Artefact
+        "accuracy" (m, L), share of the test images, and "strength" (m, L), the penalty that held-out training images
+        chose, :func:`repsim.lab.logistic.fit_probe`.
+
+    Raises
+    ------
+    ProfileError
+        If the profile does not say on how many images.
+    """
+    settings = load_profile(profile_name).probes
+    if settings is None:
+        raise ProfileError(f"profile {profile_name} has no entry probes")
+    (some,) = members(profile_name, (group_name,), settings.networks)
+    sizes = {name: getattr(settings, name) for name in ("examples", "held_out", "test_examples")}
+
+    def make() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        with (
+            passing(some.networks, "train", settings.examples),
+            passing(some.networks, "test", settings.test_examples),
+        ):
+            found = _fit(some, settings)
+        return found, {"profile": profile_name, **some.facts(), **sizes}
+
+    fitting = {"strengths": list(STRENGTHS), "patience": PATIENCE, "steps": STEPS, "tolerance": TOLERANCE}
+    inputs = made_from(list(some.networks), **sizes, **fitting)
+    return profile_store(profile_name).get("probes", group_name, inputs, make)
+
+
+def _fit(some: Members, settings: Probes) -> dict[str, np.ndarray]:
+    dataset, shape = load_dataset(some.group.dataset), (len(some.networks), len(some.layers))
+    labels = selected_labels(dataset, "train", settings.examples)
+    test_labels = selected_labels(dataset, "test", settings.test_examples)
+    train = gather([some], "train", settings.examples, share=0.5)
+    test = gather([some], "test", settings.test_examples, share=0.5)
+    accuracy, strength = np.empty(shape), np.empty(shape)
+    with progress_bar(f"probes {some.group.name}") as report:
+        for place, (x, other) in enumerate(zip(train, test, strict=True)):
+            probe = fit_probe(x[: settings.examples], labels, held_out=settings.held_out)
+            where = divmod(place, len(some.layers))
+            accuracy[where] = probe.accuracy(other[: settings.test_examples], test_labels)
+            strength[where] = probe.strength
+            report(place + 1, len(train))
+    return {"accuracy": accuracy, "strength": strength}

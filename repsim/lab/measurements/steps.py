@@ -1,0 +1,58 @@
+"""All measurements of a profile, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from functools import partial
+
+from repsim.lab.errors import ProfileError, known
+from repsim.lab.measurements.between import between
+from repsim.lab.measurements.components import components
+from repsim.lab.measurements.dimension import dimension
+from repsim.lab.measurements.null import null_between, null_within
+from repsim.lab.measurements.probes import probes
+from repsim.lab.measurements.subspace import subspace
+from repsim.lab.measurements.tables import tables
+from repsim.lab.measurements.within import within
+from repsim.lab.measurements.within_class import within_class
+from repsim.lab.profiles import load_profile
+from repsim.lab.store import Artefact
+
+Step = Callable[[], Artefact]
+
+
+def steps(profile_name: str, only: str = "*") -> dict[str, Step]:
+    """Return the measurements of a profile in their order, by names such as ``tables/train`` or ``within/plain10``.
+
+    Parameters
+    ----------
+    profile_name
+        Which profile.
+    only
+        Pattern of the wanted names.
+
+    Raises
+    ------
+    ProfileError
+        If none matches; the message lists them.
+    """
+    profile = load_profile(profile_name)
+    found: dict[str, Step] = {f"tables/{one.name}": partial(tables, profile_name, one.name) for one in profile.measures}
+    found |= {
+        "dimension": partial(dimension, profile_name),
+        "components": partial(components, profile_name),
+        "subspace": partial(subspace, profile_name),
+    }
+    found |= {f"between/{one.name}": partial(between, profile_name, one.name) for one in profile.comparisons}
+    for part, measure in ((profile.within, within), (profile.within_class, within_class), (profile.probes, probes)):
+        groups = profile.groups(part.groups) if part else []
+        found |= {f"{measure.__name__}/{one.name}": partial(measure, profile_name, one.name) for one in groups}
+    if profile.shuffles:
+        found |= {f"null/{one.name}": partial(null_between, profile_name, one.name) for one in profile.comparisons}
+        groups = profile.groups(profile.within.groups) if profile.within else []
+        found |= {f"null/within-{one.name}": partial(null_within, profile_name, one.name) for one in groups}
+    chosen = {name: step for name, step in found.items() if fnmatchcase(name, only)}
+    if not chosen:
+        raise ProfileError(known("measurement", only, found))
+    return chosen

@@ -1,0 +1,135 @@
+"""What linear CKA gives when the examples of one side are shuffled, from Gram matrices that are computed once.
+
+Shuffling the examples of Y turns its centred Gram matrix L into P L P', which leaves its norm as it is. So with Gram
+matrices of unit norm each shuffle of all pairs of layers is one matrix product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import repsim
+from repsim.lab.errors import LabError
+
+Gram = NDArray[np.float32]
+LEVEL = 0.999  # of the shuffles, which a similarity has to exceed
+
+
+class ShuffleError(LabError):
+    """Something that cannot be shuffled; the message says what and why."""
+
+
+def unit_grams(arrays: Sequence[Any], *, debiased: bool = False) -> Gram:
+    """Return the centred Gram matrix of each representation, at unit Frobenius norm.
+
+    Parameters
+    ----------
+    arrays
+        Representations (n, p) of the same n examples.
+    debiased
+        Centre as the U-statistic of debiased CKA does, in place of the usual way.
+
+    Returns
+    -------
+    ndarray
+        (R, n, n) float32. Inner products of two of them are linear CKA.
+
+    Raises
+    ------
+    ShuffleError
+        If there is none, the numbers of examples differ, or one does not vary or is not finite.
+    """
+    counts = sorted({int(array.shape[0]) for array in arrays})
+    if len(counts) != 1:
+        raise ShuffleError(f"representations of the same examples are needed, found numbers of examples {counts}")
+    grams = np.empty((len(arrays), counts[0], counts[0]), np.float32)
+    centre = repsim.u_centre_gram if debiased else repsim.centre_gram
+    for place, array in enumerate(arrays):
+        try:
+            gram = centre(repsim.gram_linear(np.asarray(array[: counts[0]], np.float64)))
+        except repsim.RepresentationError as error:
+            raise ShuffleError(f"representation {place} of {len(arrays)}: {error}") from None
+        norm = float(np.linalg.norm(gram))
+        if not norm > 0:
+            raise ShuffleError(f"representation {place} of {len(arrays)} is the same for all examples")
+        grams[place] = gram / norm
+    return grams
+
+
+def shuffled(
+    rows: Gram,
+    columns: Gram,
+    permutations: int,
+    *,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> NDArray[np.float32]:
+    """Return linear CKA of every row with every column after shuffling the columns' examples, many times.
+
+    Parameters
+    ----------
+    rows, columns
+        What :func:`unit_grams` returned, (R, n, n) and (C, n, n).
+    permutations
+        How many shuffles; each is used for all pairs.
+    seed
+        Of the generator of the shuffles.
+    progress
+        Called with the shuffles done and their number.
+
+    Returns
+    -------
+    ndarray
+        (permutations, R, C) float32.
+
+    Raises
+    ------
+    ShuffleError
+        If the numbers of examples differ, or `permutations` is not positive.
+    """
+    if rows.shape[1:] != columns.shape[1:] or permutations < 1:
+        raise ShuffleError(
+            f"rows {rows.shape} and columns {columns.shape} need as many examples each, and a positive number of "
+            f"permutations, not {permutations}"
+        )
+    n, rng = rows.shape[1], np.random.default_rng(seed)
+    flat = rows.reshape(len(rows), -1)
+    moved = np.empty_like(columns)
+    found = np.empty((permutations, len(rows), len(columns)), np.float32)
+    for number in range(permutations):
+        order = rng.permutation(n)
+        for place, gram in enumerate(columns):
+            moved[place] = gram[order][:, order]
+        found[number] = flat @ moved.reshape(len(columns), -1).T
+        if progress:
+            progress(number + 1, permutations)
+    return found
+
+
+def against_shuffles(rows: Gram, columns: Gram, permutations: int, **more: Any) -> dict[str, NDArray[np.float32]]:
+    """Return each similarity beside what shuffles give.
+
+    Parameters
+    ----------
+    rows, columns, permutations, more
+        As for :func:`shuffled`.
+
+    Returns
+    -------
+    dict
+        (R, C) arrays: "value"; "mean" and "deviation" of the shuffles; "level", their 99.9th percentile; "p", the
+        share of the shuffles and the value itself that reach the value.
+    """
+    value = rows.reshape(len(rows), -1) @ columns.reshape(len(columns), -1).T
+    null = shuffled(rows, columns, permutations, **more)
+    return {
+        "value": value,
+        "mean": null.mean(axis=0),
+        "deviation": null.std(axis=0),
+        "level": np.quantile(null, LEVEL, axis=0).astype(np.float32),
+        "p": (((null >= value).sum(axis=0) + 1) / (permutations + 1)).astype(np.float32),
+    }

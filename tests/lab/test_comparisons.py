@@ -1,0 +1,225 @@
+"""The measurements of groups of networks at smoke size, with networks as they are before training."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import repsim
+from repsim.lab import data, measurements, streaming
+from repsim.lab.comparisons import matching
+from repsim.lab.errors import DataError, ProfileError
+from repsim.lab.layers import compared_layers
+from repsim.lab.measurements.gathering import beginnings, gather, members
+from repsim.lab.profiles import load_profile, parse_profile
+from repsim.lab.representations import passing, representations
+from repsim.lab.store import profile_store
+from repsim.lab.training import train_network
+
+PROFILE = load_profile("smoke")
+TEN = compared_layers("plain10")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return tmp_path_factory.mktemp("compared")
+
+
+@pytest.fixture(autouse=True)
+def untrained(made, monkeypatch):
+    """Networks without training, kept from test to test; those of other kinds differ in their seed."""
+    monkeypatch.setenv("REPSIM_RESULTS", str(made / "results"))
+    monkeypatch.setenv("REPSIM_CACHE", str(made / "cache"))
+
+    def networks(profile, name):
+        group = load_profile(profile).group(name)
+        group = replace(group, recipe=replace(group.recipe, epochs=0))
+        return [train_network(profile_store(profile), group, seed, quiet=True) for seed in group.seeds]
+
+    monkeypatch.setattr("repsim.lab.measurements.gathering.networks", networks)
+
+
+@pytest.fixture
+def other_images(monkeypatch):
+    """A second made-up data set, of other images and another mean."""
+    second = replace(data._synthetic(), name="other")
+    second.test.images[:] = 255 - second.test.images // 2
+    load = data.load_dataset
+    for place in ("representations", "streaming"):
+        monkeypatch.setattr(f"repsim.lab.{place}.load_dataset", lambda name: second if name == "other" else load(name))
+    return second
+
+
+def test_images_of_another_data_set_have_a_folder_of_their_own(other_images, tmp_path, monkeypatch):
+    monkeypatch.setenv("REPSIM_CACHE", str(tmp_path))
+    ((network, *_),) = [some.networks for some in members("smoke", ["plain10"])]
+    own = representations(network, "test", 40, ("pool",))["pool"]
+    same = representations(network, "test", 40, ("pool",), dataset="synthetic")["pool"]
+    other = representations(network, "test", 40, ("pool",), dataset="other")["pool"]
+    folders = sorted(path.name for path in (tmp_path / "representations").iterdir())
+    assert folders == [f"v1-{network.sha256[:16]}-test-40", f"v1-{network.sha256[:16]}-test-40-other"]
+    np.testing.assert_array_equal(own, same)
+    assert np.abs(own - other).max() > 1e-3
+    with pytest.raises(DataError, match="unknown data set 'imagenet'"):
+        representations(network, "test", 40, dataset="imagenet")
+
+
+def test_representations_go_with_the_measurement_that_made_them(tmp_path, monkeypatch):
+    monkeypatch.setenv("REPSIM_CACHE", str(tmp_path))
+    ((network, *_),) = [some.networks for some in members("smoke", ["plain10"])]
+    representations(network, "test", 20, ("pool",))
+    with passing([network], "test", 20), passing([network], "test", 30):
+        representations(network, "test", 30, ("pool",))
+    assert [path.name[-7:] for path in (tmp_path / "representations").iterdir()] == ["test-20"]
+
+    def interrupted():
+        with passing([network], "test", 30):
+            representations(network, "test", 30, ("pool",))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert len(list((tmp_path / "representations").iterdir())) == 2
+
+
+def test_images_of_another_data_set_can_be_streamed(other_images, monkeypatch):
+    some = members("smoke", ["plain10"])
+    stored = gather(some, "test", 40, "other")
+    monkeypatch.setattr(streaming, "STORED_BYTES", 0)
+    streamed = gather(some, "test", 40, "other")
+    for array, block in zip(stored, streamed, strict=True):
+        np.testing.assert_allclose(block[:40], array, rtol=1e-4, atol=1e-5)
+    with monkeypatch.context() as patch:  # one layer is not a list of layers
+        patch.setattr(streaming, "STORED_BYTES", 4 * 2 * 40 * 10400)
+        for array, block in zip(stored, gather(some, "test", 40, "other"), strict=True):
+            np.testing.assert_allclose(block[:40], array, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(beginnings(streamed, 10)[0][3:10], stored[0][3:10], rtol=1e-4, atol=1e-5)
+
+
+def test_between_has_every_pair_of_layers_in_order():
+    artefact = measurements.between("smoke", "architectures")
+    record, arrays = artefact.record, artefact.arrays()
+    assert [part["group"] for part in record["rows"]] == ["plain10", "plain18", "resnet14"]
+    assert [len(part["layers"]) for part in record["rows"]] == [9, 17, 14]
+    assert set(arrays) == {f"{index}_{n}" for index in record["indexes"] for n in (50, 200)}
+    first, _, third = members("smoke", ["plain10", "plain18", "resnet14"], 1)
+    x = representations(first.networks[0], "test", 200)["conv4"][:50]
+    y = representations(third.networks[0], "test", 200)["block2_sum"][:50]
+    column = 9 + 17 + third.layers.index("block2_sum")
+    assert arrays["cka_linear_50"].shape == (40, 40)
+    assert arrays["cka_linear_50"][3, column] == pytest.approx(repsim.cka(x, y), abs=1e-4)
+    assert arrays["cka_linear_debiased_50"][3, column] == pytest.approx(repsim.cka(x, y, debiased=True), abs=1e-4)
+
+
+def test_between_two_lists_of_groups_predicts_rows_from_columns():
+    artefact = measurements.between("smoke", "indexes")
+    arrays = artefact.arrays()
+    rows, columns = members("smoke", ["resnet14"], 1)[0], members("smoke", ["tiny10"], 1)[0]
+    x = representations(rows.networks[0], "train", 200)["pool"]
+    y = representations(columns.networks[0], "train", 200)["conv8"]
+    for index in ("linear_regression", "cka_rbf_0.4", "pwcca"):
+        table = arrays[f"{index}_200"]
+        assert table.shape == (14, 9)
+        assert table[13, 7] == pytest.approx(repsim.get_index(index)(x, y), abs=1e-3), index
+
+
+def test_a_diagonal_comparison_keeps_same_layers():
+    artefact = measurements.between("smoke", "widths")
+    table = artefact.arrays()["cka_linear_200"]
+    assert table.shape == (4, 4, 9)
+    np.testing.assert_allclose(table[range(4), range(4)], 1, atol=1e-6)
+    narrow, wide = members("smoke", ["width*"])
+    x = representations(narrow.networks[1], "test", 200)["conv3"]
+    y = representations(wide.networks[0], "test", 200)["conv3"]
+    assert table[1, 2, 2] == pytest.approx(repsim.cka(x, y), abs=1e-4)
+
+
+def test_a_diagonal_needs_as_many_layers():
+    text = (
+        "title: t\nnetworks: [&a {architecture: plain10, channels: [4, 8], dataset: synthetic, seeds: [0], "
+        "minutes: 1, megabytes: 1, recipe: {epochs: 0, batch: 32, peak_rate: 0.1, warmup_epochs: 0, momentum: 0.9, "
+        "weight_decay: 0, shift: 0, flip: true, precision: float32}}, {<<: *a, architecture: plain18}]\nmeasures: []\n"
+        "dimension_examples: [9]\ncomponents_examples: 9\nsubspace_examples: 9\n"
+        "comparisons: [{name: c, groups: [plain*], examples: [20], indexes: [cka_linear], diagonal: true}]\n"
+    )
+    profile = parse_profile("smoke", text)
+    with pytest.MonkeyPatch.context() as patch:
+        for place in ("between", "gathering"):
+            patch.setattr(sys.modules[f"repsim.lab.measurements.{place}"], "load_profile", lambda _: profile)
+        patch.setattr(
+            "repsim.lab.measurements.gathering.networks",
+            lambda _, name: [train_network(profile_store("smoke"), profile.group(name), 0, quiet=True)],
+        )
+        with pytest.raises(ProfileError, match="as many layers"):
+            measurements.between("smoke", "c")
+
+
+def test_within_is_symmetric_and_has_every_network():
+    artefact = measurements.within("smoke", "plain10")
+    for n, index in ((50, "cka_linear"), (200, "cka_linear_debiased")):
+        table = artefact.arrays()[f"{index}_{n}"]
+        assert table.shape == (1, 9, 9)
+        np.testing.assert_allclose(table, table.transpose(0, 2, 1), atol=1e-6)
+        np.testing.assert_allclose(table[0][range(9), range(9)], 1, atol=1e-5)
+    assert artefact.record["layers"] == list(TEN)
+
+
+def test_within_class_averages_over_classes():
+    arrays = measurements.within_class("smoke", "plain10").arrays()
+    assert arrays["counts_200"].sum() == 200
+    assert arrays["counts_100"].sum() == 100
+    labels = data.load_dataset("synthetic").test
+    chosen = labels.labels[labels.examples(200)]
+    first, second = (representations(one, "test", 200) for one in members("smoke", ["plain10"])[0].networks)
+    each = [repsim.cka(first["conv2"][chosen == c], second["pool"][chosen == c]) for c in range(4)]
+    assert arrays["class_cka_linear_200"][0, 1, 1, 8] == pytest.approx(np.mean(each), abs=1e-4)
+    assert arrays["all_cka_linear_200"][0, 1, 1, 8] == pytest.approx(
+        repsim.cka(first["conv2"], second["pool"]), abs=1e-4
+    )
+
+
+def test_probes_score_every_layer():
+    arrays = measurements.probes("smoke", "plain10").arrays()
+    assert arrays["accuracy"].shape == arrays["strength"].shape == (1, 9)
+    assert (arrays["accuracy"][0, :3] > 0.6).all()  # four classes of coloured blobs
+
+
+def test_null_stands_beside_the_values():
+    arrays = measurements.null_between("smoke", "widths").arrays()
+    x, y = (representations(some.networks[0], "test", 100)["conv3"] for some in members("smoke", ["width*"]))
+    assert arrays["cka_linear_value"].shape == (18, 18)
+    assert arrays["cka_linear_value"][2, 9 + 2] == pytest.approx(repsim.cka(x, y), abs=1e-4)
+    assert (arrays["cka_linear_level"] >= arrays["cka_linear_mean"]).all()
+    within = measurements.null_within("smoke", "plain10")
+    assert within.arrays()["cka_linear_debiased_p"].shape == (9, 9)
+    assert within.record["permutations"] == 50
+
+
+@pytest.mark.parametrize("measurement", ["within", "within_class", "probes", "null_within"])
+def test_a_profile_without_the_entry_is_named(monkeypatch, measurement):
+    bare = replace(PROFILE, within=None, within_class=None, probes=None, shuffles=None)
+    for place in ("within", "within_class", "probes", "null"):
+        monkeypatch.setattr(sys.modules[f"repsim.lab.measurements.{place}"], "load_profile", lambda _: bare)
+    with pytest.raises(ProfileError, match="profile smoke has no entry"):
+        getattr(measurements, measurement)("smoke", "plain10")
+
+
+def test_patterns_of_groups():
+    assert matching(["b*", "a"], ["a", "b1", "b2"], "here") == ["b1", "b2", "a"]
+    with pytest.raises(ProfileError, match="here: unknown group of networks 'c'; known are: a"):
+        matching(["c"], ["a"], "here")
+    with pytest.raises(ProfileError, match="known are: architectures, correspondence"):
+        PROFILE.comparison("nothing")
+
+
+def test_every_measurement_has_a_name():
+    found = measurements.steps("smoke")
+    assert {"tables/train", "subspace", "between/widths", "within/plain18", "probes/plain10", "null/widths"} <= set(
+        found
+    )
+    assert list(measurements.steps("smoke", "within_class/*")) == ["within_class/plain10"]
+    with pytest.raises(ProfileError, match="unknown measurement 'x'"):
+        measurements.steps("smoke", "x")

@@ -1,0 +1,444 @@
+"""The findings of Figures 3 to 7 and F.4 to F.8 on made-up arrays: each predicate is shown to hold and to fail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from repsim.lab import claims, findings
+from repsim.lab.errors import LabError
+from repsim.lab.findings import estimators, width
+from repsim.lab.predicates import holds, quantities
+
+CLAIMS = claims.load_claims()
+
+
+@dataclass
+class Made:
+    """What stands for an artefact of the store."""
+
+    record: dict[str, Any]
+    values: dict[str, np.ndarray]
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        return self.values
+
+
+def part(group, seeds, layers):
+    return {"group": group, "seeds": list(seeds), "layers": [f"l{i}" for i in range(layers)]}
+
+
+def compared(parts, arrays, columns=None, examples=(100,), diagonal=False):
+    record = {
+        "rows": parts,
+        "columns": columns or parts,
+        "examples": list(examples),
+        "indexes": sorted({name.rsplit("_", 1)[0] for name in arrays}),
+        "diagonal": diagonal,
+    }
+    return findings.Compared(Made(record, arrays))
+
+
+def square(parts, values):
+    """A table of the layers of all networks from {(first group, second group): (L1, L2) values}; one seed: 1."""
+    rows = []
+    for first in parts:
+        for a in first["seeds"]:
+            row = []
+            for second in parts:
+                for b in second["seeds"]:
+                    key = first["group"], second["group"]
+                    block = values[key] if key in values else np.transpose(values[key[::-1]])
+                    row.append(block if a != b else np.ones_like(block))
+            rows.append(np.hstack(row))
+    return np.vstack(rows)
+
+
+def outcome(claim, values):
+    """Whether a claim's predicate holds of measured values, all quantities that it names being there."""
+    assert {*quantities(CLAIMS[claim].predicate), *CLAIMS[claim].needs} <= values.keys()
+    return holds(CLAIMS[claim].predicate, values, CLAIMS[claim].paper)
+
+
+# -- similarities by group
+
+
+def test_pairs_of_one_seed_are_left_out():
+    parts = [part("a", [0, 1], 2), part("b", [1, 2], 3)]
+    table = np.arange(100.0).reshape(10, 10)
+    found = compared(parts, {"cka_linear_100": table})
+    block = found.block("cka_linear_100", "a", "b")
+    assert block.shape == (2, 2, 2, 3)
+    assert block[1, 0, 1, 2] == table[3, 6]
+    assert found.different("a", "b").tolist() == [[True, True], [False, True]]
+    expected = (table[0:2, 4:7] + table[0:2, 7:10] + table[2:4, 7:10]) / 3
+    np.testing.assert_allclose(found.mean("cka_linear_100", "a", "b"), expected)
+    np.testing.assert_allclose(found.mean("cka_linear_100", "a", "a"), (table[0:2, 2:4] + table[2:4, 0:2]) / 2)
+
+
+def test_no_pair_is_not_a_number():
+    parts = [part("a", [0], 2), part("b", [0], 2)]
+    found = compared(parts, {"cka_linear_100": np.ones((4, 4))})
+    assert np.isnan(found.mean("cka_linear_100", "a", "b")).all()
+    assert np.isnan(found.jackknife("cka_linear_100", "a", "b")[1]).all()
+
+
+def test_jackknife_leaves_out_one_seed():
+    values = np.random.default_rng(0).random((4, 4, 3))
+    values = values + values.transpose(1, 0, 2)
+    found = compared([part("a", range(4), 3)], {"cka_linear_100": values}, diagonal=True)
+    mean, error = found.jackknife("cka_linear_100", "a", "a")
+    off = ~np.eye(4, dtype=bool)
+    np.testing.assert_allclose(mean, values[off].mean(axis=0))
+    without = []
+    for seed in range(4):
+        keep = [other for other in range(4) if other != seed]
+        rest = values[np.ix_(keep, keep)]
+        without.append(rest[~np.eye(3, dtype=bool)].mean(axis=0))
+    np.testing.assert_allclose(error, np.sqrt(3 / 4 * ((without - np.mean(without, axis=0)) ** 2).sum(axis=0)))
+
+
+def test_what_was_not_compared_is_named():
+    found = compared([part("a", [0], 2)], {"cka_linear_100": np.ones((2, 2))})
+    assert found.name() == "cka_linear_100"
+    with pytest.raises(LabError, match="unknown similarities 'cka_linear_50'; known are: cka_linear_100"):
+        found.name(n=50)
+    with pytest.raises(LabError, match="unknown group among the rows 'b'; known are: a"):
+        found.block("cka_linear_100", "b", "a")
+
+
+# -- Figure 3
+
+
+def within(layers, similar):
+    """(1, L, L) similarities: the last `similar` layers before the last convolution, and that one, are alike."""
+    table = np.full((layers, layers), 0.1)
+    start = layers - 2 - similar
+    table[start : layers - 1, start : layers - 1] = 0.85
+    table[range(layers), range(layers)] = 1
+    return table[None]
+
+
+def test_similar_to_last_leaves_the_last_out():
+    assert findings.similar_to_last(within(9, 0)) == 0
+    assert findings.similar_to_last(within(9, 4)) == 0.5
+    assert findings.similar_to_last(within(9, 4), 0.9) == 0
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [((2, 4, 10, 40), True), ((2, 4, 10, 30), False), ((5, 4, 10, 40), False), ((2, 9, 10, 40), False)],
+)
+def test_f3b(counts, expected):
+    sizes = dict(zip(findings.DEPTHS.values(), (9, 17, 33, 65), strict=True))
+    tables = {group: within(size, count) for (group, size), count in zip(sizes.items(), counts, strict=True)}
+    found = findings.depth_similarities(tables)
+    assert outcome("F3b", found) is expected
+    assert found["fraction_8x_07"] == found["fraction_8x"] == counts[3] / 64
+    assert found["fraction_8x_09"] == 0
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "expected"),
+    [((0.90, 0.92, 0.89, 0.85), True), ((0.92, 0.90, 0.89, 0.85), False), ((0.90, 0.92, 0.93, 0.85), False)],
+)
+def test_f3a(accuracies, expected):
+    records = {group: [{"test_accuracy": one}] for group, one in zip(findings.DEPTHS.values(), accuracies, strict=True)}
+    assert outcome("F3a", findings.depth_accuracies(records)) is expected
+
+
+def test_f3a_is_open_while_a_depth_is_missing():
+    records = {"plain10": [{"test_accuracy": 0.9}], "plain18": [{"test_accuracy": 0.92}]}
+    assert outcome("F3a", findings.depth_accuracies(records)) is None
+
+
+def test_plateau_is_the_first_layer_within_a_point_of_the_best():
+    assert findings.plateau(np.array([0.5, 0.895, 0.9, 0.899])) == 0.5
+    assert findings.plateau(np.array([0.5, 0.6, 0.7, 0.9])) == 1
+
+
+@pytest.mark.parametrize(("reached", "c", "d"), [((8, 12, 20, 20), True, True), ((3, 12, 20, 40), False, False)])
+def test_f3c_and_f3d(reached, c, d):
+    sizes = (9, 17, 33, 65)
+    probes = {
+        group: np.minimum(np.linspace(0, 0.9 * size / at, size), 0.9)[None]
+        for group, size, at in zip(findings.DEPTHS.values(), sizes, reached, strict=True)
+    }
+    found = findings.depth_probes(probes)
+    assert outcome("F3c", found["F3c"]) is c
+    assert outcome("F3d", found["F3d"]) is d
+
+
+# -- Figure 4
+
+
+def grid(post=0.8, mixed=0.5, across=0.4, blocks=4):
+    layers = ["conv1", *(f"block{i}_{kind}" for i in range(1, 3 * blocks + 1) for kind in ("interior", "sum")), "pool"]
+    sums, _ = findings.block_places(layers)
+    table = np.full((len(layers), len(layers)), mixed)
+    for a in range(3):
+        for b in range(3):
+            table[np.ix_(sums[a], sums[b])] = post if a == b else across
+    table[range(len(layers)), range(len(layers))] = 1
+    return table[None], layers
+
+
+@pytest.mark.parametrize(
+    ("post", "mixed", "across", "expected"),
+    [
+        (0.79, 0.5, 0.4, [True, True, True]),
+        (0.79, 0.75, 0.75, [True, False, False]),
+        (0.9, 0.85, 0.6, [False, False, True]),
+        (0.79, 0.5, 0.75, [True, True, False]),
+    ],
+)
+def test_figure_4_holds_and_fails(post, mixed, across, expected):
+    found = findings.figure_4(*grid(post, mixed, across))
+    assert [outcome(claim, found[claim]) for claim in ("F4a", "F4b", "F4c")] == expected
+    np.testing.assert_allclose(found["F4b"]["leads"], post - mixed)
+    assert found["F4c"]["lead"] == pytest.approx(post - across)
+
+
+def test_f4b_has_to_hold_in_each_group_of_blocks():
+    table, layers = grid()
+    sums, _ = findings.block_places(layers)
+    table[0][np.ix_(sums[1], sums[1])] = 0.5
+    assert outcome("F4b", findings.figure_4(table, layers)["F4b"]) is False
+
+
+def test_figure_4_needs_blocks():
+    with pytest.raises(LabError, match="found 0 additions"):
+        findings.figure_4(np.ones((1, 3, 3)), ["conv1", "conv2", "pool"])
+
+
+# -- Figures 5 and F.8
+
+
+def path(shallow, deep, matches=None):
+    table = np.full((shallow, deep), 0.2)
+    table[range(shallow), np.linspace(0, deep - 1, shallow).round().astype(int) if matches is None else matches] = 0.9
+    return table
+
+
+def test_figure_5_holds_and_fails():
+    parts = [part("plain10", [0, 1], 9), part("plain18", [0, 2], 17), part("resnet14", [3], 14)]
+    values = {(a["group"], b["group"]): np.zeros((len(a["layers"]), len(b["layers"]))) for a in parts for b in parts}
+    values["plain10", "plain18"] = path(9, 17)
+    values["plain10", "resnet14"] = path(9, 14, [0, 5, 2, 3, 4, 5, 6, 6, 6])
+    del values["plain18", "plain10"], values["resnet14", "plain10"]
+    found = findings.figure_5(compared(parts, {"cka_linear_100": square(parts, values)}))
+    assert list(found) == ["F5a", "F5b"]
+    assert found["F5a"] == {"tau": pytest.approx(1), "first": 0, "last": 1, "pairs": 3}
+    assert outcome("F5a", found["F5a"]) is True
+    assert outcome("F5b", found["F5b"]) is False
+
+
+def test_a_path_that_misses_an_end_is_no_insertion():
+    assert outcome("F5a", findings.match_path(path(9, 17, range(9)))) is False  # ends half way
+    assert outcome("F5a", findings.match_path(path(9, 17, range(8, 17)))) is False  # begins half way
+    assert findings.match_path(np.full((9, 17), np.nan)) == {"tau": None, "first": None, "last": None}
+
+
+def test_figure_f8_takes_the_path_of_tiny10():
+    rows, columns = [part("resnet14", [5], 14)], [part("tiny10", [0, 1], 9)]
+    good, bad = path(9, 14).T, path(9, 14, [9, 3, 7, 1, 8, 2, 6, 0, 4]).T
+    arrays = {f"{index}_100": np.hstack([bad, bad]) for index in findings.FIGURE_F8.values()}
+    arrays |= {f"{index}_100": np.hstack([good, good]) for index in ("cka_linear", "cca_mean")}
+    found = findings.figure_f8(compared(rows, arrays, columns))
+    assert list(found) == list(findings.FIGURE_F8)
+    outcomes = {claim: outcome(claim, values) for claim, values in found.items()}
+    assert outcomes.pop("F.8a") is True
+    assert outcomes.pop("F.8b") is False
+    assert outcomes.pop("F.8c") is False
+    assert set(outcomes.values()) == {True}
+
+
+# -- Figure 6
+
+
+def widths(same, widest, seeds=3):
+    """A diagonal comparison of widths 4 to 64 with (5, 9) similarities of the same width and with the widest."""
+    groups = [4, 8, 16, 32, 64]
+    parts = [part(f"width{one}", range(seeds), 9) for one in groups]
+    table = np.full((5 * seeds, 5 * seeds, 9), 0.1)
+    for i in range(5):
+        here, last = slice(i * seeds, (i + 1) * seeds), slice(4 * seeds, 5 * seeds)
+        table[here, last] = table[last, here] = widest[i]
+        table[here, here] = same[i]
+    return compared(parts, {"cka_linear_100": table}, diagonal=True)
+
+
+def test_figure_6_holds():
+    same = np.minimum(
+        0.55 + 0.12 * np.arange(5)[:, None] + 0.04 * (8 - np.arange(9)), 0.96 + 0.001 * np.arange(5)[:, None]
+    )
+    curves = findings.width_curves(widths(same, same - 0.05))
+    np.testing.assert_allclose(curves.same, same[:, :8])
+    np.testing.assert_allclose(curves.widest[:-1], same[:-1, :8] - 0.05)
+    np.testing.assert_allclose(curves.same_error, 0, atol=1e-12)
+    found = findings.figure_6(curves)
+    assert {claim: outcome(claim, values) for claim, values in found.items()} == dict.fromkeys(found, True)
+    assert list(found) == ["F6a", "F6b", "F6c", "F6d", "F6e"]
+
+
+def test_figure_6_fails():
+    flat = np.full((5, 9), 0.5)
+    found = findings.figure_6(findings.width_curves(widths(flat, flat + 0.1)))
+    assert {claim: outcome(claim, values) for claim, values in found.items()} == dict.fromkeys(found, False)
+    assert claims.judge(CLAIMS["F6d"], claims.Measurement("F6d", {"similarity": 0.9})) == "partly"
+
+
+def test_one_network_of_each_width_leaves_figure_6_open():
+    flat = np.full((5, 9), 0.5)
+    found = findings.figure_6(findings.width_curves(widths(flat, flat, seeds=1)))
+    assert {outcome(claim, values) for claim, values in found.items()} == {None}
+
+
+def test_saturation_width_is_the_first_that_reaches_the_share():
+    curves = np.array([[0.9, 0.5], [0.96, 0.9], [1.0, 1.0]])
+    assert width.saturation_widths(np.array([4, 8, 16]), curves).tolist() == [8, 16]
+
+
+# -- Figure 7
+
+
+def panel(c10=0.9, across=(0.88, 0.6), untrained=0.3):
+    early, late = across
+    mixed = np.array([early] * 4 + [0.75, 0.7] + [late] * 3)
+    flat = np.full(9, untrained)
+    return {
+        "c10_c10": np.full(9, c10),
+        "c100_c100": np.full(9, c10),
+        "c10_c100": mixed,
+        "untrained_c10": flat,
+        "untrained_c100": flat + 0.1,
+    }
+
+
+def test_figure_7_holds_and_fails():
+    found = findings.figure_7(panel(), panel())
+    assert {claim: outcome(claim, values) for claim, values in found.items()} == dict.fromkeys(found, True)
+    found = findings.figure_7(panel(across=(0.7, 0.85), untrained=0.6), panel(across=(0.7, 0.85), untrained=0.6))
+    assert {claim: outcome(claim, values) for claim, values in found.items()} == dict.fromkeys(found, False)
+
+
+def test_f7d_has_to_hold_on_both_panels():
+    found = findings.figure_7(panel(), panel(untrained=0.6))
+    assert outcome("F7d", found["F7d"]) is False
+
+
+def test_figure_7_curves_leave_out_pairs_of_one_seed():
+    parts = [part(group, [0, 1, 2], 9) for group in ("plain10", "plain10-cifar100", "plain10-untrained")]
+    table = np.full((9, 9, 9), 0.5)
+    for i in range(3):
+        for j in range(3):
+            table[[3 * i + k for k in range(3)], [3 * j + k for k in range(3)]] = 1  # same seeds
+    curves = findings.dataset_curves(compared(parts, {"cka_linear_100": table}, diagonal=True))
+    assert list(curves) == ["c10_c10", "c100_c100", "c10_c100", "untrained_c10", "untrained_c100"]
+    for mean, error in curves.values():
+        np.testing.assert_allclose(mean, 0.5)
+        np.testing.assert_allclose(error, 0, atol=1e-12)
+
+
+# -- Figures F.4, F.6, F.7, accuracies
+
+
+@pytest.mark.parametrize(
+    ("trained", "one", "none", "a", "b"), [(0.9, 0.5, 0.85, True, True), (0.6, 0.5, 0.7, False, False)]
+)
+def test_figure_f4(trained, one, none, a, b):
+    parts = [part("plain18", [0, 1], 3), part("plain18-untrained", [0, 1], 3)]
+    names = [one["group"] for one in parts]
+    fill = {(names[0],) * 2: trained, (names[0], names[1]): one, (names[1],) * 2: none}
+    values = {key: np.full((3, 3), 0.2) + (value - 0.2) * np.eye(3) for key, value in fill.items()}
+    found = findings.figure_f4(compared(parts, {"cka_linear_100": square(parts, values)}))
+    assert found["F.4a"]["drop"] == pytest.approx(trained - one)
+    assert (outcome("F.4a", found["F.4a"]), outcome("F.4b", found["F.4b"])) == (a, b)
+
+
+@pytest.mark.parametrize(("rows", "lowest", "a", "b"), [(9, 8, True, True), (7, 8, True, True), (6, 3, False, False)])
+def test_figure_f6(rows, lowest, a, b):
+    table = np.full((9, 9), 0.1)
+    table[range(9), range(9)] = 0.9
+    table[lowest - 1, lowest - 1] = 0.4
+    for row in range(9 - rows):
+        table[row, 8] = 0.95
+    parts = [part("plain10", [0, 1], 9), part("plain10-nobn", [2], 9)]
+    values = {("plain10", "plain10"): table, ("plain10", "plain10-nobn"): table, ("plain10-nobn",) * 2: table}
+    found = findings.figure_f6(compared(parts, {"cka_linear_100": square(parts, values)}))
+    assert found["F.6a"]["diagonal_rows"] == rows
+    assert (outcome("F.6a", found["F.6a"]), outcome("F.6b", found["F.6b"])) == (a, b)
+
+
+def test_f6c():
+    def records(*values):
+        return [{"test_accuracy": value} for value in values]
+
+    better = findings.normalisation_gain({"plain10": records(0.90, 0.92), "plain10-nobn": records(0.88)})
+    assert better["gain"] == pytest.approx(3)
+    assert outcome("F.6c", better) is True
+    assert (
+        outcome("F.6c", findings.normalisation_gain({"plain10": records(0.9), "plain10-nobn": records(0.895)})) is False
+    )
+
+
+@pytest.mark.parametrize(("sign", "expected"), [(1, True), (-1, False), (0, False)])
+def test_f7_compares_patterns(sign, expected):
+    whole = np.random.default_rng(0).random((2, 2, 9, 9))
+    arrays = {"all_cka_linear_90": whole, "class_cka_linear_90": 0.5 + sign * 0.3 * whole, "counts_90": np.ones(9)}
+    arrays |= {"all_cka_linear_10": whole, "class_cka_linear_10": whole, "counts_10": np.ones(9)}
+    assert findings.figure_f7(arrays, n=10)["correlation"] == pytest.approx(1)
+    found = findings.figure_f7(arrays)
+    assert found["correlation"] == pytest.approx(sign)
+    assert outcome("F.7", found) is expected
+
+
+def test_accuracies_of_families_are_judged_at_the_papers_size_only():
+    records = {"plain10": [{"test_accuracy": 0.935}], "plain66": [{"test_accuracy": 0.90}]}
+    for paper_size, expected in ((True, ["reproduced", "not reproduced"]), (False, ["not measured"] * 2)):
+        found = findings.family_accuracies(records, paper_size)
+        assert list(found) == ["A2", "A5"]
+        judged = [claims.judge(CLAIMS[one], claims.Measurement(one, values)) for one, values in found.items()]
+        assert judged == expected
+
+
+# -- estimators
+
+
+def test_robustness():
+    claim = CLAIMS["F4c"]
+    leads = {("cka_linear", 100): 0.2, ("cka_linear", 200): 0.05, ("cka_linear", 500): 0.1, ("cka_linear", 900): 0.3}
+
+    def measure(index, n):
+        return {"lead": leads.get((index, n))}
+
+    found = findings.robustness(claim, measure, [100, 200, 500, 900])
+    assert found == {"holds_debiased": None, "holds_at": [1, 0, 1, 1], "smallest_n": 500}
+    leads |= {("cka_linear_debiased", 900): 0.0, ("cka_linear", 900): 0.0}
+    assert findings.robustness(claim, measure, [500, 900]) == {
+        "holds_debiased": 0,
+        "holds_at": [1, 0],
+        "smallest_n": None,
+    }
+
+
+def test_above_shuffles():
+    value, level = np.array([[0.5, 0.2], [0.3, 0.4]]), np.full((2, 2), 0.25)
+    assert findings.above_shuffles(value, level)["exceeds_shuffles"] == 0
+    assert findings.above_shuffles(value, level)["share"] == 0.75
+    chosen = findings.above_shuffles(value, level, np.eye(2, dtype=bool))
+    assert chosen == {"exceeds_shuffles": 1, "share": 1.0, "smallest_lead": pytest.approx(0.15)}
+    assert findings.above_shuffles(value, level, np.zeros((2, 2), bool))["exceeds_shuffles"] is None
+
+
+def test_shuffles_of_groups():
+    parts = [part("a", [0], 2), part("b", [1], 2)]
+    value = np.full((4, 4), 0.2) + 0.5 * np.tile(np.eye(2), (2, 2))
+    arrays = {"cka_linear_value": value, "cka_linear_level": np.full((4, 4), 0.3)}
+    null = compared(parts, arrays)
+    assert estimators.groups_above_shuffles(null, "a", "b")["share"] == 0.5
+    assert estimators.groups_above_shuffles(null, "a", "b", same_layers=True)["share"] == 1
+    assert estimators.groups_above_shuffles(null, "a", "a")["share"] is None
