@@ -130,7 +130,7 @@ def representation_model(model: keras.Model, layers: Sequence[str]) -> keras.Mod
     return keras.Model(model.input, [model.get_layer(name).output for name in layers])
 
 
-def layer_outputs(model: keras.Model, images: np.ndarray) -> list[np.ndarray]:
-    """Return the activations of each layer of a representation model; of one layer alone Keras gives no list."""
-    outputs = model(images, training=False)
-    return [np.asarray(output) for output in (outputs if isinstance(outputs, list | tuple) else [outputs])]
+def represent(model: keras.Model, images: np.ndarray) -> list[np.ndarray]:
+    """Return the activations of each layer of a representation model, (examples, features), flattened over space."""
+    outputs = keras.tree.flatten(model(images, training=False))  # Keras unpacks a list of one
+    return [np.asarray(output).reshape(len(images), -1) for output in outputs]

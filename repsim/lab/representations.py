@@ -105,7 +105,7 @@ def _missing(folder: Path, layers: tuple[str, ...]) -> list[str]:
 
 
 def _write(network: Artefact, name: str, split: str, count: int, layers: list[str], folder: Path) -> None:
-    from repsim.lab.networks import layer_outputs, representation_model  # only now is a backend needed
+    from repsim.lab.networks import represent, representation_model  # only now is a backend needed
     from repsim.lab.training import load_network
 
     images, own = selected_images(load_dataset(name), split, count), load_dataset(dataset_of(network))
@@ -113,9 +113,8 @@ def _write(network: Artefact, name: str, split: str, count: int, layers: list[st
     parts, files = [part_path(folder / f"{layer}.npy") for layer in layers], []
     try:
         for start in range(0, count, BATCH):
-            outputs = layer_outputs(model, own.normalise(images[start : start + BATCH]))
-            for slot, output in enumerate(outputs):
-                block = output.reshape(len(output), -1)
+            blocks = represent(model, own.normalise(images[start : start + BATCH]))
+            for slot, block in enumerate(blocks):
                 if start == 0:
                     files.append(np.lib.format.open_memmap(parts[slot], "w+", np.float32, (count, block.shape[1])))
                 files[slot][start : start + len(block)] = block

@@ -142,14 +142,12 @@ class Stream:
         return np.concatenate(parts)
 
     def _batch(self, number: int) -> dict[str, np.ndarray]:
-        from repsim.lab.networks import layer_outputs
-
         key = self._network.sha256, number
         if (found := self._latest.find(key)) is None:
+            from repsim.lab.networks import represent  # only now is a backend needed
+
             images = self._images[number * BATCH : (number + 1) * BATCH]
-            outputs = layer_outputs(self._model, load_dataset(dataset_of(self._network)).normalise(images))
-            found = {
-                layer: output.reshape(len(images), -1) for layer, output in zip(self._layers, outputs, strict=True)
-            }
+            normalised = load_dataset(dataset_of(self._network)).normalise(images)
+            found = dict(zip(self._layers, represent(self._model, normalised), strict=True))
             self._latest.add(key, found)
         return found
