@@ -5,7 +5,7 @@ import pytest
 
 from repsim import errors
 from repsim._basis import factorise
-from repsim._projection import Projection, project
+from repsim._projection import _SAFE_CONDITION, Projection, _by_qr, project
 from repsim._representation import Representation
 
 MEMORY = 2**30
@@ -65,6 +65,25 @@ def test_ill_conditioned_single_precision_is_factorised_in_double(rng):
     x = (x @ np.linalg.qr(rng.standard_normal((40, 40)))[0]).astype(np.float32)
     found = project(Representation(x, "x"), MEMORY)
     np.testing.assert_allclose(matrix(found), expected(x), atol=1e-6)
+
+
+@pytest.mark.parametrize("p", [120, 200])
+def test_single_precision_is_enough_up_to_the_safe_condition(rng, p):
+    """R² of CCA and of regression hardly feel by how much rounding turned a basis of this condition."""
+    n, shared = 260, rng.standard_normal((260, 120))
+    views = []
+    for _ in range(2):
+        x = shared @ rng.standard_normal((120, p)) + rng.standard_normal((n, p))
+        left, _, right = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)
+        condition = _SAFE_CONDITION[4] / 4  # the limit is over the Frobenius norm, 2.5 to 3.5 times the largest here
+        views.append(Representation(((left * np.geomspace(1, 1 / condition, p)) @ right).astype(np.float32), "x"))
+    single, double = ([_by_qr(view, np.dtype(kind), MEMORY) for view in views] for kind in ("f4", "f8"))
+    assert all(single)
+    overlaps = [float(np.sum(matrix(a) * matrix(b))) / p for a, b in (single, double)]
+    assert overlaps[0] == pytest.approx(overlaps[1], abs=1e-6)
+    x = views[0].in_double().matrix()
+    explained = [float(np.sum((matrix(b) @ x) * x) / np.sum(x * x)) for _, b in (single, double)]
+    assert explained[0] == pytest.approx(explained[1], abs=1e-6)
 
 
 def test_a_factor_gives_the_same(rng):
