@@ -40,7 +40,7 @@ def table(folder, networks, n, indexes, memory, layers=None):
     if layers is not None:
         xs = [xs[layer][:] for layer in layers]  # views: one that is named twice counts twice
     times = [time.perf_counter()]
-    with warnings.catch_warnings():
+    with warnings.catch_warnings():  # time does not depend on what a saturated layer's value is worth
         warnings.simplefilter("ignore", RankSaturationWarning)
         values = pairwise(
             xs, index=indexes, memory=memory, progress=lambda done, total: times.append(time.perf_counter())

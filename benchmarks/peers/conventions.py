@@ -30,8 +30,9 @@ class Cause:
 
 
 def exact(reference, x, y):
-    """Return an index of ours in float64; that the data saturate it is part of what is shown."""
+    """Return an index of ours in float64."""
     with warnings.catch_warnings():
+        # Wide activations saturate CCA; that the others do not say so is part of what is shown.
         warnings.simplefilter("ignore", repsim.RankSaturationWarning)
         return repsim.get_index(reference)(np.asarray(x, np.float64), np.asarray(y, np.float64))
 

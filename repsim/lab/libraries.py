@@ -45,13 +45,14 @@ def packages(result: Result | None) -> str:
     """Return which libraries were run, and how many of their numbers are exact, explained, or missing."""
     if result is None:
         return NOT_MEASURED
-    rows = []
+    rows, remarks = [], []
     for peer in result["peers"]:
         counts = [sum(row["status"] == status for row in peer["rows"]) for status in STATUS]
-        said = "; ".join(text for text in (peer["note"], _literal(peer["message"])) if text)
         name = peer["name"] if peer["name"] != OURS else f"**{OURS}** (ours)"
-        rows.append([name, peer["version"] or "–", *map(str, counts), said])
-    return table(["library", "version", *STATUS.values(), "remarks"], rows)
+        rows.append([name, peer["version"] or "–", *map(str, counts)])
+        if said := "; ".join(text for text in (peer["note"], _literal(peer["message"])) if text):
+            remarks.append(f"- {name}: {said}")
+    return "\n".join([table(["library", "version", *STATUS.values()], rows), "", *remarks])
 
 
 def activations(result: Result | None) -> str:

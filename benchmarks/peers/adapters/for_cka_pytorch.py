@@ -2,8 +2,8 @@
 
 import torch
 from cka_pytorch import CKACalculator
-from protocol import run, streaming
-from stored import LAYER, loader, models, precision
+from protocol import run
+from stored import LAYER, in_single_and_double, loader, models
 
 
 def compare(x, y, batch, dtype):
@@ -12,16 +12,6 @@ def compare(x, y, batch, dtype):
     return calculator.calculate_cka_matrix(loader(len(x), batch, columns=2))[0, 0]
 
 
-@streaming
-def single(x, y, batch):
-    return compare(x, y, batch, torch.float32)
-
-
-@streaming
-def double(x, y, batch):
-    with precision(torch.float64):
-        return compare(x, y, batch, torch.float64)
-
-
 if __name__ == "__main__":
+    single, double = in_single_and_double(compare)
     run("cka-pytorch", {"CKACalculator": single, "CKACalculator, double": double})

@@ -13,5 +13,6 @@ def in_blocks(x, y, block):
 
 
 if __name__ == "__main__":
+    # Wide activations saturate CCA; that the others do not say so is part of what is shown.
     warnings.simplefilter("ignore", repsim.RankSaturationWarning)
     run("repsim-revisited", {**repsim.INDEXES, "cka_linear_debiased, in blocks": in_blocks})

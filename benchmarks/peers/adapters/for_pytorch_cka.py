@@ -2,8 +2,8 @@
 
 import torch
 from cka import cka_from_features, compute_cka
-from protocol import run, streaming
-from stored import LAYER, loader, models, precision
+from protocol import run
+from stored import LAYER, in_single_and_double, loader, models
 
 
 def features(x, y):
@@ -16,18 +16,8 @@ def compare(x, y, batch, dtype):
     return found[0][0, 0]
 
 
-@streaming
-def single(x, y, batch):
-    return compare(x, y, batch, torch.float32)
-
-
-@streaming
-def double(x, y, batch):
-    with precision(torch.float64):
-        return compare(x, y, batch, torch.float64)
-
-
 if __name__ == "__main__":
+    single, double = in_single_and_double(compare)
     run(
         "pytorch-cka",
         {"cka_from_features": features, "compute_cka": single, "compute_cka, double": double},

@@ -2,7 +2,7 @@
 
 import torch
 from protocol import run, streaming
-from stored import LAYER, loader, models, precision
+from stored import LAYER, in_single_and_double, loader, models
 from torch_cka import CKA
 
 
@@ -15,20 +15,10 @@ def compare(x, y, batch, dtype):
 
 
 @streaming
-def single(x, y, batch):
-    return compare(x, y, batch, torch.float32)
-
-
-@streaming
 def as_double(x, y, batch):
     return compare(x, y, batch, torch.float64)
 
 
-@streaming
-def double(x, y, batch):
-    with precision(torch.float64):
-        return compare(x, y, batch, torch.float64)
-
-
 if __name__ == "__main__":
+    single, double = in_single_and_double(compare)
     run("torch-cka", {"CKA.compare": single, "CKA.compare, double": double, "CKA.compare, float64 model": as_double})

@@ -3,6 +3,7 @@
 from contextlib import contextmanager
 
 import torch
+from protocol import streaming
 from torch.utils.data import DataLoader, TensorDataset
 
 LAYER = "layer"
@@ -48,3 +49,18 @@ def precision(dtype):
         yield
     finally:
         torch.set_default_dtype(before)
+
+
+def in_single_and_double(compare):
+    """Two calls of `compare(x, y, batch, dtype)`: as the library is used, and in float64 throughout."""
+
+    @streaming
+    def single(x, y, batch):
+        return compare(x, y, batch, torch.float32)
+
+    @streaming
+    def double(x, y, batch):
+        with precision(torch.float64):
+            return compare(x, y, batch, torch.float64)
+
+    return single, double
