@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 import pytest
+from made import Made
 
 from repsim.lab import claims, findings
 from repsim.lab.errors import LabError
@@ -14,17 +12,6 @@ from repsim.lab.findings import estimators, width
 from repsim.lab.predicates import holds, quantities
 
 CLAIMS = claims.load_claims()
-
-
-@dataclass
-class Made:
-    """What stands for an artefact of the store."""
-
-    record: dict[str, Any]
-    values: dict[str, np.ndarray]
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        return self.values
 
 
 def part(group, seeds, layers):

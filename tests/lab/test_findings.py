@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
+from made import Made
 
 import repsim
 from repsim.lab import claims, findings
@@ -14,17 +14,6 @@ from repsim.lab.findings import components, correspondence, dimension, invarianc
 from repsim.lab.predicates import quantities
 
 LAYERS = [*(f"conv{i}" for i in range(1, 9)), "pool"]
-
-
-@dataclass
-class Made:
-    """What stands for an artefact of the store."""
-
-    record: dict[str, Any]
-    values: dict[str, np.ndarray]
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        return self.values
 
 
 def made(name: str, split: str, examples: int, tables: dict[str, np.ndarray]) -> Made:

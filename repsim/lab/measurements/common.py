@@ -5,14 +5,16 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import repsim
+from repsim.lab.errors import ProfileError
 from repsim.lab.profiles import Networks, Profile, load_profile
 from repsim.lab.representations import VERSION as REPRESENTATIONS_VERSION
 from repsim.lab.store import Artefact, Store, profile_store
 from repsim.lab.weights import find_network
 
+Setting = TypeVar("Setting")
 VERSION = 1
 GROUP = "tiny10"  # whose networks are measured where no group is named
 MEDIAN = "sample"  # of the distances of 4,000 examples, as the RBF bandwidths of all committed tables
@@ -28,6 +30,19 @@ def _train(store: Store, group: Networks, seed: int) -> Artefact:
     from repsim.lab.training import train_network  # only now is a backend needed
 
     return train_network(store, group, seed)
+
+
+def required(setting: Setting | None, profile_name: str, entry: str) -> Setting:
+    """Return what a profile says of a measurement.
+
+    Raises
+    ------
+    ProfileError
+        If it says nothing.
+    """
+    if setting is None:
+        raise ProfileError(f"profile {profile_name} has no entry {entry}")
+    return setting
 
 
 def made_from(trained: list[Artefact], **more: Any) -> dict[str, Any]:

@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 
 from repsim.lab.comparisons import Shuffles
-from repsim.lab.errors import ProfileError
-from repsim.lab.measurements.common import made_from
+from repsim.lab.measurements.common import made_from, required
 from repsim.lab.measurements.gathering import Members, files, gather, members
-from repsim.lab.measurements.within import within_settings
 from repsim.lab.profiles import load_profile
 from repsim.lab.progress import progress_bar
 from repsim.lab.representations import passing
@@ -36,7 +34,8 @@ def null_between(profile_name: str, comparison_name: str) -> Artefact:
         (R, C) float32 arrays ``<index>_<quantity>``, for biased and debiased linear CKA and the quantities of
         :func:`repsim.lab.shuffles.against_shuffles`; rows and columns as those of the comparison.
     """
-    comparison, settings = load_profile(profile_name).comparison(comparison_name), _settings(profile_name)
+    profile = load_profile(profile_name)
+    comparison, settings = profile.comparison(comparison_name), required(profile.shuffles, profile_name, "shuffles")
     rows = members(profile_name, comparison.groups, settings.networks)
     columns = members(profile_name, comparison.columns, settings.networks) if comparison.columns else rows
     return _null(profile_name, comparison_name, rows, columns, comparison.split, comparison.dataset)
@@ -47,21 +46,15 @@ def null_within(profile_name: str, group_name: str) -> Artefact:
 
     The arrays are those of :func:`null_between`; the network is the group's first.
     """
+    within = required(load_profile(profile_name).within, profile_name, "within")
     some = members(profile_name, (group_name,), 1)
-    return _null(profile_name, f"within-{group_name}", some, some, within_settings(profile_name).split, "")
-
-
-def _settings(profile_name: str) -> Shuffles:
-    settings = load_profile(profile_name).shuffles
-    if settings is None:
-        raise ProfileError(f"profile {profile_name} has no entry shuffles")
-    return settings
+    return _null(profile_name, f"within-{group_name}", some, some, within.split, "")
 
 
 def _null(
     profile_name: str, name: str, rows: Sequence[Members], columns: Sequence[Members], split: str, dataset: str
 ) -> Artefact:
-    settings = _settings(profile_name)
+    settings = required(load_profile(profile_name).shuffles, profile_name, "shuffles")
 
     def make() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         with passing(files([*rows, *columns]), split, settings.examples, dataset or None):

@@ -8,9 +8,8 @@ import numpy as np
 
 from repsim.lab.comparisons import Probes
 from repsim.lab.data import load_dataset
-from repsim.lab.errors import ProfileError
 from repsim.lab.logistic import PATIENCE, STEPS, STRENGTHS, TOLERANCE, fit_probe
-from repsim.lab.measurements.common import made_from
+from repsim.lab.measurements.common import made_from, required
 from repsim.lab.measurements.gathering import Members, gather, members
 from repsim.lab.profiles import load_profile
 from repsim.lab.progress import progress_bar
@@ -37,9 +36,7 @@ def probes(profile_name: str, group_name: str) -> Artefact:
     ProfileError
         If the profile does not say on how many images.
     """
-    settings = load_profile(profile_name).probes
-    if settings is None:
-        raise ProfileError(f"profile {profile_name} has no entry probes")
+    settings = required(load_profile(profile_name).probes, profile_name, "probes")
     (some,) = members(profile_name, (group_name,), settings.networks)
     sizes = {name: getattr(settings, name) for name in ("examples", "held_out", "test_examples")}
 

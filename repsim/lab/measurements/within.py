@@ -9,8 +9,7 @@ import numpy as np
 
 import repsim
 from repsim.lab.comparisons import Within
-from repsim.lab.errors import ProfileError
-from repsim.lab.measurements.common import made_from
+from repsim.lab.measurements.common import made_from, required
 from repsim.lab.measurements.gathering import Members, beginnings, gather, members
 from repsim.lab.paths import cache_root
 from repsim.lab.profiles import load_profile
@@ -19,20 +18,6 @@ from repsim.lab.representations import passing
 from repsim.lab.store import Artefact, key, profile_store
 
 WITHIN_INDEXES = ("cka_linear", "cka_linear_debiased")
-
-
-def within_settings(profile_name: str) -> Within:
-    """Return on what a profile compares the layers of one network.
-
-    Raises
-    ------
-    ProfileError
-        If it does not say.
-    """
-    settings = load_profile(profile_name).within
-    if settings is None:
-        raise ProfileError(f"profile {profile_name} has no entry within")
-    return settings
 
 
 def within(profile_name: str, group_name: str) -> Artefact:
@@ -48,7 +33,7 @@ def within(profile_name: str, group_name: str) -> Artefact:
     Artefact
         Per index and number of examples one float32 array ``<index>_<n>``, (m, L, L), each symmetric.
     """
-    settings = within_settings(profile_name)
+    settings = required(load_profile(profile_name).within, profile_name, "within")
     (some,) = members(profile_name, (group_name,), settings.networks)
 
     def make() -> tuple[dict[str, np.ndarray], dict[str, Any]]:

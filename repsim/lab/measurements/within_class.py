@@ -8,8 +8,7 @@ import numpy as np
 
 import repsim
 from repsim.lab.data import load_dataset
-from repsim.lab.errors import ProfileError
-from repsim.lab.measurements.common import made_from
+from repsim.lab.measurements.common import made_from, required
 from repsim.lab.measurements.gathering import Members, beginnings, gather, members
 from repsim.lab.measurements.within import WITHIN_INDEXES
 from repsim.lab.profiles import load_profile
@@ -38,10 +37,8 @@ def within_class(profile_name: str, group_name: str) -> Artefact:
     ProfileError
         If the profile does not say on how many images.
     """
-    profile = load_profile(profile_name)
-    if profile.within_class is None:
-        raise ProfileError(f"profile {profile_name} has no entry within_class")
-    counts, split = profile.within_class.examples, profile.within_class.split
+    settings = required(load_profile(profile_name).within_class, profile_name, "within_class")
+    counts, split = settings.examples, settings.split
     (some,) = members(profile_name, (group_name,))
 
     def make() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
