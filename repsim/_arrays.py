@@ -50,7 +50,7 @@ def to_numpy(x: Any, name: str) -> Array:
     except Exception as error:
         try:
             array = np.from_dlpack(x)
-        except Exception:
+        except Exception:  # what NumPy said first tells more than that this did not help either
             raise RepresentationError(
                 f"{name} cannot be viewed as a NumPy array: {type(x).__name__}: {error}"
             ) from error

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from repsim._arrays import Float64
 from repsim._basis import Factor, certain_ones, cosines, warn_if_saturated
 from repsim._operators import basis_key, is_operator_index
+from repsim._progress import Tick
 from repsim._projection import Projection, checked_factorise, project
 from repsim._representation import Representation
 from repsim._workspace import Workspace
 from repsim.cca import loadings, pwcca_of
 from repsim.indexes import Index
 from repsim.procrustes import procrustes_of
-
-Tick = Callable[[float], None]
 
 
 class FactorTables:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from repsim._arrays import Float64, host
+from repsim._progress import Tick
 from repsim._representation import Representation
 
 if TYPE_CHECKING:
@@ -34,9 +34,7 @@ def feature_block(families: Families, memory: int) -> int:
     return max(1, min(n, memory // (64 * max(1, width))))
 
 
-def products_by_features(
-    families: Families, products: Pairs, result: Products, block: int, tick: Callable[[float], None]
-) -> None:
+def products_by_features(families: Families, products: Pairs, result: Products, block: int, tick: Tick) -> None:
     """Linear operators only: ||Y'X||^2 from cross-products of all features with all features."""
     width = {key: [op.rows.p for op in ops] for key, ops in families.items()}
     cross = {(a, b): np.zeros((sum(width[a]), sum(width[b]))) for a, b in products}

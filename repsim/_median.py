@@ -18,7 +18,6 @@ _BAND = 0.02  # of the sample's distances, on each side of its median, among whi
 _FAR_FROM_MEAN = 16.0  # median squared distances: beyond this, lengths are subtracted that float32 rounds too much
 _BINS = 2**16
 _HELD = 2**23  # distances gathered in one pass
-_TYPICAL = 64  # examples whose lengths are looked at
 _READ_ELEMENTS = 2**22
 
 
@@ -36,7 +35,7 @@ def median_squared_distance(rep: Representation, how: str = "exact", *, memory: 
     gone through tile by tile, usually once, looking in a bracket that the distances of fewer examples suggest.
     """
     found, n = _median(rep, how, memory)
-    typical = typical_square(rep)
+    typical = rep.typical_square
     if found * _FAR_FROM_MEAN < typical and rep.dtype.itemsize == 4:
         return median_squared_distance(rep.in_double(), how, memory=memory)
     return _checked(found, rep.name, n, rounding_of(typical, rep.p, rep.dtype))
@@ -44,13 +43,7 @@ def median_squared_distance(rep: Representation, how: str = "exact", *, memory: 
 
 def kernel_rows(rep: Representation, median: float) -> Representation:
     """Read in float64 where most examples are so much closer to each other than to the mean that float32 loses it."""
-    return rep.in_double() if median * _FAR_FROM_MEAN < typical_square(rep) else rep
-
-
-def typical_square(rep: Representation) -> float:
-    """Median squared length of some evenly spaced rows, of which each is read alone."""
-    chosen = np.linspace(0, rep.n - 1, min(rep.n, _TYPICAL)).round().astype(int).tolist()
-    return float(np.median([squared_length(host(rep.block(i, i + 1))) for i in chosen]))
+    return rep.in_double() if median * _FAR_FROM_MEAN < rep.typical_square else rep
 
 
 def squared_length(rows: Array) -> float:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from repsim._arrays import Float64
 from repsim._median import kernel_rows, median_squared_distance
+from repsim._progress import Tick
 from repsim._projection import BasisRows, Projection
 from repsim._representation import Representation
 from repsim._tiles import Operator, Products, inner_products, operations
@@ -19,7 +20,6 @@ from repsim.kernels import raise_undefined
 
 _MOST_CENTRED = 100  # times the energy that is left: beyond that, products of float32 numbers are not to 1e-6
 Projections = Mapping[str, Sequence[Projection]]
-Tick = Callable[[float], None]
 
 
 def basis_key(index: Index) -> str:

@@ -7,12 +7,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
+Tick = Callable[[float], None]  # is told the operations done since the last call
 _WIDTH = 30
 _SECONDS_BETWEEN = 0.5
 
 
 @contextlib.contextmanager
-def reporter(progress: bool | Callable[[int, int], None], total: float) -> Iterator[Callable[[float], None]]:
+def reporter(progress: bool | Callable[[int, int], None], total: float) -> Iterator[Tick]:
     """Yield a function that is told what has been done since the last call; at the end all of it has been."""
     report: Callable[[int, int], None] = (_bar() if progress else _silent) if isinstance(progress, bool) else progress
     whole = max(1, round(total))

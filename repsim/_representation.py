@@ -6,6 +6,7 @@ import copy
 import hashlib
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,6 +24,7 @@ from repsim.errors import (
 
 _SCAN_ELEMENTS = 2**23  # values looked at together while scanning: 64 MB in float64
 _FINGERPRINT_ROWS = 16
+_TYPICAL_ROWS = 64
 
 
 class Rows(Protocol):
@@ -205,6 +207,13 @@ class Representation:
         other.xp, other.device, other.dtype = NUMPY, None, np.dtype(np.float64)
         other._prepare()
         return other
+
+    @cached_property
+    def typical_square(self) -> float:
+        """Median squared length of some evenly spaced rows, of which each is read alone."""
+        chosen = np.linspace(0, self.n - 1, min(self.n, _TYPICAL_ROWS)).round().astype(int).tolist()
+        rows = (host(self.block(i, i + 1)).astype(np.float64) for i in chosen)
+        return float(np.median([float(np.vdot(row, row)) for row in rows]))
 
     def matrix(self) -> Array:
         """Return all rows, centred and scaled, in the precision of this view; for views that NumPy reads."""

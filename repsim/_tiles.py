@@ -8,7 +8,7 @@ kept beside it, so that the operators can be centred, or U-centred, after the fa
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 from repsim._arrays import Float64, full_precision, host, namespace
 from repsim._features import feature_block, features_are_cheaper, products_by_features
 from repsim._median import tile_distances
+from repsim._progress import Tick
 from repsim._representation import Rows
 from repsim._workspace import Workspace
 from repsim.errors import ParameterError
@@ -127,7 +128,7 @@ def inner_products(
     *,
     memory: int,
     block: int | None = None,
-    tick: Callable[[float], None] | None = None,
+    tick: Tick | None = None,
     workspace: Workspace | None = None,
 ) -> Products:
     """Compute <K, L> for K in one family and L in another, for each pair of families named in `products`.
@@ -226,7 +227,7 @@ def _by_tiles(
     result: Products,
     block: int,
     memory: int,
-    tick: Callable[[float], None],
+    tick: Tick,
     workspace: Workspace | None,
 ) -> None:
     done = 0

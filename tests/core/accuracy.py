@@ -3,12 +3,11 @@
 ``python tests/core/accuracy.py`` prints the table of where that is more than 1e-12.
 """
 
-import warnings
-
 import numpy as np
 import oracle
+from hard_cases import saturation_expected
 
-from repsim import INDEXES, RankSaturationWarning, RepresentationError, get_index, pairwise
+from repsim import INDEXES, RepresentationError, get_index, pairwise
 
 EPS = float(np.finfo(np.float64).eps)
 LIMIT = 1e-12
@@ -131,8 +130,7 @@ def rows(names=tuple(INDEXES), difficulties=DIFFICULTIES, kinds=("features", "ex
     value; infinite where there is a named error instead of a value.
     """
     found = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RankSaturationWarning)
+    with saturation_expected():
         for kind in kinds:
             for difficulty in difficulties:
                 x, y = data(difficulty, kind)

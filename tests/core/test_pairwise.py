@@ -1,7 +1,6 @@
-import warnings
-
 import numpy as np
 import pytest
+from hard_cases import saturation_expected
 
 from repsim import INDEXES, RankSaturationWarning, errors, get_index, pairwise
 from repsim._features import features_are_cheaper
@@ -32,8 +31,7 @@ def others(layers):
 
 
 def one_by_one(name, xs, ys):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RankSaturationWarning)
+    with saturation_expected():
         return np.array([[get_index(name)(x, y) for y in ys] for x in xs])
 
 

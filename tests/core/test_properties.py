@@ -1,13 +1,12 @@
 """Properties that hold for any data, by random search."""
 
-import warnings
-
 import numpy as np
 import pytest
+from hard_cases import saturation_expected
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from repsim import INDEXES, RankSaturationWarning, pairwise
+from repsim import INDEXES, pairwise
 
 SEARCH = settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
@@ -35,8 +34,7 @@ def representations(draw):
 
 
 def quiet(index, x, y):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RankSaturationWarning)
+    with saturation_expected():
         return index(x, y)
 
 
@@ -71,8 +69,7 @@ def test_scales_from_1e_minus_100_to_1e_100(name, data, power):
 @SEARCH
 def test_pairwise_equals_the_functions(data, block):
     names = list(INDEXES)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RankSaturationWarning)
+    with saturation_expected():
         tables = pairwise(data, index=names, block=block)
         for name in names:
             for i, x in enumerate(data):
