@@ -6,6 +6,7 @@ kills the process. Reading the same bytes from the file does neither.
 
 from __future__ import annotations
 
+import io
 import mmap
 from pathlib import Path
 from typing import Any
@@ -40,18 +41,27 @@ class FileRows:
 
     def __getitem__(self, rows: slice) -> Array:
         start, stop, _ = rows.indices(self.shape[0])
-        wanted = max(0, stop - start) * self._row
+        found = np.empty((max(0, stop - start), *self.shape[1:]), self.dtype)
         try:
-            found = np.fromfile(
-                self.path, self.dtype, wanted, offset=self._offset + start * self._row * self.dtype.itemsize
-            )
+            # Several times as fast as np.fromfile, whose buffered file copies everything twice.
+            with self.path.open("rb", buffering=0) as file:
+                file.seek(self._offset + start * self._row * self.dtype.itemsize)
+                read = _fill(file, found)
         except OSError as error:
             raise RepresentationError(
                 f"the file behind a memory-mapped array cannot be read: {error.strerror or error}: {self.path}"
             ) from error
-        if found.size < wanted:
+        if read < found.nbytes:
             raise RepresentationError(
                 f"{self.path} ends too early: it is mapped as {self.shape} {self.dtype}, but examples {start} to "
                 f"{stop} are not all there. It was cut or replaced since it was opened; open it again"
             )
-        return found.reshape(max(0, stop - start), *self.shape[1:])
+        return found
+
+
+def _fill(file: io.RawIOBase, array: Array) -> int:
+    """Read into an array until it is full or the file ends; return the bytes read. The system reads 2 GB at most."""
+    rest, read = array.reshape(-1).view(np.uint8).data, 0
+    while read < len(rest) and (count := file.readinto(rest[read:])):
+        read += count
+    return read

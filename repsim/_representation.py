@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from repsim._arrays import NUMPY, Array, host, is_array, namespace, native, stored_eps, to_numpy, working_dtype
-from repsim._files import file_rows
+from repsim._files import FileRows, file_rows
 from repsim.errors import (
     ConstantRepresentationError,
     DimensionError,
@@ -22,9 +22,11 @@ from repsim.errors import (
     TooFewExamplesError,
 )
 
-_SCAN_ELEMENTS = 2**23  # values looked at together while scanning: 64 MB in float64
+_SCAN_ELEMENTS = 2**19  # values looked at together while scanning, so that they stay in the processor's cache
 _FINGERPRINT_ROWS = 16
 _TYPICAL_ROWS = 64
+# Entries between its inverse and this are not scaled, which would take time: their fourth powers fit as they are.
+LARGEST_ENTRY = 2.0**8
 
 
 class Rows(Protocol):
@@ -72,8 +74,9 @@ class Representation:
 
     Notes
     -----
-    `block` returns ``(x - mean) * 2**-exponent``, the largest entry lying in [0.5, 1), so that fourth powers
-    neither overflow nor vanish. Columns that vary by no more than their rounding are set to zero.
+    `block` returns ``(x - mean) * 2**-exponent``, so that fourth powers neither overflow nor vanish: the exponent is
+    0 if the largest entry lies between 2**-9 and 2**8, else the one that brings it into [0.5, 1). Columns that vary
+    by no more than their rounding are set to zero.
     """
 
     def __init__(self, x: Any, name: str, *, dtype: Any = None, minimum: int = 2) -> None:
@@ -153,7 +156,8 @@ class Representation:
                 "defined; a representation that varies between examples is needed"
             )
         self.mean = mean
-        self.exponent = int(np.frexp(spread[~dead].max())[1])
+        exponent = int(np.frexp(spread[~dead].max())[1])
+        self.exponent = 0 if abs(exponent) <= math.log2(LARGEST_ENTRY) else exponent
         self.alive = ~dead
         if spread.max() > np.finfo(self.dtype).max:  # differences of the largest float32 do not fit one
             self.xp, self.device, self.dtype = NUMPY, None, np.dtype(np.float64)
@@ -177,14 +181,15 @@ class Representation:
         """Return rows start to stop, centred and scaled, as a new (stop - start, p) array."""
         raw = self._raw(start, stop)
         if self.xp is NUMPY:
-            out = np.subtract(raw, self._centre, dtype=self.dtype)
+            own = isinstance(self._x, FileRows) and raw.dtype == self.dtype
+            out = np.subtract(raw, self._centre, dtype=self.dtype, out=raw if own else None)
         else:
             out = self._working(raw) - self._centre
         if self._mask is not None:
             out *= self._mask
-        if abs(self.exponent) < (100 if self.dtype.itemsize == 4 else 1000):
+        if 0 < abs(self.exponent) < (100 if self.dtype.itemsize == 4 else 1000):
             out *= 2.0**-self.exponent
-        else:
+        elif self.exponent:
             for half in (-self.exponent // 2, -self.exponent - -self.exponent // 2):
                 out *= 2.0**half
         if self._recomputed and not math.isfinite(float(self.xp.sum(out))):

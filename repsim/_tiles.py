@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from repsim._arrays import Float64, full_precision, host, namespace
+from repsim._arrays import NUMPY, Float64, full_precision, host, namespace
 from repsim._features import feature_block, features_are_cheaper, products_by_features
-from repsim._median import tile_distances
+from repsim._median import CACHED_ROWS, squared_norms, tile_distances
 from repsim._progress import Tick
 from repsim._representation import Rows
 from repsim._workspace import Workspace
@@ -170,18 +170,25 @@ def _per_entry(families: Families, products: Pairs) -> float:
 def tile_block(families: Families, memory: int) -> int:
     """Return the largest block, up to 2,048, whose tiles and blocks of rows fit into the memory.
 
+    Where that is more than half as large with the first block of every operator's rows kept as with one at a time, it
+    leaves room for them: rows are then read half as often.
+
     Raises
     ------
     ParameterError
         If blocks of 16 examples do not fit.
     """
     rows = distinct_rows(families)
-    n, size = rows[0].n, max(r.dtype.itemsize for r in rows)
-    count = sum(len(ops) for ops in families.values())
-    fixed = 16 * n * count + 3 * _stacked_bytes(families, memory)
-    per_entry, per_example = size * (count + 6), 4 * size * max(r.p for r in rows)
-    left = memory - fixed
-    side = (-per_example + math.sqrt(per_example**2 + 4 * per_entry * max(left, 0))) / (2 * per_entry)
+    n, count = rows[0].n, sum(len(ops) for ops in families.values())
+    fixed, per_entry, per_example = _bytes_needed(families, memory)
+    left = max(0, memory - fixed)
+
+    def largest(per_example: int) -> float:
+        return (-per_example + math.sqrt(per_example**2 + 4 * per_entry * left)) / (2 * per_entry)
+
+    side = min(_LARGEST_BLOCK, largest(per_example))
+    roomy = min(_LARGEST_BLOCK, largest(per_example + sum(r.p * r.dtype.itemsize for r in rows)))
+    side = roomy if 2 * roomy > max(side, 2 * _SMALLEST_BLOCK) else side
     least = min(n, _SMALLEST_BLOCK)
     if side < least:
         wanted = fixed + per_entry * least**2 + per_example * least
@@ -189,8 +196,16 @@ def tile_block(families: Families, memory: int) -> int:
             f"memory is {memory:,} bytes; tiles of {least} examples of {count} operators, the widest with "
             f"{max(r.p for r in rows):,} features, need about {wanted:,}"
         )
-    fewest = math.ceil(n / min(int(side), _LARGEST_BLOCK))
+    fewest = math.ceil(n / int(side))
     return math.ceil(n / fewest)
+
+
+def _bytes_needed(families: Families, memory: int) -> tuple[int, int, int]:
+    """Return the bytes that a pass needs in any case, for each entry of a tile and for each example of a block."""
+    rows = distinct_rows(families)
+    n, size = rows[0].n, max(r.dtype.itemsize for r in rows)
+    count = sum(len(ops) for ops in families.values())
+    return 24 * n * count + 3 * _stacked_bytes(families, memory), size * (count + 6), 4 * size * max(r.p for r in rows)
 
 
 def _group(families: Families, memory: int) -> tuple[int, int]:
@@ -238,6 +253,8 @@ def _by_tiles(
         for i, op in enumerate(ops):
             users.setdefault(id(op.rows), []).append((key, i, op))
     cost = _per_entry(families, products)
+    fixed, per_entry, per_example = _bytes_needed(families, memory)
+    reader = _Reader(memory - fixed - per_entry * block**2 - per_example * block)
     whole = True
     pairs = [(a, b) for a in blocks(result.n, block) for b in blocks(result.n, block) if b.start >= a.start]
     try:
@@ -248,7 +265,7 @@ def _by_tiles(
                 sums = [
                     part
                     for rows in distinct_rows(families)
-                    for part in _fill(rows, users[id(rows)], first, second, tiles)
+                    for part in _fill(rows, users[id(rows)], first, second, tiles, reader)
                 ]
                 found = {pair: tile_products(tiles[pair[0]], tiles[pair[1]], families, memory) for pair in products}
                 whole = False
@@ -268,6 +285,39 @@ def _by_tiles(
         raise
 
 
+class _Reader:
+    """Reads blocks of rows, and remembers what many tiles have in common.
+
+    A row of tiles has its first examples in common: of each operator's rows as many of these blocks are kept as fit
+    into the spare memory. Squared lengths are kept of all examples.
+    """
+
+    def __init__(self, spare: int) -> None:
+        self._spare, self._left, self._start = spare, spare, -1
+        self._kept: dict[int, Any] = {}
+        self._norms: dict[tuple[int, int], Any] = {}
+
+    def first(self, rows: Rows, part: slice) -> Any:
+        """Return the block of a tile's first examples."""
+        if part.start != self._start:
+            self._kept.clear()
+            self._left, self._start = self._spare, part.start
+        if (block := self._kept.get(id(rows))) is None:
+            block = rows.block(part.start, part.stop)
+            size = (part.stop - part.start) * rows.p * rows.dtype.itemsize
+            if size <= self._left:
+                self._kept[id(rows)] = block
+                self._left -= size
+        return block
+
+    def norms(self, rows: Rows, part: slice, block: Any) -> Any:
+        """Return the squared lengths of the rows of a block, in its own library and precision."""
+        where = id(rows), part.start
+        if where not in self._norms:
+            self._norms[where] = squared_norms(namespace(block), block)
+        return self._norms[where]
+
+
 Part = tuple[str, str, int, slice, Float64]
 
 
@@ -277,33 +327,46 @@ def _fill(
     first: slice,
     second: slice,
     tiles: dict[str, list[Any]],
+    reader: _Reader,
 ) -> Iterator[Part]:
     """Put the tiles of all operators that share these rows in place; yield what to add to diagonals and row sums."""
     same = first == second
-    left = rows.block(first.start, first.stop)
+    left = reader.first(rows, first)
     right = left if same else rows.block(second.start, second.stop)
     xp = namespace(left)
     product = left @ right.T
-    distances = None
-    norms = host(xp.sum(left * left, axis=1)).astype(np.float64) if same else np.zeros(0)
+    made: dict[float | None, Any] = {None: product}
+    if kernels := [op for _, _, op in users if op.bandwidth is not None]:
+        lengths = reader.norms(rows, first, left), reader.norms(rows, second, right)
+        bandwidths = [op.bandwidth for op in kernels]
+        made |= zip(bandwidths, _rbf_tiles(xp, product, *lengths, kernels), strict=True)
     for key, i, op in users:
+        tile = made[op.bandwidth]
         if same:
-            yield "diagonals", key, i, first, op.diagonal(norms)
-        if op.bandwidth is None:
-            tile = _without_diagonal(xp, product) if same else product
-            yield "row_sums", key, i, first, _double(left @ xp.sum(right, axis=0)) - (norms if same else 0.0)
-            if not same:
-                yield "row_sums", key, i, second, _double(right @ xp.sum(left, axis=0))
-        else:
-            if distances is None:
-                distances = tile_distances(xp, left, right, product)
-            tile = shifted_rbf(xp, distances, op.median, op.bandwidth)
-            if same:
-                tile = _without_diagonal(xp, tile)
-            yield "row_sums", key, i, first, _row_sums(xp, tile)
-            if not same:
-                yield "row_sums", key, i, second, _row_sums(xp, tile.T)
+            yield "diagonals", key, i, first, op.diagonal(_double(reader.norms(rows, first, left)))
+            tile = _without_diagonal(xp, tile)
+        yield "row_sums", key, i, first, _row_sums(xp, tile)
+        if not same:
+            yield "row_sums", key, i, second, _row_sums(xp, tile.T)
         tiles[key][i] = xp.reshape(tile, (-1,))
+
+
+def _rbf_tiles(xp: Any, product: Any, left: Any, right: Any, operators: Sequence[Operator]) -> list[Any]:
+    """Return the tile of each RBF operator, given the inner products of two blocks and their rows' squared lengths."""
+
+    def of(rows: slice) -> Iterator[Any]:
+        distances = tile_distances(xp, product[rows, :], left[rows], right)
+        for op in operators:
+            assert op.bandwidth is not None
+            yield shifted_rbf(xp, distances, op.median, op.bandwidth)
+
+    if xp is not NUMPY:
+        return list(of(slice(None)))
+    out = [np.empty_like(product) for _ in operators]
+    for rows in blocks(len(product), CACHED_ROWS):
+        for tile, values in zip(out, of(rows), strict=True):
+            tile[rows] = values
+    return out
 
 
 def _double(values: Any) -> Float64:
