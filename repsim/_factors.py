@@ -7,13 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from repsim._arrays import Float64
-from repsim._basis import Factor, certain_ones, cosines, warn_if_saturated
+from repsim._basis import Factor, certain_ones, cosines, singular_values, warn_if_saturated
+from repsim._memory import needed
 from repsim._operators import basis_key, is_operator_index
 from repsim._progress import Tick
-from repsim._projection import Projection, checked_factorise, project
+from repsim._projection import Projection, canonical_correlations, checked_factorise, project
 from repsim._representation import Representation
 from repsim._workspace import Workspace
 from repsim.cca import loadings, pwcca_of
+from repsim.errors import ParameterError
 from repsim.indexes import Index
 from repsim.procrustes import procrustes_of
 
@@ -39,7 +41,7 @@ class FactorTables:
         self._columns = sorted(set(columns))
         self._based = [i for i in indexes if i.base in ("cca", "svcca", "pwcca", "linear_regression", "procrustes")]
         self._own = [i for i in self._based if not is_operator_index(i)]
-        self._singular = bool(self._own) or any(i.base == "svcca" for i in self._based)
+        self._singular = any(i.base in ("svcca", "pwcca", "procrustes") for i in self._based)
         wanted = {(i, j) for i in rows for j in columns}
         self._weighted = sorted(wanted) if any(not i.symmetric for i in self._own) else []
         unordered = sorted({(min(pair), max(pair)) for pair in wanted})
@@ -56,8 +58,12 @@ class FactorTables:
         return (20.0 if self._singular else 3.0) * view.n * view.p * min(view.n, view.p)
 
     def _pair_operations(self, i: int, j: int) -> float:
-        narrow = min(self._views[i].n, self._views[i].p, self._views[j].p)
-        return 20.0 * narrow**3
+        return 20.0 * min(self._width(self._views[i]), self._width(self._views[j])) ** 3
+
+    def _width(self, view: Representation) -> int:
+        """Columns of the basis that pairs are made of: of the complement where that is narrower and enough."""
+        most = max(0, view.n - 1 - view.p) if 2 * view.p > view.n - 1 else view.p
+        return min(view.n, view.p) if self._singular else most
 
     def factorise(self, tick: Tick) -> None:
         """Make every basis that is needed; float32 representations keep theirs in float32."""
@@ -76,7 +82,7 @@ class FactorTables:
                     for f in self._factors["basis"]
                 ]
                 self._factors[key] = kept
-            if is_operator_index(index) and key not in self.projections:
+            if (is_operator_index(index) or index.base == "cca") and key not in self.projections:
                 self.projections[key] = [Projection.of_factor(factor) for factor in self._factors[key]]
 
     def _factor(self, i: int, view: Representation) -> Factor:
@@ -142,6 +148,8 @@ class FactorTables:
                 tables[index.name][i, j] = pwcca_of(factors[i], factors[j], loaded)
 
     def _value(self, index: Index, i: int, j: int) -> float:
+        if index.base == "cca":
+            return self._mean_correlation(i, j)
         factors = self._factors[basis_key(index)]
         a, b = factors[i], factors[j]
         if index.base == "procrustes":
@@ -150,6 +158,24 @@ class FactorTables:
             for k, factor in ((i, a), (j, b)):
                 self._provide_complement(f"complement{k} {basis_key(index)}", factor)
         return min(float(cosines(a, b).sum()) / min(a.rank, b.rank), 1.0)
+
+    def _mean_correlation(self, i: int, j: int) -> float:
+        a, b = (self.projections["basis"][k] for k in (i, j))
+        found = canonical_correlations(a, b)
+        if found is None:
+            for k, projection in ((i, a), (j, b)):
+                self._provide_basis(k, projection)
+            found = np.minimum(singular_values(a.basis.T @ b.basis), 1.0)
+        return min(float(found.sum()) / min(a.rank, b.rank), 1.0)
+
+    def _provide_basis(self, k: int, projection: Projection) -> None:
+        if projection.complement and "basis" not in projection.__dict__:
+            name = f"basis{k}"
+            size = 3.0 * projection.rows.dtype.itemsize * projection.n**2
+            if size > self._memory:
+                raise ParameterError(needed(projection.name, "a basis beside its complement", size, self._memory))
+            kept = self._workspace.find(name) or self._workspace.keep(name, {"basis": projection.basis})
+            projection.remember_basis(kept["basis"])
 
     def _provide_complement(self, name: str, factor: Factor) -> None:
         if "complement" not in factor.__dict__:

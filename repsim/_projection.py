@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from repsim._arrays import NUMPY, Array
-from repsim._basis import Factor, factorise
+from repsim._arrays import NUMPY, Array, Float64
+from repsim._basis import Factor, factorise, singular_values
 from repsim._files import file_rows
 from repsim._memory import needed
 from repsim._representation import Representation
@@ -23,6 +24,7 @@ _FAR = 100  # squared length of an example over the median of all: its rounding 
 # Rounding turns a basis by about its unit times the condition, and an inner product of two projections by the square
 # of that. tests/core/test_projection.py holds float32 to 1e-6 of float64 up to this condition.
 _SAFE_CONDITION = {4: 1e4, 8: 1e8}
+_TOLERATED = {4: 1e-6, 8: 1e-13}  # error of a mean correlation that is made from sines
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,12 +63,42 @@ class Projection:
         """Number of basis vectors."""
         return int(self.rows.shape[1])
 
+    @cached_property
+    def basis(self) -> Array:
+        """(n, rank): of the projection, made from the complement if that is what is held."""
+        if not self.complement:
+            return self.rows
+        constant = np.full((self.n, 1), 1 / math.sqrt(self.n), self.rows.dtype)
+        full, _ = np.linalg.qr(np.hstack([constant, self.rows]), mode="complete")
+        return np.ascontiguousarray(full[:, self.width + 1 :])
+
+    def remember_basis(self, basis: Array) -> None:
+        """Take what `basis` would compute from somewhere else."""
+        self.__dict__["basis"] = basis
+
     @classmethod
     def of_factor(cls, factor: Factor) -> Projection:
         """Take the basis of a factorisation, or its complement if that is narrower."""
         if 2 * factor.rank <= factor.n - 1:
             return cls(factor.left, factor.rank, False, factor.name)
         return cls(factor.complement, factor.rank, True, factor.name)
+
+
+def canonical_correlations(a: Projection, b: Projection) -> Float64 | None:
+    """Correlations of two projections, min(rank) of them, without singular values of either representation.
+
+    Between two bases they are cosines, and between two complements too, beside ones for the surplus of ranks.
+    Between a basis and a complement they follow from sines, which small correlations do not survive: None if so
+    many are small that their mean would suffer.
+    """
+    found = np.minimum(singular_values(a.rows.T @ b.rows), 1.0)
+    if a.complement != b.complement:
+        found = np.sqrt((1 - found) * (1 + found))
+        size = a.rows.dtype.itemsize
+        eps = float(np.finfo(a.rows.dtype).eps)
+        if found.size and eps * float(np.mean(1 / np.maximum(found, eps))) > _TOLERATED[size]:
+            return None
+    return np.concatenate([np.ones(min(a.rank, b.rank) - len(found)), found])
 
 
 @dataclass(frozen=True, eq=False)

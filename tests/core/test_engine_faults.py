@@ -258,7 +258,7 @@ def test_no_temporary_folder_is_left_behind(monkeypatch, tmp_path, rng, name, fa
         ("cka_linear", "tiles of 16 examples"),
         ("cka_rbf_0.4", "tiles of 16 examples"),
         ("linear_regression", "its QR factorisation"),
-        ("cca_mean", "the singular value decomposition"),
+        ("cca_mean", "its QR factorisation"),
         ("svcca_r2", "the singular value decomposition"),
         ("procrustes", "the singular value decomposition"),
     ],

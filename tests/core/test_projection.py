@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from repsim import errors
-from repsim._basis import factorise
-from repsim._projection import _SAFE_CONDITION, Projection, _by_qr, project
+from repsim import errors, pairwise
+from repsim._basis import cosines, factorise
+from repsim._projection import _SAFE_CONDITION, Projection, _by_qr, canonical_correlations, project
 from repsim._representation import Representation
 
 MEMORY = 2**30
@@ -69,7 +69,7 @@ def test_ill_conditioned_single_precision_is_factorised_in_double(rng):
 
 @pytest.mark.parametrize("p", [120, 200])
 def test_single_precision_is_enough_up_to_the_safe_condition(rng, p):
-    """R² of CCA and of regression hardly feel by how much rounding turned a basis of this condition."""
+    """CCA and regression hardly feel by how much rounding turned a basis of this condition."""
     n, shared = 260, rng.standard_normal((260, 120))
     views = []
     for _ in range(2):
@@ -81,9 +81,39 @@ def test_single_precision_is_enough_up_to_the_safe_condition(rng, p):
     assert all(single)
     overlaps = [float(np.sum(matrix(a) * matrix(b))) / p for a, b in (single, double)]
     assert overlaps[0] == pytest.approx(overlaps[1], abs=1e-6)
+    means = [float(canonical_correlations(a, b).mean()) for a, b in (single, double)]
+    assert means[0] == pytest.approx(means[1], abs=1e-6)
     x = views[0].in_double().matrix()
     explained = [float(np.sum((matrix(b) @ x) * x) / np.sum(x * x)) for _, b in (single, double)]
     assert explained[0] == pytest.approx(explained[1], abs=1e-6)
+
+
+@pytest.mark.parametrize("p", [4, 12, 16, 25, 40])
+@pytest.mark.parametrize("q", [4, 12, 16, 25, 40])
+def test_correlations_without_singular_values(rng, p, q):
+    """Bases and complements, of ranks that fit side by side into the space and ranks that do not."""
+    shared = rng.standard_normal((30, 3))
+    x, y = (shared @ rng.standard_normal((3, size)) + rng.standard_normal((30, size)) for size in (p, q))
+    a, b = (project(Representation(part, "x"), MEMORY) for part in (x, y))
+    expected = cosines(*(factorise(Representation(part, "x", dtype=np.float64)) for part in (x, y)))
+    np.testing.assert_allclose(np.sort(canonical_correlations(a, b))[::-1], expected, atol=1e-12)
+    for projection in (a, b):
+        assert projection.basis.shape == (30, projection.rank)
+        np.testing.assert_allclose(projection.basis @ projection.basis.T, matrix(projection), atol=1e-13)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_correlations_that_are_nearly_zero_are_not_made_from_sines(rng, dtype):
+    """Of two representations without anything in common, one so wide that only its complement is held."""
+    basis = np.linalg.qr(np.hstack([np.ones((40, 1)), rng.standard_normal((40, 39))]))[0][:, 1:]
+    x, y = ((part @ rng.standard_normal((part.shape[1],) * 2)).astype(dtype) for part in (basis[:, :30], basis[:, 30:]))
+    a, b = (project(Representation(part, "x"), MEMORY) for part in (x, y))
+    assert [a.complement, b.complement] == [True, False]
+    assert canonical_correlations(a, b) is None
+    assert pairwise([x], [y], index="cca_mean") == pytest.approx(0, abs=1e-6 if dtype is np.float32 else 1e-12)
+    needed = 3 * x.dtype.itemsize * 40**2
+    with pytest.raises(errors.ParameterError, match=f"a basis beside its complement .* about {needed:,}"):
+        pairwise([x], [y], index="cca_mean", memory=needed - 1)
 
 
 def test_a_factor_gives_the_same(rng):
