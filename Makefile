@@ -83,6 +83,10 @@ reproduce: env ## Train PROFILE's networks from scratch, measure everything and 
 bench-peers: env ## Run the other libraries on the same activations, each in an environment of its own (build/peers, 4 GB)
 	python -m benchmarks.peers $(ARGS)
 
+.PHONY: bench-train
+bench-train: env ## Compare the images per second of training with PyTorch's, in an environment of its own (build/peers)
+	python -m benchmarks.training $(ARGS)
+
 .PHONY: bench-engine
 bench-engine: env ## Measure time, memory and accuracy of the engine (32 GB in build/engine, hours; goes on after a kill)
 	python -m benchmarks.engine $(ARGS)

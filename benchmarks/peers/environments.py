@@ -24,6 +24,11 @@ def python_of(peer, folder):
     return _made(folder / peer.name, peer.requires, peer.without_dependencies, shared) / "bin" / "python"
 
 
+def torch_python(folder):
+    """Return the interpreter of the environment that holds torch and NumPy only."""
+    return _made(folder / "torch", TORCH) / "bin" / "python"
+
+
 def clean(message):
     """Shorten a message to one line without anything that names this machine or a package index."""
     lines = [

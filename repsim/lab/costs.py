@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import repsim
 from repsim.lab import rounding
 from repsim.lab.libraries import LEAST_TIMED, table
-from repsim.lab.paths import results_root
 
 if TYPE_CHECKING:
     from repsim.lab.figures.style import Drawing
@@ -24,15 +22,6 @@ SETS = {
     "bases": "regression and CCA R²",
 }
 AXES = {"representations": "representations", "examples": "examples", "features": "features"}
-
-
-def measured() -> Result | None:
-    """Return what the benchmark of the engine wrote, if there is such a file."""
-    path = results_root() / "benchmarks" / "engine.json"
-    if not path.exists():
-        return None
-    found: Result = json.loads(path.read_text(encoding="utf-8"))
-    return found
 
 
 def _of(result: Result | None, part: str) -> Any:

@@ -11,7 +11,8 @@ from typing import Any
 import yaml
 
 import repsim
-from repsim.lab import costs, libraries
+from repsim.lab import costs, libraries, speed
+from repsim.lab.benchmarked import measured
 from repsim.lab.claim_tables import claims_page, first_table
 from repsim.lab.claims import summary
 from repsim.lab.commits import commit, commit_in_words
@@ -58,8 +59,9 @@ def makers(profile: str, part: Path, root: Path, stamps: Mapping[str, Stamp]) ->
         "table-1": table_1,
         "bibtex-paper": lambda: f"```bibtex\n{CODE_OF_PAPER}\n```",
         "bibtex-reproduction": lambda: bibtex(root),
-        **{name: partial(make, libraries.measured()) for name, make in libraries.PARTS.items()},
-        **{name: partial(make, costs.measured()) for name, make in costs.PARTS.items()},
+        **{name: partial(make, measured("peers")) for name, make in libraries.PARTS.items()},
+        **{name: partial(make, measured("engine")) for name, make in costs.PARTS.items()},
+        **{name: partial(make, measured("training")) for name, make in speed.PARTS.items()},
     }
 
 

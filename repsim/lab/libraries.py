@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-
-from repsim.lab.paths import results_root
 
 Row = Mapping[str, Any]
 Result = Mapping[str, Any]
@@ -24,15 +21,6 @@ STATUS = {
     "unexplained": "not explained",
     "failed": "no value",
 }
-
-
-def measured() -> Result | None:
-    """Return what the benchmark of the libraries wrote, if there is such a file."""
-    path = results_root() / "benchmarks" / "peers.json"
-    if not path.exists():
-        return None
-    found: Result = json.loads(path.read_text(encoding="utf-8"))
-    return found
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -19,6 +19,7 @@ from benchmarks.engine import accuracy, data, derive, operations, plan, tasks
 from repsim._projection import project
 from repsim._representation import Representation
 from repsim.lab import costs, fragments, rounding
+from repsim.lab.benchmarked import measured
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = {
@@ -430,7 +431,7 @@ def test_the_fault_is_named(result):
 
 def test_the_page_without_results(tmp_path, monkeypatch):
     monkeypatch.setenv("REPSIM_RESULTS", str(tmp_path))
-    assert {part(costs.measured()) for part in costs.PARTS.values()} == {costs.NOT_MEASURED}
+    assert {part(measured("engine")) for part in costs.PARTS.values()} == {costs.NOT_MEASURED}
     empty = {"measurements": {}, "sizes": {**TINY, "widths": WIDTHS}}
     nothing = {**empty, "derived": derive.derive(empty), "given": False}
     others = {name: part for name, part in costs.PARTS.items() if name != "costs-sizes"}

@@ -18,7 +18,7 @@ from benchmarks.peers import cases, collect
 from benchmarks.peers.conventions import CAUSES, exact, explained
 from benchmarks.peers.environments import InstallError, _made, clean
 from benchmarks.peers.registry import ADAPTERS, PEERS, Entry
-from repsim.lab import fragments, libraries
+from repsim.lab import benchmarked, fragments, libraries
 
 ROOT = Path(__file__).resolve().parents[2]
 PUBLISHED = ROOT / "results" / "benchmarks" / "peers.json"
@@ -433,4 +433,4 @@ def test_every_part_of_the_page(result, monkeypatch):
 
 def test_the_page_without_results(tmp_path, monkeypatch):
     monkeypatch.setenv("REPSIM_RESULTS", str(tmp_path))
-    assert {part(libraries.measured()) for part in libraries.PARTS.values()} == {libraries.NOT_MEASURED}
+    assert {part(benchmarked.measured("peers")) for part in libraries.PARTS.values()} == {libraries.NOT_MEASURED}

@@ -1,0 +1,1 @@
+"""How fast the networks are trained, beside the same networks in PyTorch."""

@@ -1,0 +1,103 @@
+"""Compare images per second of training with PyTorch's, both in turn on this machine: python -m benchmarks.training."""
+
+import itertools
+import json
+import os
+import statistics
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks.peers.environments import REPOSITORY, torch_python
+from repsim.lab.families import describe
+from repsim.lab.profiles import load_profile
+from repsim.lab.store import machine, write_json
+
+PROFILE, CLASSES, BATCH, WARMUP = "laptop", 10, 128, 10
+PRECISIONS = ("float32", "bfloat16")
+LIBRARIES = {name: Path(__file__).with_name(f"{name}_steps.py") for name in ("keras", "torch")}
+
+
+def main(
+    group: Annotated[list[str] | None, typer.Option(help="Groups of networks of the laptop profile.")] = None,
+    seconds: Annotated[float, typer.Option(help="Of training that counts, in each run.")] = 10,
+    repeats: Annotated[int, typer.Option(help="Runs of each; the median is kept.")] = 3,
+    folder: Annotated[Path, typer.Option(help="Where the environment of PyTorch is made.")] = REPOSITORY
+    / "build"
+    / "peers",
+    out: Annotated[Path, typer.Option(help="The result.")] = REPOSITORY / "results" / "benchmarks" / "training.json",
+) -> None:
+    """Train in one process with all cores, and in one process per core at the same time, in both precisions."""
+    pythons = {"keras": sys.executable, "torch": torch_python(folder)}
+    rows = []
+    for name, precision, split in itertools.product(group or GROUPS, PRECISIONS, (False, True)):
+        job = {**_job(name, precision, split), "seconds": seconds}
+        found = {library: [] for library in LIBRARIES}
+        versions = {}
+        for _, library in itertools.product(range(repeats), LIBRARIES):
+            rate, versions[library] = _run(pythons[library], LIBRARIES[library], job, split)
+            found[library].append(rate)
+        median = {library: statistics.median(rates) for library, rates in found.items()}
+        row = {"group": name, "precision": precision, "processes": len(_cores()) if split else 1, "runs": found}
+        rows.append({**row, **median, "ratio": median["keras"] / median["torch"]})
+        print(f"{name:>10} {precision:>8} {row['processes']} process(es): {median['keras']:,.0f} images/s, "
+              f"{rows[-1]['ratio']:.2f} of PyTorch's")  # fmt: skip
+    write_json(
+        out,
+        {
+            "date": f"{datetime.now(UTC):%Y-%m-%d}",
+            "machine": machine(),
+            "cores": len(_cores()),
+            "batch": BATCH,
+            "seconds": seconds,
+            "versions": versions,
+            "rows": rows,
+        },
+    )
+
+
+GROUPS = ("tiny10", "plain18", "resnet32")
+
+
+def _job(name, precision, split):
+    group = load_profile(PROFILE).group(name)
+    return {
+        "profile": PROFILE,
+        "group": name,
+        "architecture": group.architecture,
+        "channels": list(group.channels),
+        "table": asdict(describe(group.architecture, group.channels)),
+        "classes": CLASSES,
+        "batch": BATCH,
+        "warmup": WARMUP,
+        "precision": precision,
+        "threads": 1 if split else len(_cores()),
+    }
+
+
+def _cores():
+    return sorted(os.sched_getaffinity(0))
+
+
+def _run(python, script, job, split):
+    """Return the images per second of all processes together, and the library's version."""
+    jobs = [{**job, "cores": [core]} for core in _cores()] if split else [{**job, "cores": []}]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+
+    def run(one):
+        given = {"input": json.dumps(one), "text": True, "env": environment}
+        return subprocess.run([str(python), str(script)], stdout=subprocess.PIPE, check=True, **given).stdout
+
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        found = [json.loads(output.splitlines()[-1]) for output in pool.map(run, jobs)]
+    return sum(one["images_per_second"] for one in found), found[0]["version"]
+
+
+if __name__ == "__main__":
+    typer.run(main)
