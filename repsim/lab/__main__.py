@@ -114,6 +114,23 @@ def stage(
     assemble(profile, executed, target)
 
 
+@app.command()
+def archive(
+    profile: ProfileName,
+    executed: Annotated[Path, typer.Option(help="Folder of executed notebooks")] = Path("build/notebooks"),
+    out: Annotated[Path, typer.Option(help="Folder that the archive goes into")] = Path("build/archive"),
+) -> None:
+    """Write sources, results, executed notebooks, figures and verdicts into one research object (RO-Crate)."""
+    from repsim.lab.archives import archive as write
+    from repsim.lab.commits import modified_files
+    from repsim.lab.store import digest
+
+    path = write(profile, out, executed)
+    console.print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, SHA-256 {digest(path)}", soft_wrap=True)
+    if modified := modified_files():
+        console.print(f"It differs from the commit in: {', '.join(modified)}", soft_wrap=True)
+
+
 def main() -> None:
     """Run the command line; a foreseeable error is one sentence and exit status 1."""
     try:
