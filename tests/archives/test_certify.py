@@ -19,7 +19,7 @@ from repsim.lab.store import digest, write_arrays
 
 from .conftest import NOTEBOOK, PROFILE, archived, arrays, commit_all, contents, flipped, pack
 
-RECOMPUTED = ("notebooks, executed again", "networks, drawn with the seed", "a cell of every similarity table")
+RECOMPUTED = ("notebooks, executed again", "networks, drawn with the seed", "similarity tables, drawn with the seed")
 KINDS = [
     "results/{networks}.npz",
     "results/{networks}.json",
