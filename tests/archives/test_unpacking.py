@@ -109,6 +109,12 @@ def test_a_damaged_entry_is_named_and_the_others_are_unpacked(tmp_path):
     assert [one.name for one in files(tmp_path)] == ["a.txt"]
 
 
+def test_a_fault_of_this_machine_is_no_damage(tmp_path):
+    (tmp_path / "out").write_text("a file where a folder should be")
+    with pytest.raises(ArchiveError, match=r"a\.txt cannot be unpacked here: File exists"):
+        unpack(pack(tmp_path / "plain.zip", PLAIN), tmp_path / "out")
+
+
 @pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04" + bytes(100)])
 def test_no_archive(tmp_path, content):
     (tmp_path / "other.zip").write_bytes(content)

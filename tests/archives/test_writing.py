@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -200,8 +201,15 @@ def test_other_results_than_the_repositorys_are_refused(root, monkeypatch, tmp_p
 
 def test_an_archive_that_was_there_is_kept_when_a_run_fails(root, packed, monkeypatch):
     before = packed.read_bytes()
-    monkeypatch.setattr("repsim.lab.archives.writing._pack", lambda file, *_: file.write(b"PK") and 1 / 0)
-    with pytest.raises(ZeroDivisionError):
+    killed = packed.parent / f".contents.{2**22 + 1}.part"  # what a process that no longer is has left
+    (killed / "book").mkdir(parents=True)
+
+    def full(file, *_):
+        file.write(b"PK")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("repsim.lab.archives.writing._pack", full)
+    with pytest.raises(ArchiveError, match=r"\.zip cannot be written: No space left on device"):
         archived(root)
     assert packed.read_bytes() == before
     assert [path.name for path in packed.parent.iterdir()] == [packed.name]

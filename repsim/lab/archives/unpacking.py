@@ -6,7 +6,7 @@ import re
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from repsim.lab.archives.layout import ArchiveError
@@ -16,6 +16,10 @@ LARGEST_FILE = 256 << 20
 LARGEST_SUM = 4 << 30
 CHUNK = 1 << 20
 UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
+
+
+class _AlteredError(Exception):
+    """An entry that cannot be read to its end."""
 
 
 def unpack(archive: Path, folder: Path) -> dict[str, str]:
@@ -32,7 +36,8 @@ def unpack(archive: Path, folder: Path) -> dict[str, str]:
     ------
     ArchiveError
         If the file is not a zip archive; if an entry has a path that leads outside, is a link or another special file,
-        is encrypted, has the name of another one, or is larger than :data:`LARGEST_FILE`; if there are too many.
+        is encrypted, has the name of another one, or is larger than :data:`LARGEST_FILE`; if there are too many; if
+        `folder` cannot be written, as on a full disk.
     """
     try:
         with zipfile.ZipFile(archive) as packed:
@@ -76,17 +81,30 @@ def _wrong(entry: zipfile.ZipInfo, names: Iterable[str], seen: Iterable[str]) ->
 
 
 def _write(packed: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path) -> str:
-    """Unpack one entry, no further than its stated size; return why it could not be, empty if it could."""
-    path, left = folder / entry.filename, entry.file_size
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Unpack one entry; return why it could not be, empty if it could."""
+    path = folder / entry.filename
     try:
-        with packed.open(entry) as source, path.open("wb") as target:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as target:
+            for chunk in _chunks(packed, entry):
+                target.write(chunk)
+    except _AlteredError as error:
+        path.unlink(missing_ok=True)
+        return str(error)
+    except OSError as error:  # the fault of this machine, not of the archive
+        raise ArchiveError(f"{entry.filename:.200} cannot be unpacked here: {error.strerror or error}") from None
+    return ""
+
+
+def _chunks(packed: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
+    """Read one entry, no further than its stated size."""
+    left = entry.file_size
+    try:
+        with packed.open(entry) as source:
             while chunk := source.read(CHUNK):
                 left -= len(chunk)
                 if left < 0:
                     raise zipfile.BadZipFile(f"more than the stated {entry.file_size} bytes")
-                target.write(chunk)
+                yield chunk
     except UNREADABLE as error:
-        path.unlink(missing_ok=True)
-        return str(error)
-    return ""
+        raise _AlteredError(str(error)) from None

@@ -13,7 +13,7 @@ import yaml
 
 from repsim.lab.archives.codecheck import CODECHECK, configuration
 from repsim.lab.archives.crate import write_metadata
-from repsim.lab.archives.layout import MANIFEST, METADATA, gather, is_output
+from repsim.lab.archives.layout import MANIFEST, METADATA, ArchiveError, gather, is_output
 from repsim.lab.commits import MODIFIED, commit_time, modified_files, tracked_commit
 from repsim.lab.leftovers import clear, part_path
 from repsim.lab.paths import REPOSITORY
@@ -53,7 +53,8 @@ def archive(
     Raises
     ------
     ArchiveError
-        If there are no results to archive; see :func:`repsim.lab.archives.layout.gather` for what else is raised.
+        If there are no results to archive, or no room for the archive; see
+        :func:`repsim.lab.archives.layout.gather` for what else is raised.
     """
     load_profile(profile)
     when = max(commit_time(root), EARLIEST)
@@ -75,6 +76,8 @@ def archive(
         files = gather(profile, root, executed_dir, folder)
         _describe(folder, files, citation, about, when)
         write_atomically(path, lambda file: _pack(file, folder, files, when))
+    except OSError as error:
+        raise ArchiveError(f"{path} cannot be written: {error.strerror or error}") from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return path

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -43,8 +44,20 @@ def certify(
     Raises
     ------
     ArchiveError
-        If the file cannot be unpacked safely; see :func:`repsim.lab.archives.unpacking.unpack`.
+        If the file cannot be unpacked safely, see :func:`repsim.lab.archives.unpacking.unpack`, or this machine has no
+        room for it.
     """
+    try:
+        checks, about = _examine(archive, seed, root, report)
+    except OSError as error:
+        raise ArchiveError(f"{archive.name} cannot be certified here: {error.strerror or error}") from None
+    return Certificate(archive.name, digest(archive), about, seed, commit(root), checks)
+
+
+def _examine(
+    archive: Path, seed: int, root: Path, report: Callable[[Check], None]
+) -> tuple[list[Check], dict[str, Any]]:
+    """Make all checks in a temporary folder; return them and what the archive says it is of."""
     with tempfile.TemporaryDirectory(prefix="repsim-certify-") as name:
         folder, scratch = Path(name) / "archive", Path(name) / "scratch"
         folder.mkdir()
@@ -54,10 +67,9 @@ def certify(
             checks.append(check)
             report(check)
         try:
-            about = consistency.stated(folder)
+            return checks, consistency.stated(folder)
         except ArchiveError:
-            about = {}  # one of the checks says so
-    return Certificate(archive.name, digest(archive), about, seed, commit(root), checks)
+            return checks, {}  # one of the checks says so
 
 
 def _checks(folder: Path, scratch: Path, damaged: dict[str, str], seed: int, root: Path) -> Iterator[Check]:
