@@ -8,6 +8,8 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?=
 PROFILE ?= laptop
 ARGS ?=
+ARCHIVE ?=
+SEED ?= 0
 
 VENV := $(CURDIR)/.venv
 READY := .venv/.ready
@@ -27,6 +29,7 @@ help: ## List the targets
 	@echo
 	@echo "  PROFILE=smoke|laptop|paper chooses the profile (laptop), PYTHON=... the Python that makes .venv,"
 	@echo "  ARGS=... is handed to pytest. README.md says what each profile costs."
+	@echo "  ARCHIVE=... names the archive to certify, SEED=... draws the sample of it that is computed again (0)."
 
 .PHONY: env
 env: $(READY) ## Make .venv, with all that the other targets need, as requirements.lock says
@@ -78,6 +81,17 @@ reproduce: env ## Train PROFILE's networks from scratch, measure everything and 
 	@repsim-lab plan $(PROFILE)
 	$(SNAKEMAKE) --config profile=$(PROFILE) --forcerun execute -- book
 	@echo "The book of the $(PROFILE) profile, from results in reproduction/results: open file://$(CURDIR)/build/_build/html/index.html"
+
+# Executes what is missing, or older than the code or the results, and no more: a second run gives the same bytes.
+.PHONY: archive
+archive: env ## Write sources, results, executed notebooks, figures and verdicts into one research object, in build/archive
+	$(PUBLISHED) -- notebooks
+	@repsim-lab archive $(PROFILE)
+
+.PHONY: certify
+certify: env ## Check ARCHIVE's hashes, compute a sample of it drawn by SEED again, and write a certificate
+	@if [ -z "$(ARCHIVE)" ]; then echo "Name the archive, as in: make certify ARCHIVE=build/archive/NAME.zip SEED=7" >&2; exit 1; fi
+	@repsim-lab certify "$(ARCHIVE)" --seed "$(SEED)"
 
 .PHONY: bench-peers
 bench-peers: env ## Run the other libraries on the same activations, each in an environment of its own (build/peers, 4 GB)

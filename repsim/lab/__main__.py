@@ -114,6 +114,44 @@ def stage(
     assemble(profile, executed, target)
 
 
+@app.command()
+def archive(
+    profile: ProfileName,
+    executed: Annotated[Path, typer.Option(help="Folder of executed notebooks")] = Path("build/notebooks"),
+    out: Annotated[Path, typer.Option(help="Folder that the archive goes into")] = Path("build/archive"),
+) -> None:
+    """Write sources, results, executed notebooks, figures and verdicts into one research object (RO-Crate)."""
+    from repsim.lab.archives import archive as write
+    from repsim.lab.commits import modified_files
+    from repsim.lab.store import digest
+
+    path = write(profile, out, executed)
+    console.print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, SHA-256 {digest(path)}", soft_wrap=True)
+    if modified := modified_files():
+        console.print(f"It differs from the commit in: {', '.join(modified)}", soft_wrap=True)
+
+
+@app.command()
+def certify(
+    archive: Annotated[Path, typer.Argument(help="What `repsim-lab archive` wrote")],
+    seed: Annotated[int, typer.Option(help="Draws the sample that is computed again", min=0)] = 0,
+    out: Annotated[Path, typer.Option(help="Folder that the certificate goes into")] = Path("build/certificate"),
+) -> None:
+    """Compare an archive with its hashes and a sample of it with what is computed again, and write a certificate."""
+    from repsim.lab.archives import CertificationError
+    from repsim.lab.archives import certify as examine
+
+    with console.status("unpacking and comparing"):
+        certificate = examine(
+            archive, seed, report=lambda check: console.print(check.outcome, check.what, soft_wrap=True)
+        )
+    text, data = certificate.write(out)
+    console.print(f"\n{certificate.text()}", soft_wrap=True, markup=False)
+    console.print(f"Written to {text} and {data.name}", soft_wrap=True)
+    if not certificate.agreed:
+        raise CertificationError(f"{archive} does not hold what it says; {text} names each difference")
+
+
 def main() -> None:
     """Run the command line; a foreseeable error is one sentence and exit status 1."""
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from repsim.lab.claims import (
@@ -50,9 +51,9 @@ def _unbroken(verdict: str) -> str:
     return marked(verdict).replace(" ", "\N{NO-BREAK SPACE}")
 
 
-def judged(profile: str) -> list[Judged]:
-    """Return every claim with what was measured for it and its verdict."""
-    found = [(claim, measurement(profile, claim.id)) for claim in load_claims().values()]
+def judged(profile: str, path: Path | None = None) -> list[Judged]:
+    """Return every claim, of the book or of another file, with what was measured for it and its verdict."""
+    found = [(claim, measurement(profile, claim.id)) for claim in load_claims(path).values()]
     return [(claim, measured, judge(claim, measured)) for claim, measured in found]
 
 

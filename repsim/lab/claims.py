@@ -21,6 +21,7 @@ from repsim.lab.paths import REPOSITORY, results_root
 from repsim.lab.predicates import ClaimError, Predicate, check_predicate, holds, is_number, quantities
 from repsim.lab.profiles import load_profile
 from repsim.lab.store import write_atomically, write_json
+from repsim.lab.tolerances import ROUNDING
 
 REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_MEASURED = VERDICTS = (
     "reproduced",
@@ -177,7 +178,8 @@ def record(
 ) -> Path:
     """Write what was measured for a claim, and return the file.
 
-    The same values give the same bytes, and a file that says the same already is left alone.
+    The same values give the same bytes. A file that says the same already, or differs by rounding only, as another
+    machine does, is left alone, so that drawing the figures of committed results leaves these as they are.
 
     Parameters
     ----------
@@ -214,7 +216,7 @@ def record(
     }
     path = measurement_path(profile, claim_id)
     try:
-        unchanged = json.loads(path.read_text(encoding="utf-8")) == contents
+        unchanged = ROUNDING.holds(json.loads(path.read_text(encoding="utf-8")), contents)
     except (OSError, ValueError):
         unchanged = False
     if not unchanged:

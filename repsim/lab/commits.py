@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
+from repsim.lab.errors import LabError
 from repsim.lab.paths import REPOSITORY
 
 UNKNOWN = "unknown"
 MODIFIED = "-modified"
 # What a page is made from. What is built, cached or a person's own beside it does not count.
 SOURCES = ("repsim", "notebooks", "book", "results", "workflow", "_config.yml", "_toc.yml", "requirements.lock")
+
+
+class RepositoryError(LabError):
+    """A folder that is not a git repository with a commit, or holds what cannot be taken from one."""
 
 
 def commit(folder: Path = REPOSITORY) -> str:
@@ -35,6 +41,56 @@ def commit_in_words(name: str) -> str:
         return "an unknown commit (made outside a git repository)"
     changed = " with uncommitted changes" if name.endswith(MODIFIED) else ""
     return f"commit `{name.removesuffix(MODIFIED)[:12]}`{changed}"
+
+
+def tracked_files(folder: Path = REPOSITORY) -> dict[str, bool]:
+    """Return the files that git tracks in `folder`, by their paths in order, and whether each can be executed.
+
+    Raises
+    ------
+    RepositoryError
+        If `folder` is not a git repository, or a tracked file is a link, another repository or missing.
+    """
+    found = {}
+    for entry in filter(None, _asked(folder, "ls-files", "--stage", "-z").split("\0")):
+        about, path = entry.split("\t", 1)
+        mode = about.split()[0]
+        if mode not in {"100644", "100755"} or not (folder / path).is_file():
+            raise RepositoryError(f"{folder / path} is tracked by git, but is no plain file that can be read")
+        found[path] = mode == "100755"
+    return dict(sorted(found.items()))
+
+
+def tracked_commit(folder: Path = REPOSITORY) -> str:
+    """Return the commit that `folder` is at; see :func:`tracked_files` for what is raised."""
+    return _asked(folder, "rev-parse", "HEAD").strip()
+
+
+def modified_files(folder: Path = REPOSITORY) -> list[str]:
+    """Return the tracked files that differ from the commit; see :func:`tracked_files` for what is raised."""
+    return sorted(filter(None, _asked(folder, "diff", "--name-only", "--no-renames", "-z", "HEAD").split("\0")))
+
+
+def commit_time(folder: Path = REPOSITORY) -> int:
+    """Return ``SOURCE_DATE_EPOCH``, else when the commit was made, in seconds since 1970.
+
+    Raises
+    ------
+    RepositoryError
+        If `folder` is not a git repository with a commit, or the variable is set and not a number of seconds.
+    """
+    given = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if given and not given.isdecimal():
+        raise RepositoryError(f"SOURCE_DATE_EPOCH is {given!r}, not a number of seconds since 1970")
+    return int(given or _asked(folder, "log", "-1", "--format=%ct"))
+
+
+def _asked(folder: Path, *arguments: str) -> str:
+    """Return git's answer, or say in one sentence that there is none."""
+    try:
+        return _git(folder, *arguments)
+    except (OSError, subprocess.CalledProcessError):
+        raise RepositoryError(f"{folder} is not a git repository with a commit, or git is not installed") from None
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -235,6 +235,19 @@ def training_images(name: str) -> int:
     return SYNTHETIC_IMAGES if name == "synthetic" else 50_000
 
 
+def is_at_hand(name: str) -> bool:
+    """Return whether a data set can be loaded without a download.
+
+    Raises
+    ------
+    DataError
+        If there is no such data set.
+    """
+    if name not in DATASETS:
+        raise DataError(known("data set", name, DATASETS))
+    return name == "synthetic" or (data_root() / SOURCES[name].folder).exists()
+
+
 @cache
 def load_dataset(name: str) -> Dataset:
     """Return a data set, downloading it first if it is not there.

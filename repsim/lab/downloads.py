@@ -9,6 +9,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,12 @@ def data_page(profile: str, part: Path, notebooks: Sequence[str]) -> str:
             heading = FOLDERS.get(folder, (folder,))[0]
             table = ["| file | size | SHA-256 |", "| --- | ---: | --- |", *rows]
             sections[folder] = "\n".join([f"(data-{folder})=", f"## {heading}", "", *table])
-    figures = [_figure_row(profile, stem, *found, copies, sums, sections) for stem, found in _figures(part, notebooks)]
-    verdicts = _write_verdicts(profile, copies)
+    figures = [
+        _figure_row(profile, stem, one, copies, sums, sections)
+        for stem in notebooks
+        for one in figures_of(part / "notebooks" / f"{stem}.ipynb")
+    ]
+    verdicts = write_verdicts(profile, copies)
     sums.append(f"{digest(verdicts)}  {verdicts.name}")
     (copies / "SHA256SUMS.txt").write_text("\n".join(sums) + "\n", encoding="utf-8")
     above = (
@@ -80,32 +85,39 @@ def _copies(profile: str, folder: str, copies: Path, sums: list[str]) -> Iterato
         yield f"| {links} | {path.stat().st_size / 1024:,.0f} KiB | `{digest(path)}` |"
 
 
-def _figures(part: Path, notebooks: Sequence[str]) -> Iterator[tuple[str, tuple[str, str, Mapping[str, Any] | None]]]:
-    """Yield the notebook of each figure with the figure's name, its caption and the data that came with it."""
-    for stem in notebooks:
-        cells = read_notebook(part / "notebooks" / f"{stem}.ipynb")["cells"]
-        for output in (one for cell in cells for one in cell.get("outputs", [])):
-            if found := FIGURE.search("".join(output.get("data", {}).get("text/html", ""))):
-                data = output.get("metadata", {}).get(STAMP, {}).get("data")
-                yield stem, (found[1], html.unescape(found[2] or found[1]), data)
+@dataclass(frozen=True)
+class Figure:
+    """A figure in an executed notebook: its name, caption, HTML, and the data that came with it, if any."""
+
+    name: str
+    caption: str
+    markup: str
+    data: Mapping[str, Any] | None
+
+    def table(self) -> bytes:
+        """Return the data that came with the figure as CSV."""
+        assert self.data is not None
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([self.data, *zip(*self.data.values(), strict=True)])
+        return text.getvalue().encode()
+
+
+def figures_of(executed: Path) -> Iterator[Figure]:
+    """Yield the figures of an executed notebook, in order."""
+    for output in (one for cell in read_notebook(executed)["cells"] for one in cell.get("outputs", [])):
+        if found := FIGURE.search("".join(output.get("data", {}).get("text/html", ""))):
+            data = output.get("metadata", {}).get(STAMP, {}).get("data")
+            yield Figure(html.unescape(found[1]), html.unescape(found[2] or found[1]), found[0], data)
 
 
 def _figure_row(
-    profile: str,
-    stem: str,
-    name: str,
-    caption: str,
-    data: Mapping[str, Any] | None,
-    copies: Path,
-    sums: list[str],
-    sections: Mapping[str, str],
+    profile: str, stem: str, figure: Figure, copies: Path, sums: list[str], sections: Mapping[str, str]
 ) -> str:
     """Return where a figure's data is, writing a file of what came with it."""
-    if data is not None:
+    name = figure.name
+    if figure.data is not None:
         path = copies / COMPUTED / f"{name}.csv"
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([data, *zip(*data.values(), strict=True)])
-        write_atomically(path, lambda file: file.write(text.getvalue().encode()))
+        write_atomically(path, lambda file: file.write(figure.table()))
         sums.append(f"{digest(path)}  {COMPUTED}/{path.name}")
         where = f"[{path.name}](../results/{profile}/{COMPUTED}/{path.name}), computed by the notebook"
     elif DRAWN_FROM.get(name) in sections:
@@ -113,11 +125,11 @@ def _figure_row(
         where = f"[{FOLDERS[folder][0]}](#data-{folder})"
     else:
         where = "none"
-    return f"| {caption} | [{stem}](../notebooks/{stem}.ipynb) | {where} |"
+    return f"| {figure.caption} | [{stem}](../notebooks/{stem}.ipynb) | {where} |"
 
 
-def _write_verdicts(profile: str, folder: Path) -> Path:
-    """Write all measurements and verdicts into one file."""
+def write_verdicts(profile: str, folder: Path, claims: Path | None = None) -> Path:
+    """Write all measurements and verdicts into one file; `claims` names another file of claims than the book's."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = [
         {
@@ -130,7 +142,7 @@ def _write_verdicts(profile: str, folder: Path) -> Path:
             "spread": None if found is None else found.spread,
             "verdict": verdict,
         }
-        for claim, found, verdict in judged(profile)
+        for claim, found, verdict in judged(profile, claims)
     ]
     path = folder / "verdicts.json"
     text = json.dumps({"profile": profile, "claims": rows}, indent=1, ensure_ascii=False)

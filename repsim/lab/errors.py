@@ -25,6 +25,10 @@ class DamagedArtefactError(LabError):
     """An artefact whose bytes are not those that its record promises."""
 
 
+class MissingArtefactError(LabError):
+    """An artefact that has not been made, where nothing is to be made."""
+
+
 def known(kind: str, name: object, names: Iterable[str]) -> str:
     """Return the sentence for an unknown `name` of some `kind`, listing the known ones."""
     return f"unknown {kind} {name!r}; known are: {', '.join(sorted(names))}"

@@ -58,9 +58,8 @@ def stage(
         that is not known.
     """
     load_profile(profile)
-    toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
-    notebooks = [Path(name) for name in toc_files(toc) if name.startswith("notebooks/")]
-    stamps = {path.name: _check(executed_dir, root, path, profile) for path in notebooks}
+    notebooks = chain(root)
+    stamps = {path.name: fit_to_show(executed_dir, root, path, profile) for path in notebooks}
     clear(target.parent, target.name)
     part = part_path(target)
     part.mkdir(parents=True)
@@ -101,8 +100,20 @@ def toc_files(toc: Mapping[str, Any]) -> Iterator[str]:
             yield from toc_files(entry)
 
 
-def _check(executed_dir: Path, root: Path, path: Path, profile: str) -> dict[str, Any]:
-    """Return the stamp of an executed notebook that is fit to be shown."""
+def chain(root: Path = REPOSITORY) -> list[Path]:
+    """Return the notebooks of the book in its order, such as ``notebooks/01-train-networks``."""
+    toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
+    return [Path(name) for name in toc_files(toc) if name.startswith("notebooks/")]
+
+
+def fit_to_show(executed_dir: Path, root: Path, path: Path, profile: str) -> dict[str, Any]:
+    """Return the stamp of an executed notebook that is fit to be shown.
+
+    Raises
+    ------
+    StagingError
+        If it is missing, older than its source or of another profile; the message says how to make it.
+    """
     name = f"{path.name}.ipynb"
     source, executed = root / f"{path}.ipynb", executed_dir / name
     again = f"repsim-lab execute {path}.ipynb --profile {profile} --out {executed}"

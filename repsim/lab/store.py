@@ -24,11 +24,12 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
-from repsim.lab.errors import DamagedArtefactError
+from repsim.lab.errors import DamagedArtefactError, MissingArtefactError
 from repsim.lab.leftovers import clear, part_path
 from repsim.lab.paths import results_root
 
 Arrays = dict[str, np.ndarray]
+ONLY_READ = "REPSIM_ONLY_READ"
 VERSIONED = ("numpy", "scipy", "keras", "tensorflow", "jax", "repsim-revisited")
 
 
@@ -189,11 +190,21 @@ class Store:
         make
             Called without arguments when the artefact is missing; returns its arrays and what the record should
             say beside the usual facts. Of several processes that ask at once, one makes it and the others wait.
+
+        Raises
+        ------
+        DamagedArtefactError
+            As :meth:`find`.
+        MissingArtefactError
+            If it has not been made and the environment variable :data:`ONLY_READ` is set, as it is while results from
+            elsewhere are certified: what is missing there must not be trained for hours.
         """
         found = self.find(step, name, inputs)
         if found is not None:
             return found
         path = self.path(step, name, inputs)
+        if os.environ.get(ONLY_READ):
+            raise MissingArtefactError(f"{path} is missing, and nothing is made while {ONLY_READ} is set")
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_name(f".{path.stem}.lock")):
             found = self.find(step, name, inputs)

@@ -256,6 +256,11 @@ def test_record_and_verdict(results):
     before = path.stat().st_mtime_ns
     claims.record("smoke", "F2a", values, n=400, spread=0.1, notebook="04-correspondence")
     assert path.stat().st_mtime_ns == before
+    rounded = {**values, "tau": 0.5 + 1e-15}
+    claims.record("smoke", "F2a", rounded, n=400, spread=0.1, notebook="04-correspondence")
+    assert path.stat().st_mtime_ns == before, "another machine's rounding is no other measurement"
+    claims.record("smoke", "F2a", {**values, "tau": 0.5 + 1e-6}, n=400, spread=0.1, notebook="04-correspondence")
+    assert path.stat().st_mtime_ns > before
     claims.record("smoke", "F.3", {"largest_svcca": 1, "cka_linear": float("nan"), "thresholds": 12})
     assert claims.verdict("smoke", "F.3") == "not measured"
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
-import numpy as np
 import pytest
 
-import repsim
-from repsim.lab import measurements
-from repsim.lab.data import load_dataset
-from repsim.lab.layers import compared_layers
+from repsim.lab import measurements, recomputing
 from repsim.lab.paths import REPOSITORY
 from repsim.lab.profiles import load_profile
-from repsim.lab.representations import representations
 from repsim.lab.store import Artefact, record_path
-from repsim.lab.training import evaluate, load_network
+from repsim.lab.tolerances import ACCURACY, SIMILARITY
 
 PROFILE = load_profile("laptop")
 
@@ -53,25 +49,24 @@ def test_everything_the_book_needs_is_committed():
 
 @pytest.mark.data
 def test_networks_score_what_their_records_say(real_data):
-    dataset = load_dataset("cifar10")
     for network in measurements.networks("laptop"):
-        accuracy, _ = evaluate(load_network(network), dataset, dataset.test)
-        assert accuracy == pytest.approx(network.record["test_accuracy"], abs=2e-4)
+        assert ACCURACY.holds(recomputing.accuracy(network), network.record["test_accuracy"]), network.path.name
 
 
 @pytest.mark.data
 @pytest.mark.parametrize("measure", [measure.name for measure in PROFILE.measures])
 def test_a_sample_of_the_tables_is_recomputed(real_data, measure):
-    artefact = measurements.tables("laptop", measure)
-    record, committed = artefact.record, artefact.arrays()
-    layers = compared_layers("tiny10")
-    sample = ("conv8", "pool")
-    first, second = measurements.networks("laptop")[:2]
-    arrays = [
-        list(representations(one, record["split"], record["examples"], sample).values()) for one in (first, second)
-    ]
-    with measurements.saturation_is_recorded():
-        values = repsim.pairwise(*arrays, index=record["indexes"], median=measurements.MEDIAN)
-    rows = [layers.index(layer) for layer in sample]
-    for name, value in values.items():
-        np.testing.assert_allclose(value, committed[name][0, 1][np.ix_(rows, rows)], rtol=2e-3, atol=1e-6, err_msg=name)
+    table, layers = measurements.tables("laptop", measure), ("conv8", "pool")
+    record, held = table.record, table.arrays()
+    networks = measurements.networks("laptop")[:2]
+    for one, other in itertools.product(layers, layers):
+        place = (0, 1, record["layers"].index(one), record["layers"].index(other))
+        cell = recomputing.Cell(
+            tuple(network.path.name for network in networks),
+            (one, other),
+            record["split"],
+            record["examples"],
+            {name: float(held[name][place]) for name in record["indexes"]},
+        )
+        found = recomputing.similarities(cell, networks)
+        assert SIMILARITY.holds(found, cell.held), f"{cell}: {found}, not {cell.held}"

@@ -12,8 +12,8 @@ import time
 import numpy as np
 import pytest
 
-from repsim.lab.errors import DamagedArtefactError
-from repsim.lab.store import Store, digest, key, record_path, write_arrays, write_atomically
+from repsim.lab.errors import DamagedArtefactError, MissingArtefactError
+from repsim.lab.store import ONLY_READ, Store, digest, key, record_path, write_arrays, write_atomically
 
 INPUTS = {"version": 1, "seed": 3}
 
@@ -36,6 +36,16 @@ def test_made_once_then_found(tmp_path):
     assert first.record["sha256"] == again.sha256 == digest(first.path)
     assert first.record["note"] == "made"
     assert first.record["inputs"] == INPUTS
+
+
+def test_nothing_is_made_where_results_are_only_read(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    made = store.get("step", "name", INPUTS, make)
+    monkeypatch.setenv(ONLY_READ, "1")
+    assert store.get("step", "name", INPUTS, make).sha256 == made.sha256
+    with pytest.raises(MissingArtefactError, match=r"other-[0-9a-f]{12}\.npz is missing, and nothing is made while"):
+        store.get("step", "other", INPUTS, make)
+    assert [path.name for path in tmp_path.rglob("*.npz")] == [made.path.name]
 
 
 @pytest.mark.parametrize("other", [{"version": 2, "seed": 3}, {"version": 1, "seed": 4}, {"version": 1}])

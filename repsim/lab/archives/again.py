@@ -1,0 +1,157 @@
+"""Computing a part of an archive's results again and comparing it with what the archive holds."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from repsim.lab import recomputing
+from repsim.lab.archives.certificates import Check
+from repsim.lab.archives.consistency import UNREADABLE, files_of, sentence
+from repsim.lab.commits import commit
+from repsim.lab.data import is_at_hand
+from repsim.lab.errors import DataError
+from repsim.lab.execution import NotebookError, execute
+from repsim.lab.paths import data_root
+from repsim.lab.representations import dataset_of
+from repsim.lab.staging import chain
+from repsim.lab.store import Artefact, check, digest, record_path
+from repsim.lab.tolerances import ACCURACY, CLAIMS, SIMILARITY
+
+NETWORKS_SCORED, TABLES_SAMPLED = 2, 6  # minutes on two processor cores
+CODE = ("repsim/", "notebooks/")
+
+
+class _NoDataError(Exception):
+    """The data that a recomputation needs is not at hand."""
+
+
+def claims(folder: Path, about: dict[str, Any], root: Path, scratch: Path) -> Check:
+    """Execute the notebooks on the archive's results, and compare what they measure for the claims.
+
+    The notebooks and the code are those of `root`, not the archive's: certifying runs nothing that came with an
+    archive. The results in use must be a copy of the archive's, which the notebooks write into.
+    """
+    profile = about["profile"]
+    what, held = (
+        "the notebooks, executed again, measure the same for every claim",
+        folder / "results" / profile / "claims",
+    )
+    if others := _other_code(folder, root):
+        return Check(
+            what,
+            not_done=f"the code here, of commit {commit(root)}, is not the archive's ({others[0]} differs, and "
+            f"{len(others) - 1} more): run this command in a clone at commit {about['commit']}",
+        )
+    again = scratch / "results" / profile / "claims"
+    shutil.rmtree(again, ignore_errors=True)
+    wrong = []
+    for path in chain(root):
+        try:
+            execute(root / f"{path}.ipynb", profile, scratch / "executed" / f"{path.name}.ipynb")
+        except NotebookError as error:
+            wrong.append(f"{path}.ipynb: does not run on the archive's results: {error}")
+    names = sorted({path.name for one in (held, again) for path in one.glob("*.json")})
+    for name in names:
+        try:
+            one, other = (json.loads((part / name).read_text(encoding="utf-8")) for part in (held, again))
+            if not CLAIMS.holds(one, other):
+                difference = f"holds {one['values']}, measured: {other['values']}"
+                wrong.append(f"results/{profile}/claims/{name}: {difference}")
+        except UNREADABLE as error:
+            wrong.append(f"results/{profile}/claims/{name}: {sentence(error)}")
+    return Check(what, len(names), wrong, str(CLAIMS))
+
+
+def _other_code(folder: Path, root: Path) -> list[str]:
+    """Return the code files of the archive that are others, or none, in `root`."""
+    files = {path: file for path, file in files_of(folder).items() if path.startswith(CODE)}
+    return [
+        path for path, file in files.items() if not (root / path).is_file() or digest(root / path) != digest(file)
+    ] or ([] if files else ["all of it"])
+
+
+def accuracies(folder: Path, profile: str, rng: np.random.Generator) -> Check:
+    """Score some of the networks again."""
+    names = [path.relative_to(folder).as_posix() for path in _networks(folder, profile)]
+    chosen = sorted(names[one] for one in rng.permutation(len(names))[:NETWORKS_SCORED])
+
+    def compare(name: str) -> Iterator[str]:
+        network = _artefact(folder / name)
+        _at_hand(dataset_of(network))
+        found, held = recomputing.accuracy(network), network.record["test_accuracy"]
+        if not ACCURACY.holds(found, held):
+            yield f"{name}: test accuracy {held}, recomputed {found}"
+
+    what = f"{len(chosen)} of {len(names)} networks, drawn with the seed, are as accurate as their records say"
+    return _sampled(what, chosen, compare, str(ACCURACY))
+
+
+def similarities(folder: Path, profile: str, rng: np.random.Generator) -> Check:
+    """Compute one cell of some of the similarity tables again."""
+    results = folder / "results" / profile
+    steps = sorted(path.name for path in results.glob("*") if any(path.glob("*.npz")))
+    left = [step for step in steps if step not in {*recomputing.TABLES, "networks"}]
+    there = [path for step in steps if step in recomputing.TABLES for path in sorted((results / step).glob("*.npz"))]
+
+    def compare(name: str) -> Iterator[str]:
+        table = _artefact(folder / name)
+        cell = recomputing.pick(table.record, table.arrays(), rng)
+        files = {path.name: path for path in _networks(folder, profile)}
+        networks = [_artefact(files[one]) for one in cell.networks]
+        inputs = table.record["inputs"]
+        if others := {one.sha256 for one in networks} - {*inputs["networks"], *(inputs.get("columns") or ())}:
+            yield f"{name}: was not made from the networks that it names, but from others than {', '.join(others)}"
+            return
+        _at_hand(cell.dataset or dataset_of(networks[0]))
+        for index, value in recomputing.similarities(cell, networks).items():
+            if not SIMILARITY.holds(value, cell.held[index]):
+                yield f"{name}: {index} of {cell}: holds {cell.held[index]}, recomputed {value}"
+
+    remark = f"Not computed again, only compared with their hashes: {', '.join(left)}." if left else ""
+    paths = sorted(there[one] for one in rng.permutation(len(there))[:TABLES_SAMPLED])
+    what = f"a cell of {len(paths)} of {len(there)} similarity tables, drawn with the seed, is what its networks give"
+    return _sampled(what, [path.relative_to(folder).as_posix() for path in paths], compare, str(SIMILARITY), remark)
+
+
+def _networks(folder: Path, profile: str) -> list[Path]:
+    return sorted((folder / "results" / profile / "networks").glob("*.npz"))
+
+
+def _sampled(
+    what: str, names: Iterable[str], compare: Callable[[str], Iterable[str]], tolerance: str, remark: str = ""
+) -> Check:
+    """Compare one file after the other; without the data that one needs, say what to do."""
+    wrong: list[str] = []
+    missing: dict[str, None] = {}
+    compared = 0
+    for name in names:
+        try:
+            wrong += compare(name)
+            compared += 1
+        except _NoDataError as error:
+            missing[str(error)] = None
+        except DataError as error:  # the data here is at fault, not the archive
+            missing[f"{error}."] = None
+        except Exception as error:  # results from anyone may fail in any way, inside any library
+            wrong.append(f"{name}: cannot be computed again: {sentence(error)}")
+    return Check(what, compared, wrong, tolerance, remark, " ".join(missing))
+
+
+def _artefact(path: Path) -> Artefact:
+    found = Artefact(path, json.loads(record_path(path).read_text(encoding="utf-8")))
+    check(path, found.sha256)
+    return found
+
+
+def _at_hand(dataset: str) -> None:
+    if not is_at_hand(dataset):
+        raise _NoDataError(
+            f"{dataset} is not in {data_root()}: fetch it with `repsim-lab data laptop`, or name the folder that holds "
+            "it in REPSIM_DATA, and certify again."
+        )

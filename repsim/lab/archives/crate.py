@@ -1,0 +1,143 @@
+"""The metadata of an archive as a research object: RO-Crate, written by its maintained library."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from repsim.lab.archives.codecheck import CODECHECK, author_name
+from repsim.lab.archives.layout import CLAIMS, FIGURES, MANIFEST, NOTEBOOKS
+from repsim.lab.store import digest
+
+VERSION = "1.2"
+SPDX = "https://spdx.org/licenses"
+LICENCES = {
+    "MIT": ("MIT licence", "The code"),
+    "CC-BY-4.0": ("Creative Commons Attribution 4.0 International", "Text and figures"),
+}
+# Not those of the `mimetypes` module, which reads what the system happens to have.
+FORMATS = {
+    ".bib": "application/x-bibtex",
+    ".cff": "application/yaml",
+    ".css": "text/css",
+    ".csv": "text/csv",
+    ".ipynb": "application/x-ipynb+json",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".lock": "text/plain",
+    ".md": "text/markdown",
+    ".npz": "application/zip",
+    ".py": "text/x-python",
+    ".svg": "image/svg+xml",
+    ".toml": "application/toml",
+    ".txt": "text/plain",
+    ".yml": "application/yaml",
+}
+DESCRIPTIONS = {  # of a file, or of all in a folder
+    CODECHECK: "The outputs that a codechecker is to make again, as CODECHECK lists them",
+    "requirements.lock": "Every dependency, pinned with its hashes",
+    "book/claims.yml": "The claims of the paper, as predicates stated before they were measured",
+    "CITATION.cff": "How to cite this",
+    "results/": "What was trained or measured, or the record of it",
+    f"{NOTEBOOKS}/": "A notebook with its outputs",
+    f"{FIGURES}/": "A figure, or the data of one",
+    f"{CLAIMS}/": "Every claim with what was measured and its verdict",
+    "": "A source of the code, the book or the tests",
+}
+
+
+def write_metadata(
+    folder: Path, files: Iterable[str], citation: Mapping[str, Any], about: Mapping[str, Any], when: int
+) -> None:
+    """Write the metadata of an archive into the folder that holds its files.
+
+    Parameters
+    ----------
+    folder, files
+        The archive's files, by their paths in the folder.
+    citation
+        The content of ``CITATION.cff``.
+    about
+        What the archive says of itself: profile, commit, version.
+    when
+        When it counts as published, in seconds since 1970.
+    """
+    from rocrate.model import ContextEntity
+    from rocrate.rocrate import ROCrate  # loads an HTTP client, which no other command needs
+
+    crate = ROCrate(version=VERSION)
+
+    def entity(identifier: str, kind: str, **properties: Any) -> Any:
+        return crate.add(ContextEntity(crate, identifier, properties={"@type": kind, **properties}))
+
+    licences = {
+        name: entity(f"{SPDX}/{name}", "CreativeWork", name=title, description=what, url=f"{SPDX}/{name}")
+        for name, (title, what) in LICENCES.items()
+    }
+    authors = [
+        entity(
+            f"#author-{number}",
+            "Organization" if "name" in one else "Person",
+            name=author_name(one),
+            url=citation["repository-code"],
+        )
+        for number, one in enumerate(citation["authors"], start=1)
+    ]
+    (paper,) = [one for one in citation["references"] if one["type"] == "conference-paper"]
+    root = crate.root_dataset
+    root["name"] = citation["title"]
+    root["description"] = f"{citation['abstract']} {_sentence(about)}"
+    root["datePublished"] = datetime.fromtimestamp(when, UTC).isoformat()
+    root["version"] = about["version"]
+    root["keywords"] = citation["keywords"]
+    root["license"] = licences[citation["license"]]
+    root["author"] = root["publisher"] = authors
+    root["url"] = citation["repository-code"]
+    root["isBasedOn"] = entity(
+        paper["url"],
+        "ScholarlyArticle",
+        name=paper["title"],
+        author=[
+            entity(f"#paper-author-{number}", "Person", name=author_name(one))
+            for number, one in enumerate(paper["authors"], start=1)
+        ],
+        datePublished=str(paper["year"]),
+    )
+    added = {}
+    for path in files:
+        added[path] = crate.add_file(folder / path, path, properties=_properties(folder / path, path))
+        if _is_text(path):
+            added[path]["license"] = licences["CC-BY-4.0"]
+        if path.startswith(f"{NOTEBOOKS}/"):
+            added[path]["isBasedOn"] = crate.get(f"notebooks/{PurePosixPath(path).name}")
+    # Without hash and size: it is written last, as it holds the hash of this metadata.
+    crate.add_file(
+        None,
+        MANIFEST,
+        properties={"name": MANIFEST, "encodingFormat": "text/plain", "description": "The SHA-256 of every other file"},
+    )
+    crate.metadata.write(folder)
+
+
+def _sentence(about: Mapping[str, Any]) -> str:
+    modified = f", but for {', '.join(about['modified'])}" if about["modified"] else ""
+    return f"Profile {about['profile']}, commit {about['commit']}{modified}."
+
+
+def _properties(path: Path, name: str) -> dict[str, Any]:
+    """Return what the metadata says of a file."""
+    suffix = PurePosixPath(name).suffix
+    return {
+        "name": name,
+        "description": next(text for start, text in DESCRIPTIONS.items() if name.startswith(start)),
+        "encodingFormat": FORMATS.get(suffix, "text/plain"),
+        "contentSize": str(path.stat().st_size),
+        "sha256": digest(path),
+    }
+
+
+def _is_text(path: str) -> bool:
+    """Return whether a file is text or a figure, which have another licence than code."""
+    return path.startswith(f"{FIGURES}/") or (path.startswith("book/") and path.endswith(".md"))

@@ -1,0 +1,107 @@
+"""Writing an archive: the same inputs give the same bytes, on every machine."""
+
+from __future__ import annotations
+
+import shutil
+import time
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from repsim.lab.archives.codecheck import CODECHECK, configuration
+from repsim.lab.archives.crate import write_metadata
+from repsim.lab.archives.layout import MANIFEST, METADATA, ArchiveError, gather, is_output
+from repsim.lab.commits import MODIFIED, commit_time, modified_files, tracked_commit
+from repsim.lab.leftovers import clear, part_path
+from repsim.lab.paths import REPOSITORY
+from repsim.lab.profiles import load_profile
+from repsim.lab.store import digest, write_atomically
+
+EARLIEST = 315_532_800  # 1980, where the times of zip archives begin
+
+
+def archive(
+    profile: str,
+    target: Path = Path("build/archive"),
+    executed_dir: Path = Path("build/notebooks"),
+    root: Path = REPOSITORY,
+) -> Path:
+    """Write sources, results, executed notebooks, figures and verdicts into one research object.
+
+    Its times are ``SOURCE_DATE_EPOCH``, else that of the commit; what is left of the machine and the day are the stamps
+    in the executed notebooks and in the records of the results.
+
+    Parameters
+    ----------
+    profile
+        Whose results.
+    target
+        The folder that it is written into, under a name that holds version, profile and commit.
+    executed_dir
+        The executed notebooks.
+    root
+        The repository.
+
+    Returns
+    -------
+    Path
+        The archive, a zip file.
+
+    Raises
+    ------
+    ArchiveError
+        If there are no results to archive, or no room for the archive; see
+        :func:`repsim.lab.archives.layout.gather` for what else is raised.
+    """
+    load_profile(profile)
+    when = max(commit_time(root), EARLIEST)
+    citation = yaml.safe_load((root / "CITATION.cff").read_text(encoding="utf-8"))
+    modified = modified_files(root)
+    about = {
+        "profile": profile,
+        "version": str(citation["version"]),
+        "commit": tracked_commit(root),
+        "modified": modified,
+    }
+    name = f"{about['commit'][:12]}{MODIFIED if modified else ''}"
+    path = target / f"repsim-revisited-{about['version']}-{profile}-{name}.zip"
+    target.mkdir(parents=True, exist_ok=True)
+    clear(target)
+    folder = part_path(target / "contents")
+    folder.mkdir()
+    try:
+        files = gather(profile, root, executed_dir, folder)
+        _describe(folder, files, citation, about, when)
+        write_atomically(path, lambda file: _pack(file, folder, files, when))
+    except OSError as error:
+        raise ArchiveError(f"{path} cannot be written: {error.strerror or error}") from None
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return path
+
+
+def _describe(
+    folder: Path, files: dict[str, bool], citation: Mapping[str, Any], about: Mapping[str, Any], when: int
+) -> None:
+    """Write what an archive says of its files, and add those files to them."""
+    outputs = [path for path in files if is_output(path, about["profile"])]
+    (folder / CODECHECK).write_text(configuration(citation, outputs, about), encoding="utf-8")
+    files[CODECHECK] = False
+    write_metadata(folder, sorted(files), citation, about, when)
+    files[METADATA] = False
+    lines = [f"{digest(folder / path)}  {path}\n" for path in sorted(files)]
+    (folder / MANIFEST).write_text("".join(lines), encoding="utf-8")
+    files[MANIFEST] = False
+
+
+def _pack(file: Any, folder: Path, files: Mapping[str, bool], when: int) -> None:
+    """Write a zip archive in order of the names, uncompressed: compressed bytes depend on the version of zlib."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as packed:
+        for path in sorted(files):
+            entry = zipfile.ZipInfo(path, time.gmtime(when)[:6])
+            entry.create_system = 3  # Unix, whatever the system
+            entry.external_attr = (0o100755 if files[path] else 0o100644) << 16
+            packed.writestr(entry, (folder / path).read_bytes())
