@@ -9,11 +9,12 @@ from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 import repsim
 from repsim.lab.claim_tables import number
-from repsim.lab.figures.style import HEAT, Drawing, network, panels, style, title
+from repsim.lab.figures.style import HEAT, WIDTH, Drawing, network, style, title
 from repsim.lab.findings.architectures import RESIDUAL, TINY, match_path
 from repsim.lab.findings.depth import SIMILAR, similar_to_last
 from repsim.lab.findings.residual import block_places
@@ -87,26 +88,30 @@ def _limits(values: Sequence[Array]) -> tuple[float, float]:
     return low, max(min(math.ceil(10 * found.max()) / 10, 1.0), low + 0.1)
 
 
-def heat_maps(drawn: Sequence[Panel], columns: int, what: str, height: float, *, own_scales: bool = False) -> Drawing:
+def heat_maps(
+    drawn: Sequence[Panel], columns: int, what: str, height: float, *, own_scales: bool = False, large: bool = False
+) -> Drawing:
     """Draw maps, `columns` in a row of `height` inches, on one colour scale unless each is to have its own.
 
-    `what` begins the description.
+    `what` begins the description. With `large` the first map has a row of its own, as large as the page allows.
     """
     shared = _limits([panel.values for panel in drawn])
+    spots: list[tuple[int, int]] = [(0, 0)] * large
+    spots += [divmod(place, columns) for place in range(columns * large, columns * large + len(drawn) - large)]
+    heights = [columns if large and row == 0 else 1 for row in range(spots[-1][0] + 1)]
     with style("ticks"):
-        figure, axes = panels(-(-len(drawn) // columns), columns, height)
-        for axis, panel in zip(axes.ravel(), drawn, strict=False):
+        figure = Figure(figsize=(WIDTH, sum(heights) * height), layout="constrained")
+        grid = figure.add_gridspec(len(heights), columns, height_ratios=heights)
+        for panel, (row, column) in zip(drawn, spots, strict=True):
+            axis = figure.add_subplot(grid[row, :] if heights[row] > 1 else grid[row, column])
             image = _map(axis, panel, *(_limits([panel.values]) if own_scales else shared))
             if own_scales:
                 figure.colorbar(image, ax=axis, shrink=0.8, pad=0.03)
-        for axis in axes.ravel()[len(drawn) :]:
-            axis.set_axis_off()
+            if not panel.up:
+                axis.set_ylabel("" if column else "layer")
+                axis.set_xlabel("" if (row + 1, column) in spots else "layer")
         if not own_scales:
-            figure.colorbar(image, ax=axes, location="bottom", shrink=0.6, aspect=30, label=title("cka_linear"))
-        if not any(panel.up for panel in drawn):
-            for place, axis in enumerate(axes.ravel()[: len(drawn)]):
-                below = place + columns >= len(drawn)
-                axis.set(xlabel="layer" if below else "", ylabel="" if place % columns else "layer")
+            figure.colorbar(image, ax=figure.axes, location="bottom", shrink=0.6, aspect=30, label=title("cka_linear"))
     return Drawing(figure, f"{what}: {'; '.join(panel.said for panel in drawn)}.")
 
 
@@ -130,7 +135,9 @@ def residual_maps(table: Array, layers: Sequence[str]) -> Drawing:
     for name, places in (("after additions", sums), ("inside blocks", interior)):
         part = table[np.ix_(places, places)]
         drawn.append(Panel(name, part, f"the {len(part)} {name}, {number(float(part.mean()))}", pooled=False))
-    return heat_maps(drawn, 2, "Heat maps of the similarity of the layers within a residual network, mean in each", 2.4)
+    return heat_maps(
+        drawn, 2, "Heat maps of the similarity of the layers within a residual network, mean in each", 2.1, large=True
+    )
 
 
 def layer_maps(tables: Mapping[str, Array], *, path: bool = False) -> Drawing:
