@@ -107,11 +107,12 @@ def stage(
     profile: ProfileName,
     executed: Annotated[Path, typer.Option(help="Folder of executed notebooks")] = Path("build/notebooks"),
     target: Annotated[Path, typer.Option(help="Folder to make the book's sources in")] = Path("build/book"),
+    published: Annotated[bool, typer.Option("--published", help="Take only the notebooks of _toc.yml.")] = False,
 ) -> None:
     """Put the sources of the book together: pages, executed notebooks, claims, data for download."""
     from repsim.lab.staging import stage as assemble
 
-    assemble(profile, executed, target)
+    assemble(profile, executed, target, published=published)
 
 
 @app.command()

@@ -26,6 +26,14 @@ FOLDERS = {
     "dimension": ("The dimension failure: indexes against the number of examples", ("layers-and-examples",)),
     "components": ("Figure 1: principal components", ("figure-1",)),
     "subspace": ("Figure 8: the shared subspace", ("figure-8",)),
+    "within": ("Figures 3, 4 and F.5: similarities within networks", ("figure-3", "figure-4", "figure-f5")),
+    "probes": ("Figure 3: accuracies of linear classifiers", ("figure-3-probes",)),
+    "between": (
+        "Figures 5, 6, 7, F.4, F.6 and F.8: similarities between networks",
+        ("figure-5", "figure-6", "figure-7", "figure-f4", "figure-f6", "figure-f8"),
+    ),
+    "within-class": ("Figure F.7: similarities within classes", ("figure-f7",)),
+    "null": ("Similarities of shuffled examples", ("three-questions",)),
 }
 DRAWN_FROM = {figure: folder for folder, (_, figures) in FOLDERS.items() for figure in figures}
 COMPUTED = "computed"  # folder of the downloads for what a notebook computes itself

@@ -52,7 +52,7 @@ def makers(profile: str, part: Path, root: Path, stamps: Mapping[str, Stamp]) ->
     return {
         "summary": lambda: summary(profile),
         "first-table": lambda: first_table(profile),
-        "claims": lambda: claims_page(profile, lambda stem: f"[{stem}](../notebooks/{stem}.ipynb)"),
+        "claims": lambda: claims_page(profile, partial(link_to_notebook, stamps)),
         "data": lambda: data_page(profile, part, list(stamps)),
         "status": lambda: status(part, stamps),
         "cost": cost,
@@ -63,6 +63,11 @@ def makers(profile: str, part: Path, root: Path, stamps: Mapping[str, Stamp]) ->
         **{name: partial(make, measured("engine")) for name, make in costs.PARTS.items()},
         **{name: partial(make, measured("training")) for name, make in speed.PARTS.items()},
     }
+
+
+def link_to_notebook(stamps: Mapping[str, Stamp], stem: str) -> str:
+    """Return a link to the page of a notebook, or the name of its source where the book does not contain it."""
+    return f"[{stem}](../notebooks/{stem}.ipynb)" if stem in stamps else f"`notebooks/{stem}.ipynb`"
 
 
 def duration(seconds: float) -> str:

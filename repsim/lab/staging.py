@@ -7,13 +7,14 @@ import os
 import re
 import shutil
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from repsim.lab import fragments
+from repsim.lab.contents import contents, notebooks
 from repsim.lab.errors import LabError, known
 from repsim.lab.execution import is_stale, read_notebook, stamp
 from repsim.lab.leftovers import clear, part_path
@@ -35,6 +36,8 @@ def stage(
     executed_dir: Path = Path("build/notebooks"),
     target: Path = Path("build/book"),
     root: Path = REPOSITORY,
+    *,
+    published: bool = False,
 ) -> Path:
     """Make the folder that Jupyter Book builds.
 
@@ -50,6 +53,8 @@ def stage(
         The folder to make.
     root
         The repository.
+    published
+        Whether only the notebooks of ``_toc.yml`` are in the book; see :mod:`repsim.lab.contents`.
 
     Raises
     ------
@@ -58,8 +63,9 @@ def stage(
         that is not known.
     """
     load_profile(profile)
-    notebooks = chain(root)
-    stamps = {path.name: fit_to_show(executed_dir, root, path, profile) for path in notebooks}
+    toc = contents(published, root)
+    stems = notebooks(toc)
+    stamps = {stem: fit_to_show(executed_dir, root, stem, profile) for stem in stems}
     clear(target.parent, target.name)
     part = part_path(target)
     part.mkdir(parents=True)
@@ -68,10 +74,10 @@ def stage(
         for name in BESIDE:
             if (root / name).exists():
                 shutil.copy2(root / name, part / name)
-        shutil.copy2(root / "_toc.yml", part / "_toc.yml")
+        (part / "_toc.yml").write_text(yaml.safe_dump(toc, sort_keys=False), encoding="utf-8")
         _write_config(root, part, profile)
-        for path in notebooks:
-            _stage_notebook(executed_dir, part, path, stamps[path.name])
+        for stem in stems:
+            _stage_notebook(executed_dir, part, stem, stamps[stem])
         _fill(part / "book", fragments.makers(profile, part, root, stamps), fragments.provenance(profile, stamps))
         shutil.rmtree(target, ignore_errors=True)
         os.replace(part, target)
@@ -89,40 +95,23 @@ def repository_url(root: Path = REPOSITORY) -> str:
         return DEFAULT_REPOSITORY
 
 
-def toc_files(toc: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the pages of a table of contents, the first page first."""
-    if "root" in toc:
-        yield str(toc["root"])
-    if "file" in toc:
-        yield str(toc["file"])
-    for key in ("parts", "chapters", "sections"):
-        for entry in toc.get(key, []):
-            yield from toc_files(entry)
-
-
-def chain(root: Path = REPOSITORY) -> list[Path]:
-    """Return the notebooks of the book in its order, such as ``notebooks/01-train-networks``."""
-    toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
-    return [Path(name) for name in toc_files(toc) if name.startswith("notebooks/")]
-
-
-def fit_to_show(executed_dir: Path, root: Path, path: Path, profile: str) -> dict[str, Any]:
-    """Return the stamp of an executed notebook that is fit to be shown.
+def fit_to_show(executed_dir: Path, root: Path, stem: str, profile: str) -> dict[str, Any]:
+    """Return the stamp of an executed notebook, such as ``01-train-networks``, that is fit to be shown.
 
     Raises
     ------
     StagingError
         If it is missing, older than its source or of another profile; the message says how to make it.
     """
-    name = f"{path.name}.ipynb"
-    source, executed = root / f"{path}.ipynb", executed_dir / name
-    again = f"repsim-lab execute {path}.ipynb --profile {profile} --out {executed}"
+    name = f"notebooks/{stem}.ipynb"
+    source, executed = root / name, executed_dir / f"{stem}.ipynb"
+    again = f"repsim-lab execute {name} --profile {profile} --out {executed}"
     if not source.exists():
-        raise StagingError(f"{path}.ipynb stands in _toc.yml, but there is no such notebook")
+        raise StagingError(f"{name} stands in _toc.yml, but there is no such notebook")
     if not executed.exists():
         raise StagingError(f"{executed} is missing; make it with: {again}")
     if is_stale(executed, source):
-        raise StagingError(f"{executed} was not made from {path}.ipynb as it is now; make it again with: {again}")
+        raise StagingError(f"{executed} was not made from {name} as it is now; make it again with: {again}")
     found = stamp(executed) or {}
     if found.get("profile") != profile:
         raise StagingError(f"{executed} is of profile {found.get('profile')!r}, not {profile!r}; make it with: {again}")
@@ -138,9 +127,9 @@ def _write_config(root: Path, part: Path, profile: str) -> None:
     (part / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
-def _stage_notebook(executed_dir: Path, part: Path, path: Path, found: Mapping[str, Any]) -> None:
+def _stage_notebook(executed_dir: Path, part: Path, stem: str, found: Mapping[str, Any]) -> None:
     """Copy an executed notebook, hide its parameters and append where it comes from."""
-    notebook = read_notebook(executed_dir / f"{path.name}.ipynb")
+    notebook = read_notebook(executed_dir / f"{stem}.ipynb")
     for cell in notebook["cells"]:
         tags = cell["metadata"].get("tags", [])
         if {"parameters", "injected-parameters"} & set(tags):
@@ -148,7 +137,7 @@ def _stage_notebook(executed_dir: Path, part: Path, path: Path, found: Mapping[s
     text = f"---\n\n[Data of the figures](../book/data.md)\n\n{fragments.stamp_sentence(found)}"
     cell = {"cell_type": "markdown", "id": "provenance", "metadata": {}, "source": text}
     notebook["cells"].append(cell)
-    staged = part / f"{path}.ipynb"
+    staged = part / "notebooks" / f"{stem}.ipynb"
     staged.parent.mkdir(parents=True, exist_ok=True)
     staged.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from repsim.lab import contents as toc
 from repsim.lab import data, paths
 from repsim.lab.archives import archive, certify
 from repsim.lab.execution import execute
-from repsim.lab.staging import StagingError, chain, fit_to_show
+from repsim.lab.staging import StagingError, fit_to_show
 
 from .conftest import commit_all, contents, flipped, git, pack
 
@@ -44,12 +45,12 @@ def clone(tmp_path_factory):
     here = paths.REPOSITORY / "build" / "notebooks"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REPSIM_RESULTS", str(root / "results"))
-        for path in chain(root):
-            target = root / "build" / "notebooks" / f"{path.name}.ipynb"
+        for stem in toc.notebooks(toc.contents(published=True, root=root)):
+            target = root / "build" / "notebooks" / f"{stem}.ipynb"
             try:
-                fit_to_show(here, root, path, PROFILE)
+                fit_to_show(here, root, stem, PROFILE)
             except StagingError:
-                execute(root / f"{path}.ipynb", PROFILE, target)
+                execute(root / "notebooks" / f"{stem}.ipynb", PROFILE, target)
             else:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(here / target.name, target)

@@ -11,8 +11,9 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 
+from repsim.lab.contents import toc_files
 from repsim.lab.execution import execute
-from repsim.lab.staging import stage, toc_files
+from repsim.lab.staging import stage
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILT = ROOT / "build" / "_build" / "html"
@@ -86,9 +87,9 @@ def stand_in_book(repository, executed, tmp_path_factory):
 
 
 def is_fresh(html: Path) -> bool:
-    """Whether built pages are not older than what they are made from."""
+    """Whether built pages are those of the published book and not older than what they are made from."""
     first = html / "index.html"
-    if not first.exists():
+    if not first.exists() or pages_of(ROOT / "build" / "book") != pages_of(ROOT):
         return False
     sources = [*(ROOT / "book").rglob("*"), *(ROOT / "notebooks").glob("*.ipynb")]
     sources += [ROOT / "_config.yml", ROOT / "_toc.yml", *(ROOT / "repsim").rglob("*.py")]

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from repsim.lab import findings
+
 
 @dataclass
 class Made:
@@ -17,3 +19,35 @@ class Made:
 
     def arrays(self) -> dict[str, np.ndarray]:
         return self.values
+
+
+def part(group, seeds, layers):
+    """What a record says of a group."""
+    return {"group": group, "seeds": list(seeds), "layers": [f"l{i}" for i in range(layers)]}
+
+
+def compared(parts, arrays, columns=None, examples=(100,), diagonal=False):
+    """Similarities by group, of layers of the groups `parts` with those of `columns` or with each other."""
+    record = {
+        "rows": parts,
+        "columns": columns or parts,
+        "examples": list(examples),
+        "indexes": sorted({name.rsplit("_", 1)[0] for name in arrays}),
+        "diagonal": diagonal,
+    }
+    return findings.Compared(Made(record, arrays))
+
+
+def square(parts, values):
+    """A table of the layers of all networks from {(first group, second group): (L1, L2) values}; one seed: 1."""
+    rows = []
+    for first in parts:
+        for a in first["seeds"]:
+            row = []
+            for second in parts:
+                for b in second["seeds"]:
+                    key = first["group"], second["group"]
+                    block = values[key] if key in values else np.transpose(values[key[::-1]])
+                    row.append(block if a != b else np.ones_like(block))
+            rows.append(np.hstack(row))
+    return np.vstack(rows)

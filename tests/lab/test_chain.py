@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -11,15 +12,17 @@ import numpy as np
 import pytest
 
 import repsim
-from repsim.lab import measurements, planning
+from repsim.lab import claims, measurements, planning
 from repsim.lab import representations as module
 from repsim.lab.families import describe
 from repsim.lab.layers import compared_layers, represented_layers
+from repsim.lab.paths import REPOSITORY
 from repsim.lab.profiles import load_profile
 from repsim.lab.representations import BATCH, representations
 
 PROFILE = load_profile("smoke")
 LAYERS = compared_layers("nano10")
+NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 
 
 def lab(*arguments, environment=None):
@@ -117,6 +120,22 @@ def test_dimension_shows_the_failure_of_cca():
     few = list(arrays["examples"]).index(20)
     np.testing.assert_allclose(arrays["shuffled_cca_r2"][wide, few], 1, atol=1e-6)
     assert (arrays["shuffled_cka_linear_debiased"][:, -1] < 0.3).all()
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_every_notebook_runs_on_what_was_measured(nothing_is_made, monkeypatch, notebook):
+    """In this process, which is faster than a kernel for each; a line of IPython's is left out."""
+    shown = []
+    monkeypatch.setattr("repsim.lab.figures.display.display", lambda *data, **_: shown.extend(data))
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    sources = [cell["source"] for cell in cells if cell["cell_type"] == "code"]
+    names = {"profile": PROFILE.name}
+    for lines in sources[2:]:  # after the parameter and the cell that sees to the package
+        exec("".join(line for line in lines if not line.startswith("%")), names)
+    drawn = sum("figures.show(" in "".join(lines) for lines in sources)
+    assert sum("<figure" in data.get("text/html", "") for data in shown if isinstance(data, dict)) == drawn
+    own = [claim.id for claim in claims.load_claims().values() if claim.notebook == notebook.stem]
+    assert not own or any(claims.measurement(PROFILE.name, one) for one in own)
 
 
 def test_subspace_of_a_network_with_itself_would_be_whole():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from made import Made
+from made import compared, part, square
 
 from repsim.lab import claims, findings
 from repsim.lab.errors import LabError
@@ -12,36 +12,6 @@ from repsim.lab.findings import estimators, width
 from repsim.lab.predicates import holds, quantities
 
 CLAIMS = claims.load_claims()
-
-
-def part(group, seeds, layers):
-    return {"group": group, "seeds": list(seeds), "layers": [f"l{i}" for i in range(layers)]}
-
-
-def compared(parts, arrays, columns=None, examples=(100,), diagonal=False):
-    record = {
-        "rows": parts,
-        "columns": columns or parts,
-        "examples": list(examples),
-        "indexes": sorted({name.rsplit("_", 1)[0] for name in arrays}),
-        "diagonal": diagonal,
-    }
-    return findings.Compared(Made(record, arrays))
-
-
-def square(parts, values):
-    """A table of the layers of all networks from {(first group, second group): (L1, L2) values}; one seed: 1."""
-    rows = []
-    for first in parts:
-        for a in first["seeds"]:
-            row = []
-            for second in parts:
-                for b in second["seeds"]:
-                    key = first["group"], second["group"]
-                    block = values[key] if key in values else np.transpose(values[key[::-1]])
-                    row.append(block if a != b else np.ones_like(block))
-            rows.append(np.hstack(row))
-    return np.vstack(rows)
 
 
 def outcome(claim, values):

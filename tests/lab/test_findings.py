@@ -255,6 +255,17 @@ def test_figure_f3_compares_on_the_same_examples(tables):
     assert found["cka_linear"] == pytest.approx(100 * findings.score(table(0.8), "cka_linear").estimate)
 
 
+def test_other_indexes_stand_beside_linear_cka_on_the_same_examples(tables):
+    tables.arrays["singular"]["procrustes"] = table(0.7)
+    tables.records["singular"]["indexes"].append("procrustes")
+    procrustes, debiased = findings.other_indexes(tables)
+    assert (procrustes["index"], procrustes["examples"]) == ("procrustes", 4000)
+    assert procrustes["cka_linear"] == 100 * correspondence.score(tables.arrays["singular"]["cka_linear"], "").estimate
+    assert (debiased["index"], debiased["examples"], debiased["accuracy"]) == ("cka_linear_debiased", 20000, 100)
+    assert debiased["cka_linear"] == 100 * correspondence.score(tables.arrays["train"]["cka_linear"], "").estimate
+    assert 0 <= procrustes["p"] <= 1
+
+
 def test_debiasing_stands_beside(tables):
     rows = findings.debiasing(tables)
     assert [(row["index"], row["split"]) for row in rows] == [

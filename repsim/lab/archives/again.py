@@ -14,12 +14,12 @@ from repsim.lab import recomputing
 from repsim.lab.archives.certificates import Check
 from repsim.lab.archives.consistency import UNREADABLE, files_of, sentence
 from repsim.lab.commits import commit
+from repsim.lab.contents import contents, notebooks
 from repsim.lab.data import is_at_hand
 from repsim.lab.errors import DataError
 from repsim.lab.execution import NotebookError, execute
 from repsim.lab.paths import data_root
 from repsim.lab.representations import dataset_of
-from repsim.lab.staging import chain
 from repsim.lab.store import Artefact, check, digest, record_path
 from repsim.lab.tolerances import ACCURACY, CLAIMS, SIMILARITY
 
@@ -51,11 +51,11 @@ def claims(folder: Path, about: dict[str, Any], root: Path, scratch: Path) -> Ch
     again = scratch / "results" / profile / "claims"
     shutil.rmtree(again, ignore_errors=True)
     wrong = []
-    for path in chain(root):
+    for stem in notebooks(contents(published=True, root=root)):
         try:
-            execute(root / f"{path}.ipynb", profile, scratch / "executed" / f"{path.name}.ipynb")
+            execute(root / "notebooks" / f"{stem}.ipynb", profile, scratch / "executed" / f"{stem}.ipynb")
         except NotebookError as error:
-            wrong.append(f"{path}.ipynb: does not run on the archive's results: {error}")
+            wrong.append(f"notebooks/{stem}.ipynb: does not run on the archive's results: {error}")
     names = sorted({path.name for one in (held, again) for path in one.glob("*.json")})
     for name in names:
         try:

@@ -9,10 +9,11 @@ from urllib.parse import unquote
 
 from repsim.lab.archives.codecheck import CODECHECK
 from repsim.lab.commits import tracked_files
+from repsim.lab.contents import contents, notebooks
 from repsim.lab.downloads import Figure, figures_of, write_verdicts
 from repsim.lab.errors import LabError
 from repsim.lab.paths import results_root
-from repsim.lab.staging import chain, fit_to_show
+from repsim.lab.staging import fit_to_show
 
 METADATA = "ro-crate-metadata.json"  # the name that RO-Crate demands
 MANIFEST = "manifest-sha256.txt"  # as sha256sum writes and reads it
@@ -84,16 +85,16 @@ def gather(profile: str, root: Path, executed_dir: Path, folder: Path) -> dict[s
     files = tracked_files(root)
     if not any(name.startswith(f"results/{profile}/") for name in files):
         raise ArchiveError(f"no results of profile {profile} are committed in {root / 'results'}")
-    notebooks = chain(root)
-    for path in notebooks:
-        fit_to_show(executed_dir, root, path, profile)
+    stems = notebooks(contents(published=True, root=root))
+    for stem in stems:
+        fit_to_show(executed_dir, root, stem, profile)
     for name in files:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / name, folder / name)
     for name in (NOTEBOOKS, FIGURES, CLAIMS):
         (folder / name).mkdir(parents=True)
-    for path in notebooks:
-        executed = folder / NOTEBOOKS / f"{path.name}.ipynb"
+    for stem in stems:
+        executed = folder / NOTEBOOKS / f"{stem}.ipynb"
         shutil.copyfile(executed_dir / executed.name, executed)
         for name, content in figure_files(executed).items():
             (folder / FIGURES / name).write_bytes(content)

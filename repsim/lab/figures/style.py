@@ -58,6 +58,17 @@ def title(index: str) -> str:
     return repsim.get_index(index).title
 
 
+FAMILIES = {"tiny": "Tiny", "plain": "Plain", "resnet": "ResNet", "width": "Width"}
+VARIANTS = {"untrained": ", untrained", "nobn": " without batch normalisation", "cifar100": " on CIFAR-100"}
+
+
+def network(group: str) -> str:
+    """Return what figures and texts call the networks of a group such as "plain10-untrained"."""
+    kind, _, variant = group.partition("-")
+    family = kind.rstrip("0123456789")
+    return f"{FAMILIES[family]}-{kind.removeprefix(family)}{VARIANTS[variant] if variant else ''}"
+
+
 def short(layers: Any) -> list[str]:
     """Return tick labels for layer names: numbers for convolutions, P for the pooling layer."""
     return [name.removeprefix("conv") if name.startswith("conv") else name[0].upper() for name in layers]

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from repsim.lab.claim_tables import number
+from repsim.lab.figures.style import network
 from repsim.lab.findings.invariances import BOTH, claimed_invariances
 from repsim.lab.findings.training import cost
 from repsim.lab.profiles import load_profile
+
+DATASETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "synthetic": "a generator"}
 
 
 def duration(hours: float) -> str:
@@ -36,6 +41,21 @@ def cost_sentence(profile: str, records: Sequence[Mapping[str, Any]], what: str)
     if profile == "smoke":
         sentence += "\n\n**This is the smoke profile: it only shows that the chain works. Its numbers mean nothing.**"
     return sentence
+
+
+def sample(*records: Mapping[str, Any]) -> str:
+    """Say which networks and how many examples some records of measurements of groups are about."""
+    parts = {
+        part["group"]: len(part["seeds"])
+        for record in records
+        for part in (*record.get("rows", [record]), *record.get("columns", []))
+    }
+    counts = [f"{count} × {network(group)}" for group, count in parts.items()]
+    named = " and ".join([", ".join(counts[:-1]), counts[-1]] if len(counts) > 1 else counts)
+    first = records[0]
+    examples = np.max(first["examples"])
+    images = {"train": "training", "test": "test"}[first.get("split", "test")]
+    return f"{named}; {examples:,} {images} images of {DATASETS[first['dataset']]}"
 
 
 def unchanged_by(index: str) -> str:

@@ -15,6 +15,7 @@ from repsim.lab.findings.correspondence import (
     map_values,
     match_path_tau,
     mean_map,
+    other_indexes,
     p_value,
     score,
     table_2,
@@ -40,6 +41,18 @@ from repsim.lab.findings.invariances import (
     without_networks,
 )
 from repsim.lab.findings.normalisation import figure_f6, normalisation_gain
+from repsim.lab.findings.questions import (
+    ask_correspondence,
+    ask_depth,
+    ask_figure_5,
+    ask_figure_6,
+    ask_figure_7,
+    ask_figure_f4,
+    ask_figure_f6,
+    ask_figure_f7,
+    ask_figure_f8,
+    ask_residual,
+)
 from repsim.lab.findings.residual import ResidualError, block_places, figure_4
 from repsim.lab.findings.subspace import figure_8, median_cosines, shared_dimension, shared_dimensions
 from repsim.lab.findings.tables import Tables, available, saturated_layers
@@ -63,6 +76,16 @@ __all__ = [
     "WidthCurves",
     "above_shuffles",
     "accuracies",
+    "ask_correspondence",
+    "ask_depth",
+    "ask_residual",
+    "ask_figure_5",
+    "ask_figure_6",
+    "ask_figure_7",
+    "ask_figure_f4",
+    "ask_figure_f6",
+    "ask_figure_f7",
+    "ask_figure_f8",
     "available",
     "best_rotation",
     "block_places",
@@ -98,6 +121,7 @@ __all__ = [
     "meaningful_range",
     "median_cosines",
     "normalisation_gain",
+    "other_indexes",
     "p_value",
     "paper_accuracy",
     "plateau",

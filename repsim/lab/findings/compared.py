@@ -108,6 +108,10 @@ class Compared:
         """Return (L1, L2), or (L,), the mean over pairs of networks of different seeds; NaN if there is no pair."""
         return _mean(self.block(name, first, second), self.different(first, second))
 
+    def itself(self, name: str, group: str) -> Array:
+        """Return (L, L), the mean over the networks of a group of each with itself."""
+        return np.asarray(np.einsum("aaij->aij", self.block(name, group, group)).mean(axis=0))
+
     def jackknife(self, name: str, first: str, second: str) -> tuple[Array, Array]:
         """Return the mean over pairs and its jackknife standard error, leaving out one seed at a time.
 

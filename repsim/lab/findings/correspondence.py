@@ -31,6 +31,7 @@ TABLE_2 = (
     ("cka_rbf_0.4", "S10", 99.1),
     ("cka_rbf_0.8", "S11", 99.3),
 )
+OTHER_INDEXES = ("procrustes", "cka_linear_debiased", "cka_rbf_0.4_debiased", "hsic_linear_debiased")
 NOT_CKA = (*CCA_TYPE, "hsic_linear")
 FIGURE_2 = {
     "F2a": "cka_linear",
@@ -221,6 +222,29 @@ def debiasing(tables: Tables) -> list[dict[str, Any]]:
                     "standard_error": 100 * scored.standard_error,
                     "diagonal_rows": map_values(table)["diagonal_rows"],
                     "mean_diagonal": float(np.diag(mean_map(table)).mean()),
+                }
+            )
+    return rows
+
+
+def other_indexes(tables: Tables) -> list[dict[str, Any]]:
+    """Return rows as those of Table 2, percent, for indexes that the paper did not put to the test.
+
+    Each stands beside linear CKA on the same examples, of which `p` is the p-value of identifying layers equally well.
+    """
+    rows = []
+    for index, table in available(tables, OTHER_INDEXES).items():
+        linear = tables.beside("cka_linear", index)
+        if linear is not None:
+            scored = score(table, index)
+            rows.append(
+                {
+                    "index": index,
+                    "examples": tables.examples(index),
+                    "accuracy": 100 * scored.estimate,
+                    "standard_error": 100 * scored.standard_error,
+                    "cka_linear": 100 * score(linear, "cka_linear").estimate,
+                    "p": p_value(("cka_linear", linear), (index, table)),
                 }
             )
     return rows

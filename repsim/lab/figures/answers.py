@@ -1,0 +1,103 @@
+"""The three questions asked of every claim about CKA, in a picture and in a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import seaborn as sns
+
+from repsim.lab.figures.display import show_table
+from repsim.lab.figures.style import Drawing, panels, style
+
+Answers = Mapping[str, Mapping[str, Any]]
+WORDS = {1: "yes", 0: "no", None: "–"}
+
+
+def answered(answers: Answers) -> Drawing:
+    """Draw, one row per claim, at which numbers of examples it holds, with debiased CKA, and above all shuffles."""
+    counts = sorted({n for found in answers.values() for n in found["tried_n"]})
+    columns = [*(f"n = {n:,}" for n in counts), "debiased", "above shuffles"]
+    cells = {claim: _cells(found, counts) for claim, found in answers.items()}
+    with style("ticks"):
+        figure, axes = panels(1, 1, 0.9 + 0.17 * len(answers))
+        (axis,) = axes.ravel()
+        first, second = sns.color_palette()[:2]
+        looks = {
+            1: {"marker": "o", "color": first, "markeredgewidth": 0, "label": "holds"},
+            0: {"marker": "X", "color": second, "markeredgewidth": 0, "label": "does not"},
+            None: {"marker": "_", "color": "0.6", "markeredgewidth": 1, "label": "not measured"},
+        }
+        for outcome, look in looks.items():
+            places = [(x, y) for y, row in enumerate(cells.values()) for x, cell in enumerate(row) if cell == outcome]
+            axis.plot(*np.reshape(places, (-1, 2)).T, linestyle="none", markersize=5.5, **look)
+        axis.axvline(len(counts) - 0.5, color="0.8", linewidth=1)
+        axis.set_xticks(range(len(columns)), columns, rotation=30, ha="left")
+        axis.set_yticks(range(len(cells)), list(cells))
+        axis.set(xlim=(-0.6, len(columns) - 0.4), ylim=(len(cells) - 0.4, -0.6))
+        axis.xaxis.tick_top()
+        axis.tick_params(length=0)
+        figure.legend(loc="outside lower center", ncols=3)
+    said = [
+        f"{column} {sum(row[x] == 1 for row in cells.values())} of {sum(row[x] is not None for row in cells.values())}"
+        for x, column in enumerate(columns)
+    ]
+    return Drawing(
+        figure,
+        f"Which of {len(answers)} claims hold at each number of examples, with debiased CKA, and rest on similarities "
+        f"that all exceed those of shuffled examples, of those for which it was measured: {', '.join(said)}.",
+    )
+
+
+def _cells(found: Mapping[str, Any], counts: list[int]) -> list[int | None]:
+    at = dict(zip(found["tried_n"], found["holds_at"], strict=True))
+    return [*(at.get(n) for n in counts), found["holds_debiased"], found["exceeds_shuffles"]]
+
+
+def answers_sentence(answers: Answers) -> str:
+    """Say how many of the claims that hold as in the paper survive each question, and which do not."""
+    holding = {claim: found for claim, found in answers.items() if found["holds_at"][-1] == 1}
+    if not holding:
+        return f"None of {len(answers)} claims holds with biased CKA on the most examples."
+    questions = {
+        "hold with debiased CKA": {claim: found["holds_debiased"] for claim, found in holding.items()},
+        "rest on similarities that all exceed those of shuffled examples": {
+            claim: found["exceeds_shuffles"] for claim, found in holding.items()
+        },
+        "hold on the fewest examples already": {claim: found["holds_at"][0] for claim, found in holding.items()},
+    }
+    parts = []
+    for question, outcomes in questions.items():
+        failing = [claim for claim, outcome in outcomes.items() if outcome == 0]
+        known = sum(outcome is not None for outcome in outcomes.values())
+        but = f" (all but {', '.join(failing)})" if failing else ""
+        parts.append(f"- **{known - len(failing)} of {known}** {question}{but}")
+    first = f"Of {len(answers)} claims {len(holding)} hold with biased CKA on the most examples. Of those"
+    return "\n".join([f"{first}, where it was measured,", "", *parts])
+
+
+def show_answers(answers: Answers) -> None:
+    """Show for some claims whether they survive debiasing and shuffles, and from how many examples on they hold.
+
+    `answers` is what the functions of :mod:`repsim.lab.findings.questions` return.
+    """
+    rows = [
+        {
+            "claim": claim,
+            "biased": WORDS[found["holds_at"][-1]],
+            "debiased": WORDS[found["holds_debiased"]],
+            "above": found["share_above_shuffles"],
+            "least": found["smallest_n"],
+        }
+        for claim, found in answers.items()
+    ]
+    columns: dict[str, tuple[str, Callable[[Any], str]]] = {
+        "claim": ("claim", str),
+        "biased": ("holds", str),
+        "debiased": ("holds with debiased CKA", str),
+        "above": ("similarities above shuffled examples", "{:.1%}".format),
+        "least": ("holds from n =", "{:,}".format),
+    }
+    tried = sorted({n for found in answers.values() for n in found["tried_n"]})
+    show_table(rows, columns, caption=f"Tried with {', '.join(f'{n:,}' for n in tried)} examples.")

@@ -1,0 +1,223 @@
+"""What is asked of every claim about linear CKA, figure by figure.
+
+Does it hold with debiased CKA? Do the similarities that it rests on exceed those of shuffled examples? From how many
+examples on does it hold? Each function returns claim -> answers: those of
+:func:`repsim.lab.findings.estimators.robustness` with the numbers of examples as "tried_n", and of
+:func:`repsim.lab.findings.estimators.above_shuffles` "exceeds_shuffles" and, as "share_above_shuffles", the share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repsim.lab.claims import load_claims
+from repsim.lab.findings.architectures import FIGURE_5, RESIDUAL, TINY, figure_5, match_path
+from repsim.lab.findings.classes import figure_f7
+from repsim.lab.findings.compared import Compared
+from repsim.lab.findings.correspondence import map_values, score
+from repsim.lab.findings.datasets import AFTER_FIRST, CURVES, EARLY, LATE, dataset_curves, figure_7
+from repsim.lab.findings.depth import DEPTHS, depth_similarities
+from repsim.lab.findings.estimators import BIASED, above_shuffles, robustness
+from repsim.lab.findings.initialisation import figure_f4
+from repsim.lab.findings.normalisation import WITH, WITHOUT, figure_f6
+from repsim.lab.findings.residual import block_places, figure_4
+from repsim.lab.findings.tables import Array
+from repsim.lab.findings.width import CONVOLUTIONS, figure_6, width_curves
+
+Answers = dict[str, dict[str, Any]]
+Measured = Mapping[str, Mapping[str, Any]]
+Above = Mapping[str, Any]
+Mask = NDArray[np.bool_]
+Choice = Callable[[Array], Mask]  # from the mean similarities (L1, L2) to those that a claim rests on
+Pair = tuple[Compared, str, str]
+
+
+def same_layers(part: slice = slice(None)) -> Choice:
+    """Choose the same layer of both networks, of all layers or a part of them."""
+
+    def chosen(mean: Array) -> Mask:
+        found = np.zeros(mean.shape, bool)
+        places = np.arange(min(mean.shape))[part]
+        found[places, places] = True
+        return found
+
+    return chosen
+
+
+def best_matches(mean: Array) -> Mask:
+    """Choose each layer's best match."""
+    return np.asarray(np.arange(mean.shape[1]) == mean.argmax(axis=1)[:, None])
+
+
+def other_layers(mean: Array) -> Mask:
+    """Choose all pairs of different layers."""
+    return np.logical_not(same_layers()(mean))
+
+
+def _ask(measure: Callable[[str, int], Measured], examples: Sequence[int], shuffles: Mapping[str, Above]) -> Answers:
+    """Answer for every claim that `measure` returns from an index and a number of examples."""
+    known, measured = load_claims(), cache(measure)
+
+    def answers(claim: str) -> dict[str, Any]:
+        above = shuffles[claim]
+        return robustness(known[claim], lambda index, n: measured(index, n)[claim], examples) | {
+            "tried_n": list(examples),
+            "exceeds_shuffles": above["exceeds_shuffles"],
+            "share_above_shuffles": above["share"],
+        }
+
+    return {claim: answers(claim) for claim in measured(BIASED, examples[-1])}
+
+
+def _above(pairs: Iterable[Pair], choose: Choice) -> Above:
+    """Compare what is chosen of all pairs of different seeds of some pairs of groups with its shuffles."""
+    found: list[list[Array]] = [[np.empty(0)], [np.empty(0)]]
+    for null, *groups in pairs:
+        different = null.different(*groups)
+        if different.any():
+            both = [null.block(f"{BIASED}_{part}", *groups)[different] for part in ("value", "level")]
+            chosen = choose(both[0].mean(axis=0))
+            for kept, array in zip(found, both, strict=True):
+                kept.append(array[:, chosen].ravel())
+    return above_shuffles(*map(np.concatenate, found))
+
+
+def _above_within(null: Compared, choose: Choice) -> tuple[Array, Array]:
+    """Return what is chosen of the similarities within the one network of a group, and its shuffles."""
+    (group,) = null.groups
+    value, level = (null.block(f"{BIASED}_{part}", group, group)[0, 0] for part in ("value", "level"))
+    chosen = choose(value)
+    return value[chosen], level[chosen]
+
+
+def _last_convolution(table: Array) -> Mask:
+    """Choose the similarities of the last convolution with all other layers."""
+    chosen = np.zeros(table.shape, bool)
+    chosen[-2] = True
+    return chosen & other_layers(table)
+
+
+def ask_correspondence(compared: Compared, null: Compared) -> Answers:
+    """Ask of claims F2a and S8, from the one group of a comparison and its shuffles."""
+    (group,) = compared.groups
+
+    def measure(index: str, n: int) -> Measured:
+        table = compared.block(compared.name(index, n), group, group)
+        scored = score(table, index)
+        identified = {"accuracy": 100 * scored.estimate, "standard_error": 100 * scored.standard_error}
+        return {"F2a": map_values(table), "S8": identified}
+
+    return _ask(measure, compared.examples, dict.fromkeys(("F2a", "S8"), _above([(null, group, group)], best_matches)))
+
+
+def ask_depth(within: Mapping[str, Mapping[str, Array]], null: Mapping[str, Compared]) -> Answers:
+    """Ask of claim F3b, from the arrays of :func:`repsim.lab.measurements.within` and the shuffles of each group."""
+    groups = [group for group in DEPTHS.values() if group in within]
+    parts = [_above_within(null[group], _last_convolution) for group in groups]
+    above = above_shuffles(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+
+    def measure(index: str, n: int) -> Measured:
+        return {"F3b": depth_similarities({group: within[group][f"{index}_{n}"] for group in groups})}
+
+    return _ask(measure, _examples(within[groups[0]]), {"F3b": above})
+
+
+def ask_residual(within: Mapping[str, Array], layers: Sequence[str], null: Compared) -> Answers:
+    """Ask of claims F4a to F4c, from the arrays and layers of a group of residual networks and its shuffles."""
+    sums, interior = block_places(layers)
+
+    def blocks(table: Array) -> Mask:
+        chosen = np.zeros(table.shape, bool)
+        chosen[np.ix_(np.concatenate(sums), np.concatenate([*sums, *interior]))] = True
+        return chosen & other_layers(table)
+
+    shuffles = {"F4a": above_shuffles(*_above_within(null, _last_convolution))}
+    shuffles |= dict.fromkeys(("F4b", "F4c"), above_shuffles(*_above_within(null, blocks)))
+    return _ask(lambda index, n: figure_4(within[f"{index}_{n}"], layers), _examples(within), shuffles)
+
+
+def ask_figure_5(compared: Compared, null: Compared) -> Answers:
+    """Ask of claims F5a to F5d."""
+    shuffles = {
+        claim: _above([(null, *pair)], best_matches)
+        for claim, pair in FIGURE_5.items()
+        if set(pair) <= set(null.groups)
+    }
+    return _ask(lambda index, n: figure_5(compared, index, n), compared.examples, shuffles)
+
+
+def ask_figure_6(compared: Compared, null: Compared) -> Answers:
+    """Ask of claims F6a to F6e."""
+    widest = max(null.groups, key=lambda group: int(group.removeprefix("width")))
+    same = [(null, group, group) for group in null.groups]
+    other = [(null, group, widest) for group in null.groups]
+    pairs = {"F6a": same, "F6b": other, "F6c": same, "F6d": [(null, widest, widest)], "F6e": [*same, *other]}
+    shuffles = {claim: _above(some, same_layers(slice(0, CONVOLUTIONS))) for claim, some in pairs.items()}
+    return _ask(lambda index, n: figure_6(width_curves(compared, index, n)), compared.examples, shuffles)
+
+
+def ask_figure_7(compared: Sequence[Compared], null: Sequence[Compared]) -> Answers:
+    """Ask of claims F7a to F7e, from the comparisons on the images of CIFAR-10 and of CIFAR-100."""
+
+    def measure(index: str, n: int) -> Measured:
+        panels = [dataset_curves(one, index, n) for one in compared]
+        return figure_7(*({curve: mean for curve, (mean, _) in panel.items()} for panel in panels))
+
+    def above(panels: Sequence[Compared], curves: Sequence[str], part: slice) -> Above:
+        return _above([(one, *CURVES[curve]) for one in panels for curve in curves], same_layers(part))
+
+    trained = ("c10_c10", "c10_c100")
+    shuffles = {
+        "F7a": above(null[:1], trained, EARLY),
+        "F7b": above(null[1:], trained, EARLY),
+        "F7c": above(null[:1], trained, LATE),
+        "F7d": above(null, ("c10_c100", "untrained_c10"), AFTER_FIRST),
+        "F7e": above(null, ("c10_c100", "untrained_c100"), AFTER_FIRST),
+    }
+    return _ask(measure, compared[0].examples, shuffles)
+
+
+def ask_figure_f4(compared: Compared, null: Compared) -> Answers:
+    """Ask of claims F.4a and F.4b, from the comparison of a group with itself before training."""
+    trained, untrained = compared.groups
+    shuffles = {
+        "F.4a": _above([(null, trained, trained), (null, untrained, trained)], same_layers()),
+        "F.4b": _above([(null, untrained, untrained)], same_layers()),
+    }
+    return _ask(lambda index, n: figure_f4(compared, index, n, trained), compared.examples, shuffles)
+
+
+def ask_figure_f6(compared: Compared, null: Compared) -> Answers:
+    """Ask of claims F.6a and F.6b."""
+    pairs = [(null, WITH, WITHOUT)]
+    shuffles = {"F.6a": _above(pairs, best_matches), "F.6b": _above(pairs, same_layers())}
+    return _ask(lambda index, n: figure_f6(compared, index, n), compared.examples, shuffles)
+
+
+def ask_figure_f7(arrays: Mapping[str, Array], group: str, null: Compared) -> Answers:
+    """Ask of claim F.7. Shuffles are those of images of all classes, from a comparison that has the group."""
+    shuffles = {"F.7": _above([(null, group, group)], other_layers)}
+    return _ask(lambda index, n: {"F.7": figure_f7(arrays, index, n)}, _examples(arrays, "all_"), shuffles)
+
+
+def ask_figure_f8(compared: Compared, null: Compared) -> Answers:
+    """Ask of claim F.8a."""
+
+    def measure(index: str, n: int) -> Measured:
+        return {"F.8a": match_path(compared.mean(compared.name(index, n), RESIDUAL, TINY).T)}
+
+    def matches(mean: Array) -> Mask:
+        return best_matches(mean.T).T
+
+    return _ask(measure, compared.examples, {"F.8a": _above([(null, RESIDUAL, TINY)], matches)})
+
+
+def _examples(arrays: Mapping[str, Array], before: str = "") -> list[int]:
+    """Return the numbers of examples of the arrays ``<before>cka_linear_<n>``, rising."""
+    start = f"{before}{BIASED}_"
+    return sorted(int(ending) for name in arrays if (ending := name.removeprefix(start)).isdigit())

@@ -1,0 +1,193 @@
+"""The figures of groups of networks, drawn from made-up arrays as large as the published ones."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from bs4 import BeautifulSoup
+
+from repsim.lab import figures, findings
+from repsim.lab.figures import display, maps
+
+CLAIMS = ("F2a", "S8", "F3b", "F4a", "F4b", "F4c", "F5a", "F6a", "F7a", "F.4a", "F.6a", "F.7", "F.8a")
+INDEXES = tuple(findings.FIGURE_F8.values())
+RESIDUAL = ["conv1", *(f"block{i}_{kind}" for i in range(1, 31) for kind in ("interior", "sum")), "pool"]
+
+
+def similarity(rows, columns=None):
+    up, across = np.linspace(0, 1, rows), np.linspace(0, 1, columns or rows)
+    return 0.15 + 0.8 * np.exp(-np.abs(np.subtract.outer(up, across)) / 0.25)
+
+
+def deep(size=65, alike=40):
+    table = similarity(size)
+    table[-alike - 2 : -1, -alike - 2 : -1] = 0.9
+    return table
+
+
+def widths(widths=(4, 8, 16, 32, 64), known=True):
+    same = np.minimum(0.5 + 0.1 * np.arange(len(widths))[:, None] + 0.03 * (8 - np.arange(8)), 0.97)
+    same = same if known else np.full_like(same, np.nan)
+    error = np.full_like(same, 0.02)
+    return findings.WidthCurves(np.array(widths, float), same, error, same - 0.05, error)
+
+
+def curves():
+    names = ("c10_c10", "c100_c100", "c10_c100", "untrained_c10", "untrained_c100")
+    return {name: (np.linspace(0.9, 0.1 * place, 9), np.full(9, 0.02)) for place, name in enumerate(names)}
+
+
+def answers(holds=1, debiased=1, above=1):
+    tried = [1000, 2000, 5000, 10000]
+    found = {
+        "tried_n": tried,
+        "holds_at": [0, 0, holds, holds],
+        "smallest_n": 5000 if holds else None,
+        "holds_debiased": debiased,
+        "exceeds_shuffles": above,
+        "share_above_shuffles": 0.5,
+    }
+    return {claim: dict(found) for claim in CLAIMS}
+
+
+DRAWINGS = {
+    "depth": lambda: figures.within_maps(
+        {"Plain-10": similarity(9), "Plain-18": similarity(17), "Plain-34": similarity(33), "Plain-66": deep()}
+    ),
+    "probes": lambda: figures.probe_curves(
+        {f"Plain-{size + 1}": np.minimum(np.linspace(0.4, 1.2, size), 0.9) for size in (9, 17, 33, 65)}
+    ),
+    "residual": lambda: figures.residual_maps(similarity(62), RESIDUAL),
+    "architectures": lambda: figures.architecture_maps(
+        {
+            ("plain10", "plain18"): similarity(9, 17),
+            ("plain10", "resnet14"): similarity(9, 14),
+            ("plain18", "resnet32"): similarity(17, 32),
+            ("resnet14", "resnet32"): similarity(14, 32),
+        }
+    ),
+    "indexes": lambda: figures.index_maps({index: similarity(9, 14) for index in INDEXES}),
+    "widths": lambda: figures.width_curves(widths()),
+    "datasets": lambda: figures.dataset_curves({"CIFAR-10 images": curves(), "CIFAR-100 images": curves()}),
+    "untrained": lambda: figures.layer_maps({f"kind {i},\nsecond line": similarity(17) / i for i in (1, 2, 3)}),
+    "normalisation": lambda: figures.layer_maps({f"kind {i}": similarity(9) / i for i in (1, 2, 3)}, path=True),
+    "classes": lambda: figures.layer_maps({"all images": similarity(9), "one class": similarity(9) / 2}),
+    "answers": lambda: figures.answered(answers()),
+}
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_a_figure_is_small_svg_with_a_description(name):
+    made = DRAWINGS[name]()
+    image = figures.svg(made)
+    assert ElementTree.fromstring(image).tag == "{http://www.w3.org/2000/svg}svg"
+    assert len(image) < 500_000
+    assert 60 < len(made.alt) < 900
+    assert made.alt.endswith(".")
+    assert "\n" not in made.alt
+    assert re.search(r"\d", made.alt)
+    assert figures.svg(DRAWINGS[name]()) == image
+
+
+def test_what_could_not_be_compared_is_left_blank():
+    blank = np.full((9, 9), np.nan)
+    for made in (
+        figures.layer_maps({"nothing": blank, "nothing else": blank}, path=True),
+        figures.architecture_maps({("plain10", "plain18"): np.full((9, 17), np.nan)}),
+        figures.width_curves(widths(known=False)),
+        figures.dataset_curves({"images": {"c100_c100": (blank[0], blank[0])}}),
+    ):
+        assert "–" in made.alt
+        assert "nan" not in made.alt
+        figures.svg(made)
+
+
+def test_the_description_follows_the_numbers():
+    assert "Plain-66, 64% of 64" in figures.within_maps({"Plain-66": deep()}).alt
+    assert "Plain-66, 17% of 64" in figures.within_maps({"Plain-66": deep(alike=10)}).alt
+    assert "Plain-10 in Plain-18, 1;" in DRAWINGS["architectures"]().alt
+    assert (
+        "Plain-10 in Plain-18, -1." in figures.architecture_maps({("plain10", "plain18"): similarity(9, 17)[::-1]}).alt
+    )
+    steep = np.minimum(np.linspace(0.4, 1.4, 65), 0.9)
+    assert "best 90.0 %, near it from layer 33 of 65 on" in figures.probe_curves({"Plain-66": steep}).alt
+
+
+@pytest.mark.parametrize(
+    ("layers", "pooled", "labels"),
+    [
+        (9, True, "2 4 6 8 P"),
+        (14, True, "2 4 6 8 10 12 P"),
+        (17, True, "5 10 15 P"),
+        (33, True, "5 10 15 20 25 30 P"),
+        (65, True, "10 20 30 40 50 P"),
+        (30, False, "5 10 15 20 25 30"),
+        (3, True, "1 2 P"),
+    ],
+)
+def test_layers_have_labels_that_do_not_touch(layers, pooled, labels):
+    places, found = maps.ticks(layers, pooled)
+    assert " ".join(found) == labels
+    assert places[-1] == layers
+    assert len(places) == len(found)
+
+
+def html_of(function, *arguments) -> BeautifulSoup:
+    shown = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(display, "display", lambda data, **_: shown.append(data))
+        function(*arguments)
+    return BeautifulSoup(shown[0]["text/html"], "html.parser")
+
+
+def test_answers_in_a_table():
+    found = answers() | {"F9": answers(holds=0, debiased=None, above=None)["F2a"] | {"share_above_shuffles": None}}
+    rows = [
+        [cell.text for cell in row.find_all("td")] for row in html_of(figures.show_answers, found).tbody.find_all("tr")
+    ]
+    assert rows[0] == ["F2a", "yes", "yes", "50.0%", "5,000"]
+    assert rows[-1] == ["F9", "no", "–", "–", "–"]
+
+
+def test_answers_in_a_sentence():
+    some = answers()
+    some["F5a"] = answers(debiased=0)["F5a"]
+    some["F.7"] = answers(above=None)["F.7"]
+    some["F4a"] = answers(holds=0, debiased=0, above=0)["F4a"]
+    text = figures.answers_sentence(some)
+    assert text.startswith("Of 13 claims 12 hold with biased CKA")
+    assert "- **11 of 12** hold with debiased CKA (all but F5a)" in text
+    assert "- **11 of 11** rest on similarities" in text
+    assert "- **0 of 12** hold on the fewest examples" in text
+    assert figures.answers_sentence(answers(holds=0)) == "None of 13 claims holds with biased CKA on the most examples."
+
+
+def test_networks_and_samples_in_words():
+    names = ("plain10", "plain10-nobn", "plain34-untrained", "resnet62", "tiny10", "width64", "plain10-cifar100")
+    assert [figures.network(name) for name in names] == [
+        "Plain-10",
+        "Plain-10 without batch normalisation",
+        "Plain-34, untrained",
+        "ResNet-62",
+        "Tiny-10",
+        "Width-64",
+        "Plain-10 on CIFAR-100",
+    ]
+    groups = [
+        {"group": "plain10", "seeds": [0, 1]},
+        {"group": "plain18", "seeds": [0]},
+        {"group": "tiny10", "seeds": [3]},
+    ]
+    record = {
+        "rows": groups[:2],
+        "columns": groups[2:],
+        "examples": [100, 2000],
+        "split": "train",
+        "dataset": "cifar10",
+    }
+    assert figures.sample(record) == "2 × Plain-10, 1 × Plain-18 and 1 × Tiny-10; 2,000 training images of CIFAR-10"
+    one = {**groups[0], "examples": [500], "split": "test", "dataset": "cifar100"}
+    assert figures.sample(one) == "2 × Plain-10; 500 test images of CIFAR-100"
