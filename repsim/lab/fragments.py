@@ -12,11 +12,13 @@ import yaml
 
 import repsim
 from repsim.lab import costs, libraries
-from repsim.lab.claim_tables import claims_page, first_table
-from repsim.lab.claims import summary
+from repsim.lab.claim_tables import claims_page, claims_table, first_table
+from repsim.lab.claims import Claim, measurement_path, summary
 from repsim.lab.commits import commit, commit_in_words
-from repsim.lab.downloads import data_page
+from repsim.lab.downloads import data_anchors, data_page, shown_profiles
+from repsim.lab.evidence import Evidence
 from repsim.lab.execution import read_notebook
+from repsim.lab.explorer import explorer
 from repsim.lab.profiles import NAMES, load_profile
 from repsim.lab.store import machine
 
@@ -52,6 +54,8 @@ def makers(profile: str, part: Path, root: Path, stamps: Mapping[str, Stamp]) ->
         "summary": lambda: summary(profile),
         "first-table": lambda: first_table(profile),
         "claims": lambda: claims_page(profile, lambda stem: f"[{stem}](../notebooks/{stem}.ipynb)"),
+        "explorer": lambda: explorer(profile, part / "book" / "_static"),
+        "claims-table": lambda: table_of_claims(profile, part, stamps),
         "data": lambda: data_page(profile, part, list(stamps)),
         "status": lambda: status(part, stamps),
         "cost": cost,
@@ -126,6 +130,20 @@ def cost() -> str:
                 f"| {duration(60 * group.minutes)} | {group.megabytes / 1000:.3g} GB |"
             )
     return "\n".join(lines)
+
+
+def table_of_claims(profile: str, part: Path, stamps: Mapping[str, Stamp]) -> str:
+    """Return the table of all claims, each with links to its figure, cell, data and code."""
+    repository = yaml.safe_load((part / "_config.yml").read_text(encoding="utf-8"))["repository"]
+    pages = {stem: part / "notebooks" / f"{stem}.ipynb" for stem in stamps}
+    evidence = Evidence(pages, repository["url"], repository["branch"], data_anchors(profile))
+
+    def links(of: str, claim: Claim) -> list[str]:
+        measured = measurement_path(of, claim.id).exists()
+        values = [f"[values](../results/{of}/claims/{claim.id}.json)"] if measured else []
+        return [*values, *evidence.links(claim)]
+
+    return claims_table(shown_profiles(profile), links)
 
 
 def table_1() -> str:
