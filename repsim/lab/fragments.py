@@ -156,7 +156,7 @@ def table_1() -> str:
         formula = index.formula.replace(r"\|", r"\Vert ")
         yes = {True: "yes", False: "no"}
         lines.append(
-            f"| {index.title} | `{name}` | ${formula}$ | {index.invertible_linear} | {yes[index.orthogonal]} "
+            f"| {index.title} | {{py:func}}`{name} <repsim.{index.base}>` | ${formula}$ | {index.invertible_linear} | {yes[index.orthogonal]} "
             f"| {yes[index.isotropic_scaling]} |"
         )
     return "\n".join(lines)
