@@ -80,7 +80,8 @@ def first_table(profile: str) -> str:
             f"| [{claim.id}](#{label(claim)}) | {claim.statement} | {headline(claim, found)} | {_unbroken(verdict)} |"
             for claim, found, verdict in group
         ]
-        parts.append("\n".join([f"## {section}", "", "| | the paper | here | |", "| --- | --- | --- | --- |", *rows]))
+        head = ["| claim | the paper | here | verdict |", "| --- | --- | --- | --- |"]
+        parts.append("\n".join([f"## {section}", "", *head, *rows]))
     return "\n\n".join(parts)
 
 

@@ -148,6 +148,4 @@ def _figure_of(claim: Claim, cells: Sequence[Cell], function: Function | None) -
     figures = [(name, identifier) for identifier, _, shown in cells for name in FIGURE.findall(shown)]
     section = claim.section.split(",")[0].lower().replace(" ", "-").replace(".", "")
     here = _cell_of(claim, cells, function)
-    return next(
-        (one for one in figures if one[0] == section), next((one for one in figures if one[1] == here), None)
-    )
+    return next((one for one in figures if one[0] == section), next((one for one in figures if one[1] == here), None))

@@ -153,10 +153,11 @@ def table_1() -> str:
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for name, index in repsim.INDEXES.items():
+        function = f"{{py:func}}`{name} <repsim.{index.base}>`"
         formula = index.formula.replace(r"\|", r"\Vert ")
         yes = {True: "yes", False: "no"}
         lines.append(
-            f"| {index.title} | {{py:func}}`{name} <repsim.{index.base}>` | ${formula}$ | {index.invertible_linear} | {yes[index.orthogonal]} "
+            f"| {index.title} | {function} | ${formula}$ | {index.invertible_linear} | {yes[index.orthogonal]} "
             f"| {yes[index.isotropic_scaling]} |"
         )
     return "\n".join(lines)
