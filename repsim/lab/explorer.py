@@ -244,7 +244,7 @@ def explorer(profile_name: str, static: Path) -> str:
     if not tables:
         return NOTHING
     folder = static / "explorer"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     write_blocks(tables, folder)
     known = json.dumps(catalogue(profile, tables), separators=(",", ":"), ensure_ascii=False)
     (folder / "catalogue.js").write_text(f"window.explorer = {known};\n", encoding="utf-8")
