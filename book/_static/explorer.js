@@ -186,7 +186,7 @@
   function summary(choice) {
     const { first, firstSeed, second, secondSeed, index, table } = choice;
     const { best, layers } = shown;
-    const { title, exchanged } = data.indexes[index];
+    const { title, exchanged, saturates } = data.indexes[index];
     const itself = first === second && firstSeed === secondSeed;
     const parts = [`${title}, ${table.title}.`];
     if (itself) {
@@ -203,6 +203,10 @@
         `(by chance ${(100 / score.layers).toFixed(1)} %)${exchanged ? ", the roles exchanged and added" : ""}.`);
     } else if (first !== second) {
       parts.push("No identification score: it is for networks of one kind.");
+    }
+    const full = saturates ? [...new Set([...table.saturated[first], ...table.saturated[second]])] : [];
+    if (full.length) {
+      parts.push(`Says nothing at ${full.join(", ")}: as many features as examples.`);
     }
     return parts.join(" ");
   }

@@ -20,8 +20,9 @@ import numpy as np
 import repsim
 from repsim.lab import heatmap
 from repsim.lab.families import describe
-from repsim.lab.findings import Compared, score
+from repsim.lab.findings import Compared, saturated_layers, score
 from repsim.lab.findings.correspondence import ASYMMETRIC
+from repsim.lab.findings.tables import CCA_TYPE
 from repsim.lab.measurements.common import GROUP
 from repsim.lab.paths import results_root
 from repsim.lab.profiles import Networks, Profile, load_profile
@@ -42,6 +43,7 @@ class Side:
     group: str
     seeds: list[int]
     layers: list[str]
+    features: list[int]
 
 
 class SimilarityTable:
@@ -116,11 +118,11 @@ def _of_artefact(artefact: Artefact) -> Iterator[SimilarityTable]:
     record = artefact.record
     if record["step"] == "tables":
         seeds = [int(SEED.findall(file)[-1]) for file in record["network_files"]]
-        sides = [Side(GROUP, seeds, record["layers"])]
+        sides = [Side(GROUP, seeds, record["layers"], record["features"])]
         yield SimilarityTable(artefact, record["examples"], "", sides, sides)
     elif not record.get("diagonal"):
         rows, columns = (
-            [Side(one["group"], one["seeds"], one["layers"]) for one in record.get(side, [record])]
+            [Side(one["group"], one["seeds"], one["layers"], one["features"]) for one in record.get(side, [record])]
             for side in ("rows", "columns")
         )
         for examples in record["examples"]:
@@ -173,6 +175,7 @@ def _index(name: str) -> dict[str, Any]:
         "title": repsim.get_index(name).title,
         "bounds": [bound if math.isfinite(bound) else None for bound in bounds],
         "exchanged": name in ASYMMETRIC,
+        "saturates": name in CCA_TYPE or name.startswith("svcca"),
     }
 
 
@@ -210,6 +213,10 @@ def _entry(table: SimilarityTable) -> dict[str, Any]:
         "indexes": table.indexes,
         "rows": {side.group: side.seeds for side in table.rows},
         "columns": {side.group: side.seeds for side in table.columns},
+        "saturated": {
+            side.group: saturated_layers(side.layers, side.features, table.examples)
+            for side in (*table.rows, *table.columns)
+        },
         "scores": {
             index: {side.group: found for side in table.rows if (found := identification(table, index, side.group))}
             for index in table.indexes

@@ -10,6 +10,7 @@ from repsim.lab.profiles import load_profile
 from repsim.lab.store import Artefact, Store
 
 LAYERS = {GROUP: ["conv1", "conv2", "pool"], "plain10": ["conv1", "conv2", "conv3", "pool"]}
+FEATURES = {GROUP: [512, 256, 16], "plain10": [64, 64, 32, 8]}  # the first is wider than the 400 examples of `tables`
 SEEDS = {GROUP: [0, 1, 2], "plain10": [0, 1]}
 
 
@@ -18,7 +19,7 @@ def similarities(*shape: int, seed: int) -> np.ndarray:
 
 
 def side(group: str) -> dict:
-    return {"group": group, "seeds": SEEDS[group], "layers": LAYERS[group]}
+    return {"group": group, "seeds": SEEDS[group], "layers": LAYERS[group], "features": FEATURES[group]}
 
 
 def tables(store: Store) -> Artefact:
@@ -33,6 +34,7 @@ def tables(store: Store) -> Artefact:
         "examples": 400,
         "dataset": "synthetic",
         "layers": LAYERS[GROUP],
+        "features": FEATURES[GROUP],
         "network_files": [f"nano10-synthetic-seed{seed}-0123456789ab.npz" for seed in SEEDS[GROUP]],
         "indexes": list(arrays),
     }

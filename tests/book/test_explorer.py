@@ -244,6 +244,14 @@ def test_a_link_restores_the_view(page, browser):
 
 
 @pytest.mark.browser
+def test_layers_where_an_index_says_nothing_are_named(page):
+    sentence = "Says nothing at conv1: as many features as examples."
+    assert sentence not in text(page, "summary")
+    show(page, f"{page.url.split('?')[0]}?index=linear_regression")
+    assert text(page, "summary").endswith(sentence)
+
+
+@pytest.mark.browser
 def test_what_was_not_measured_is_not_offered(page):
     show(page, f"{page.url.split('?')[0]}?first=plain10&second=plain10&second-seed=0&index=pwcca&images=nothing")
     assert chosen(page)["index"] == "cka_linear"
