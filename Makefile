@@ -52,6 +52,10 @@ book: env ## Execute the notebooks from the committed results and build the book
 	$(PUBLISHED) --forcerun execute -- book
 	@echo "The book is built: open file://$(CURDIR)/build/_build/html/index.html"
 
+.PHONY: links
+links: book ## Look up the external links of the book, but for the exceptions in _config.yml (needs a connection)
+	jupyter-book build build/book --builder linkcheck --all --keep-going --path-output build/links
+
 .PHONY: notebooks
 notebooks: env ## Execute the notebooks from the committed results, into build/notebooks
 	$(PUBLISHED) --forcerun execute -- notebooks

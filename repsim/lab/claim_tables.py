@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,8 @@ def first_table(profile: str) -> str:
             f"| [{claim.id}](#{label(claim)}) | {claim.statement} | {headline(claim, found)} | {_unbroken(verdict)} |"
             for claim, found, verdict in group
         ]
-        parts.append("\n".join([f"## {section}", "", "| | the paper | here | |", "| --- | --- | --- | --- |", *rows]))
+        head = ["| claim | the paper | here | verdict |", "| --- | --- | --- | --- |"]
+        parts.append("\n".join([f"## {section}", "", *head, *rows]))
     return "\n\n".join(parts)
 
 
@@ -114,6 +115,26 @@ def claims_page(profile: str, link: Callable[[str], str]) -> str:
         parts.append(f"## {section}")
         parts += [_in_full(claim, found, verdict, link) for claim, found, verdict in group]
     return "\n\n".join(parts)
+
+
+def claims_table(profiles: Sequence[str], links: Callable[[str, Claim], Sequence[str]]) -> str:
+    """Return a table of all claims with links to what each rests on.
+
+    Parameters
+    ----------
+    profiles
+        Whose results decide: of the first every claim is shown, of the others those that they measured.
+    links
+        From a profile and a claim to Markdown links.
+    """
+    lines = ["| claim | verdict | the paper | here | evidence | section | profile |", "| --- " * 7 + "|"]
+    for both in zip(*(judged(profile) for profile in profiles), strict=True):
+        for profile, (claim, found, verdict) in zip(profiles, both, strict=True):
+            if found is not None or profile == profiles[0]:
+                cells = (_unbroken(verdict), claim.statement, headline(claim, found), ", ".join(links(profile, claim)))
+                row = " | ".join([f"[{claim.id}](#{label(claim)})", *cells, claim.section, profile])
+                lines.append(f"| {row} |")
+    return "\n".join(lines)
 
 
 def _in_full(claim: Claim, found: Measurement | None, verdict: str, link: Callable[[str], str]) -> str:

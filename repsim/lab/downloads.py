@@ -16,6 +16,7 @@ from typing import Any
 from repsim.lab.claim_tables import judged
 from repsim.lab.execution import STAMP, read_notebook
 from repsim.lab.paths import results_root
+from repsim.lab.profiles import NAMES
 from repsim.lab.store import check, digest, record_path, write_atomically
 
 LARGEST_DOWNLOAD = 10 << 20
@@ -60,6 +61,8 @@ def data_page(profile: str, part: Path, notebooks: Sequence[str]) -> str:
             heading = FOLDERS.get(folder, (folder,))[0]
             table = ["| file | size | SHA-256 |", "| --- | ---: | --- |", *rows]
             sections[folder] = "\n".join([f"(data-{folder})=", f"## {heading}", "", *table])
+    for one in shown_profiles(profile):
+        _copy_claims(one, part, sums)
     figures = [
         _figure_row(profile, stem, one, copies, sums, sections)
         for stem in notebooks
@@ -77,11 +80,42 @@ def data_page(profile: str, part: Path, notebooks: Sequence[str]) -> str:
     return "\n\n".join([above, *(["\n".join(by_figure)] if figures else []), *sections.values()])
 
 
+def shown_profiles(profile: str) -> list[str]:
+    """Return the profiles whose verdicts a book shows: its own, and the others for which claims were measured.
+
+    The smoke profile's numbers mean nothing and stand beside no other's.
+    """
+    others = [name for name in NAMES if name not in (profile, "smoke")]
+    return [profile, *(name for name in others if profile != "smoke" and any(_claim_files(name)))]
+
+
+def _claim_files(profile: str) -> list[Path]:
+    return sorted((results_root() / profile / "claims").glob("*.json"))
+
+
+def _copy_claims(profile: str, part: Path, sums: list[str]) -> None:
+    """Copy what was measured for each claim, which the page of claims links to."""
+    for path in _claim_files(profile):
+        copy = part / "results" / profile / "claims" / path.name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, copy)
+        sums.append(f"{digest(path)}  ../{profile}/claims/{path.name}")
+
+
+def downloadable(profile: str, folder: str) -> list[Path]:
+    """Return the artefacts of a folder of the results that are small enough to be offered."""
+    found = sorted((results_root() / profile / folder).glob("*.npz"))
+    return [path for path in found if path.stat().st_size <= LARGEST_DOWNLOAD and record_path(path).exists()]
+
+
+def data_anchors(profile: str) -> dict[str, str]:
+    """Return for each figure the anchor of the data that it is drawn from, where that is offered."""
+    return {figure: f"data-{folder}" for figure, folder in DRAWN_FROM.items() if downloadable(profile, folder)}
+
+
 def _copies(profile: str, folder: str, copies: Path, sums: list[str]) -> Iterator[str]:
     """Copy the artefacts of one folder with their records, and yield a row of the table for each."""
-    for path in sorted((results_root() / profile / folder).glob("*.npz")):
-        if path.stat().st_size > LARGEST_DOWNLOAD or not record_path(path).exists():
-            continue
+    for path in downloadable(profile, folder):
         check(path, json.loads(record_path(path).read_text(encoding="utf-8"))["sha256"])
         for one in (path, record_path(path)):
             copy = copies / folder / one.name

@@ -13,11 +13,13 @@ import yaml
 import repsim
 from repsim.lab import costs, libraries, speed
 from repsim.lab.benchmarked import measured
-from repsim.lab.claim_tables import claims_page, first_table
-from repsim.lab.claims import summary
+from repsim.lab.claim_tables import claims_page, claims_table, first_table
+from repsim.lab.claims import Claim, measurement_path, summary
 from repsim.lab.commits import commit, commit_in_words
-from repsim.lab.downloads import data_page
+from repsim.lab.downloads import data_anchors, data_page, shown_profiles
+from repsim.lab.evidence import Evidence
 from repsim.lab.execution import read_notebook
+from repsim.lab.explorer import explorer
 from repsim.lab.profiles import NAMES, load_profile
 from repsim.lab.store import machine
 
@@ -53,6 +55,8 @@ def makers(profile: str, part: Path, root: Path, stamps: Mapping[str, Stamp]) ->
         "summary": lambda: summary(profile),
         "first-table": lambda: first_table(profile),
         "claims": lambda: claims_page(profile, partial(link_to_notebook, stamps)),
+        "explorer": lambda: explorer(profile, part / "book" / "_static"),
+        "claims-table": lambda: table_of_claims(profile, part, stamps),
         "data": lambda: data_page(profile, part, list(stamps)),
         "status": lambda: status(part, stamps),
         "cost": cost,
@@ -135,6 +139,20 @@ def cost() -> str:
     return "\n".join(lines)
 
 
+def table_of_claims(profile: str, part: Path, stamps: Mapping[str, Stamp]) -> str:
+    """Return the table of all claims, each with links to its figure, cell, data and code."""
+    repository = yaml.safe_load((part / "_config.yml").read_text(encoding="utf-8"))["repository"]
+    pages = {stem: part / "notebooks" / f"{stem}.ipynb" for stem in stamps}
+    evidence = Evidence(pages, repository["url"], repository["branch"], data_anchors(profile))
+
+    def links(of: str, claim: Claim) -> list[str]:
+        there = measurement_path(of, claim.id).exists()
+        values = [f"[values](../results/{of}/claims/{claim.id}.json)"] if there else []
+        return [*values, *evidence.links(claim)]
+
+    return claims_table(shown_profiles(profile), links)
+
+
 def table_1() -> str:
     """Return Table 1 of the paper from the registry of indexes."""
     lines = [
@@ -142,10 +160,11 @@ def table_1() -> str:
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for name, index in repsim.INDEXES.items():
+        function = f"{{py:func}}`{name} <repsim.{index.base}>`"
         formula = index.formula.replace(r"\|", r"\Vert ")
         yes = {True: "yes", False: "no"}
         lines.append(
-            f"| {index.title} | `{name}` | ${formula}$ | {index.invertible_linear} | {yes[index.orthogonal]} "
+            f"| {index.title} | {function} | ${formula}$ | {index.invertible_linear} | {yes[index.orthogonal]} "
             f"| {yes[index.isotropic_scaling]} |"
         )
     return "\n".join(lines)

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import yaml
 from repsim.lab import fragments
 from repsim.lab.contents import contents, notebooks
 from repsim.lab.errors import LabError, known
+from repsim.lab.evidence import cell_label
 from repsim.lab.execution import is_stale, read_notebook, stamp
 from repsim.lab.leftovers import clear, part_path
 from repsim.lab.paths import REPOSITORY
@@ -128,7 +129,7 @@ def _write_config(root: Path, part: Path, profile: str) -> None:
 
 
 def _stage_notebook(executed_dir: Path, part: Path, stem: str, found: Mapping[str, Any]) -> None:
-    """Copy an executed notebook, hide its parameters and append where it comes from."""
+    """Copy an executed notebook with an anchor for each cell, hide its parameters and append where it comes from."""
     notebook = read_notebook(executed_dir / f"{stem}.ipynb")
     for cell in notebook["cells"]:
         tags = cell["metadata"].get("tags", [])
@@ -136,10 +137,19 @@ def _stage_notebook(executed_dir: Path, part: Path, stem: str, found: Mapping[st
             cell["metadata"]["tags"] = [*tags, "remove-cell"]
     text = f"---\n\n[Data of the figures](../book/data.md)\n\n{fragments.stamp_sentence(found)}"
     cell = {"cell_type": "markdown", "id": "provenance", "metadata": {}, "source": text}
-    notebook["cells"].append(cell)
+    notebook["cells"] = [*_anchored(notebook["cells"], stem), cell]
     staged = part / "notebooks" / f"{stem}.ipynb"
     staged.parent.mkdir(parents=True, exist_ok=True)
     staged.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _anchored(cells: Sequence[Mapping[str, Any]], stem: str) -> Iterator[Mapping[str, Any]]:
+    """Yield cells, before each code cell that is shown one with the label that pages link to."""
+    for cell in cells:
+        if cell["cell_type"] == "code" and "remove-cell" not in cell["metadata"].get("tags", []):
+            source = f"({cell_label(stem, cell['id'])})="
+            yield {"cell_type": "markdown", "id": f"{cell['id']}-label", "metadata": {}, "source": source}
+        yield cell
 
 
 def _fill(book: Path, makers: Mapping[str, Callable[[], str]], provenance: str) -> None:

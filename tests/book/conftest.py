@@ -1,9 +1,12 @@
 """A built book: one that exists, or one made here from stand-ins for the notebooks."""
 
+import functools
+import http.server
 import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import nbformat
@@ -15,8 +18,20 @@ from repsim.lab.contents import toc_files
 from repsim.lab.execution import execute
 from repsim.lab.staging import stage
 
+from .made_up import fill
+
 ROOT = Path(__file__).resolve().parents[2]
 BUILT = ROOT / "build" / "_build" / "html"
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-sync",
+    "--no-first-run",
+]
 PARAMETERS = 'profile = "laptop"'
 DRAWN = """
 from IPython.display import HTML
@@ -82,6 +97,7 @@ def stand_in_book(repository, executed, tmp_path_factory):
     work = tmp_path_factory.mktemp("book")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REPSIM_RESULTS", str(work / "results"))
+        fill(work / "results")
         stage("smoke", executed, work / "build" / "book", root=repository)
     return build(work / "build" / "book", work / "build"), work / "build" / "_build" / "html"
 
@@ -113,3 +129,35 @@ def pages(html) -> dict[str, BeautifulSoup]:
     """Every page of the table of contents, parsed."""
     names = pages_of(ROOT)
     return {name: BeautifulSoup((html / f"{name}.html").read_text(encoding="utf-8"), "html.parser") for name in names}
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture(scope="session")
+def address(html):
+    """The address that the pages are served at, on this machine only."""
+    handler = functools.partial(QuietHandler, directory=str(html))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Playwright's own Chromium, else the system's."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    with playwright.sync_playwright() as driver:
+        own = Path(driver.chromium.executable_path)
+        system = shutil.which("chromium") or shutil.which("chromium-browser")
+        executable = str(own) if own.exists() else system
+        if executable is None:
+            pytest.skip("no Chromium: neither Playwright's nor chromium or chromium-browser on the PATH")
+        launched = driver.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        yield launched
+        launched.close()

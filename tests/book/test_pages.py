@@ -1,11 +1,7 @@
 """Every page of the book: in Chromium on a wide and a narrow screen, and as text."""
 
-import functools
-import http.server
 import os
 import re
-import shutil
-import threading
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
@@ -20,16 +16,6 @@ PAGES = pages_of(ROOT)
 COMMIT = r"(?:commit [0-9a-f]{12}(?: with uncommitted changes)?|an unknown commit \(made outside a git repository\))"
 WIDTHS = (1280, 390)
 BESIDE = ("index", "genindex", "search", "py-modindex")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-default-apps",
-    "--disable-sync",
-    "--no-first-run",
-]
 
 
 def text_of(page):
@@ -131,38 +117,6 @@ def test_internal_links_and_anchors_resolve(html):
 
 
 # ---------------------------------------------------------------------------------------------- the pages in Chromium
-
-
-class QuietHandler(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *arguments):
-        pass
-
-
-@pytest.fixture(scope="module")
-def address(html):
-    """The address that the pages are served at, on this machine only."""
-    handler = functools.partial(QuietHandler, directory=str(html))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Playwright's own Chromium, else the system's."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-    with playwright.sync_playwright() as driver:
-        own = Path(driver.chromium.executable_path)
-        system = shutil.which("chromium") or shutil.which("chromium-browser")
-        executable = str(own) if own.exists() else system
-        if executable is None:
-            pytest.skip("no Chromium: neither Playwright's nor chromium or chromium-browser on the PATH")
-        launched = driver.chromium.launch(executable_path=executable, args=ARGUMENTS)
-        yield launched
-        launched.close()
 
 
 def look_at(browser, address, name, width):

@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 
-import numpy as np
 import pytest
 import yaml
 
@@ -15,6 +14,7 @@ from repsim.lab.staging import DEFAULT_REPOSITORY, StagingError, repository_url,
 from repsim.lab.store import Store
 
 from .conftest import ROOT, notebook, pages_of
+from .made_up import tables
 
 FIRST = "01-train-networks.ipynb"
 
@@ -32,8 +32,7 @@ def copies(executed, tmp_path):
 
 
 def artefact(results):
-    store = Store(results / "smoke")
-    return store.get("tables", "train", {"a": 1}, lambda: ({"x": np.arange(3)}, {}))
+    return tables(Store(results / "smoke"))
 
 
 def test_staged(repository, executed, results, tmp_path):
