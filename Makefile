@@ -79,6 +79,10 @@ reproduce: env ## Train PROFILE's networks from scratch, measure everything and 
 	$(SNAKEMAKE) --config profile=$(PROFILE) --forcerun execute -- book
 	@echo "The book of the $(PROFILE) profile, from results in reproduction/results: open file://$(CURDIR)/build/_build/html/index.html"
 
+.PHONY: bench
+bench: env ## Time every index on small tables; ARGS=--benchmark-save=NAME keeps it, ARGS=--benchmark-compare shows a change
+	pytest benchmarks/speed --benchmark-storage=build/speed --benchmark-columns=min,median,rounds $(ARGS)
+
 .PHONY: bench-peers
 bench-peers: env ## Run the other libraries on the same activations, each in an environment of its own (build/peers, 4 GB)
 	python -m benchmarks.peers $(ARGS)
