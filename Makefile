@@ -97,6 +97,10 @@ certify: env ## Check ARCHIVE's hashes, compute a sample of it drawn by SEED aga
 	@if [ -z "$(ARCHIVE)" ]; then echo "Name the archive, as in: make certify ARCHIVE=build/archive/NAME.zip SEED=7" >&2; exit 1; fi
 	@repsim-lab certify "$(ARCHIVE)" --seed "$(SEED)"
 
+.PHONY: bench
+bench: env ## Time every index on small tables; ARGS=--benchmark-save=NAME keeps it, ARGS=--benchmark-compare shows a change
+	pytest benchmarks/speed --benchmark-storage=build/speed --benchmark-columns=min,median,rounds $(ARGS)
+
 .PHONY: bench-peers
 bench-peers: env ## Run the other libraries on the same activations, each in an environment of its own (build/peers, 4 GB)
 	python -m benchmarks.peers $(ARGS)
