@@ -14,7 +14,7 @@ import numpy as np
 
 import repsim
 from repsim.lab.data import load_dataset
-from repsim.lab.measurements.common import MEDIAN, saturation_is_recorded
+from repsim.lab.measurements.common import saturation_is_recorded
 from repsim.lab.representations import dataset_of, representations
 from repsim.lab.store import Artefact
 
@@ -33,8 +33,6 @@ class Cell:
         On which images; `dataset` None: those of the networks' own data set.
     held
         Index -> value.
-    median
-        What the RBF bandwidths are a fraction of.
     """
 
     networks: tuple[str, str]
@@ -43,7 +41,6 @@ class Cell:
     examples: int
     held: Mapping[str, float]
     dataset: str | None = None
-    median: str = MEDIAN
 
     def __str__(self) -> str:
         (first, second), (one, other) = self.networks, self.layers
@@ -65,7 +62,7 @@ def similarities(cell: Cell, networks: Sequence[Artefact]) -> dict[str, float]:
         for network, layer in zip(networks, cell.layers, strict=True)
     )
     with saturation_is_recorded():
-        found = repsim.pairwise([x], [y], index=list(cell.held), median=cell.median)
+        found = repsim.pairwise([x], [y], index=list(cell.held))
     return {name: float(value[0, 0]) for name, value in found.items()}
 
 
@@ -83,7 +80,7 @@ def _of_tables(record: Mapping[str, Any], arrays: Arrays, rng: np.random.Generat
 def _of_dimension(record: Mapping[str, Any], arrays: Arrays, rng: np.random.Generator) -> Cell:
     (i, _), k = _layers(record, rng), rng.integers(len(arrays["examples"]))
     held = {name: float(arrays[f"same_{name}"][i, k]) for name in record["indexes"]}
-    return _cell(record, (0, 1), (i, i), arrays["examples"][k], held, median="exact")
+    return _cell(record, (0, 1), (i, i), arrays["examples"][k], held)
 
 
 def _of_within(record: Mapping[str, Any], arrays: Arrays, rng: np.random.Generator) -> Cell:
@@ -139,11 +136,10 @@ def _cell(
     layers: tuple[int, int],
     count: int,
     held: Mapping[str, float],
-    median: str = MEDIAN,
 ) -> Cell:
     first, second = (record["network_files"][one] for one in networks)
     one, other = (record["layers"][layer] for layer in layers)
-    return Cell((first, second), (one, other), record["split"], int(count), held, median=median)
+    return Cell((first, second), (one, other), record["split"], int(count), held)
 
 
 # Step -> how a cell of what it makes is drawn.

@@ -4,13 +4,13 @@ Every function asks the store first, so a figure can be drawn from committed res
 """
 
 from repsim.lab.measurements.between import between
-from repsim.lab.measurements.common import GROUP, MEDIAN, VERSION, networks, saturation_is_recorded
+from repsim.lab.measurements.common import GROUP, VERSION, networks, saturation_is_recorded
 from repsim.lab.measurements.components import COMPONENTS_LAYER, components
 from repsim.lab.measurements.dimension import DIMENSION_INDEXES, dimension
 from repsim.lab.measurements.null import null_between, null_within
 from repsim.lab.measurements.probes import probes
 from repsim.lab.measurements.steps import steps
-from repsim.lab.measurements.subspace import EIGENVECTORS, subspace
+from repsim.lab.measurements.subspace import subspace
 from repsim.lab.measurements.tables import saturated_layers, tables
 from repsim.lab.measurements.within import WITHIN_INDEXES, within
 from repsim.lab.measurements.within_class import within_class
@@ -18,9 +18,7 @@ from repsim.lab.measurements.within_class import within_class
 __all__ = [
     "COMPONENTS_LAYER",
     "DIMENSION_INDEXES",
-    "EIGENVECTORS",
     "GROUP",
-    "MEDIAN",
     "VERSION",
     "WITHIN_INDEXES",
     "between",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 import repsim
 from repsim.lab.comparisons import Comparison
 from repsim.lab.errors import ProfileError
-from repsim.lab.measurements.common import MEDIAN, made_from, saturation_is_recorded
+from repsim.lab.measurements.common import made_from, saturation_is_recorded
 from repsim.lab.measurements.gathering import Members, beginnings, files, gather, members
 from repsim.lab.paths import cache_root
 from repsim.lab.profiles import load_profile
@@ -91,7 +91,6 @@ def _tables(
                 xs,
                 ys,
                 index=list(comparison.indexes),
-                median=MEDIAN,
                 resume=cache_root() / "pairwise" / f"{name}-{count}",
                 progress=report,
             )

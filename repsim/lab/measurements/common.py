@@ -15,9 +15,8 @@ from repsim.lab.store import Artefact, Store, profile_store
 from repsim.lab.weights import find_network
 
 Setting = TypeVar("Setting")
-VERSION = 1
+VERSION = 2
 GROUP = "tiny10"  # whose networks are measured where no group is named
-MEDIAN = "sample"  # of the distances of 4,000 examples, as the RBF bandwidths of all committed tables
 
 
 def networks(profile: str, name: str = GROUP) -> list[Artefact]:

@@ -14,7 +14,12 @@ from repsim.lab.profiles import load_profile
 from repsim.lab.representations import representations
 from repsim.lab.store import Artefact, profile_store
 
-EIGENVECTORS = 512  # the widest count that claim F8c needs is a tenth of the features of most layers
+_EIGENVECTORS = "a tenth of the features and one more, 64 at least"
+
+
+def eigenvectors(features: int) -> int:
+    """Return how many show whether the shared dimension is below a tenth of the features, as claim F8c says."""
+    return max(64, features // 10 + 1)
 
 
 def subspace(profile_name: str) -> Artefact:
@@ -39,8 +44,8 @@ def subspace(profile_name: str) -> Artefact:
         features = []
         for layer in layers:
             stack = [representations(network, "test", count, (layer,))[layer] for network in trained]
-            features.append(stack[0].shape[1])
-            shared = repsim.shared_subspaces(stack, pairs, k=min(EIGENVECTORS, features[-1], count - 1))
+            features.append(p := stack[0].shape[1])
+            shared = repsim.shared_subspaces(stack, pairs, k=min(eigenvectors(p), p, count - 1))
             found[f"eigenvalues_{layer}"] = shared.eigenvalues.astype(np.float32)
             found[f"scaling_{layer}"] = shared.scales.astype(np.float32)
             found[f"cosine_{layer}"] = shared.cosines.astype(np.float32)
@@ -50,5 +55,5 @@ def subspace(profile_name: str) -> Artefact:
             "examples": count,
         }
 
-    inputs = made_from(trained, split="test", examples=count, eigenvectors=EIGENVECTORS)
+    inputs = made_from(trained, split="test", examples=count, eigenvectors=_EIGENVECTORS)
     return profile_store(profile_name).get("subspace", "all-pairs", inputs, make)

@@ -8,7 +8,7 @@ import numpy as np
 
 import repsim
 from repsim.lab.layers import compared_layers
-from repsim.lab.measurements.common import GROUP, MEDIAN, facts_of, made_from, networks, saturation_is_recorded
+from repsim.lab.measurements.common import GROUP, facts_of, made_from, networks, saturation_is_recorded
 from repsim.lab.paths import cache_root
 from repsim.lab.profiles import load_profile
 from repsim.lab.progress import progress_bar
@@ -41,7 +41,7 @@ def tables(profile_name: str, measure_name: str) -> Artefact:
         how: dict[str, Any] = {}
         with progress_bar(f"tables {measure_name}") as report, saturation_is_recorded():
             values = repsim.pairwise(
-                arrays, index=list(measure.indexes), median=MEDIAN, resume=unfinished, progress=report, record=how
+                arrays, index=list(measure.indexes), resume=unfinished, progress=report, record=how
             )
         shape = len(trained), len(layers), len(trained), len(layers)
         found = {name: value.reshape(shape).transpose(0, 2, 1, 3) for name, value in values.items()}
