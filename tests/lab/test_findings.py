@@ -266,6 +266,29 @@ def test_other_indexes_stand_beside_linear_cka_on_the_same_examples(tables):
     assert 0 <= procrustes["p"] <= 1
 
 
+def test_mistakes_are_counted_by_layer():
+    similarities = np.tile(np.array([[0.9, 0.3, 0.1], [0.3, 0.8, 0.5], [0.2, 0.6, 0.7]]), (3, 3, 1, 1))
+    similarities[0, 1, 2] = [0.2, 0.9, 0.1]  # one of the six ordered pairs takes the last layer for the second
+    similarities[[0, 1, 2], [0, 1, 2]] = np.nan  # a network with itself is no pair
+    first, _, last = findings.mistakes(similarities, ["conv1", "conv2", "pool"])
+    assert first == {
+        "layer": "conv1",
+        "identified": 100.0,
+        "taken_for": {},
+        "same": pytest.approx(0.9),
+        "spread": pytest.approx(0.0),
+        "other": pytest.approx(0.3),
+    }
+    assert last == {
+        "layer": "pool",
+        "identified": pytest.approx(500 / 6),
+        "taken_for": {"conv2": 1},
+        "same": pytest.approx(0.6),
+        "spread": pytest.approx(0.6 * 5**0.5 / 6),
+        "other": pytest.approx(0.65),
+    }
+
+
 def test_debiasing_stands_beside(tables):
     rows = findings.debiasing(tables)
     assert [(row["index"], row["split"]) for row in rows] == [

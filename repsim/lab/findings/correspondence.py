@@ -5,6 +5,7 @@ Tables are (m, m, L, L): [a, b, i, j] is the index of layer i of network a with 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -205,6 +206,32 @@ def table_2_claims(tables: Tables) -> dict[str, dict[str, Any]]:
             "largest_cca_kind": max(percent[index] for index in CCA_KINDS),
         }
     return claims
+
+
+def mistakes(table: Array, layers: Sequence[str]) -> list[dict[str, Any]]:
+    """Return for each layer how often it is identified and what it is taken for where it is not.
+
+    A row holds the `layer`, the percentage `identified`, `taken_for` (layer -> number of ordered pairs of networks, the
+    most frequent first), the mean similarity with the `same` layer of other networks and its standard deviation over
+    pairs, `spread`, and the mean with the most similar `other` layer.
+    """
+    pairs = table[~np.eye(len(table), dtype=bool)]
+    guesses = repsim.best_match(pairs)
+    rows = []
+    for i, layer in enumerate(layers):
+        counts = Counter(layers[j] for j in guesses[:, i] if j != i)
+        same = pairs[:, i, i]
+        rows.append(
+            {
+                "layer": layer,
+                "identified": 100 * float((guesses[:, i] == i).mean()),
+                "taken_for": dict(counts.most_common()),
+                "same": float(same.mean()),
+                "spread": float(same.std()),
+                "other": float(np.delete(pairs[:, i].mean(axis=0), i).max()),
+            }
+        )
+    return rows
 
 
 def debiasing(tables: Tables) -> list[dict[str, Any]]:
