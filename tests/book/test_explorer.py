@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from repsim.lab import findings
-from repsim.lab.explorer import NOTHING, explorer, identification, network_facts, similarity_tables
+from repsim.lab.explorer import NOTHING, explorer
+from repsim.lab.explorer.catalogue import identification, network_facts
+from repsim.lab.explorer.tables import similarity_tables
 from repsim.lab.profiles import load_profile
 from repsim.lab.store import Store
 
