@@ -47,12 +47,16 @@ class Cell:
         return f"{one} of {first} and {other} of {second} on {self.examples} examples"
 
 
-def accuracy(network: Artefact) -> float:
-    """Return the accuracy of a network on the test images of its data set, a fraction."""
-    from repsim.lab.training import evaluate, load_network  # only now is a backend needed
+def accuracy(network: Artefact) -> tuple[str, float]:
+    """Return what the record of a network calls its accuracy, and that accuracy: a fraction.
 
-    dataset = load_dataset(dataset_of(network))
-    return evaluate(load_network(network), dataset, dataset.test)[0]
+    It is that on the test images of its data set, or on the training images that were held out if some were.
+    """
+    from repsim.lab.training import evaluate, hold_out, load_network  # only now is a backend needed
+
+    dataset, held_out = load_dataset(dataset_of(network)), network.record["inputs"]["recipe"].get("held_out", 0)
+    scored = hold_out(dataset.train, held_out)[1] if held_out else dataset.test
+    return "held_out_accuracy" if held_out else "test_accuracy", evaluate(load_network(network), dataset, scored)[0]
 
 
 def similarities(cell: Cell, networks: Sequence[Artefact]) -> dict[str, float]:

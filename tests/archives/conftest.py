@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -63,18 +64,25 @@ def commit_all(folder: Path, message: str = "All of it") -> None:
 
 
 def made_networks(store: Store) -> list[Artefact]:
-    """Two networks as they are before training, with the accuracy that they have."""
+    """Two networks as they are before training, with the accuracy that they have: one on images that were held out."""
     from repsim.lab.data import load_dataset
     from repsim.lab.profiles import load_profile
-    from repsim.lab.training import evaluate, get_weights, initialised
+    from repsim.lab.training import evaluate, get_weights, hold_out, initialised
 
     group, dataset = load_profile(PROFILE).group("tiny10"), load_dataset("synthetic")
+    other = replace(group, recipe=replace(group.recipe, held_out=100))
+    scored = {"test_accuracy": (group, dataset.test), "held_out_accuracy": (other, hold_out(dataset.train, 100)[1])}
 
-    def make(seed):
-        model = initialised(group, dataset.classes, seed)
-        return get_weights(model), {"test_accuracy": evaluate(model, dataset, dataset.test)[0]}
+    def network(seed, score):
+        group, images = scored[score]
 
-    return [store.get(STEP, artefact_name(group, s), inputs(group, s), lambda s=s: make(s)) for s in (0, 1)]
+        def make():
+            model = initialised(group, dataset.classes, seed)
+            return get_weights(model), {score: evaluate(model, dataset, images)[0]}
+
+        return store.get(STEP, artefact_name(group, seed), inputs(group, seed), make)
+
+    return [network(seed, score) for seed, score in enumerate(scored)]
 
 
 def made_table(store: Store, networks: list[Artefact]) -> Artefact:
