@@ -178,7 +178,7 @@ def _train(
         "history": {"loss": history[:, 0].round(5).tolist(), "accuracy": history[:, 1].round(5).tolist()},
         "parameters": int(model.count_params()),
         "backend": keras.backend.backend(),
-    }
+    } | ({"resumed": True} if done else {})
     if held is None:
         facts |= {"test_accuracy": test_accuracy, "test_loss": test_loss}
     else:

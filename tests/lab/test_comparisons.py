@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from dataclasses import replace
 
@@ -165,6 +166,22 @@ def test_within_is_symmetric_and_has_every_network():
         np.testing.assert_allclose(table, table.transpose(0, 2, 1), atol=1e-6)
         np.testing.assert_allclose(table[0][range(9), range(9)], 1, atol=1e-5)
     assert artefact.record["layers"] == list(TEN)
+
+
+def test_a_measurement_that_goes_on_says_that_its_time_is_not_the_whole(made, tmp_path, monkeypatch):
+    shutil.copytree(made / "results" / "smoke" / "networks", tmp_path / "results" / "smoke" / "networks")
+    monkeypatch.setenv("REPSIM_RESULTS", str(tmp_path / "results"))
+    pairwise = repsim.pairwise
+
+    def interrupt(done, total):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(repsim, "pairwise", lambda *args, **how: pairwise(*args, **{**how, "progress": interrupt}))
+        with pytest.raises(KeyboardInterrupt):
+            measurements.within("smoke", "plain10")
+    assert measurements.within("smoke", "plain10").record["resumed"]
+    assert "resumed" not in measurements.within("smoke", "plain18").record
 
 
 def test_within_class_averages_over_classes():

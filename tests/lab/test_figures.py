@@ -169,6 +169,9 @@ def test_the_cost_names_profile_machine_and_date():
     for part in ("Training 10 networks", "5.0 hours", "2.0 GiB", "2 processor cores", "2026-01-09", "`laptop`"):
         assert part in found
     assert "numbers mean nothing" in figures.cost_sentence("smoke", records(), "training")
+    assert "interruption" not in found
+    part = figures.cost_sentence("laptop", [{**records()[0], "resumed": True}, *records()[1:]], "training")
+    assert "before 1 of 10 runs went on after an interruption" in part
     assert [text.duration(hours) for hours in (2.5, 0.5, 0.005)] == ["2.5 hours", "30 minutes", "18 s"]
 
 

@@ -365,4 +365,6 @@ def test_accuracies_and_cost():
     assert training.paper_accuracy(records) == 89.4
     assert training.cost(records)["hours"] == 1.0
     assert training.cost(records)["last"] == "2026-01-02"
+    assert training.cost(records)["resumed"] == 0
+    assert training.cost([{**records[0], "resumed": True}, records[1]])["resumed"] == 1
     assert training.paper_accuracy([{"inputs": {"architecture": "nano10"}}]) is None

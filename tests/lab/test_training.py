@@ -108,7 +108,9 @@ def test_killed_training_resumes_to_the_same_weights(folders, monkeypatch):
         process.communicate()
         assert len(seen) == epochs_seen
         assert find_network(profile_store("smoke"), NETWORKS, 0) is None
-        assert train_network(profile_store("smoke"), NETWORKS, 0, quiet=True).sha256 == expected
+        resumed = train_network(profile_store("smoke"), NETWORKS, 0, quiet=True)
+        assert resumed.sha256 == expected
+        assert resumed.record["resumed"]
 
 
 def test_damaged_checkpoint_is_named_and_set_aside(folders):

@@ -33,8 +33,10 @@ def cost_sentence(profile: str, records: Sequence[Mapping[str, Any]], what: str)
     )
     system, cores, python = (machine.get(key, "?") for key in ("system", "processors", "python"))
     memory = found["mebibytes"] / 1024
+    before = f", without what was done before {found['resumed']} of {len(records)} runs went on after an interruption,"
+    before = before if found["resumed"] else ""
     sentence = (
-        f"{what[0].upper() + what[1:]} took **{duration(found['hours'])}** and at most {memory:.1f} GiB of "
+        f"{what[0].upper() + what[1:]} took **{duration(found['hours'])}**{before} and at most {memory:.1f} GiB of "
         f"memory on {system} with {cores} processor cores (Python {python}, {named}); the last was finished on "
         f"{found['last'][:10]}. Profile: `{profile}` ({load_profile(profile).title.split(': ', 1)[-1]})."
     )

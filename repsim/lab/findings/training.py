@@ -30,13 +30,17 @@ def accuracies(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def cost(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return what making artefacts cost in all: hours, the largest memory in MiB, machine, and when it ended."""
+    """Return what making artefacts cost in all: hours, the largest memory in MiB, machine, and when it ended.
+
+    An artefact that an interrupted run had begun (`resumed`) counts with the time of the last run alone.
+    """
     first = records[0]
     return {
         "hours": sum(float(record.get("seconds", 0)) for record in records) / 3600,
         "mebibytes": max(int(record.get("peak_memory_mib", 0)) for record in records),
         "machine": first.get("machine", {}),
         "last": max(str(record.get("made", "")) for record in records),
+        "resumed": sum(bool(record.get("resumed")) for record in records),
     }
 
 

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 import repsim
 from repsim.lab.comparisons import Comparison
 from repsim.lab.errors import ProfileError
-from repsim.lab.measurements.common import made_from, saturation_is_recorded
+from repsim.lab.measurements.common import made_from, resumed, saturation_is_recorded, unfinished
 from repsim.lab.measurements.gathering import Members, beginnings, files, gather, members
-from repsim.lab.paths import cache_root
 from repsim.lab.profiles import load_profile
 from repsim.lab.progress import progress_bar
 from repsim.lab.representations import passing
@@ -49,8 +48,10 @@ def between(profile_name: str, comparison_name: str) -> Artefact:
 
     def make() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         some, most = files([*rows, *columns]), max(comparison.examples)
+        name = f"{comparison.name}-{key(inputs)[:12]}"
+        before = resumed(name)
         with passing(some, comparison.split, most, comparison.dataset or None):
-            found = _tables(comparison, rows, columns, f"{comparison.name}-{key(inputs)[:12]}")
+            found = _tables(comparison, rows, columns, name)
         facts = {
             "profile": profile_name,
             "rows": [some.facts() for some in rows],
@@ -61,7 +62,7 @@ def between(profile_name: str, comparison_name: str) -> Artefact:
             "indexes": list(comparison.indexes),
             "diagonal": comparison.diagonal,
         }
-        return found, facts
+        return found, facts | before
 
     inputs = made_from(
         files(rows),
@@ -91,7 +92,7 @@ def _tables(
                 xs,
                 ys,
                 index=list(comparison.indexes),
-                resume=cache_root() / "pairwise" / f"{name}-{count}",
+                resume=unfinished(f"{name}-{count}"),
                 progress=report,
             )
         for index, table in values.items():

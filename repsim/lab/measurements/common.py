@@ -5,10 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import repsim
 from repsim.lab.errors import ProfileError
+from repsim.lab.paths import cache_root
 from repsim.lab.profiles import Networks, Profile, load_profile
 from repsim.lab.representations import VERSION as REPRESENTATIONS_VERSION
 from repsim.lab.store import Artefact, Store, profile_store
@@ -48,6 +50,16 @@ def made_from(trained: list[Artefact], **more: Any) -> dict[str, Any]:
     """Return what decides the address of a measurement: the networks, the versions, and whatever else is given."""
     versions = {"version": VERSION, "representations": REPRESENTATIONS_VERSION}
     return {**versions, "networks": [network.sha256 for network in trained], **more}
+
+
+def unfinished(name: str) -> Path:
+    """Return the folder in which a table of similarities that takes long keeps what is done of it."""
+    return cache_root() / "pairwise" / name
+
+
+def resumed(name: str) -> dict[str, bool]:
+    """Return what the record says if an interrupted run has begun tables of these names: its time is not the whole."""
+    return {"resumed": True} if any(unfinished(name).parent.glob(f"{name}*")) else {}
 
 
 def facts_of(profile: Profile, layers: tuple[str, ...], trained: list[Artefact]) -> dict[str, Any]:

@@ -8,8 +8,15 @@ import numpy as np
 
 import repsim
 from repsim.lab.layers import compared_layers
-from repsim.lab.measurements.common import GROUP, facts_of, made_from, networks, saturation_is_recorded
-from repsim.lab.paths import cache_root
+from repsim.lab.measurements.common import (
+    GROUP,
+    facts_of,
+    made_from,
+    networks,
+    resumed,
+    saturation_is_recorded,
+    unfinished,
+)
 from repsim.lab.profiles import load_profile
 from repsim.lab.progress import progress_bar
 from repsim.lab.store import Artefact, key, profile_store
@@ -37,16 +44,17 @@ def tables(profile_name: str, measure_name: str) -> Artefact:
 
     def make() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         arrays = sources(trained, measure.split, measure.examples, layers)
-        unfinished = cache_root() / "pairwise" / f"{measure_name}-{key(inputs)[:12]}"
+        name = f"{measure_name}-{key(inputs)[:12]}"
         how: dict[str, Any] = {}
+        facts: dict[str, Any] = resumed(name)
         with progress_bar(f"tables {measure_name}") as report, saturation_is_recorded():
             values = repsim.pairwise(
-                arrays, index=list(measure.indexes), resume=unfinished, progress=report, record=how
+                arrays, index=list(measure.indexes), resume=unfinished(name), progress=report, record=how
             )
         shape = len(trained), len(layers), len(trained), len(layers)
         found = {name: value.reshape(shape).transpose(0, 2, 1, 3) for name, value in values.items()}
         features = [array.shape[1] for array in arrays[: len(layers)]]
-        facts: dict[str, Any] = {"split": measure.split, "examples": measure.examples, "features": features}
+        facts |= {"split": measure.split, "examples": measure.examples, "features": features}
         if "median" in how:
             facts |= {name: how[name] for name in ("median", "median_distances")}
         if "cca_r2" in found:

@@ -9,9 +9,8 @@ import numpy as np
 
 import repsim
 from repsim.lab.comparisons import Within
-from repsim.lab.measurements.common import made_from, required
+from repsim.lab.measurements.common import made_from, required, resumed, unfinished
 from repsim.lab.measurements.gathering import Members, beginnings, gather, members
-from repsim.lab.paths import cache_root
 from repsim.lab.profiles import load_profile
 from repsim.lab.progress import progress_bar
 from repsim.lab.representations import passing
@@ -38,9 +37,11 @@ def within(profile_name: str, group_name: str) -> Artefact:
 
     def make() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         tables: dict[str, list[np.ndarray]] = {}
+        address = f"within-{key(inputs)[:12]}"
+        before = resumed(address)
         for network in some.networks:
             with passing([network], settings.split, max(settings.examples)):
-                for name, table in _tables(replace(some, networks=(network,)), settings, key(inputs)[:12]).items():
+                for name, table in _tables(replace(some, networks=(network,)), settings, address).items():
                     tables.setdefault(name, []).append(table)
         facts = {
             "profile": profile_name,
@@ -49,7 +50,7 @@ def within(profile_name: str, group_name: str) -> Artefact:
             "examples": list(settings.examples),
             "indexes": list(WITHIN_INDEXES),
         }
-        return {name: np.stack(stack) for name, stack in tables.items()}, facts
+        return {name: np.stack(stack) for name, stack in tables.items()}, facts | before
 
     inputs = made_from(
         list(some.networks),
@@ -70,7 +71,7 @@ def _tables(one: Members, settings: Within, address: str) -> dict[str, np.ndarra
             values = repsim.pairwise(
                 beginnings(arrays, count),
                 index=list(WITHIN_INDEXES),
-                resume=cache_root() / "pairwise" / f"within-{address}-{name}-{count}",
+                resume=unfinished(f"{address}-{name}-{count}"),
                 progress=report,
             )
         found |= {f"{index}_{count}": table.astype(np.float32) for index, table in values.items()}
