@@ -22,7 +22,7 @@ from repsim.lab.claims import (
 )
 from repsim.lab.predicates import describe, is_number, quantities, readable
 
-SIGNS = {REPRODUCED: "✓", PARTLY: "◐", NOT_REPRODUCED: "✗", NOT_MEASURED: "–"}
+SIGNS = {REPRODUCED: "✓", PARTLY: "◐", NOT_REPRODUCED: "✗", NOT_MEASURED: "○"}
 Judged = tuple[Claim, Measurement | None, str]
 
 

@@ -32,12 +32,13 @@ def cost_sentence(profile: str, records: Sequence[Mapping[str, Any]], what: str)
         f"{name} {versions[name]}" for name in ("numpy", "keras", "tensorflow", "jax") if name in versions
     )
     system, cores, python = (machine.get(key, "?") for key in ("system", "processors", "python"))
+    cores = f"{cores} processor core{'s' * (cores != 1)}"
     memory = found["mebibytes"] / 1024
     before = f", without what was done before {found['resumed']} of {len(records)} runs went on after an interruption,"
     before = before if found["resumed"] else ""
     sentence = (
         f"{what[0].upper() + what[1:]} took **{duration(found['hours'])}**{before} and at most {memory:.1f} GiB of "
-        f"memory on {system} with {cores} processor cores (Python {python}, {named}); the last was finished on "
+        f"memory on {system} with {cores} (Python {python}, {named}); the last was finished on "
         f"{found['last'][:10]}. Profile: `{profile}` ({load_profile(profile).title.split(': ', 1)[-1]})."
     )
     if profile == "smoke":
