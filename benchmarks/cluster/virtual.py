@@ -67,9 +67,15 @@ class VirtualCluster:
 
     def __init__(self, folder: Path, nodes: int, cpus: int = 1, memory_mib: int = 16000) -> None:
         self.folder, self.nodes = folder, [f"node{number}" for number in range(1, nodes + 1)]
-        self.environment = {**os.environ, "SLURM_CONF": str(folder / "slurm.conf")}
+        configuration, commands = folder / "slurm.conf", folder / "bin"
+        path = f"{commands}{os.pathsep}{os.environ['PATH']}"
+        self.environment = {**os.environ, "PATH": path, "SLURM_CONF": str(configuration)}
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
         (folder / "state").mkdir()
+        commands.mkdir()
+        # Snakemake takes SLURM_CONF, like every SLURM_* variable, from the environment in which it calls srun in a job.
+        (commands / "srun").write_text(f'#!/bin/sh\nSLURM_CONF={configuration} exec {shutil.which("srun")} "$@"\n')
+        (commands / "srun").chmod(0o755)
         key = folder / "munge.key"
         key.touch(mode=0o600)
         key.write_bytes(secrets.token_bytes(128))
@@ -80,7 +86,7 @@ class VirtualCluster:
         ]
         user = psutil.Process().username()
         text = CONFIGURATION.format(host=host, port=port, user=user, folder=folder, nodes="\n".join(lines))
-        (folder / "slurm.conf").write_text(text, encoding="utf-8")
+        configuration.write_text(text, encoding="utf-8")
 
     def start(self) -> None:
         """Start all daemons, and wait until every node is idle."""
