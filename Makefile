@@ -76,6 +76,19 @@ test-fast: env ## Run the tests that take less than about a minute each
 test-slow: env ## Run only the slow tests
 	pytest -m slow $(ARGS)
 
+.PHONY: slurm
+slurm:
+	@for program in munged slurmctld slurmd sbatch; do command -v $$program >/dev/null || missing=1; done; \
+	  if [ -n "$${missing:-}" ]; then \
+	    if ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ]; then \
+	      echo "SLURM is needed; on Debian, as root: apt-get install munge slurmctld slurmd slurm-client" >&2; exit 1; fi; \
+	    apt-get update -qq; \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends munge slurmctld slurmd slurm-client; fi
+
+.PHONY: test-slurm
+test-slurm: env slurm ## Run the workflow on a SLURM cluster of virtual nodes and lose one; as root on Debian, installs SLURM
+	pytest -m slurm $(ARGS)
+
 .PHONY: plan
 plan: env ## Say what PROFILE costs: networks, minutes, memory, disk, and what is done
 	@repsim-lab plan $(PROFILE)

@@ -110,7 +110,7 @@ class VirtualCluster:
 
     def lose(self, node: str) -> None:
         """Kill the daemon of a node, and what runs on it, with SIGKILL, as when a machine loses its power."""
-        here = [process for process in self._processes() if _environment(process).get("SLURMD_NODENAME") == node]
+        here = [process for process in self.processes() if _environment(process).get("SLURMD_NODENAME") == node]
         steps = [parent for process in here if (parent := process.parent()) and parent.name().startswith("slurmstepd")]
         self._daemons[node].kill()
         for process in {*steps, *here}:
@@ -127,11 +127,11 @@ class VirtualCluster:
             except subprocess.TimeoutExpired:
                 daemon.kill()
                 daemon.wait()
-        for process in self._processes():
+        for process in self.processes():
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
 
-    def _processes(self) -> list[psutil.Process]:
+    def processes(self) -> list[psutil.Process]:
         """Return the processes that are told of this cluster, which only its daemons, its jobs and its commands are."""
         own, mine = self.environment["SLURM_CONF"], os.getpid()
         return [one for one in psutil.process_iter() if one.pid != mine and _environment(one).get("SLURM_CONF") == own]
