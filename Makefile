@@ -77,7 +77,7 @@ test-slow: env ## Run only the slow tests
 	pytest -m slow $(ARGS)
 
 .PHONY: slurm
-slurm:
+slurm: ## Install SLURM where it is missing, on Debian, as root; test-slurm and bench-cluster need it
 	@for program in munged slurmctld slurmd sbatch; do command -v $$program >/dev/null || missing=1; done; \
 	  if [ -n "$${missing:-}" ]; then \
 	    if ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ]; then \
@@ -86,7 +86,7 @@ slurm:
 	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends munge slurmctld slurmd slurm-client; fi
 
 .PHONY: test-slurm
-test-slurm: env slurm ## Run the workflow on a SLURM cluster of virtual nodes and lose one; as root on Debian, installs SLURM
+test-slurm: env slurm ## Run the workflow on a SLURM cluster of virtual nodes and lose one
 	pytest -m slurm $(ARGS)
 
 .PHONY: plan
@@ -132,6 +132,10 @@ bench-train: env ## Compare the images per second of training with PyTorch's, in
 .PHONY: bench-engine
 bench-engine: env ## Measure time, memory and accuracy of the engine (32 GB in build/engine, hours; goes on after a kill)
 	python -m benchmarks.engine $(ARGS)
+
+.PHONY: bench-cluster
+bench-cluster: env slurm ## Measure what SLURM adds to a job, and the speed-up of 1, 2 and 4 virtual nodes
+	python -m benchmarks.cluster $(ARGS)
 
 .PHONY: lint
 lint: env ## Check style, and that notebooks carry no outputs
