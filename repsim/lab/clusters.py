@@ -66,7 +66,7 @@ def speed(result: Result | None) -> str:
     return "\n\n".join(
         [
             table(["virtual nodes", "seconds", "seconds per job", "speed-up", "cores idle"], rows),
-            f"So SLURM, and Snakemake's two more starts in each job, added **{overhead(result):.1f} seconds** to a job.",
+            f"So SLURM, and Snakemake's two starts in each job, added **{overhead(result):.1f} seconds** to a job.",
             f"*Measured on {result['date']} on {where['system']}, {where['processors']} processor cores, which all "
             f"nodes share: {result['jobs']} networks of the profile `{result['profile']}`, one job each, under SLURM "
             f"{result['slurm']}, asked every few seconds whether jobs have ended.*",
@@ -90,7 +90,7 @@ def paper(_: Result | None = None) -> str:
         "idle then",
     ]
     return table(heads, rows) + (
-        f"\n\nThe {len(minutes)} networks take between {min(minutes):g} minutes and {max(minutes) / 60:.1f} hours each, "
+        f"\n\nThe {len(minutes)} networks take between {min(minutes):g} minutes and {max(minutes) / 60:.1f} hours, "
         "and no number of GPUs makes it shorter than the longest of them."
     )
 
