@@ -47,6 +47,17 @@ def overhead(result: Result) -> float:
     return float(seconds[1] - seconds[0]) / int(result["jobs"])
 
 
+def _other_work(result: Result) -> str:
+    """Say so if the machine was busy with something else, which a core that should have been idle shows."""
+    idle, expected = result["rows"][0]["idle"], 1 - 1 / result["machine"]["processors"]
+    if idle > expected / 2:
+        return ""
+    return (
+        f" **Other work was running:** without SLURM one core was used, so {expected:.0%} should have been idle, and "
+        f"{idle:.0%} were. The times are long for that, and their differences say little."
+    )
+
+
 def speed(result: Result | None) -> str:
     """Return the time per job without and with SLURM, and the speed-up of more nodes."""
     if result is None:
@@ -66,7 +77,8 @@ def speed(result: Result | None) -> str:
     return "\n\n".join(
         [
             table(["virtual nodes", "seconds", "seconds per job", "speed-up", "cores idle"], rows),
-            f"So SLURM, and Snakemake's two starts in each job, added **{overhead(result):.1f} seconds** to a job.",
+            f"So SLURM, and Snakemake's two starts in each job, added **{overhead(result):.1f} seconds** to a job."
+            + _other_work(result),
             f"*Measured on {result['date']} on {where['system']}, {where['processors']} processor cores, which all "
             f"nodes share: {result['jobs']} networks of the profile `{result['profile']}`, one job each, under SLURM "
             f"{result['slurm']}, asked every few seconds whether jobs have ended.*",

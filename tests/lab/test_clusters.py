@@ -67,4 +67,7 @@ def test_what_slurm_adds_and_gains():
     assert "**5.0 seconds**" in text
     assert "| one core, without SLURM | 80 | 10.0 | – | 25% |" in text
     assert "| 2 of one core | 80 | 10.0 | 1.50 | 25% |" in text
+    assert "Other work" in text, "a quarter is idle where half should be"
+    free = [{**row, "idle": 0.45} for row in RESULT["rows"]]
+    assert "Other work" not in clusters.speed({**RESULT, "rows": free})
     assert clusters.speed(None) == clusters.NOT_MEASURED
