@@ -3,6 +3,7 @@
 import os
 import shlex
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -14,7 +15,6 @@ import typer
 
 from benchmarks.cluster.copies import copied
 from benchmarks.cluster.virtual import SNAKEMAKE, missing, virtual_cluster
-from repsim.lab.errors import LabError
 from repsim.lab.paths import REPOSITORY
 from repsim.lab.profiles import load_profile
 from repsim.lab.store import machine, write_json
@@ -32,7 +32,7 @@ def main(
 ) -> None:
     """Train the same networks one after the other without SLURM, and then as jobs of SLURM on more and more nodes."""
     if lacking := missing():
-        raise LabError(f"SLURM is missing ({', '.join(lacking)}): make slurm")
+        sys.exit(f"SLURM is missing ({', '.join(lacking)}): make slurm")
     jobs = [f"{group.name}/seed-{seed}" for group, seed in load_profile(PROFILE).jobs()][:networks]
     rows = [{"workers": 0, **_timed(jobs, LOCAL, os.environ)}]
     print(f"without SLURM: {rows[-1]['seconds']:.0f} s")
