@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -25,6 +26,7 @@ def runs(monkeypatch):
 
     def run(command, cwd, env, check):
         assert check
+        time.sleep(0.2)
         found.append((command, env))
 
     monkeypatch.setattr(driver, "virtual_cluster", cluster)
