@@ -12,7 +12,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -146,7 +146,7 @@ class VirtualCluster:
         answer = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False, timeout=60)
         return sorted(answer.stdout.split())
 
-    def _wait(self, what: str, there) -> None:
+    def _wait(self, what: str, there: Callable[[], bool]) -> None:
         deadline = time.monotonic() + 60
         while not there():
             ended = [name for name, daemon in self._daemons.items() if daemon.poll() is not None]
