@@ -8,6 +8,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?=
 PROFILE ?= laptop
 ARGS ?=
+EXECUTOR ?=
 ARCHIVE ?=
 SEED ?= 0
 
@@ -19,9 +20,11 @@ export PYTHONNOUSERSITE := 1
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 # A lock of ours in place of Snakemake's, which outlives a kill and then blocks every run.
-SNAKEMAKE = python workflow/alone.py snakemake --nolock --snakefile workflow/Snakefile --cores all --scheduler greedy \
-  --rerun-triggers mtime --rerun-incomplete --resources mem_mb=$$(python -c "import psutil; print(psutil.virtual_memory().total >> 20)")
-PUBLISHED = $(SNAKEMAKE) --config profile=$(PROFILE) published=true
+SNAKEMAKE = python workflow/alone.py snakemake --nolock --snakefile workflow/Snakefile --scheduler greedy \
+  --rerun-triggers mtime --rerun-incomplete
+HERE = --cores all --resources mem_mb=$$(python -c "import psutil; print(psutil.virtual_memory().total >> 20)")
+ELSEWHERE = --workflow-profile workflow/executors/$(EXECUTOR) $(ARGS)
+PUBLISHED = $(SNAKEMAKE) $(HERE) --config profile=$(PROFILE) published=true
 
 .PHONY: help
 help: ## List the targets
@@ -29,6 +32,7 @@ help: ## List the targets
 	@echo
 	@echo "  PROFILE=smoke|laptop|paper chooses the profile (laptop), PYTHON=... the Python that makes .venv,"
 	@echo "  ARGS=... is handed to pytest. README.md says what each profile costs."
+	@echo "  EXECUTOR=slurm lets a cluster do the work of \`make reproduce\`, and ARGS=... is then handed to Snakemake."
 	@echo "  ARCHIVE=... names the archive to certify, SEED=... draws the sample of it that is computed again (0)."
 
 .PHONY: env
@@ -72,6 +76,19 @@ test-fast: env ## Run the tests that take less than about a minute each
 test-slow: env ## Run only the slow tests
 	pytest -m slow $(ARGS)
 
+.PHONY: slurm
+slurm: ## Install SLURM where it is missing, on Debian, as root; test-slurm and bench-cluster need it
+	@for program in munged slurmctld slurmd sbatch; do command -v $$program >/dev/null || missing=1; done; \
+	  if [ -n "$${missing:-}" ]; then \
+	    if ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ]; then \
+	      echo "SLURM is needed; on Debian, as root: apt-get install munge slurmctld slurmd slurm-client" >&2; exit 1; fi; \
+	    apt-get update -qq; \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends munge slurmctld slurmd slurm-client; fi
+
+.PHONY: test-slurm
+test-slurm: env slurm ## Run the workflow on a SLURM cluster of virtual nodes and lose one
+	pytest -m slurm $(ARGS)
+
 .PHONY: plan
 plan: env ## Say what PROFILE costs: networks, minutes, memory, disk, and what is done
 	@repsim-lab plan $(PROFILE)
@@ -82,8 +99,11 @@ reproduce: export REPSIM_DATA := $(or $(REPSIM_DATA),$(or $(REPSIM_CACHE),$(HOME
 reproduce: export REPSIM_CACHE := $(CURDIR)/reproduction/cache
 reproduce: export REPSIM_RESULTS := $(CURDIR)/reproduction/results
 reproduce: env ## Train PROFILE's networks from scratch, measure everything and build the book from it; says the cost first
+	@if [ -n "$(EXECUTOR)" ] && [ ! -e "workflow/executors/$(EXECUTOR)/config.yaml" ]; then \
+	  echo "There is no executor $(EXECUTOR); known are: $$(cd workflow/executors && echo *)" >&2; exit 1; fi
 	@repsim-lab plan $(PROFILE)
-	$(SNAKEMAKE) --config profile=$(PROFILE) --forcerun execute -- book
+	$(SNAKEMAKE) $(if $(EXECUTOR),$(ELSEWHERE),$(HERE)) --config profile=$(PROFILE) $(if $(EXECUTOR),cluster=true) \
+	  --forcerun execute -- book
 	@echo "The book of the $(PROFILE) profile, from results in reproduction/results: open file://$(CURDIR)/build/_build/html/index.html"
 
 # Executes what is missing, or older than the code or the results, and no more: a second run gives the same bytes.
@@ -112,6 +132,10 @@ bench-train: env ## Compare the images per second of training with PyTorch's, in
 .PHONY: bench-engine
 bench-engine: env ## Measure time, memory and accuracy of the engine (32 GB in build/engine, hours; goes on after a kill)
 	python -m benchmarks.engine $(ARGS)
+
+.PHONY: bench-cluster
+bench-cluster: env slurm ## Measure what SLURM adds to a job, and the speed-up of 1, 2 and 4 virtual nodes
+	python -m benchmarks.cluster $(ARGS)
 
 .PHONY: lint
 lint: env ## Check style, and that notebooks carry no outputs

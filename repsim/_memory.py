@@ -25,17 +25,33 @@ def budget(memory: int | None) -> int:
 
 
 def available() -> int:
-    """Return the bytes that could be taken without swapping, within the limit of a container if there is one."""
+    """Return the bytes that could be taken without swapping, within every limit of a container or a cluster's job."""
     free = _proc_available() or _physical() or _ASSUMED
-    limits = [free]
-    for limit, usage in (
-        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-        ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
-    ):
-        most, used = _number(limit), _number(usage)
-        if most is not None and used is not None:
-            limits.append(max(0, most - used))
-    return min(limits)
+    return min([free, *_group_limits(Path("/"))])
+
+
+def _group_limits(root: Path) -> list[int]:
+    """Return what is left to this process of the limit of each control group that it is in, and of those above."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    found = []
+    for _, controllers, own in (line.split(":", 2) for line in lines):
+        if not controllers:
+            mount, names = root / "sys/fs/cgroup", ("memory.max", "memory.current")
+        elif "memory" in controllers.split(","):
+            mount, names = root / "sys/fs/cgroup/memory", ("memory.limit_in_bytes", "memory.usage_in_bytes")
+        else:
+            continue
+        group = mount / own.lstrip("/")
+        for folder in (group, *group.parents):
+            most, used = (_number(folder / name) for name in names)
+            if most is not None and used is not None:
+                found.append(max(0, most - used))
+            if folder == mount:
+                break
+    return found
 
 
 def _proc_available() -> int | None:
@@ -53,9 +69,9 @@ def _physical() -> int | None:
         return None
 
 
-def _number(path: str) -> int | None:
+def _number(path: Path) -> int | None:
     try:
-        return int(Path(path).read_text(encoding="ascii"))
+        return int(path.read_text(encoding="ascii"))
     except (OSError, ValueError):
         return None
 

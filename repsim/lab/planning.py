@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from repsim.lab.data import classes_of, training_images
 from repsim.lab.families import describe as described
-from repsim.lab.profiles import Networks, load_profile
+from repsim.lab.profiles import Networks, Profile, load_profile
 from repsim.lab.store import Store, profile_store
 from repsim.lab.weights import find_network
 
 BASE_MEMORY_MIB = 1700  # measured: one process with the training set, padded, in memory, and a small network
 KEPT_PER_FEATURE = 3  # float32 numbers that the backward pass needs: outputs of convolution, normalisation, ReLU
-TABLES_MEMORY_GIB = 12
+START_MINUTES = 10  # what a job may take to load its programs and data from a cluster's file system
+SLOWER = 3  # how many times as long as planned a network may train before a cluster ends the job
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one job asks a scheduler for."""
+
+    cpus: int
+    gpus: int
+    memory_mib: int
+    minutes: int
+
+    def again(self, attempt: int) -> Job:
+        """Return what it asks for at its first, second, ... attempt: half as much memory and time more each time."""
+        share = (1 + attempt) / 2
+        return Job(self.cpus, self.gpus, math.ceil(share * self.memory_mib), math.ceil(share * self.minutes))
 
 
 @dataclass(frozen=True)
@@ -40,6 +57,18 @@ def training_memory_mib(group: Networks) -> int:
     features = described(group.architecture, group.channels).features(classes_of(group.dataset))
     activations = KEPT_PER_FEATURE * 4 * sum(features.values()) * group.recipe.batch
     return BASE_MEMORY_MIB + (activations >> 20 if group.recipe.epochs else 0)
+
+
+def training_job(profile: Profile, group: Networks) -> Job:
+    """Return what the training of one network of a group asks for."""
+    minutes = math.ceil(START_MINUTES + SLOWER * group.minutes)
+    return Job(profile.cluster.training_cpus, profile.cluster.training_gpus, training_memory_mib(group), minutes)
+
+
+def measuring_job(profile: Profile) -> Job:
+    """Return what one measurement asks for."""
+    asked = profile.cluster
+    return Job(asked.measuring_cpus, 0, asked.measuring_mib, asked.measuring_minutes)
 
 
 def cost(store: Store, group: Networks) -> Cost:
@@ -72,7 +101,7 @@ def describe(profile_name: str) -> str:
         )
     count, done = sum(one.networks for one in costs), sum(one.done for one in costs)
     minutes, operations = sum(one.minutes for one in costs), sum(one.multiply_adds for one in costs)
-    processor = "GPU" if profile.name == "paper" else "processor core"
+    processor = "GPU" if profile.cluster.training_gpus else "processor core"
     return "\n".join(
         [
             *lines,
@@ -81,7 +110,7 @@ def describe(profile_name: str) -> str:
             f"  operations: {operations:.1e} multiply-adds in the forward passes of all networks, twice that in the "
             "backward passes",
             f"  memory: up to {max(one.memory_mib for one in costs):,} MiB for one network in training, up to "
-            f"{TABLES_MEMORY_GIB} GiB for the tables",
+            f"{profile.cluster.measuring_mib / 1024:.0f} GiB for the tables",
             f"  disk: about {sum(one.gigabytes for one in costs):,.1f} GB if the cache keeps all representations, "
             "which can be deleted at any time",
         ]

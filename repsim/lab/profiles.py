@@ -79,6 +79,20 @@ class Measure:
 
 
 @dataclass(frozen=True)
+class Cluster:
+    """What the jobs of a profile ask a cluster for, as far as it does not follow from the networks.
+
+    Cores and GPUs of the training of one network; cores, MiB and minutes of one measurement.
+    """
+
+    training_cpus: int = 1
+    training_gpus: int = 0
+    measuring_cpus: int = 2
+    measuring_mib: int = 12288
+    measuring_minutes: int = 480
+
+
+@dataclass(frozen=True)
 class Profile:
     """Everything one run of the chain depends on."""
 
@@ -94,6 +108,7 @@ class Profile:
     within_class: WithinClass | None = None
     probes: Probes | None = None
     shuffles: Shuffles | None = None
+    cluster: Cluster = Cluster()
 
     def group(self, name: str) -> Networks:
         """Return the group of networks called `name`."""
@@ -221,7 +236,7 @@ def _compared(values: dict[str, Any], names: list[str], where: str) -> dict[str,
     found: dict[str, Any] = {
         "comparisons": [_make(Comparison, one, f"{where}: comparisons[{i}]") for i, one in enumerate(listed)]
     }
-    kinds = {"within": Within, "within_class": WithinClass, "probes": Probes, "shuffles": Shuffles}
+    kinds = {"within": Within, "within_class": WithinClass, "probes": Probes, "shuffles": Shuffles, "cluster": Cluster}
     found |= {key: _make(kind, values[key], f"{where}: {key}") for key, kind in kinds.items() if key in values}
     parts = [*found["comparisons"], *(found[key] for key in ("within", "within_class", "probes") if key in found)]
     for part in parts:

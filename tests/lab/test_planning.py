@@ -26,7 +26,7 @@ def row(text, name):
 
 def test_operations_are_images_times_epochs_times_those_of_an_image():
     tiny = load_profile("laptop").group("tiny10")
-    assert planning.multiply_adds(tiny) == 11_354_752 * 390 * 128 * tiny.recipe.epochs  # 390 batches of 128 are in 50,000 images
+    assert planning.multiply_adds(tiny) == 11_354_752 * 390 * 128 * 80  # 390 batches of 128 are in 50,000 images
     assert planning.multiply_adds(load_profile("laptop").group("plain66-untrained")) == 0
 
 
@@ -64,3 +64,15 @@ def test_deeper_and_wider_networks_take_more_memory():
     assert planning.training_memory_mib(group("width64")) > planning.training_memory_mib(group("width4"))
     # 596,298 features of Plain-66 at 16 and 32 channels, 128 images, three float32 numbers each.
     assert planning.training_memory_mib(group("plain66")) == 1700 + 596_298 * 128 * 12 // 2**20
+
+
+def test_a_job_asks_for_what_its_network_takes_and_for_more_when_it_failed():
+    paper = load_profile("paper")
+    wide = paper.group("width1024")
+    first = planning.training_job(paper, wide)
+    assert first == planning.Job(cpus=8, gpus=1, memory_mib=planning.training_memory_mib(wide), minutes=10 + 3 * 488)
+    assert first.again(1) == first
+    assert first.again(3) == planning.Job(8, 1, 2 * first.memory_mib, 2 * first.minutes)
+    smoke = load_profile("smoke")
+    assert planning.training_job(smoke, smoke.networks[0]) == planning.Job(1, 0, 1700, 11)
+    assert planning.measuring_job(paper).gpus == 0
