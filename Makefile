@@ -65,12 +65,12 @@ notebooks: env ## Execute the notebooks from the committed results, into build/n
 	$(PUBLISHED) --forcerun execute -- notebooks
 
 .PHONY: test
-test: env ## Run all tests
+test: env ## Run all tests but test-bare's
 	pytest $(ARGS)
 
 .PHONY: test-fast
 test-fast: env ## Run the tests that take less than about a minute each
-	pytest -m "not slow" $(ARGS)
+	pytest -m "not slow and not bare" $(ARGS)
 
 .PHONY: test-slow
 test-slow: env ## Run only the slow tests
@@ -88,6 +88,10 @@ slurm: ## Install SLURM where it is missing, on Debian, as root; test-slurm and 
 .PHONY: test-slurm
 test-slurm: env slurm ## Run the workflow on a SLURM cluster of virtual nodes and lose one
 	pytest -m slurm $(ARGS)
+
+.PHONY: test-bare
+test-bare: env ## Run a notebook from an empty folder, as in Colab, in an environment of its own (2.6 GB, minutes)
+	pytest -m bare $(ARGS)
 
 .PHONY: plan
 plan: env ## Say what PROFILE costs: networks, minutes, memory, disk, and what is done

@@ -135,7 +135,8 @@ def _stage_notebook(executed_dir: Path, part: Path, stem: str, found: Mapping[st
         tags = cell["metadata"].get("tags", [])
         if {"parameters", "injected-parameters"} & set(tags):
             cell["metadata"]["tags"] = [*tags, "remove-cell"]
-    text = f"---\n\n[Data of the figures](../book/data.md)\n\n{fragments.stamp_sentence(found)}"
+    links = "[Data of the figures](../book/data.md) · [The same with other seeds](#own-seeds)"
+    text = f"---\n\n{links}\n\n{fragments.stamp_sentence(found)}"
     cell = {"cell_type": "markdown", "id": "provenance", "metadata": {}, "source": text}
     notebook["cells"] = [*_anchored(notebook["cells"], stem), cell]
     staged = part / "notebooks" / f"{stem}.ipynb"

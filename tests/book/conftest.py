@@ -3,6 +3,7 @@
 import functools
 import http.server
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -33,6 +34,7 @@ ARGUMENTS = [
     "--no-first-run",
 ]
 PARAMETERS = 'profile = "laptop"'
+TESTED = re.compile(r"^```\{code-block\} \w+\n:class: tested-(\w+)\n\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 DRAWN = """
 from IPython.display import HTML
 HTML('<figure id="drawn"><img alt="A line." style="width:100%;max-width:600px" src="data:image/svg+xml,'
@@ -57,6 +59,27 @@ def notebook(path: Path, *codes: str, title: str = "A title") -> Path:
 
 def pages_of(folder: Path) -> list[str]:
     return list(toc_files(yaml.safe_load((folder / "_toc.yml").read_text(encoding="utf-8"))))
+
+
+def code_of(page: str) -> list[tuple[str, str]]:
+    """The code on a page of the book that a test runs, as pairs of the part it belongs to and the code."""
+    return TESTED.findall((ROOT / "book" / page).read_text(encoding="utf-8"))
+
+
+def all_code_is_tested(page: str) -> bool:
+    """Whether a page has no code but that, and what starts with ```bash."""
+    text = (ROOT / "book" / page).read_text(encoding="utf-8")
+    return len(re.findall(r"^```(?!$)(?!bash$)", text, re.MULTILINE)) == len(code_of(page))
+
+
+def run_python(page: str, part: str) -> dict:
+    """Run the blocks of one part of a page, one after the other, and return the names they leave."""
+    blocks = [code for name, code in code_of(page) if name == part]
+    assert blocks
+    names = {"__name__": "page"}
+    for code in blocks:
+        exec(compile(code, f"{page} ({part})", "exec"), names)
+    return names
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,16 @@
 """Every page of the book: in Chromium on a wide and a narrow screen, and as text."""
 
+import json
 import os
 import re
 from pathlib import Path
-from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+from urllib.parse import quote, unquote, urldefrag, urljoin, urlsplit
 
 import pytest
 from bs4 import BeautifulSoup
 
 from repsim.lab.claims import VERDICTS, load_claims
+from repsim.lab.staging import repository_url
 
 from .conftest import ROOT, pages_of
 
@@ -90,12 +92,22 @@ def test_every_figure_has_alternative_text(pages):
             assert drawing.find("title") or drawing.get("aria-label"), f"{name}: {str(drawing)[:200]}"
 
 
-def test_launch_buttons_lead_to_the_notebooks_of_the_repository(pages):
+def test_launch_buttons_open_the_notebook_of_the_page(pages):
+    owner_and_name = repository_url().removeprefix("https://github.com/")
     for name, page in pages.items():
-        if name.startswith("notebooks/"):
-            links = [link["href"] for link in page.select("a[href*='colab.research.google.com']")]
-            assert links, name
-            assert all(link.endswith(f"/{name}.ipynb") for link in links)
+        buttons = page.select(".dropdown-launch-buttons a")
+        found = {button.get_text(strip=True): button["href"] for button in buttons}
+        if not name.startswith("notebooks/"):
+            assert not found, name
+            continue
+        container = f".devcontainer/{name.removeprefix('notebooks/')}/devcontainer.json"
+        opened = json.loads((ROOT / container).read_text(encoding="utf-8"))["customizations"]["codespaces"]["openFiles"]
+        assert opened == [f"{name}.ipynb"]
+        assert found == {
+            "Binder": f"https://mybinder.org/v2/gh/{owner_and_name}/main?urlpath=lab/tree/{name}.ipynb",
+            "Colab": f"https://colab.research.google.com/github/{owner_and_name}/blob/main/{name}.ipynb",
+            "Codespaces": f"https://codespaces.new/{owner_and_name}/tree/main?devcontainer_path={quote(container, '')}",
+        }
 
 
 def test_internal_links_and_anchors_resolve(html):

@@ -56,8 +56,9 @@ def test_parameters_are_hidden_and_the_source_is_named(repository, executed, res
     cells = json.loads((target / "notebooks" / FIRST).read_text())["cells"]
     hidden = [cell for cell in cells if "remove-cell" in cell["metadata"].get("tags", [])]
     assert len(hidden) == 2
-    rule, link, provenance = cells[-1]["source"].split("\n\n")
-    assert (rule, link) == ("---", "[Data of the figures](../book/data.md)")
+    rule, links, provenance = cells[-1]["source"].split("\n\n")
+    assert rule == "---"
+    assert links == "[Data of the figures](../book/data.md) · [The same with other seeds](#own-seeds)"
     assert provenance.startswith(f"*Profile `smoke`, {commit_in_words(commit())}, executed on 20")
 
 

@@ -4,25 +4,14 @@ import re
 
 import pytest
 
-from .conftest import ROOT
+from .conftest import ROOT, all_code_is_tested, code_of, run_python
 
-PAGE = (ROOT / "book" / "tutorial.md").read_text(encoding="utf-8")
-BLOCK = re.compile(r"^```\{code-block\} python\n:class: tested-(\w+)\n\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-def run(part):
-    """Run the blocks of one part of the page, one after the other."""
-    blocks = [code for name, code in BLOCK.findall(PAGE) if name == part]
-    assert blocks
-    names = {"__name__": "tutorial"}
-    for code in blocks:
-        exec(compile(code, f"tutorial.md ({part})", "exec"), names)
-    return names
+PAGE = "tutorial.md"
 
 
 def test_all_code_on_the_page_is_run():
-    assert len(re.findall(r"^```(?!$)(?!bash$)", PAGE, re.MULTILINE)) == len(BLOCK.findall(PAGE))
-    assert {name for name, _ in BLOCK.findall(PAGE)} == {"arrays", "keras", "torch"}
+    assert all_code_is_tested(PAGE)
+    assert {name for name, _ in code_of(PAGE)} == {"arrays", "keras", "torch"}
 
 
 def test_the_code_of_the_readme_runs():
@@ -37,16 +26,16 @@ def test_the_code_of_the_readme_runs():
 
 def test_plain_arrays(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # the page names a folder to resume from
-    run("arrays")
+    run_python(PAGE, "arrays")
     assert not list(tmp_path.iterdir())
 
 
 def test_keras():
     pytest.importorskip("keras", reason="Keras is not installed")
-    run("keras")
+    run_python(PAGE, "keras")
 
 
 @pytest.mark.torch
 def test_pytorch():
     pytest.importorskip("torch", reason="PyTorch is not installed; the lock file leaves it out")
-    run("torch")
+    run_python(PAGE, "torch")

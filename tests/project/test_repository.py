@@ -16,7 +16,7 @@ def other_addresses(texts, owner, name):
     patterns = (
         rf"github\.com/([\w.-]+)/{name}(?![\w-])",
         rf"([\w-]+)\.github\.io/{name}(?![\w-])",
-        rf"\bgithub/([\w.-]+)/{name}(?![\w-])",
+        rf"\b(?:github|v2/gh|codespaces\.new)/([\w.-]+)/{name}(?![\w-])",
     )
     return [
         f"{path}: {match[0]}"
