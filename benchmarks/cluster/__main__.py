@@ -36,13 +36,14 @@ def main(
         sys.exit(f"SLURM is missing ({', '.join(lacking)}): make slurm")
     shortest = sorted(load_profile(PROFILE).jobs(), key=lambda job: multiply_adds(job[0]))[:networks]
     jobs = [f"{group.name}/seed-{seed}" for group, seed in shortest]
+    version = _version()
     rows = [{"workers": 0, **_timed(jobs, LOCAL, os.environ)}]
     print(f"without SLURM: {rows[-1]['seconds']:.0f} s", flush=True)
     for count in workers or (1, 2, 4):
         with virtual_cluster(count) as cluster:
             rows.append({"workers": count, **_timed(jobs, REMOTE, cluster.environment)})
         print(f"{count} node(s): {rows[-1]['seconds']:.0f} s", flush=True)
-    found = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": machine(), "slurm": _version(), "jobs": len(jobs)}
+    found = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": machine(), "slurm": version, "jobs": len(jobs)}
     write_json(out, {**found, "profile": PROFILE, "rows": rows})
 
 
@@ -68,7 +69,7 @@ def _idle_seconds() -> float:
 
 
 def _version() -> str:
-    return subprocess.run(["sbatch", "--version"], capture_output=True, text=True, check=True).stdout.split()[-1]
+    return subprocess.run(["slurmd", "-V"], capture_output=True, text=True, check=True).stdout.split()[-1]
 
 
 if __name__ == "__main__":
