@@ -16,6 +16,7 @@ import typer
 from benchmarks.cluster.copies import copied
 from benchmarks.cluster.virtual import SNAKEMAKE, missing, virtual_cluster
 from repsim.lab.paths import REPOSITORY
+from repsim.lab.planning import multiply_adds
 from repsim.lab.profiles import load_profile
 from repsim.lab.store import machine, write_json
 
@@ -27,20 +28,22 @@ REMOTE = f"--workflow-profile workflow/executors/slurm {SNAKEMAKE}"
 
 def main(
     workers: Annotated[list[int] | None, typer.Option(help="Numbers of virtual nodes of one core, 1 first.")] = None,
-    networks: Annotated[int, typer.Option(help="Train so many networks of the smoke profile.")] = 8,
+    networks: Annotated[int, typer.Option(help="Train so many networks of the smoke profile, the shortest.")] = 8,
     out: Annotated[Path, typer.Option(help="The result.")] = REPOSITORY / "results" / "benchmarks" / "cluster.json",
 ) -> None:
     """Train the same networks one after the other without SLURM, and then as jobs of SLURM on more and more nodes."""
     if lacking := missing():
         sys.exit(f"SLURM is missing ({', '.join(lacking)}): make slurm")
-    jobs = [f"{group.name}/seed-{seed}" for group, seed in load_profile(PROFILE).jobs()][:networks]
+    shortest = sorted(load_profile(PROFILE).jobs(), key=lambda job: multiply_adds(job[0]))[:networks]
+    jobs = [f"{group.name}/seed-{seed}" for group, seed in shortest]
+    version = _version()
     rows = [{"workers": 0, **_timed(jobs, LOCAL, os.environ)}]
-    print(f"without SLURM: {rows[-1]['seconds']:.0f} s")
+    print(f"without SLURM: {rows[-1]['seconds']:.0f} s", flush=True)
     for count in workers or (1, 2, 4):
         with virtual_cluster(count) as cluster:
             rows.append({"workers": count, **_timed(jobs, REMOTE, cluster.environment)})
-        print(f"{count} node(s): {rows[-1]['seconds']:.0f} s")
-    found = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": machine(), "slurm": _version(), "jobs": len(jobs)}
+        print(f"{count} node(s): {rows[-1]['seconds']:.0f} s", flush=True)
+    found = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": machine(), "slurm": version, "jobs": len(jobs)}
     write_json(out, {**found, "profile": PROFILE, "rows": rows})
 
 
@@ -66,7 +69,7 @@ def _idle_seconds() -> float:
 
 
 def _version() -> str:
-    return subprocess.run(["sbatch", "--version"], capture_output=True, text=True, check=True).stdout.split()[-1]
+    return subprocess.run(["slurmd", "-V"], capture_output=True, text=True, check=True).stdout.split()[-1]
 
 
 if __name__ == "__main__":

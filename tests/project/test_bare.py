@@ -62,7 +62,8 @@ def bare(tmp_path_factory, environment):
     (site,) = (folder / "lib").glob("python*/site-packages")
     (site / "google" / "colab").mkdir(parents=True)
     (site / "google" / "colab" / "__init__.py").touch()
-    return python
+    yield python
+    shutil.rmtree(folder)  # pytest keeps the folders of three runs
 
 
 @pytest.fixture(scope="module")
