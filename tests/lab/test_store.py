@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 
 from repsim.lab.errors import DamagedArtefactError, MissingArtefactError
+from repsim.lab.sealed import sealed
 from repsim.lab.store import ONLY_READ, Store, digest, key, record_path, write_arrays, write_atomically
 
 INPUTS = {"version": 1, "seed": 3}
@@ -126,9 +126,8 @@ def test_failed_write_leaves_the_old_file(tmp_path):
 def test_no_pickle_is_read(tmp_path):
     artefact = Store(tmp_path).get("step", "name", INPUTS, make)
     np.savez(artefact.path, a=np.array([{"an": "object"}], dtype=object))
-    record = json.loads(record_path(artefact.path).read_text()) | {"sha256": digest(artefact.path)}
-    record_path(artefact.path).write_text(json.dumps(record))
-    with pytest.raises(ValueError, match="allow_pickle"):
+    record_path(artefact.path).write_bytes(sealed({**artefact.record, "sha256": digest(artefact.path)}))
+    with pytest.raises(DamagedArtefactError, match="allow_pickle"):
         Store(tmp_path).find("step", "name", INPUTS).arrays()
 
 
