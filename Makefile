@@ -66,11 +66,15 @@ test: env ## Run all tests
 
 .PHONY: test-fast
 test-fast: env ## Run the tests that take less than about a minute each
-	pytest -m "not slow" $(ARGS)
+	pytest -m "not slow and not faults" $(ARGS)
 
 .PHONY: test-slow
 test-slow: env ## Run only the slow tests
 	pytest -m slow $(ARGS)
+
+.PHONY: faults
+faults: env ## Kill, fill disks and damage files, at moments and places drawn by SEED; counts go to results/faults
+	FAULTS_SEED="$(SEED)" FAULTS_OUT="$(CURDIR)/results/faults/seed-$(SEED).json" pytest -m faults tests/faults $(ARGS)
 
 .PHONY: plan
 plan: env ## Say what PROFILE costs: networks, minutes, memory, disk, and what is done
