@@ -46,8 +46,10 @@ class Workspace:
         if about.exists():
             try:
                 found = json.loads(about.read_text(encoding="utf-8"))
-            except ValueError:
-                raise ParameterError(f"resume: {about} is damaged; remove the folder to begin again") from None
+            except (OSError, ValueError, RecursionError):
+                found = None
+            if not isinstance(found, dict):
+                raise ParameterError(f"resume: {about} is damaged; remove the folder to begin again")
             if found != call:
                 different = sorted(key for key in found.keys() | call.keys() if found.get(key) != call.get(key))
                 raise ParameterError(
@@ -60,10 +62,14 @@ class Workspace:
         # A part of about.json is of a run that was killed as it began.
         if folder.exists() and any(path.name != "about.part" for path in folder.iterdir()):
             raise ParameterError(f"resume: {folder} is not empty and holds no unfinished run; give another folder")
-        folder.mkdir(parents=True, exist_ok=True)
         part = about.with_name("about.part")
-        part.write_text(json.dumps(call), encoding="utf-8")
-        os.replace(part, about)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            part.write_text(json.dumps(call), encoding="utf-8")
+            os.replace(part, about)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise ParameterError(f"resume: {folder} cannot be written into: {error.strerror or error}") from error
 
     def find(self, name: str) -> dict[str, Array] | None:
         """Return the arrays kept under a name by an earlier run."""
@@ -138,7 +144,7 @@ class Workspace:
         if path is None or not path.exists():
             return None
         try:
-            with np.load(path, allow_pickle=False) as saved:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
                 for name, array in arrays.items():
                     array[...] = saved[name]
                 done, block = saved["done"].tolist()

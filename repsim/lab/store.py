@@ -67,7 +67,7 @@ def read_arrays(path: Path) -> Arrays:
         If the file is missing or anything else than such a file.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
     except Exception as error:  # whatever NumPy, zipfile and zlib make of bytes that anyone may have written
         raise DamagedArtefactError(f"{path} is damaged: not a file of arrays ({error})") from None

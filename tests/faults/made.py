@@ -104,7 +104,7 @@ def repository(root: Path) -> Path:
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    """The SHA-256 of every file that stands under a name of its own: of executed notebooks without the stamp's times."""
+    """The SHA-256 of every file that stands under a name of its own: of a notebook without its stamp."""
     found = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):

@@ -1,4 +1,4 @@
-"""kill -9 at random moments of each kind of work: nothing half-written under its name, and in the end the same bytes."""
+"""kill -9 at random moments of each kind of work: nothing half-written under its name, the same bytes in the end."""
 
 from __future__ import annotations
 

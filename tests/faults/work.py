@@ -1,4 +1,4 @@
-"""What is killed: ``python work.py NAME FOLDER [ARGUMENT...]`` does one piece of work into a folder, or goes on with it."""
+"""What is killed: ``python work.py NAME FOLDER [ARGUMENT...]`` does a piece of work in a folder, or goes on with it."""
 
 from __future__ import annotations
 
