@@ -104,7 +104,7 @@ def repository(root: Path) -> Path:
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    """The SHA-256 of every file that stands under a name of its own: of a notebook without its stamp."""
+    """The SHA-256 of every file that stands under a name of its own: without what names a day or commit."""
     found = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
@@ -113,6 +113,8 @@ def hashes(folder: Path) -> dict[str, str]:
 
 
 def _hash(path: Path) -> str:
+    if path.suffix == ".md":  # pages end in the day and the commit
+        return hashlib.sha256(path.read_text(encoding="utf-8").rpartition("\n---\n")[0].encode()).hexdigest()
     if path.suffix != ".ipynb":
         return digest(path)
     content = json.loads(path.read_text(encoding="utf-8"))
