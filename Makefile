@@ -24,6 +24,8 @@ SNAKEMAKE = python workflow/alone.py snakemake --nolock --snakefile workflow/Sna
   --rerun-triggers mtime --rerun-incomplete
 HERE = --cores all --resources mem_mb=$$(python -c "import psutil; print(psutil.virtual_memory().total >> 20)")
 ELSEWHERE = --workflow-profile workflow/executors/$(EXECUTOR) $(ARGS)
+# Tests that have a target of their own, as pyproject.toml has it too.
+ORDINARY = not bare and not faults and not slurm
 PUBLISHED = $(SNAKEMAKE) $(HERE) --config profile=$(PROFILE) published=true
 
 .PHONY: help
@@ -65,16 +67,16 @@ notebooks: env ## Execute the notebooks from the committed results, into build/n
 	$(PUBLISHED) --forcerun execute -- notebooks
 
 .PHONY: test
-test: env ## Run all tests but test-bare's
+test: env ## Run all tests but those of test-bare, test-slurm and faults
 	pytest $(ARGS)
 
 .PHONY: test-fast
 test-fast: env ## Run the tests that take less than about a minute each
-	pytest -m "not slow and not bare" $(ARGS)
+	pytest -m "not slow and $(ORDINARY)" $(ARGS)
 
 .PHONY: test-slow
 test-slow: env ## Run only the slow tests
-	pytest -m slow $(ARGS)
+	pytest -m "slow and $(ORDINARY)" $(ARGS)
 
 .PHONY: slurm
 slurm: ## Install SLURM where it is missing, on Debian, as root; test-slurm and bench-cluster need it
@@ -92,6 +94,10 @@ test-slurm: env slurm ## Run the workflow on a SLURM cluster of virtual nodes an
 .PHONY: test-bare
 test-bare: env ## Run a notebook from an empty folder, as in Colab, in an environment of its own (2.6 GB, minutes)
 	pytest -m bare $(ARGS)
+
+.PHONY: faults
+faults: env ## Kill, fill disks and damage files, at moments and places drawn by SEED; counts go to results/faults
+	FAULTS_SEED="$(SEED)" FAULTS_OUT="$(CURDIR)/results/faults/seed-$(SEED).json" pytest -m faults tests/faults $(ARGS)
 
 .PHONY: plan
 plan: env ## Say what PROFILE costs: networks, minutes, memory, disk, and what is done

@@ -46,8 +46,10 @@ class Workspace:
         if about.exists():
             try:
                 found = json.loads(about.read_text(encoding="utf-8"))
-            except ValueError:
-                raise ParameterError(f"resume: {about} is damaged; remove the folder to begin again") from None
+            except (OSError, ValueError, RecursionError):
+                found = None
+            if not isinstance(found, dict):
+                raise ParameterError(f"resume: {about} is damaged; remove the folder to begin again")
             if found != call:
                 different = sorted(key for key in found.keys() | call.keys() if found.get(key) != call.get(key))
                 raise ParameterError(
@@ -60,19 +62,27 @@ class Workspace:
         # A part of about.json is of a run that was killed as it began.
         if folder.exists() and any(path.name != "about.part" for path in folder.iterdir()):
             raise ParameterError(f"resume: {folder} is not empty and holds no unfinished run; give another folder")
-        folder.mkdir(parents=True, exist_ok=True)
         part = about.with_name("about.part")
-        part.write_text(json.dumps(call), encoding="utf-8")
-        os.replace(part, about)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            part.write_text(json.dumps(call), encoding="utf-8")
+            os.replace(part, about)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise ParameterError(f"resume: {folder} cannot be written into: {error.strerror or error}") from error
 
     def find(self, name: str) -> dict[str, Array] | None:
         """Return the arrays kept under a name by an earlier run."""
         if self._named is None or not (self._named / f"{name}.done").exists():
             return None
-        return {
-            path.name.removeprefix(f"{name}.").removesuffix(".npy"): np.load(path, mmap_mode="r", allow_pickle=False)
-            for path in sorted(self._named.glob(f"{name}.*.npy"))
-        }
+        found = {}
+        for path in sorted(self._named.glob(f"{name}.*.npy")):
+            try:
+                array = np.load(path, mmap_mode="r", allow_pickle=False)
+            except Exception as error:  # whatever NumPy makes of a file that was cut or altered
+                raise ParameterError(f"resume: {path} is damaged ({error}); remove the folder to begin again") from None
+            found[path.name.removeprefix(f"{name}.").removesuffix(".npy")] = array
+        return found
 
     def keep(self, name: str, arrays: dict[str, Array]) -> dict[str, Array]:
         """Keep arrays in memory while they fit, else on disk; always on disk if an interrupted run can resume."""
@@ -84,7 +94,11 @@ class Workspace:
         kept = {}
         for key, array in arrays.items():
             path = folder / f"{name}.{key}.npy"
-            np.save(path, array, allow_pickle=False)
+            try:
+                np.save(path, array, allow_pickle=False)
+            except OSError as error:
+                path.unlink(missing_ok=True)
+                raise ParameterError(f"{path} cannot be written: {error.strerror or error}") from error
             kept[key] = np.load(path, mmap_mode="r", allow_pickle=False) if array.size else array
         (folder / f"{name}.done").touch()
         return kept
@@ -111,11 +125,17 @@ class Workspace:
         if self._named is None:
             return
         part = self._named / f"progress-{name}.part"
-        with part.open("wb") as file:
-            np.savez(file, **{"done": np.array([done, block])}, **arrays)  # type: ignore[arg-type]
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, part.with_suffix(".npz"))
+        try:
+            with part.open("wb") as file:
+                np.savez(file, **{"done": np.array([done, block])}, **arrays)  # type: ignore[arg-type]
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, part.with_suffix(".npz"))
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise ParameterError(
+                f"resume: progress cannot be written into {self._named}: {error.strerror or error}"
+            ) from error
         self._saved = time.monotonic()
 
     def restore(self, name: str, arrays: Mapping[str, Float64]) -> tuple[int, int] | None:
@@ -123,10 +143,13 @@ class Workspace:
         path = self._named / f"progress-{name}.npz" if self._named else None
         if path is None or not path.exists():
             return None
-        with np.load(path, allow_pickle=False) as saved:
-            for name, array in arrays.items():
-                array[...] = saved[name]
-            done, block = saved["done"].tolist()
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
+                for name, array in arrays.items():
+                    array[...] = saved[name]
+                done, block = saved["done"].tolist()
+        except Exception as error:  # whatever NumPy and zipfile make of a file that was cut or altered
+            raise ParameterError(f"resume: {path} is damaged ({error}); remove the folder to begin again") from None
         return done, block
 
     def close(self, *, finished: bool) -> None:

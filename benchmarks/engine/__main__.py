@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 import time
@@ -17,6 +16,8 @@ from benchmarks.engine import data, derive
 from benchmarks.engine.memory import described_machine
 from benchmarks.engine.plan import ACCURACY, GROUPS, Sizes, measurements
 from benchmarks.peers.environments import REPOSITORY, clean
+from repsim.lab.sealed import unseal
+from repsim.lab.store import write_record
 
 CODE = ("accuracy.py", "child.py", "data.py", "memory.py", "tasks.py")
 
@@ -94,7 +95,7 @@ def start(sizes, out, described, given):
         "measurements": {},
     }
     if out.exists():
-        found = json.loads(out.read_text(encoding="utf-8"))["measurements"]
+        found = unseal(out)["measurements"]
         wanted = {address_of(one, result) for one in measurements(sizes)}
         kept = {address: one for address, one in found.items() if address in wanted and one["error"] is None}
         if len(kept) < len(found):
@@ -144,12 +145,9 @@ def run(measurement, folder, timeout):
 
 def write(out, result):
     """Write the result with what is derived from it."""
-    out.parent.mkdir(parents=True, exist_ok=True)
     dates = [one["date"] for one in result["measurements"].values()]
     whole = {"date": max(dates, default=None), **result, "derived": derive.derive(result)}
-    part = out.with_suffix(".part")
-    part.write_text(json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-    os.replace(part, out)
+    write_record(out, whole)
 
 
 if __name__ == "__main__":

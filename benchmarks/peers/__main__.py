@@ -14,7 +14,7 @@ import typer
 from benchmarks.peers import cases, collect
 from benchmarks.peers.environments import REPOSITORY, InstallError, clean, python_of
 from benchmarks.peers.registry import ADAPTERS, PEERS
-from repsim.lab.store import machine
+from repsim.lab.store import machine, write_record
 
 # fmt: off
 COLUMNS = (
@@ -127,11 +127,7 @@ def summary(peer):
 
 def write(out, result):
     """Write the result, and its rows as one flat table."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False)
-    part = out.with_suffix(".part")
-    part.write_text(f"{text}\n", encoding="utf-8")
-    os.replace(part, out)
+    write_record(out, result)
     with out.with_suffix(".csv").open("w", encoding="utf-8", newline="") as file:
         table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         table.writeheader()

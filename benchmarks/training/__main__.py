@@ -17,7 +17,7 @@ import typer
 from benchmarks.peers.environments import REPOSITORY, torch_python
 from repsim.lab.families import describe
 from repsim.lab.profiles import load_profile
-from repsim.lab.store import machine, write_json
+from repsim.lab.store import machine, write_record
 
 PROFILE, CLASSES, BATCH, WARMUP = "laptop", 10, 128, 10
 PRECISIONS = ("float32", "bfloat16")
@@ -48,7 +48,7 @@ def main(
         rows.append({**row, **median, "ratio": median["keras"] / median["torch"]})
         print(f"{name:>10} {precision:>8} {row['processes']} process(es): {median['keras']:,.0f} images/s, "
               f"{rows[-1]['ratio']:.2f} of PyTorch's")  # fmt: skip
-    write_json(
+    write_record(
         out,
         {
             "date": f"{datetime.now(UTC):%Y-%m-%d}",

@@ -6,7 +6,6 @@ computed from the two, so that no page, table or test can disagree with another.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -16,11 +15,12 @@ from typing import Any
 
 import yaml
 
-from repsim.lab.errors import known
+from repsim.lab.errors import DamagedArtefactError, known
 from repsim.lab.paths import REPOSITORY, results_root
 from repsim.lab.predicates import ClaimError, Predicate, check_predicate, holds, is_number, quantities
 from repsim.lab.profiles import load_profile
-from repsim.lab.store import write_atomically, write_json
+from repsim.lab.sealed import unseal
+from repsim.lab.store import write_atomically, write_record
 from repsim.lab.tolerances import ROUNDING
 
 REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_MEASURED = VERDICTS = (
@@ -208,19 +208,19 @@ def record(
         raise ClaimError(f"claim {claim_id}: {missing} missing among the measured values {sorted(plain)}")
     contents = {
         "claim": claim_id,
-        "profile": profile,
-        "values": plain,
         "n": None if n is None else int(n),
-        "spread": None if spread is None else _plain(spread, f"claim {claim_id}: spread"),
         "notebook": notebook,
+        "profile": profile,
+        "spread": None if spread is None else _plain(spread, f"claim {claim_id}: spread"),
+        "values": dict(sorted(plain.items())),
     }
     path = measurement_path(profile, claim_id)
     try:
-        unchanged = ROUNDING.holds(json.loads(path.read_text(encoding="utf-8")), contents)
-    except (OSError, ValueError):
+        unchanged = ROUNDING.holds(unseal(path), contents)
+    except DamagedArtefactError:  # it is being measured again
         unchanged = False
     if not unchanged:
-        write_json(path, contents)
+        write_record(path, contents)
     return path
 
 
@@ -246,13 +246,13 @@ def measurement(profile: str, claim_id: str) -> Measurement | None:
         If its file is damaged.
     """
     path = measurement_path(profile, claim_id)
-    try:
-        contents = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not path.exists():
         return None
-    except (OSError, ValueError, RecursionError) as error:
-        raise ClaimError(f"{path} is damaged: {error}. Delete it to have it measured again.") from None
-    if not isinstance(contents, dict) or not isinstance(contents.get("values"), dict):
+    try:
+        contents = unseal(path)
+    except DamagedArtefactError as error:
+        raise ClaimError(f"{error}. Delete it to have it measured again.") from None
+    if not isinstance(contents.get("values"), dict):
         raise ClaimError(f"{path} is damaged: not a measurement. Delete it to have it measured again.")
     if (contents.get("claim"), contents.get("profile")) != (claim_id, profile):
         raise ClaimError(f"{path} is of claim {contents.get('claim')!r} and profile {contents.get('profile')!r}")

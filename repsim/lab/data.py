@@ -7,16 +7,13 @@ order of its records, gives the same arrays; an order-independent fingerprint pr
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from filelock import FileLock
 
 from repsim.lab.errors import DataError, known
-from repsim.lab.leftovers import clear, part_path
+from repsim.lab.fetching import fetch
 from repsim.lab.paths import data_root
 
 HOME = "https://www.cs.toronto.edu/~kriz/"
@@ -133,38 +130,6 @@ def fingerprint(records: np.ndarray) -> str:
     return hashlib.sha256(b"".join(sorted(hashlib.sha256(row).digest() for row in records))).hexdigest()
 
 
-def _download(name: str, source: Source) -> None:
-    """Fetch and unpack the official archive into the data folder, where its own folder appears once it is whole."""
-    import pooch
-
-    target = data_root() / source.folder
-    part = part_path(target)
-    what_to_do = f"put the official folder {source.folder} there, or name the folder that holds it in REPSIM_DATA."
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(target.with_name(f".{target.name}.lock")):
-            if target.exists():
-                return
-            clear(target.parent, target.name)
-            pooch.retrieve(
-                HOME + source.archive,
-                known_hash=f"md5:{source.md5}",
-                fname=source.archive,
-                path=target.parent,
-                processor=pooch.Untar(extract_dir=part.name),
-                progressbar=True,
-            )
-            os.replace(part / source.folder, target)
-    except Exception as error:  # every way a download can fail ends in the same advice
-        # Pooch raises ValueError for an archive that has not the official hash, and names both hashes.
-        why = " ".join(str(error).split()) if isinstance(error, ValueError) else type(error).__name__
-        raise DataError(
-            f"{name} is neither in {target} nor could it be downloaded ({why.rstrip('.')}): {what_to_do}"
-        ) from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-
-
 def _read(name: str, source: Source, split: str) -> Split:
     folder = data_root() / source.folder
     names = source.train_files if split == "train" else source.test_files
@@ -263,7 +228,7 @@ def load_dataset(name: str) -> Dataset:
         raise DataError(known("data set", name, DATASETS))
     source = SOURCES[name]
     if not (data_root() / source.folder).exists():
-        _download(name, source)
+        fetch(name, HOME + source.archive, source.md5, data_root() / source.folder)
     return Dataset(
         name, source.classes, _read(name, source, "train"), _read(name, source, "test"), dataset_fingerprint(name)
     )

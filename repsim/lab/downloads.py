@@ -17,7 +17,7 @@ from repsim.lab.claim_tables import judged
 from repsim.lab.execution import STAMP, read_notebook
 from repsim.lab.paths import results_root
 from repsim.lab.profiles import NAMES
-from repsim.lab.store import check, digest, record_path, write_atomically
+from repsim.lab.store import digest, read_artefact, record_path, write_atomically
 
 LARGEST_DOWNLOAD = 10 << 20
 # Folder of the results -> what its files hold, and the figures, by their names in the notebooks, drawn from them.
@@ -116,7 +116,7 @@ def data_anchors(profile: str) -> dict[str, str]:
 def _copies(profile: str, folder: str, copies: Path, sums: list[str]) -> Iterator[str]:
     """Copy the artefacts of one folder with their records, and yield a row of the table for each."""
     for path in downloadable(profile, folder):
-        check(path, json.loads(record_path(path).read_text(encoding="utf-8"))["sha256"])
+        read_artefact(path)
         for one in (path, record_path(path)):
             copy = copies / folder / one.name
             copy.parent.mkdir(parents=True, exist_ok=True)

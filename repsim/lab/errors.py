@@ -25,6 +25,10 @@ class DamagedArtefactError(LabError):
     """An artefact whose bytes are not those that its record promises."""
 
 
+class StorageError(LabError):
+    """A file that cannot be written: a full disk, or a folder that may not be written into."""
+
+
 class MissingArtefactError(LabError):
     """An artefact that has not been made, where nothing is to be made."""
 

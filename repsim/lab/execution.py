@@ -49,14 +49,15 @@ def execute(notebook: Path, profile: str, output: Path) -> Path:
     Raises
     ------
     NotebookError
-        If the source is not a notebook or a cell fails; the message names the notebook and the cell.
+        If the source is not a notebook or a cell fails; the message names the notebook and the cell. If the output
+        cannot be written, as on a full disk.
     """
     source = read_notebook(notebook)
     sha256, start = digest(notebook), time.perf_counter()
-    output.parent.mkdir(parents=True, exist_ok=True)
-    clear(output.parent, output.name)
     part = part_path(output, ".ipynb")  # papermill writes to no other suffix without a warning
     try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        clear(output.parent, output.name)
         with kernel_of_this_python():
             _run(notebook, source, profile, part)
         executed = json.loads(part.read_text(encoding="utf-8"))
@@ -77,6 +78,8 @@ def execute(notebook: Path, profile: str, output: Path) -> Path:
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, output)
+    except OSError as error:
+        raise NotebookError(f"{output} cannot be written: {error.strerror or error}") from error
     finally:
         part.unlink(missing_ok=True)
     return output

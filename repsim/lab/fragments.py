@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 import repsim
-from repsim.lab import clusters, costs, libraries, speed
+from repsim.lab import clusters, costs, faults, libraries, speed
 from repsim.lab.benchmarked import measured
 from repsim.lab.claim_tables import claims_page, claims_table, first_table
 from repsim.lab.claims import Claim, measurement_path, summary
@@ -65,6 +65,7 @@ def makers(profile: str, part: Path, root: Path, stamps: Mapping[str, Stamp]) ->
         "bibtex-reproduction": lambda: bibtex(root),
         **{name: partial(make, measured("peers")) for name, make in libraries.PARTS.items()},
         **{name: partial(make, measured("engine")) for name, make in costs.PARTS.items()},
+        **faults.PARTS,
         **{name: partial(make, measured("training")) for name, make in speed.PARTS.items()},
         **{name: partial(make, measured("cluster")) for name, make in clusters.PARTS.items()},
     }

@@ -211,7 +211,9 @@ def parse_profile(name: str, text: str) -> Profile:
     """
     try:
         values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except RecursionError:
+        raise ProfileError(f"profile {name}: not YAML that can be read: nested too deeply") from None
+    except Exception as error:  # beside YAMLError: ValueError and others, from impossible dates, numbers and keys
         raise ProfileError(f"profile {name}: not YAML: {error}") from None
     if not isinstance(values, dict):
         raise ProfileError(f"profile {name}: expected a mapping, found {type(values).__name__}")

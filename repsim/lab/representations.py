@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from filelock import FileLock
 
 from repsim.lab.data import Dataset, load_dataset
+from repsim.lab.errors import StorageError
 from repsim.lab.layers import represented_layers
 from repsim.lab.leftovers import clear, part_path
 from repsim.lab.paths import cache_root
@@ -67,6 +69,8 @@ def representations(
     ------
     DataError
         If there is no such data set, or it has fewer examples.
+    StorageError
+        If they cannot be written, as on a full disk.
     """
     architecture = network.record["inputs"]["architecture"]
     wanted = layers or represented_layers(architecture)
@@ -110,16 +114,18 @@ def _write(network: Artefact, name: str, split: str, count: int, layers: list[st
 
     images, own = selected_images(load_dataset(name), split, count), load_dataset(dataset_of(network))
     model = representation_model(load_network(network), layers)
-    parts, files = [part_path(folder / f"{layer}.npy") for layer in layers], []
+    parts = [part_path(folder / f"{layer}.npy") for layer in layers]
     try:
-        for start in range(0, count, BATCH):
-            blocks = represent(model, own.normalise(images[start : start + BATCH]))
-            for slot, block in enumerate(blocks):
-                if start == 0:
-                    files.append(np.lib.format.open_memmap(parts[slot], "w+", np.float32, (count, block.shape[1])))
-                files[slot][start : start + len(block)] = block
-        for part, file, layer in zip(parts, files, layers, strict=True):
-            file.flush()
+        # Not through a memory map: writing into one on a full disk kills the process.
+        with ExitStack() as stack:
+            files = [stack.enter_context(part.open("wb")) for part in parts]
+            for start in range(0, count, BATCH):
+                blocks = represent(model, own.normalise(images[start : start + BATCH]))
+                for file, block in zip(files, blocks, strict=True):
+                    if start == 0:
+                        _write_header(file, (count, block.shape[1]))
+                    file.write(np.ascontiguousarray(block, np.float32).data)
+        for part, layer in zip(parts, layers, strict=True):
             os.replace(part, folder / f"{layer}.npy")
         write_json(
             folder / "about.json",
@@ -131,6 +137,14 @@ def _write(network: Artefact, name: str, split: str, count: int, layers: list[st
                 "examples": count,
             },
         )
+    except OSError as error:
+        raise StorageError(f"representations cannot be written into {folder}: {error.strerror or error}") from error
     finally:
         for part in parts:
             part.unlink(missing_ok=True)
+
+
+def _write_header(file: BinaryIO, shape: tuple[int, int]) -> None:
+    """Write the beginning of an ``.npy`` file of float32 numbers in C order."""
+    header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)

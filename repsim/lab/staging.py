@@ -61,16 +61,16 @@ def stage(
     ------
     StagingError
         If an executed notebook is missing, older than its source or of another profile, or a page asks for a part
-        that is not known.
+        that is not known. If there is no room for the folder.
     """
     load_profile(profile)
     toc = contents(published, root)
     stems = notebooks(toc)
     stamps = {stem: fit_to_show(executed_dir, root, stem, profile) for stem in stems}
-    clear(target.parent, target.name)
     part = part_path(target)
-    part.mkdir(parents=True)
     try:
+        clear(target.parent, target.name)
+        part.mkdir(parents=True)
         shutil.copytree(root / "book", part / "book", ignore=shutil.ignore_patterns("__pycache__", ".*"))
         for name in BESIDE:
             if (root / name).exists():
@@ -82,9 +82,18 @@ def stage(
         _fill(part / "book", fragments.makers(profile, part, root, stamps), fragments.provenance(profile, stamps))
         shutil.rmtree(target, ignore_errors=True)
         os.replace(part, target)
+    except (OSError, shutil.Error) as error:
+        raise StagingError(f"{target} cannot be made: {_reason(error)}") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return target
+
+
+def _reason(error: OSError) -> str:
+    """Return what kept a folder from being made; copying many files gives a list of tuples that end in reasons."""
+    if isinstance(error, shutil.Error) and error.args and isinstance(error.args[0], list):
+        return str(error.args[0][0][-1])
+    return error.strerror or str(error)
 
 
 def repository_url(root: Path = REPOSITORY) -> str:

@@ -24,9 +24,10 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
-from repsim.lab.errors import DamagedArtefactError, MissingArtefactError
+from repsim.lab.errors import DamagedArtefactError, MissingArtefactError, StorageError
 from repsim.lab.leftovers import clear, part_path
 from repsim.lab.paths import results_root
+from repsim.lab.sealed import sealed, unseal
 
 Arrays = dict[str, np.ndarray]
 ONLY_READ = "REPSIM_ONLY_READ"
@@ -51,11 +52,25 @@ class Artefact:
         Raises
         ------
         DamagedArtefactError
-            If the file is missing or its SHA-256 is not the recorded one.
+            If the file is missing, its SHA-256 is not the recorded one, or it holds something else than arrays.
         """
         check(self.path, self.sha256)
-        with np.load(self.path, allow_pickle=False) as arrays:
+        return read_arrays(self.path)
+
+
+def read_arrays(path: Path) -> Arrays:
+    """Return the arrays of an ``.npz`` file; no pickle is read.
+
+    Raises
+    ------
+    DamagedArtefactError
+        If the file is missing or anything else than such a file.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
+    except Exception as error:  # whatever NumPy, zipfile and zlib make of bytes that anyone may have written
+        raise DamagedArtefactError(f"{path} is damaged: not a file of arrays ({error})") from None
 
 
 def digest(path: Path) -> str:
@@ -85,15 +100,23 @@ def key(inputs: Mapping[str, Any]) -> str:
 
 
 def write_atomically(path: Path, write: Callable[[Any], None]) -> None:
-    """Write a file through `write(binary file)` so that `path` is either complete or as it was before."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a file through `write(binary file)` so that `path` is either complete or as it was before.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be written, as on a full disk.
+    """
     part = part_path(path)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, path)
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error
     finally:
         part.unlink(missing_ok=True)
     folder = os.open(path.parent, os.O_RDONLY)
@@ -101,6 +124,26 @@ def write_atomically(path: Path, write: Callable[[Any], None]) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def write_record(path: Path, value: Mapping[str, Any]) -> None:
+    """Write `value` as JSON that holds its own hash, atomically; :func:`repsim.lab.sealed.unseal` reads it."""
+    write_atomically(path, lambda file: file.write(sealed(value)))
+
+
+def read_artefact(path: Path) -> Artefact:
+    """Return the artefact at `path`, after checking its record and its file.
+
+    Raises
+    ------
+    DamagedArtefactError
+        If the file is missing or altered, or its record is.
+    """
+    artefact = Artefact(path, unseal(record_path(path)))
+    if "sha256" not in artefact.record:
+        raise DamagedArtefactError(f"{record_path(path)} is damaged: not the record of an artefact")
+    check(path, artefact.sha256)
+    return artefact
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -160,17 +203,7 @@ class Store:
             If it has been made but its file is missing or altered, or its record cannot be read.
         """
         path = self.path(step, name, inputs)
-        if not record_path(path).exists():
-            return None
-        try:
-            record = json.loads(record_path(path).read_text())
-            expected = record["sha256"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise DamagedArtefactError(
-                f"{record_path(path)} is damaged: not the record of an artefact ({error})"
-            ) from None
-        check(path, expected)
-        return Artefact(path, record)
+        return read_artefact(path) if record_path(path).exists() else None
 
     def get(
         self,
@@ -226,7 +259,7 @@ class Store:
                 "machine": machine(),
                 **facts,
             }
-            write_json(record_path(path), record)
+            write_record(record_path(path), dict(sorted(record.items())))
         return Artefact(path, record)
 
 

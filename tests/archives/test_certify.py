@@ -15,6 +15,7 @@ import pytest
 
 from repsim.lab import data
 from repsim.lab.archives import Certificate, Check, certify, consistency
+from repsim.lab.sealed import sealed
 from repsim.lab.store import digest, write_arrays
 
 from .conftest import NOTEBOOK, PROFILE, archived, arrays, commit_all, contents, flipped, pack
@@ -135,7 +136,7 @@ def test_an_invented_table_is_found_by_recomputing(root, tmp_path):
     (path,) = (root / "results" / PROFILE / "tables").glob("*.npz")
     write_arrays(path, {name: array * 1.01 for name, array in arrays(path).items()})
     record = json.loads(path.with_suffix(".json").read_text())
-    path.with_suffix(".json").write_text(json.dumps({**record, "sha256": digest(path)}))
+    path.with_suffix(".json").write_bytes(sealed({**record, "sha256": digest(path)}))
     commit_all(root)
     certificate = certify(archived(root), root=root)
     found = of(certificate, RECOMPUTED[2])
@@ -148,7 +149,7 @@ def test_an_invented_accuracy_is_found_by_recomputing(root):
     for path in (root / "results" / PROFILE / "networks").glob("*.json"):
         record = json.loads(path.read_text())
         (score,) = (name for name in record if name.endswith("_accuracy"))
-        path.write_text(json.dumps({**record, score: 0.99}))
+        path.write_bytes(sealed({**record, score: 0.99}))
     commit_all(root)
     found = of(certify(archived(root), root=root), RECOMPUTED[1])
     assert len(found.wrong) == 2
@@ -160,7 +161,7 @@ def test_an_invented_claim_is_found_by_the_notebooks(root):
     path = root / "results" / PROFILE / "claims" / "T1.json"
     contents = json.loads(path.read_text())
     contents["values"]["largest_difference"] = 1e-15
-    path.write_text(json.dumps(contents))
+    path.write_bytes(sealed(contents))
     commit_all(root)
     certificate = certify(archived(root), root=root)
     (wrong,) = of(certificate, RECOMPUTED[0]).wrong
@@ -172,7 +173,7 @@ def test_an_invented_claim_is_found_by_the_notebooks(root):
 def test_a_table_of_other_networks_is_found(root):
     for path in (root / "results" / PROFILE / "tables").glob("*.json"):
         record = json.loads(path.read_text())
-        path.write_text(json.dumps({**record, "inputs": {**record["inputs"], "networks": ["0" * 64]}}))
+        path.write_bytes(sealed({**record, "inputs": {**record["inputs"], "networks": ["0" * 64]}}))
     commit_all(root)
     found = of(certify(archived(root), root=root), RECOMPUTED[2])
     assert "was not made from the networks that it names" in found.wrong[0]
@@ -190,7 +191,7 @@ def test_without_the_data_it_says_what_to_do(root, packed, monkeypatch):
     monkeypatch.setattr(data, "DATASETS", ("cifar10",))
     monkeypatch.setenv("REPSIM_DATA", str(root / "nowhere"))
     for record in (root / "results" / PROFILE / "networks").glob("*.json"):
-        record.write_text(record.read_text().replace('"synthetic"', '"cifar10"'))
+        record.write_bytes(sealed(json.loads(record.read_text().replace('"synthetic"', '"cifar10"'))))
     commit_all(root)
     certificate = certify(archived(root), root=root)
     assert certificate.agreed
@@ -235,6 +236,7 @@ HOSTILE = [
     b"null",
     b'{"sha256": 1, "claims": 3, "@graph": 4}',
     b"--- !!python/x",
+    sealed({"sha256": 1, "values": {}}),
 ]
 
 
@@ -322,6 +324,6 @@ def test_numbers_of_other_kinds_are_read_without_pickle(packed, tmp_path, root):
     np.savez(target, cka_linear=np.array([{"a": 1}], dtype=object))
     record = json.loads(files[name.replace(".npz", ".json")])
     record["sha256"] = digest(target)
-    altered = {**files, name: target.read_bytes(), name.replace(".npz", ".json"): json.dumps(record).encode()}
+    altered = {**files, name: target.read_bytes(), name.replace(".npz", ".json"): sealed(record)}
     certificate = certify(pack(tmp_path / "fitting.zip", consistent(altered)), root=root)
     assert any(name in line and "allow_pickle" in line for line in of(certificate, RECOMPUTED[2]).wrong)

@@ -20,6 +20,7 @@ from repsim._projection import project
 from repsim._representation import Representation
 from repsim.lab import costs, fragments, rounding
 from repsim.lab.benchmarked import measured
+from repsim.lab.sealed import sealed
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = {
@@ -384,7 +385,7 @@ def test_all_groups_end_to_end(tmp_path):
 
 def test_every_part_of_the_page(result, tmp_path, monkeypatch):
     (tmp_path / "benchmarks").mkdir()
-    (tmp_path / "benchmarks" / "engine.json").write_text(json.dumps(result), encoding="utf-8")
+    (tmp_path / "benchmarks" / "engine.json").write_bytes(sealed(result))
     monkeypatch.setenv("REPSIM_RESULTS", str(tmp_path))
     page = (ROOT / "book" / "costs.md").read_text(encoding="utf-8")
     makers = fragments.makers("laptop", Path(), ROOT, {})

@@ -103,3 +103,17 @@ def test_what_is_not_a_notebook(tmp_path, content):
 def test_a_notebook_that_is_not_there(tmp_path):
     with pytest.raises(LabError, match="cannot be read"):
         execute(tmp_path / "source.ipynb", "smoke", tmp_path / "out.ipynb")
+
+
+def test_no_room_for_the_output_is_one_sentence(tmp_path, monkeypatch):
+    source = notebook(tmp_path / "source.ipynb", "print(1)")
+    (tmp_path / "out.ipynb").write_text("old")
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("papermill.execute_notebook", full)
+    with pytest.raises(NotebookError, match=r"out\.ipynb cannot be written: No space left on device$"):
+        execute(source, "smoke", tmp_path / "out.ipynb")
+    assert (tmp_path / "out.ipynb").read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.ipynb", "source.ipynb"]

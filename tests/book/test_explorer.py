@@ -2,7 +2,6 @@
 
 import base64
 import csv
-import json
 import re
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,6 +13,7 @@ from repsim.lab.explorer import NOTHING, explorer
 from repsim.lab.explorer.catalogue import identification, network_facts
 from repsim.lab.explorer.tables import similarity_tables
 from repsim.lab.profiles import load_profile
+from repsim.lab.sealed import sealed
 from repsim.lab.store import Store
 
 from .made_up import LAYERS, fill, tables
@@ -55,14 +55,14 @@ def test_every_table_is_found_and_holds_what_was_measured(made, found):
 def test_the_latest_measurement_of_a_name_counts(made, tmp_path):
     path = made["tables"].path
     older = {**made["tables"].record, "made": "2000-01-01T00:00:00+00:00", "examples": 7}
-    (path.parent / "train-0.json").write_text(json.dumps(older))
+    (path.parent / "train-0.json").write_bytes(sealed(older))
     first = next(similarity_tables(load_profile("smoke")))
     assert (first.path, first.examples) == (path, 400)
 
 
 def test_groups_that_a_profile_no_longer_has_are_left_out(made):
     path = made["within"].path.with_suffix(".json")
-    path.write_text(json.dumps({**made["within"].record, "group": "gone"}))
+    path.write_bytes(sealed({**made["within"].record, "group": "gone"}))
     assert all(table.record["step"] != "within" for table in similarity_tables(load_profile("smoke")))
 
 

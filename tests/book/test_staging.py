@@ -1,5 +1,6 @@
 """Putting the book together: what is refused, and what the folder holds."""
 
+import errno
 import json
 import re
 import shutil
@@ -143,3 +144,21 @@ def test_every_figure_of_the_notebooks_is_drawn_from_something():
                 (brought if "data=" in "".join(call) else shown).add(name)
     assert shown == set(DRAWN_FROM)
     assert brought == {"random-widths"}
+
+
+@pytest.mark.parametrize("name", ["shutil.copytree", "os.replace"])
+def test_no_room_for_the_book_is_one_sentence_and_leaves_the_old_one(repository, executed, results, tmp_path, name):
+    artefact(results)
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book" / "old.md").write_text("old")
+
+    def full(*_, **__):
+        error = OSError(errno.ENOSPC, "No space left on device")
+        raise shutil.Error([("a", "b", str(error))]) if name == "shutil.copytree" else error
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(name, full)
+        with pytest.raises(StagingError, match=r"book cannot be made: .*No space left on device$"):
+            stage("smoke", executed, tmp_path / "book", root=repository)
+    assert name == "os.replace" or (tmp_path / "book" / "old.md").exists()
+    assert not list(tmp_path.glob(".*.part"))

@@ -302,3 +302,44 @@ def test_a_run_with_other_options_is_not_resumed(tmp_path, rng, change):
     with pytest.raises(errors.ParameterError, match=r"another computation \(different: (median|block|indexes)\)"):
         pairwise(layers, **(options | change))
     assert pairwise(layers, memory=10**7, **options)[0, 1] == pairwise(layers, index="cka_rbf_0.4", block=16)[0, 1]
+
+
+@pytest.fixture
+def interrupted(monkeypatch, tmp_path, rng):
+    monkeypatch.setattr("repsim._workspace._SECONDS_BETWEEN_SAVES", 0.0)
+    layers, folder = [rng.standard_normal((40, p)) for p in (5, 30)], tmp_path / "run"
+
+    def stop(done, total):
+        if done > 0.9 * total:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pairwise(layers, index=["cka_rbf_0.4", "cca_mean"], block=8, progress=stop, resume=folder)
+    return layers, folder
+
+
+@pytest.mark.parametrize("pattern", ["about.json", "progress-*.npz", "*.npy"])
+@pytest.mark.parametrize("content", [b"", b"[]", b"[" * 100_000, b"\x93NUMPY"])
+def test_damage_to_what_an_interrupted_run_left_is_named(interrupted, pattern, content):
+    layers, folder = interrupted
+    damaged = sorted(folder.glob(pattern))
+    assert damaged
+    for path in damaged:
+        path.write_bytes(content)
+    with pytest.raises(errors.ParameterError, match=r"^resume: .* is damaged.*; remove the folder to begin again$"):
+        pairwise(layers, index=["cka_rbf_0.4", "cca_mean"], block=8, resume=folder)
+
+
+def test_no_room_for_a_resumed_run_is_one_sentence(monkeypatch, tmp_path, rng):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("repsim._workspace._SECONDS_BETWEEN_SAVES", 0.0)
+    layers = [rng.standard_normal((40, p)) for p in (5, 30)]
+    for name in ("numpy.save", "numpy.savez", "os.replace"):
+        with monkeypatch.context() as patch:
+            patch.setattr(name, full)
+            with pytest.raises(errors.ParameterError, match="No space left on device"):
+                pairwise(layers, index=["cka_rbf_0.4", "cca_mean"], block=8, resume=tmp_path / "run")
+        assert not list((tmp_path / "run").glob("*.part"))
+    assert pairwise(layers, index="cka_linear").shape == (2, 2)

@@ -16,6 +16,7 @@ from repsim.lab.contents import contents, notebooks
 from repsim.lab.errors import ProfileError
 from repsim.lab.paths import REPOSITORY
 from repsim.lab.predicates import KINDS, ClaimError, check_predicate, describe, holds, quantities
+from repsim.lab.sealed import sealed
 
 FILE = REPOSITORY / "book" / "claims.yml"
 CLAIM = {
@@ -282,7 +283,11 @@ def test_what_cannot_be_recorded(results):
     assert list(results.rglob("*.json")) == []
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"values": 1}', b"\xff\xfe", b'{"values": {}, "claim": "A1"}'])
+NO_MEASUREMENTS = [b"", b"{", b"[]", b'{"values": 1}', b"\xff\xfe", sealed({"values": {}, "claim": "A1"})]
+NO_MEASUREMENTS += [sealed({"values": 1, "claim": "F2a", "profile": "smoke"})]
+
+
+@pytest.mark.parametrize("content", NO_MEASUREMENTS)
 def test_a_damaged_measurement_is_refused_by_name(results, content):
     path = results / "smoke" / "claims" / "F2a.json"
     path.parent.mkdir(parents=True)

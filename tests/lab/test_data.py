@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import hashlib
 import http.server
+import io
+import os
 import re
 import shutil
 import tarfile
@@ -16,6 +19,7 @@ import pytest
 
 from repsim.lab import data
 from repsim.lab.errors import DataError
+from repsim.lab.fetching import unpack
 
 
 @pytest.fixture
@@ -154,12 +158,71 @@ def test_download(archive):
 
 def test_an_unpacking_that_is_cut_short_leaves_no_folder(archive, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(data.os, "replace", lambda *_: (_ for _ in ()).throw(OSError("no space left")))
-        with pytest.raises(DataError, match="could it be downloaded"):
+        patch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "no space left")))
+        with pytest.raises(DataError, match=r"could it be downloaded \(no space left\)"):
             data.load_dataset("cifar10")
     assert not archive.exists()
     assert not list(archive.parent.glob("*.part"))
     assert len(data.load_dataset("cifar10").train.labels) == 100
+
+
+def test_a_killed_run_leaves_nothing_for_good(archive):
+    """What a killed download left is removed, and an archive that is whole is not downloaded again."""
+    data.load_dataset("cifar10")
+    part = archive.parent / f".{archive.name}.999999999.part"
+    part.mkdir()
+    (part / "tmpabc").write_bytes(b"half")
+    shutil.rmtree(archive)
+    data.load_dataset.cache_clear()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(data, "HOME", "http://127.0.0.1:1/")
+        assert len(data.load_dataset("cifar10").test.labels) == 10
+    assert not part.exists()
+
+
+def entry(name, **changes):
+    found = tarfile.TarInfo(name)
+    found.size = 7 if changes.get("type", tarfile.REGTYPE) == tarfile.REGTYPE else 0
+    for key, value in changes.items():
+        setattr(found, key, value)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("hostile", "why"),
+    [
+        (entry("../outside.txt"), "does not stand in its folder"),
+        (entry("official/../outside.txt"), "does not stand in its folder"),
+        (entry("official/.."), "does not stand in its folder"),
+        (entry("/outside.txt"), "does not stand in its folder"),
+        (entry("outside.txt"), "does not stand in its folder"),
+        (entry("other", type=tarfile.DIRTYPE), "does not stand in its folder"),
+        (entry("official/deeper/file"), "does not stand in its folder"),
+        (entry("official/link", type=tarfile.SYMTYPE, linkname="../../outside.txt"), "is a link or another"),
+        (entry("official/link", type=tarfile.LNKTYPE, linkname="../outside.txt"), "is a link or another"),
+        (entry("official", type=tarfile.SYMTYPE, linkname=".."), "does not stand in its folder"),
+        (entry("official/pipe", type=tarfile.FIFOTYPE), "is a link or another special file"),
+        (entry("official/first"), "comes twice"),
+    ],
+)
+def test_an_entry_that_leads_outside_is_refused_by_name(tmp_path, hostile, why):
+    with tarfile.open(tmp_path / "hostile.tar.gz", "w:gz") as file:
+        for one in (entry("official", type=tarfile.DIRTYPE), entry("official/first"), hostile):
+            file.addfile(one, io.BytesIO(b"content") if one.size else None)
+    (tmp_path / "in").mkdir()
+    with pytest.raises(DataError, match=rf"hostile\.tar\.gz is refused: its entry '{re.escape(hostile.name)}' {why}"):
+        unpack(tmp_path / "hostile.tar.gz", tmp_path / "in" / "official")
+    found = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")}
+    assert found == {"hostile.tar.gz", "in", "in/official", "in/official/first"}
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[:-30], lambda content: b"", lambda content: b"x" + content])
+def test_an_archive_that_ends_early_is_a_sentence(tmp_path, damage):
+    with tarfile.open(tmp_path / "cut.tar.gz", "w:gz") as file:
+        file.addfile(entry("official/first"), io.BytesIO(b"content"))
+    (tmp_path / "cut.tar.gz").write_bytes(damage((tmp_path / "cut.tar.gz").read_bytes()))
+    with pytest.raises(DataError, match=r"cut\.tar\.gz is not a tar archive that can be read"):
+        unpack(tmp_path / "cut.tar.gz", tmp_path / "official")
 
 
 def test_another_archive_is_refused_with_both_hashes(archive, monkeypatch):

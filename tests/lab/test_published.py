@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import json
 
 import pytest
 
 from repsim.lab import measurements, recomputing
 from repsim.lab.paths import REPOSITORY
 from repsim.lab.profiles import load_profile
-from repsim.lab.store import Artefact, record_path
+from repsim.lab.store import read_artefact, record_path
 from repsim.lab.tolerances import ACCURACY, SIMILARITY
 
 PROFILE = load_profile("laptop")
@@ -27,7 +26,7 @@ def test_every_committed_artefact_is_what_its_record_says():
     assert paths
     for path in paths:
         assert record_path(path).exists(), f"{path} has no record"
-        Artefact(path, json.loads(record_path(path).read_text())).arrays()
+        read_artefact(path).arrays()
 
 
 def test_networks_and_results_are_small():

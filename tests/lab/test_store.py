@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import errno
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -12,8 +13,9 @@ import time
 import numpy as np
 import pytest
 
-from repsim.lab.errors import DamagedArtefactError, MissingArtefactError
-from repsim.lab.store import ONLY_READ, Store, digest, key, record_path, write_arrays, write_atomically
+from repsim.lab.errors import DamagedArtefactError, MissingArtefactError, StorageError
+from repsim.lab.sealed import sealed
+from repsim.lab.store import ONLY_READ, Store, digest, key, read_arrays, record_path, write_arrays, write_atomically
 
 INPUTS = {"version": 1, "seed": 3}
 
@@ -126,9 +128,8 @@ def test_failed_write_leaves_the_old_file(tmp_path):
 def test_no_pickle_is_read(tmp_path):
     artefact = Store(tmp_path).get("step", "name", INPUTS, make)
     np.savez(artefact.path, a=np.array([{"an": "object"}], dtype=object))
-    record = json.loads(record_path(artefact.path).read_text()) | {"sha256": digest(artefact.path)}
-    record_path(artefact.path).write_text(json.dumps(record))
-    with pytest.raises(ValueError, match="allow_pickle"):
+    record_path(artefact.path).write_bytes(sealed({**artefact.record, "sha256": digest(artefact.path)}))
+    with pytest.raises(DamagedArtefactError, match="allow_pickle"):
         Store(tmp_path).find("step", "name", INPUTS).arrays()
 
 
@@ -191,3 +192,24 @@ def test_killed_maker_is_followed_by_another(tmp_path):
     process.communicate()
     artefact = Store(tmp_path).get("step", "name", {"seed": 1}, lambda: ({"a": np.arange(3)}, {}))
     np.testing.assert_array_equal(artefact.arrays()["a"], np.arange(3))
+
+
+def test_a_disk_without_room_is_one_sentence(tmp_path):
+    path = tmp_path / "file"
+    write_atomically(path, lambda file: file.write(b"old"))
+
+    def fail(file):
+        file.write(b"half of the new")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(StorageError, match=r"file cannot be written: No space left on device$"):
+        write_atomically(path, fail)
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x93NUMPY\x01\x00", pickle.dumps({"a": 1})])
+def test_what_is_no_file_of_arrays_is_refused_by_name(tmp_path, content):
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(DamagedArtefactError, match=r"a\.npz is damaged: not a file of arrays"):
+        read_arrays(tmp_path / "a.npz")

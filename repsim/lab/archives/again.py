@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -16,11 +15,12 @@ from repsim.lab.archives.consistency import UNREADABLE, files_of, sentence
 from repsim.lab.commits import commit
 from repsim.lab.contents import contents, notebooks
 from repsim.lab.data import is_at_hand
-from repsim.lab.errors import DataError
+from repsim.lab.errors import DataError, LabError
 from repsim.lab.execution import NotebookError, execute
 from repsim.lab.paths import data_root
 from repsim.lab.representations import dataset_of
-from repsim.lab.store import Artefact, check, digest, record_path
+from repsim.lab.sealed import unseal
+from repsim.lab.store import digest, read_artefact
 from repsim.lab.tolerances import ACCURACY, CLAIMS, SIMILARITY
 
 NETWORKS_SCORED, TABLES_SAMPLED = 2, 6  # minutes on two processor cores
@@ -59,11 +59,11 @@ def claims(folder: Path, about: dict[str, Any], root: Path, scratch: Path) -> Ch
     names = sorted({path.name for one in (held, again) for path in one.glob("*.json")})
     for name in names:
         try:
-            one, other = (json.loads((part / name).read_text(encoding="utf-8")) for part in (held, again))
+            one, other = (unseal(part / name) for part in (held, again))
             if not CLAIMS.holds(one, other):
                 difference = f"holds {one['values']}, measured: {other['values']}"
                 wrong.append(f"results/{profile}/claims/{name}: {difference}")
-        except UNREADABLE as error:
+        except (LabError, *UNREADABLE) as error:
             wrong.append(f"results/{profile}/claims/{name}: {sentence(error)}")
     return Check(what, len(names), wrong, str(CLAIMS))
 
@@ -82,7 +82,7 @@ def accuracies(folder: Path, profile: str, rng: np.random.Generator) -> Check:
     chosen = sorted(names[one] for one in rng.permutation(len(names))[:NETWORKS_SCORED])
 
     def compare(name: str) -> Iterator[str]:
-        network = _artefact(folder / name)
+        network = read_artefact(folder / name)
         _at_hand(dataset_of(network))
         score, found = recomputing.accuracy(network)
         held = network.record[score]
@@ -101,10 +101,10 @@ def similarities(folder: Path, profile: str, rng: np.random.Generator) -> Check:
     there = [path for step in steps if step in recomputing.TABLES for path in sorted((results / step).glob("*.npz"))]
 
     def compare(name: str) -> Iterator[str]:
-        table = _artefact(folder / name)
+        table = read_artefact(folder / name)
         cell = recomputing.pick(table.record, table.arrays(), rng)
         files = {path.name: path for path in _networks(folder, profile)}
-        networks = [_artefact(files[one]) for one in cell.networks]
+        networks = [read_artefact(files[one]) for one in cell.networks]
         inputs = table.record["inputs"]
         if others := {one.sha256 for one in networks} - {*inputs["networks"], *(inputs.get("columns") or ())}:
             yield f"{name}: was not made from the networks that it names, but from others than {', '.join(others)}"
@@ -142,12 +142,6 @@ def _sampled(
         except Exception as error:  # results from anyone may fail in any way, inside any library
             wrong.append(f"{name}: cannot be computed again: {sentence(error)}")
     return Check(what, compared, wrong, tolerance, remark, " ".join(missing))
-
-
-def _artefact(path: Path) -> Artefact:
-    found = Artefact(path, json.loads(record_path(path).read_text(encoding="utf-8")))
-    check(path, found.sha256)
-    return found
 
 
 def _at_hand(dataset: str) -> None:

@@ -26,6 +26,7 @@ from repsim.lab.archives.layout import (
 from repsim.lab.downloads import write_verdicts
 from repsim.lab.errors import LabError
 from repsim.lab.execution import is_stale
+from repsim.lab.sealed import unseal
 from repsim.lab.store import digest, record_path
 
 LINE = re.compile(r"([0-9a-f]{64})  (.+)")
@@ -129,8 +130,8 @@ def records(folder: Path, profile: str) -> Check:
     arrays = sorted((folder / "results" / profile).rglob("*.npz"))
     for path in arrays:
         try:
-            expected = json.loads(record_path(path).read_text(encoding="utf-8"))["sha256"]
-        except UNREADABLE as error:
+            expected = unseal(record_path(path))["sha256"]
+        except (LabError, *UNREADABLE) as error:
             wrong.append(f"{record_path(path).relative_to(folder)}: {sentence(error)}")
             continue
         if digest(path) != expected:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from repsim.lab.findings import Compared
 from repsim.lab.measurements.common import GROUP
 from repsim.lab.paths import results_root
 from repsim.lab.profiles import Profile
+from repsim.lab.sealed import unseal
 from repsim.lab.store import Artefact
 
 STEPS = ("tables", "between", "within")
@@ -90,7 +90,7 @@ def similarity_tables(profile: Profile) -> Iterator[SimilarityTable]:
 def _latest(profile: str, step: str) -> list[Artefact]:
     found: dict[str, Artefact] = {}
     for path in sorted((results_root() / profile / step).glob("*.json")):
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = unseal(path)
         if record["name"] not in found or record["made"] > found[record["name"]].record["made"]:
             found[record["name"]] = Artefact(path.with_suffix(".npz"), record)
     return list(found.values())

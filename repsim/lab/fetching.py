@@ -1,0 +1,111 @@
+"""Fetching a data set's official archive and unpacking it: its folder appears once it is whole."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tarfile
+import zlib
+from pathlib import Path
+
+from filelock import FileLock
+
+from repsim.lab.errors import DataError
+from repsim.lab.leftovers import clear, part_path
+
+UNREADABLE = (tarfile.TarError, zlib.error, EOFError, ValueError)
+
+
+def fetch(name: str, address: str, md5: str, target: Path) -> None:
+    """Download an archive and unpack its one folder, unless it is there.
+
+    The archive is kept beside the folder, so that only a download that was cut short is repeated.
+
+    Parameters
+    ----------
+    name
+        What the data set is called in messages.
+    address, md5
+        Of the archive, a compressed tar file.
+    target
+        Where its folder goes, under the name that it has in the archive.
+
+    Raises
+    ------
+    DataError
+        If it cannot be downloaded, has another MD5, holds anything that does not belong into that folder, or there is
+        no room for it. What is there under the names of archive and folder is as it was before, or whole.
+    """
+    archive, part = target.with_name(address.rsplit("/", 1)[-1]), part_path(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(target.with_name(f".{target.name}.lock")):
+            if target.exists():
+                return
+            clear(target.parent, target.name)
+            _retrieve(address, md5, archive, part)
+            unpack(archive, part / target.name)
+            os.replace(part / target.name, target)
+    except DataError:
+        raise
+    except Exception as error:  # every way a download can fail ends in the same advice
+        raise DataError(
+            f"{name} is neither in {target} nor could it be downloaded ({_why(error)}): put the official folder "
+            f"{target.name} there, or name the folder that holds it in REPSIM_DATA."
+        ) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _why(error: Exception) -> str:
+    # Pooch raises ValueError for an archive that has not the official hash, and names both hashes.
+    if isinstance(error, ValueError):
+        return " ".join(str(error).split()).rstrip(".")
+    return (isinstance(error, OSError) and error.strerror) or type(error).__name__
+
+
+def _retrieve(address: str, md5: str, archive: Path, part: Path) -> None:
+    """Download the archive into a passing folder, which outlives no run, unless a whole one is there."""
+    import pooch
+
+    if archive.exists() and pooch.file_hash(str(archive), "md5") == md5:
+        return
+    pooch.retrieve(address, f"md5:{md5}", archive.name, part, progressbar=True)
+    os.replace(part / archive.name, archive)
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Unpack a tar archive of plain files in one folder, which becomes `folder` and must have its name.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read to its end, or an entry has a path that leads outside, is in another folder, comes twice,
+        or is a link or another special file. Nothing is written outside `folder`.
+    """
+    try:
+        with tarfile.open(archive) as packed:
+            for entry in packed:
+                if why := _wrong(entry, folder):
+                    raise DataError(f"{archive} is refused: its entry {entry.name!r:.200} {why}")
+                source = packed.extractfile(entry)
+                if source is None:
+                    continue
+                folder.mkdir(parents=True, exist_ok=True)
+                with (folder / Path(entry.name).name).open("xb") as file:
+                    shutil.copyfileobj(source, file, 1 << 20)
+    except UNREADABLE as error:
+        raise DataError(f"{archive} is not a tar archive that can be read: {error}") from None
+
+
+def _wrong(entry: tarfile.TarInfo, folder: Path) -> str:
+    """Return why an entry is refused; empty if it is not."""
+    name = entry.name.rstrip("/")
+    if entry.isdir() and name == folder.name:
+        return ""
+    above, _, own = name.partition("/")
+    if above != folder.name or own in {"", ".", ".."} or "/" in own or "\0" in own:
+        return f"does not stand in its folder {folder.name}"
+    if not entry.isfile():
+        return "is a link or another special file"
+    return "comes twice" if (folder / own).exists() else ""

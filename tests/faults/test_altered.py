@@ -1,0 +1,58 @@
+"""Every committed result, altered by one byte: what reads it refuses it by its name."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from repsim.lab import benchmarked, claims, faults
+from repsim.lab.errors import LabError
+from repsim.lab.paths import REPOSITORY
+from repsim.lab.store import read_artefact, record_path
+
+pytestmark = pytest.mark.faults
+
+COMMITTED = sorted(path for path in (REPOSITORY / "results").rglob("*") if path.suffix in {".npz", ".json"})
+BYTES = 5  # of each file, one after the other
+
+
+def kind(path: Path) -> str:
+    if path.suffix == ".npz":
+        return "arrays"
+    return path.parent.name if path.parent.name in ("claims", "benchmarks", "faults") else "records of arrays"
+
+
+def read(path: Path) -> None:
+    """Read a file of results as the book does."""
+    readers = {
+        "claims": lambda: claims.measurement(path.parent.parent.name, path.stem),
+        "benchmarks": lambda: benchmarked.measured(path.stem),
+        "faults": faults.runs,
+    }
+    readers.get(kind(path), lambda: read_artefact(path.with_suffix(".npz")).arrays())()
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
+    return shutil.copytree(REPOSITORY / "results", tmp_path_factory.mktemp("copy") / "results")
+
+
+def test_one_altered_byte_is_refused_by_name(copy, rng, counts, monkeypatch):
+    monkeypatch.setenv("REPSIM_RESULTS", str(copy))
+    found = counts["altered"]
+    for committed in COMMITTED:
+        path = copy / committed.relative_to(REPOSITORY / "results")
+        read(path)
+        content = path.read_bytes()
+        for position in rng.integers(len(content), size=BYTES):
+            other = (content[position] + rng.integers(1, 256)) % 256
+            path.write_bytes(content[:position] + bytes([other]) + content[position + 1 :])
+            with pytest.raises(LabError) as error:
+                read(path)
+            named = str(error.value)
+            assert str(path) in named or str(record_path(path)) in named
+            found[kind(path)].update(altered=1, refused=1)
+        path.write_bytes(content)
+    assert sum(found[name]["altered"] for name in found) == BYTES * len(COMMITTED) > 0
