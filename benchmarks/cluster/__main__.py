@@ -18,7 +18,7 @@ from benchmarks.cluster.virtual import SNAKEMAKE, missing, virtual_cluster
 from repsim.lab.paths import REPOSITORY
 from repsim.lab.planning import multiply_adds
 from repsim.lab.profiles import load_profile
-from repsim.lab.store import machine, write_json
+from repsim.lab.store import machine, write_record
 
 PROFILE = "smoke"
 WORKFLOW = "snakemake --nolock --snakefile workflow/Snakefile --scheduler greedy --quiet all"
@@ -44,7 +44,7 @@ def main(
             rows.append({"workers": count, **_timed(jobs, REMOTE, cluster.environment)})
         print(f"{count} node(s): {rows[-1]['seconds']:.0f} s", flush=True)
     found = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": machine(), "slurm": version, "jobs": len(jobs)}
-    write_json(out, {**found, "profile": PROFILE, "rows": rows})
+    write_record(out, {**found, "profile": PROFILE, "rows": rows})
 
 
 def _timed(jobs: list[str], where: str, environment: Mapping[str, str]) -> dict[str, float]:
