@@ -48,10 +48,9 @@ def test_no_pickle_is_read(texts):
         for path, text in texts.items()
         if path.suffix in {".py", ".ipynb", ".md"} or path.name == "Snakefile"
     }
-    assert (
-        search(code, r"allow_pickle\s*=\s*True|\b(?:cloud)?pickle\.(?:loads?|Unpickler)\(|import (?:cloud)?pickle\b")
-        == []
-    )
+    read = r"allow_pickle\s*=\s*True|\b(?:cloud)?pickle\.(?:loads?|Unpickler)\(|import (?:cloud)?pickle\b"
+    writes_some = {"tests/faults/test_hostile.py", "tests/lab/test_store.py"}  # to be refused
+    assert search(code, read, but=writes_some) == []
     assert search(code, r"joblib\.load\(|torch\.load\(|read_pickle\(|load_model\(|\bcifar100?\.load_data\(") == []
 
 
