@@ -62,6 +62,10 @@ book: env ## Execute the notebooks from the committed results and build the book
 links: book ## Look up the external links of the book, but for the exceptions in _config.yml (needs a connection)
 	jupyter-book build build/book --builder linkcheck --all --keep-going --path-output build/links
 
+.PHONY: pdf
+pdf: book ## Print the whole book as build/pdf/repsim-revisited.pdf (needs Chromium)
+	python workflow/pdf.py build/book build/pdf
+
 .PHONY: notebooks
 notebooks: env ## Execute the notebooks from the committed results, into build/notebooks
 	$(PUBLISHED) --forcerun execute -- notebooks
