@@ -20,7 +20,7 @@ from repsim._median import CACHED_ROWS, squared_norms, tile_distances
 from repsim._progress import Tick
 from repsim._representation import Rows
 from repsim._workspace import Workspace
-from repsim.errors import ParameterError
+from repsim.errors import NonFiniteError, ParameterError
 from repsim.kernels import shift_of, shift_rounding, shifted_rbf
 
 _LARGEST_BLOCK = 2048  # larger ones are no faster, since fewer tiles lie off the diagonal and are used twice
@@ -84,6 +84,11 @@ class Products:
             {key: np.array([op.floor() for op in ops]) for key, ops in families.items()},
         )
 
+    def finite(self) -> bool:
+        """Whether all that was added up is finite."""
+        parts = (self.tables, self.diagonals, self.row_sums)
+        return all(np.isfinite(array).all() for part in parts for array in part.values())
+
     def plain(self, a: str, b: str) -> Float64:
         """<K, L>, as the operators are."""
         return self.tables[a, b] + self.diagonals[a] @ self.diagonals[b].T
@@ -139,11 +144,14 @@ def inner_products(
     """
     result = Products.zero(families, products)
     tick = tick or _ignore
-    if features_are_cheaper(families, products, memory):
-        products_by_features(families, products, result, block or feature_block(families, memory), tick)
-        return result
-    with full_precision():
-        _by_tiles(families, products, result, block or tile_block(families, memory), memory, tick, workspace)
+    # BLAS may raise the flag of an invalid operation over finite numbers with a finite result (NumPy's issue 24067).
+    with full_precision(), np.errstate(invalid="ignore"):
+        if features_are_cheaper(families, products, memory):
+            products_by_features(families, products, result, block or feature_block(families, memory), tick)
+        else:
+            _by_tiles(families, products, result, block or tile_block(families, memory), memory, tick, workspace)
+    if not result.finite():
+        raise NonFiniteError("inner products of the representations are not finite, though all their values are")
     return result
 
 

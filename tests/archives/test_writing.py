@@ -18,7 +18,7 @@ import yaml
 
 from repsim.lab.archives import ArchiveError, archive
 from repsim.lab.commits import RepositoryError
-from repsim.lab.errors import ProfileError
+from repsim.lab.errors import ProfileError, StorageError
 from repsim.lab.staging import StagingError
 
 from .conftest import NOTEBOOK, PROFILE, archived, commit_all, contents, git
@@ -209,7 +209,7 @@ def test_an_archive_that_was_there_is_kept_when_a_run_fails(root, packed, monkey
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr("repsim.lab.archives.writing._pack", full)
-    with pytest.raises(ArchiveError, match=r"\.zip cannot be written: No space left on device"):
+    with pytest.raises(StorageError, match=r"\.zip cannot be written: No space left on device"):
         archived(root)
     assert packed.read_bytes() == before
     assert [path.name for path in packed.parent.iterdir()] == [packed.name]

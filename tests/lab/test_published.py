@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 
 import pytest
 
@@ -60,7 +59,7 @@ def test_a_sample_of_the_tables_is_recomputed(real_data, measure):
     table, layers = measurements.tables("laptop", measure), ("conv8", "pool")
     record, held = table.record, table.arrays()
     networks = measurements.networks("laptop")[:2]
-    for one, other in itertools.product(layers, layers):
+    for one, other in (layers, layers[::-1]):
         place = (0, 1, record["layers"].index(one), record["layers"].index(other))
         cell = recomputing.Cell(
             tuple(network.path.name for network in networks),
