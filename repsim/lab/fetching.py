@@ -40,9 +40,9 @@ def fetch(name: str, address: str, md5: str, target: Path) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(target.with_name(f".{target.name}.lock")):
+            clear(target.parent, target.name)  # also where a run was killed when its folder had just appeared
             if target.exists():
                 return
-            clear(target.parent, target.name)
             _retrieve(address, md5, archive, part)
             unpack(archive, part / target.name)
             os.replace(part / target.name, target)

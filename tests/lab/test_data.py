@@ -19,7 +19,7 @@ import pytest
 
 from repsim.lab import data
 from repsim.lab.errors import DataError
-from repsim.lab.fetching import unpack
+from repsim.lab.fetching import fetch, unpack
 
 
 @pytest.fixture
@@ -177,6 +177,9 @@ def test_a_killed_run_leaves_nothing_for_good(archive):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(data, "HOME", "http://127.0.0.1:1/")
         assert len(data.load_dataset("cifar10").test.labels) == 10
+    assert not part.exists()
+    part.mkdir()  # as of a run that was killed when its folder had just appeared
+    fetch("the data", "http://127.0.0.1:1/", "", archive)
     assert not part.exists()
 
 
