@@ -179,7 +179,7 @@ def test_a_killed_run_leaves_nothing_for_good(archive):
         assert len(data.load_dataset("cifar10").test.labels) == 10
     assert not part.exists()
     part.mkdir()  # as of a run that was killed when its folder had just appeared
-    fetch("the data", "http://127.0.0.1:1/", "", archive)
+    fetch("the data", "http://127.0.0.1:1/official.tar.gz", "", archive)
     assert not part.exists()
 
 
