@@ -6,8 +6,10 @@ kills the process. Reading the same bytes from the file does neither.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import mmap
+import os
 from pathlib import Path
 from typing import Any
 
@@ -42,21 +44,34 @@ class FileRows:
     def __getitem__(self, rows: slice) -> Array:
         start, stop, _ = rows.indices(self.shape[0])
         found = np.empty((max(0, stop - start), *self.shape[1:]), self.dtype)
+        self.read_into(found, start)
+        return found
+
+    def read_into(self, array: Array, start: int) -> None:
+        """Fill a contiguous array of the same precision with the rows from `start` on."""
         try:
             # Several times as fast as np.fromfile, whose buffered file copies everything twice.
             with self.path.open("rb", buffering=0) as file:
                 file.seek(self._offset + start * self._row * self.dtype.itemsize)
-                read = _fill(file, found)
+                read = _fill(file, array)
         except OSError as error:
             raise RepresentationError(
                 f"the file behind a memory-mapped array cannot be read: {error.strerror or error}: {self.path}"
             ) from error
-        if read < found.nbytes:
+        if read < array.nbytes:
             raise RepresentationError(
                 f"{self.path} ends too early: it is mapped as {self.shape} {self.dtype}, but examples {start} to "
-                f"{stop} are not all there. It was cut or replaced since it was opened; open it again"
+                f"{start + len(array)} are not all there. It was cut or replaced since it was opened; open it again"
             )
-        return found
+
+    def expect(self, start: int, stop: int) -> None:
+        """Let the system read rows from the disk while something else is computed, where it can."""
+        if not hasattr(os, "posix_fadvise"):
+            return
+        row = self._row * self.dtype.itemsize
+        with contextlib.suppress(OSError), self.path.open("rb", buffering=0) as file:
+            first = self._offset + start * row
+            os.posix_fadvise(file.fileno(), first, (stop - start) * row, os.POSIX_FADV_WILLNEED)
 
 
 def _fill(file: io.RawIOBase, array: Array) -> int:

@@ -19,7 +19,7 @@ _BAND = 0.03  # of the sample's distances, on each side of its median, among whi
 _FAR_FROM_MEAN = 16.0  # median squared distances: beyond this, lengths are subtracted that float32 rounds too much
 _BINS = 2**16
 _HELD = 2**25  # distances gathered in one pass
-_READ_ELEMENTS = 2**22
+_READ_ELEMENTS = 2**20
 CACHED_ROWS = 64  # of a tile, gone through together, so that they stay in the processor's cache
 
 
@@ -79,7 +79,7 @@ def _median(rep: Representation, how: str, memory: int) -> tuple[float, int]:
     def read(start: int) -> Any:
         return rows.block(start, min(start + block, rows.n))
 
-    if 4 * size * rows.n * rep.p <= memory:
+    if 2 * size * rows.n * rep.p <= memory:
         read = cache(read)
     limit = min(_HELD, memory // (8 * size))
     found = _order_statistics(lambda: _all_distances(read, rows.n, block, rep.xp), first, second, bracket, limit)

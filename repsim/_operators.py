@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from repsim._arrays import Float64
+from repsim._crew import crew
 from repsim._median import kernel_rows, median_squared_distance
 from repsim._progress import Tick
 from repsim._projection import BasisRows, Projection
@@ -18,6 +19,8 @@ from repsim.errors import NonFiniteError
 from repsim.indexes import Index
 from repsim.kernels import raise_undefined
 
+_SHARED = 1e9  # operations of the medians from which on threads share them
+_MEDIANS_AT_ONCE = 4  # among whom the memory is shared
 _MOST_CENTRED = 100  # times the energy that is left: beyond that, products of float32 numbers are not to 1e-6
 Projections = Mapping[str, Sequence[Projection]]
 
@@ -74,13 +77,21 @@ class OperatorTables:
 
     def find_medians(self, tick: Tick) -> None:
         """Find the median squared distances of all views, if an RBF kernel was asked for."""
-        for i, view in enumerate(self._views if self._rbf else ()):
-            kept = self._workspace.find(f"median{i}")
-            if kept is None:
-                value = median_squared_distance(view, self._median, memory=self._memory)
-                kept = self._workspace.keep(f"median{i}", {"value": np.array([value])})
-            self.medians.append(float(kept["value"][0]))
-            tick(self._median_operations(view))
+        if not self._rbf:
+            return
+        kept = {i: found for i in range(len(self._views)) if (found := self._workspace.find(f"median{i}")) is not None}
+        missing = [i for i in range(len(self._views)) if i not in kept]
+        alone = not all(view.own_thread for view in self._views)
+        alone |= sum(self._median_operations(self._views[i]) for i in missing) < _SHARED
+        with crew(1 if alone else min(len(missing), _MEDIANS_AT_ONCE)) as threads:
+            share = self._memory // threads.size
+            views = (self._views[i] for i in missing)
+            medians = threads.map(lambda view: median_squared_distance(view, self._median, memory=share), views)
+            for i, view in enumerate(self._views):
+                if i not in kept:
+                    kept[i] = self._workspace.keep(f"median{i}", {"value": np.array([next(medians)])})
+                self.medians.append(float(kept[i]["value"][0]))
+                tick(self._median_operations(view))
 
     def compute(self, projections: Projections, tick: Tick) -> dict[str, Float64]:
         """Return a table over all views for each index."""

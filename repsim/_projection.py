@@ -12,7 +12,7 @@ import numpy as np
 
 from repsim._arrays import NUMPY, Array, Float64
 from repsim._basis import Factor, factorise, singular_values
-from repsim._files import file_rows
+from repsim._files import FileRows, file_rows
 from repsim._memory import needed
 from repsim._representation import Representation
 from repsim.errors import ParameterError
@@ -124,10 +124,20 @@ class BasisRows:
         """Precision of the basis."""
         return self.basis.dtype
 
+    @property
+    def own_thread(self) -> bool:
+        """Whether any thread may read it."""
+        return self.xp is NUMPY
+
     def block(self, start: int, stop: int) -> Any:
         """Rows start to stop."""
         rows = file_rows(self.basis)[start:stop]
         return rows if self.xp is NUMPY else self.xp.asarray(rows, device=self.device)
+
+    def expect(self, start: int, stop: int) -> None:
+        """Let the system read these rows from the disk ahead."""
+        if isinstance(rows := file_rows(self.basis), FileRows):
+            rows.expect(start, stop)
 
 
 def project(view: Representation, memory: int) -> Projection:

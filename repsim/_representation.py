@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from repsim._arrays import NUMPY, Array, host, is_array, namespace, native, stored_eps, to_numpy, working_dtype
+from repsim._arrays import NUMPY, Array, Float64, host, is_array, namespace, native, stored_eps, to_numpy, working_dtype
 from repsim._files import FileRows, file_rows
 from repsim.errors import (
     ConstantRepresentationError,
@@ -22,7 +22,8 @@ from repsim.errors import (
     TooFewExamplesError,
 )
 
-_SCAN_ELEMENTS = 2**19  # values looked at together while scanning, so that they stay in the processor's cache
+_CACHED = 2**17  # values gone through together, so that they stay in the processor's cache
+_SCAN_ELEMENTS = 2**19  # values that others are asked for together, while looking through them
 _FINGERPRINT_ROWS = 16
 _TYPICAL_ROWS = 64
 # Entries between its inverse and this are not scaled, which would take time: their fourth powers fit as they are.
@@ -38,7 +39,12 @@ class Rows(Protocol):
     def p(self) -> int: ...
     @property
     def dtype(self) -> np.dtype[Any]: ...
+    @property
+    def xp(self) -> Any: ...
+    @property
+    def own_thread(self) -> bool: ...
     def block(self, start: int, stop: int) -> Any: ...
+    def expect(self, start: int, stop: int) -> None: ...
 
 
 def check_shape(shape: tuple[int, ...], name: str, minimum: int) -> tuple[int, int]:
@@ -130,7 +136,7 @@ class Representation:
         xp = self.xp
         first = host(self._raw(0, 1)).astype(np.float64)[0]
         low, high, total = first.copy(), first.copy(), np.zeros(self.p)
-        step = max(1, _SCAN_ELEMENTS // self.p)
+        step = max(1, (_CACHED if self.own_thread else _SCAN_ELEMENTS) // self.p)
         with np.errstate(all="ignore"):
             for start in range(0, self.n, step):
                 block = self._raw(start, min(start + step, self.n))
@@ -139,7 +145,7 @@ class Representation:
                 if not (np.isfinite(low).all() and np.isfinite(high).all()):
                     self._raise_non_finite(host(block).astype(np.float64), start)
                 # On the host, so that the means are those of float64 whatever the precision of the library.
-                total += np.sum(np.subtract(host(block), first, dtype=np.float64), axis=0)
+                total += _sum_of_differences(host(block), first)
             mean = first + total / self.n
             size = np.maximum(np.abs(low), np.abs(high))
             spread = np.maximum(high - mean, mean - low)
@@ -179,12 +185,27 @@ class Representation:
 
     def block(self, start: int, stop: int) -> Any:
         """Return rows start to stop, centred and scaled, as a new (stop - start, p) array."""
-        raw = self._raw(start, stop)
-        if self.xp is NUMPY:
-            own = isinstance(self._x, FileRows) and raw.dtype == self.dtype
-            out = np.subtract(raw, self._centre, dtype=self.dtype, out=raw if own else None)
-        else:
-            out = self._working(raw) - self._centre
+        if self.xp is not NUMPY:
+            return self._scaled(self._working(self._raw(start, stop)) - self._centre, start, stop)
+        out = np.empty((stop - start, self.p), self.dtype)
+        raw = None if self.own_thread else self._raw(start, stop)
+        step = max(1, _CACHED // self.p)
+        for first in range(start, stop, step):
+            last = min(first + step, stop)
+            part = out[first - start : last - start]
+            if raw is not None:
+                values = raw[first - start : last - start]
+            elif isinstance(self._x, FileRows) and self._x.dtype == self.dtype:
+                values = part
+                self._x.read_into(part, first)
+            else:
+                values = self._raw(first, last)
+            np.subtract(values, self._centre, dtype=self.dtype, out=part)
+            self._scaled(part, first, last)
+        return out
+
+    def _scaled(self, out: Any, start: int, stop: int) -> Any:
+        """Bring rows less their centre to the common scale, in place where that can be."""
         if self._mask is not None:
             out *= self._mask
         if 0 < abs(self.exponent) < (100 if self.dtype.itemsize == 4 else 1000):
@@ -198,6 +219,16 @@ class Representation:
                 "first read; rows must be the same each time they are asked for"
             )
         return out
+
+    @property
+    def own_thread(self) -> bool:
+        """Whether any thread may read it: an array or a file, rather than what calls somebody else's code."""
+        return self.xp is NUMPY and isinstance(self._x, FileRows | np.ndarray)
+
+    def expect(self, start: int, stop: int) -> None:
+        """Let the system read these rows from the disk ahead."""
+        if isinstance(self._x, FileRows):
+            self._x.expect(start, stop)
 
     def on_host(self) -> Representation:
         """Return the same view, read by NumPy, without looking through the array again."""
@@ -244,6 +275,15 @@ class Representation:
         mean[~self.alive] = 0.0
         typical = math.sqrt((float(mean @ mean) + energy / self.n) / self.p)
         return self.eps * typical * (math.sqrt(self.n) + math.sqrt(self.p))
+
+
+def _sum_of_differences(rows: Array, first: Float64) -> Float64:
+    """Add up what rows differ by from the first of all."""
+    if rows.dtype.kind == "f" and rows.dtype.itemsize <= 4:  # a sum of some is as good as exact in float64
+        found: Float64 = np.sum(rows, axis=0, dtype=np.float64) - len(rows) * first
+    else:
+        found = np.sum(np.subtract(rows, first, dtype=np.float64), axis=0)
+    return found
 
 
 def pair(x: Any, y: Any, *, minimum: int = 2) -> tuple[Representation, Representation]:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from repsim._arrays import NUMPY, Float64, full_precision, host, namespace
+from repsim._crew import Crew, crew
 from repsim._features import feature_block, features_are_cheaper, products_by_features
 from repsim._median import CACHED_ROWS, squared_norms, tile_distances
 from repsim._progress import Tick
@@ -27,6 +28,7 @@ _LARGEST_BLOCK = 2048  # larger ones are no faster, since fewer tiles lie off th
 _SMALLEST_BLOCK = 16  # smaller ones would take hours
 _CHUNK = {4: 2**13, 8: 2**16}  # entries of a tile summed in its own precision before float64 takes over
 _SUMMED = 256  # entries of a row summed in its own precision
+_SHARED = 2**24  # operations of a tile from which on threads share the work
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +151,8 @@ def inner_products(
         if features_are_cheaper(families, products, memory):
             products_by_features(families, products, result, block or feature_block(families, memory), tick)
         else:
-            _by_tiles(families, products, result, block or tile_block(families, memory), memory, tick, workspace)
+            with crew(hands(families, memory)) as threads:
+                _Pass(families, products, result, memory, threads).add_up(block, tick, workspace)
     if not result.finite():
         raise NonFiniteError("inner products of the representations are not finite, though all their values are")
     return result
@@ -175,7 +178,22 @@ def _per_entry(families: Families, products: Pairs) -> float:
     return float(own + sum(len(families[a]) * len(families[b]) for a, b in products))
 
 
-def tile_block(families: Families, memory: int) -> int:
+def hands(families: Families, memory: int) -> int:
+    """Return how many threads can be kept busy, each with the tile of one representation after the other's.
+
+    They are no more than there are representations as wide as the widest, and their blocks leave most of the memory
+    to the tiles. One thread does what is small, and what other libraries or other people's code compute.
+    """
+    rows = distinct_rows(families)
+    side, widest = min(rows[0].n, _LARGEST_BLOCK), max(r.p for r in rows)
+    whole = sum(r.p for r in rows)
+    if not all(r.own_thread for r in rows) or side**2 * whole < _SHARED:
+        return 1
+    blocks_of_one = 2 * side * widest * max(r.dtype.itemsize for r in rows)
+    return max(1, min(whole // max(1, widest), memory // (4 * max(1, blocks_of_one))))
+
+
+def tile_block(families: Families, memory: int, threads: int = 1) -> int:
     """Return the largest block, up to 2,048, whose tiles and blocks of rows fit into the memory.
 
     Where that is more than half as large with the first block of every operator's rows kept as with one at a time, it
@@ -188,7 +206,7 @@ def tile_block(families: Families, memory: int) -> int:
     """
     rows = distinct_rows(families)
     n, count = rows[0].n, sum(len(ops) for ops in families.values())
-    fixed, per_entry, per_example = _bytes_needed(families, memory)
+    fixed, per_entry, per_example = _bytes_needed(families, memory, threads)
     left = max(0, memory - fixed)
 
     def largest(per_example: int) -> float:
@@ -208,12 +226,14 @@ def tile_block(families: Families, memory: int) -> int:
     return math.ceil(n / fewest)
 
 
-def _bytes_needed(families: Families, memory: int) -> tuple[int, int, int]:
+def _bytes_needed(families: Families, memory: int, threads: int) -> tuple[int, int, int]:
     """Return the bytes that a pass needs in any case, for each entry of a tile and for each example of a block."""
     rows = distinct_rows(families)
-    n, size = rows[0].n, max(r.dtype.itemsize for r in rows)
+    n, size, widest = rows[0].n, max(r.dtype.itemsize for r in rows), max(r.p for r in rows)
     count = sum(len(ops) for ops in families.values())
-    return 24 * n * count + 3 * _stacked_bytes(families, memory), size * (count + 6), 4 * size * max(r.p for r in rows)
+    fixed = 24 * n * count + 3 * _stacked_bytes(families, memory)
+    # A thread has a product and its distances beside the tiles, and two blocks of rows; other libraries copy them.
+    return fixed, size * (count + 2 + 2 * threads), 2 * size * widest * max(2, threads)
 
 
 def _group(families: Families, memory: int) -> tuple[int, int]:
@@ -244,78 +264,148 @@ def blocks(n: int, block: int) -> Iterator[slice]:
     return (slice(start, min(start + block, n)) for start in range(0, n, block))
 
 
-def _by_tiles(
-    families: Families,
-    products: Pairs,
-    result: Products,
-    block: int,
-    memory: int,
-    tick: Tick,
-    workspace: Workspace | None,
-) -> None:
-    done = 0
-    if workspace is not None and (saved := workspace.restore("tiles", result.arrays())):
-        done, block = saved
-    users: dict[int, list[tuple[str, int, Operator]]] = {}
-    for key, ops in families.items():
-        for i, op in enumerate(ops):
-            users.setdefault(id(op.rows), []).append((key, i, op))
-    cost = _per_entry(families, products)
-    fixed, per_entry, per_example = _bytes_needed(families, memory)
-    reader = _Reader(memory - fixed - per_entry * block**2 - per_example * block)
-    whole = True
-    pairs = [(a, b) for a in blocks(result.n, block) for b in blocks(result.n, block) if b.start >= a.start]
-    try:
-        for number, (first, second) in enumerate(pairs):
-            weight = 1.0 if first == second else 2.0
-            if number >= done:
-                tiles: dict[str, list[Any]] = {key: [None] * len(ops) for key, ops in families.items()}
-                sums = [
-                    part
-                    for rows in distinct_rows(families)
-                    for part in _fill(rows, users[id(rows)], first, second, tiles, reader)
-                ]
-                found = {pair: tile_products(tiles[pair[0]], tiles[pair[1]], families, memory) for pair in products}
-                whole = False
-                for pair, table in found.items():
-                    result.tables[pair] += weight * table
-                for kind, key, i, where, values in sums:
-                    getattr(result, kind)[key][i, where] += values
-                done = number + 1
-                whole = True
-                if workspace is not None:
-                    workspace.save_sometimes("tiles", result.arrays(), done, block)
-            tick(weight * (first.stop - first.start) * (second.stop - second.start) * cost)
-    except BaseException:
-        # An interruption may come between two additions; what was saved before goes for that.
-        if workspace is not None and whole:
-            workspace.save("tiles", result.arrays(), done, block)
-        raise
+def there_and_back(n: int, block: int) -> list[tuple[slice, slice]]:
+    """Return the tiles on and above the diagonal, every other row of them backwards: what was read last is cached."""
+    found: list[tuple[slice, slice]] = []
+    for number, first in enumerate(blocks(n, block)):
+        row = [(first, second) for second in blocks(n, block) if second.start >= first.start]
+        found += row[::-1] if number % 2 else row
+    return found
+
+
+Part = tuple[str, str, int, slice, Float64]
+
+
+class _Pass:
+    """Goes through all tiles of some operators, and adds up what their tables are made from."""
+
+    def __init__(self, families: Families, products: Pairs, result: Products, memory: int, threads: Crew) -> None:
+        self._families, self._products, self._result = families, products, result
+        self._memory, self._threads = memory, threads
+        # The widest first: no thread then does the last of them while the others have nothing left.
+        self._rows = sorted(distinct_rows(families), key=lambda rows: -rows.p)
+        self._users: dict[int, list[tuple[str, int, Operator]]] = {}
+        for key, ops in families.items():
+            for i, op in enumerate(ops):
+                self._users.setdefault(id(op.rows), []).append((key, i, op))
+
+    def add_up(self, block: int | None, tick: Tick, workspace: Workspace | None) -> None:
+        """Add all tiles to the result; the block is that of the progress that the workspace holds, if it does."""
+        result, done = self._result, 0
+        side = block or tile_block(self._families, self._memory, self._threads.size)
+        if workspace is not None and (saved := workspace.restore("tiles", result.arrays())):
+            done, side = saved
+        store = _Store(self._families, side)
+        fixed, per_entry, per_example = _bytes_needed(self._families, self._memory, self._threads.size)
+        reader = _Reader(self._rows, side, self._memory - fixed - per_entry * side**2 - per_example * side)
+        cost, whole = _per_entry(self._families, self._products), True
+        pairs = there_and_back(result.n, side)
+        try:
+            for number, (first, second) in enumerate(pairs):
+                weight = 1.0 if first == second else 2.0
+                if number >= done:
+                    reader.turn_to(first, second, pairs[number + 1][1] if number + 1 < len(pairs) else None)
+                    tiles = store.tiles(first, second)
+                    sums = self._fill(tiles, first, second, reader)
+                    found = {(a, b): self._table(tiles[a], tiles[b]) for a, b in self._products}
+                    whole = False
+                    for pair, table in found.items():
+                        result.tables[pair] += weight * table
+                    for kind, key, i, where, values in sums:
+                        getattr(result, kind)[key][i, where] += values
+                    done = number + 1
+                    whole = True
+                    if workspace is not None:
+                        workspace.save_sometimes("tiles", result.arrays(), done, side)
+                tick(weight * (first.stop - first.start) * (second.stop - second.start) * cost)
+        except BaseException:
+            # An interruption may come between two additions; what was saved before goes for that.
+            if workspace is not None and whole:
+                workspace.save("tiles", result.arrays(), done, side)
+            raise
+
+    def _fill(self, tiles: Mapping[str, Any], first: slice, second: slice, reader: _Reader) -> list[Part]:
+        """Put the tiles of all operators in place; return what to add to diagonals and row sums."""
+
+        def of(number: int) -> list[Part]:
+            reader.expect(number + self._threads.size)
+            rows = self._rows[number]
+            return list(_fill(rows, self._users[id(rows)], first, second, tiles, reader))
+
+        return [part for parts in self._threads.map(of, range(len(self._rows))) for part in parts]
+
+    def _table(self, a: Any, b: Any) -> Float64:
+        """Inner products of all tiles of one family with all of another, in float64 after every chunk."""
+        group, chunk = _group(self._families, self._memory)
+        size = a[0].shape[0]
+        whole = size // chunk * chunk
+        spans = [(start, min(start + group, whole), chunk) for start in range(0, whole, group)]
+        if whole < size:
+            spans.append((whole, size, size - whole))
+        total = np.zeros((len(a), len(b)))
+        for found in self._threads.map(lambda span: _span_products(a, b, *span), spans):
+            total += found
+        return total
+
+
+class _Store:
+    """Room for a tile of every operator, used again for every tile; other libraries make their own arrays."""
+
+    def __init__(self, families: Families, side: int) -> None:
+        self._families, self._room = families, dict[str, Any]()
+        n = next(iter(families.values()))[0].rows.n
+        for key, ops in families.items():
+            if all(op.rows.xp is NUMPY for op in ops):
+                dtype = max((op.rows.dtype for op in ops), key=lambda dtype: dtype.itemsize)
+                self._room[key] = np.empty((len(ops), min(side, n) ** 2), dtype)
+
+    def tiles(self, first: slice, second: slice) -> dict[str, Any]:
+        """Return for each family the flat tiles of its operators, to be filled."""
+        size = (first.stop - first.start) * (second.stop - second.start)
+        return {
+            key: self._room[key][:, :size] if key in self._room else [None] * len(ops)
+            for key, ops in self._families.items()
+        }
 
 
 class _Reader:
     """Reads blocks of rows, and remembers what many tiles have in common.
 
-    A row of tiles has its first examples in common: of each operator's rows as many of these blocks are kept as fit
-    into the spare memory. Squared lengths are kept of all examples.
+    A row of tiles has its first examples in common: of as many operators' rows as fit into the spare memory, these
+    blocks are kept. Squared lengths are kept of all examples.
     """
 
-    def __init__(self, spare: int) -> None:
-        self._spare, self._left, self._start = spare, spare, -1
+    def __init__(self, rows: Sequence[Rows], side: int, spare: int) -> None:
+        self._rows, self._keep = rows, set[int]()
+        for one in rows:
+            size = side * one.p * one.dtype.itemsize
+            if size <= spare:
+                self._keep.add(id(one))
+                spare -= size
+        self._first, self._second, self._next = slice(0), slice(0), slice(0)
         self._kept: dict[int, Any] = {}
         self._norms: dict[tuple[int, int], Any] = {}
 
-    def first(self, rows: Rows, part: slice) -> Any:
-        """Return the block of a tile's first examples."""
-        if part.start != self._start:
+    def turn_to(self, first: slice, second: slice, following: slice | None) -> None:
+        """Go on to another tile, and say which examples the one after it takes second."""
+        if first != self._first:
             self._kept.clear()
-            self._left, self._start = self._spare, part.start
+        self._first, self._second, self._next = first, second, following or second
+
+    def expect(self, number: int) -> None:
+        """Let the system read what the tile of the rows of this number needs, or the first ones of the next tile."""
+        again, number = divmod(number, len(self._rows))
+        rows, second = self._rows[number], self._next if again else self._second
+        rows.expect(second.start, second.stop)
+        if id(rows) not in self._kept and not again:
+            rows.expect(self._first.start, self._first.stop)
+
+    def first(self, rows: Rows) -> Any:
+        """Return the block of a tile's first examples."""
         if (block := self._kept.get(id(rows))) is None:
-            block = rows.block(part.start, part.stop)
-            size = (part.stop - part.start) * rows.p * rows.dtype.itemsize
-            if size <= self._left:
+            block = rows.block(self._first.start, self._first.stop)
+            if id(rows) in self._keep:
                 self._kept[id(rows)] = block
-                self._left -= size
         return block
 
     def norms(self, rows: Rows, part: slice, block: Any) -> Any:
@@ -326,40 +416,47 @@ class _Reader:
         return self._norms[where]
 
 
-Part = tuple[str, str, int, slice, Float64]
-
-
 def _fill(
     rows: Rows,
     users: Sequence[tuple[str, int, Operator]],
     first: slice,
     second: slice,
-    tiles: dict[str, list[Any]],
+    tiles: Mapping[str, Any],
     reader: _Reader,
 ) -> Iterator[Part]:
     """Put the tiles of all operators that share these rows in place; yield what to add to diagonals and row sums."""
     same = first == second
-    left = reader.first(rows, first)
+    left = reader.first(rows)
     right = left if same else rows.block(second.start, second.stop)
     xp = namespace(left)
-    product = left @ right.T
+    shape = (left.shape[0], right.shape[0])
+    room: dict[float | None, Any] = {}
+    for key, i, op in users:
+        place = tiles[key][i]
+        if place is not None and place.dtype == rows.dtype:
+            room.setdefault(op.bandwidth, place.reshape(shape))
+    product = np.matmul(left, right.T, out=room.get(None)) if xp is NUMPY else left @ right.T
     made: dict[float | None, Any] = {None: product}
-    if kernels := [op for _, _, op in users if op.bandwidth is not None]:
+    if kernels := list({op.bandwidth: op for _, _, op in users if op.bandwidth is not None}.values()):
         lengths = reader.norms(rows, first, left), reader.norms(rows, second, right)
-        bandwidths = [op.bandwidth for op in kernels]
-        made |= zip(bandwidths, _rbf_tiles(xp, product, *lengths, kernels), strict=True)
+        made |= _rbf_tiles(xp, product, *lengths, kernels, room)
+    if same:
+        made = {bandwidth: _without_diagonal(xp, tile) for bandwidth, tile in made.items()}
     for key, i, op in users:
         tile = made[op.bandwidth]
         if same:
             yield "diagonals", key, i, first, op.diagonal(_double(reader.norms(rows, first, left)))
-            tile = _without_diagonal(xp, tile)
         yield "row_sums", key, i, first, _row_sums(xp, tile)
         if not same:
             yield "row_sums", key, i, second, _row_sums(xp, tile.T)
-        tiles[key][i] = xp.reshape(tile, (-1,))
+        flat = xp.reshape(tile, (-1,))
+        if xp is not NUMPY or not np.shares_memory(tiles[key][i], flat):
+            tiles[key][i] = flat
 
 
-def _rbf_tiles(xp: Any, product: Any, left: Any, right: Any, operators: Sequence[Operator]) -> list[Any]:
+def _rbf_tiles(
+    xp: Any, product: Any, left: Any, right: Any, operators: Sequence[Operator], room: Mapping[float | None, Any]
+) -> dict[float | None, Any]:
     """Return the tile of each RBF operator, given the inner products of two blocks and their rows' squared lengths."""
 
     def of(rows: slice) -> Iterator[Any]:
@@ -368,11 +465,12 @@ def _rbf_tiles(xp: Any, product: Any, left: Any, right: Any, operators: Sequence
             assert op.bandwidth is not None
             yield shifted_rbf(xp, distances, op.median, op.bandwidth)
 
+    bandwidths = [op.bandwidth for op in operators]
     if xp is not NUMPY:
-        return list(of(slice(None)))
-    out = [np.empty_like(product) for _ in operators]
+        return dict(zip(bandwidths, of(slice(None)), strict=True))
+    out = {one: room[one] if one in room else np.empty_like(product) for one in bandwidths}
     for rows in blocks(len(product), CACHED_ROWS):
-        for tile, values in zip(out, of(rows), strict=True):
+        for tile, values in zip(out.values(), of(rows), strict=True):
             tile[rows] = values
     return out
 
@@ -382,6 +480,9 @@ def _double(values: Any) -> Float64:
 
 
 def _without_diagonal(xp: Any, tile: Any) -> Any:
+    if xp is NUMPY:
+        np.fill_diagonal(tile, 0)
+        return tile
     mask = xp.eye(tile.shape[0], dtype=xp.bool, **_device_of(tile))
     return xp.where(mask, xp.zeros((), dtype=tile.dtype, **_device_of(tile)), tile)
 
@@ -399,21 +500,18 @@ def _row_sums(xp: Any, tile: Any) -> Float64:
     return total
 
 
-def tile_products(a: Sequence[Any], b: Sequence[Any], families: Families, memory: int) -> Float64:
-    """Inner products of all flat tiles of one family with all of another, in float64 after every chunk."""
+def _span_products(a: Any, b: Any, start: int, stop: int, length: int) -> Float64:
+    """Inner products of stretches of flat tiles, in float64 after every `length` entries."""
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        total = np.zeros((len(a), len(b)))
+        for first in range(start, stop, length):
+            total += a[:, first : first + length] @ b[:, first : first + length].T
+        return total
     xp = namespace(a[0])
-    group, chunk = _group(families, memory)
-    size = a[0].shape[0]
-    total = np.zeros((len(a), len(b)))
-    whole = size // chunk * chunk
-    spans = [(start, min(start + group, whole), chunk) for start in range(0, whole, group)]
-    if whole < size:
-        spans.append((whole, size, size - whole))
-    for start, stop, length in spans:
-        left = _stacked(xp, a, start, stop, length)
-        right = left if a is b else _stacked(xp, b, start, stop, length)
-        total += host(left @ xp.permute_dims(right, (0, 2, 1))).astype(np.float64).sum(axis=0)
-    return total
+    left = _stacked(xp, a, start, stop, length)
+    right = left if a is b else _stacked(xp, b, start, stop, length)
+    found: Float64 = host(left @ xp.permute_dims(right, (0, 2, 1))).astype(np.float64).sum(axis=0)
+    return found
 
 
 def _stacked(xp: Any, tiles: Sequence[Any], start: int, stop: int, length: int) -> Any:

@@ -9,6 +9,7 @@ from typing import Any, overload
 import numpy as np
 
 from repsim._arrays import NUMPY, Float64
+from repsim._crew import crew
 from repsim._factors import FactorTables
 from repsim._median import check_median
 from repsim._memory import budget
@@ -20,6 +21,7 @@ from repsim.errors import ParameterError
 from repsim.indexes import Index, complete, get_index
 
 Progress = bool | Callable[[int, int], None]
+_SHARED = 2**22  # values from which on threads share the work of looking through them
 _BASES = 0.4  # of the memory, for bases that are kept; the rest is for what is computed with
 
 
@@ -141,6 +143,7 @@ def pairwise(
         "indexes": [f"{i.name}: {i.base} {sorted(i.parameters.items())}" for i in indexes],
         "median": median,
         "block": None if block is None else int(block),
+        "tiles": "there and back",
         "rows": rows,
         "columns": columns,
         "representations": [view.fingerprint() for view in views] if resume is not None else [],
@@ -175,15 +178,21 @@ def pairwise(
 def _collect(first: list[Any], second: list[Any], minimum: int) -> tuple[list[Representation], list[int], list[int]]:
     """Check each distinct array once; return the views and where each list finds its own among them."""
     places: dict[int, int] = {}
-    views: list[Representation] = []
+    distinct: list[tuple[Any, str]] = []
     found: list[list[int]] = []
     for label, arrays in (("xs", first), ("ys", second)):
         for i, x in enumerate(arrays):
             if id(x) not in places:
-                views.append(Representation(x, f"{label}[{i}]", minimum=minimum))
-                places[id(x)] = len(views) - 1
-                check_same_examples([views[0], views[-1]])
+                places[id(x)] = len(distinct)
+                distinct.append((x, f"{label}[{i}]"))
         found.append([places[id(x)] for x in arrays])
+    views: list[Representation] = []
+    large = sum(x.size for x, _ in distinct if isinstance(x, np.ndarray)) >= _SHARED
+    any_thread = large and all(isinstance(x, np.ndarray) for x, _ in distinct)
+    with crew(len(distinct) if any_thread else 1) as threads:
+        for view in threads.map(lambda one: Representation(*one, minimum=minimum), distinct):
+            views.append(view)
+            check_same_examples([views[0], view])
     if len({(id(view.xp), str(view.device)) for view in views}) > 1:
         views = [view if view.xp is NUMPY else view.on_host() for view in views]
     return views, found[0], found[1]

@@ -118,8 +118,11 @@ def _pairs(sizes):
 
 
 def _parts(sizes):
-    """One network's tables at more examples; what is extrapolated from them is said where it is shown."""
-    half = _job("products", side=sizes.side, wanted=operations.tile_pass(sizes.n_large, sizes.widths) // 2)
+    """One network's tables at more examples; what is extrapolated from them is said where it is shown.
+
+    A quarter of their operations in square products is enough to compare them with.
+    """
+    half = _job("products", side=sizes.side, wanted=operations.tile_pass(sizes.n_large, sizes.widths) // 8)
     return [
         Measurement(name, PARTS, (half, _table(sizes, 1, sizes.n_large, indexes), half))
         for name, indexes in {
@@ -145,7 +148,7 @@ def _growth(sizes):
 
     The largest number of representations is the headline's.
     """
-    counts = sorted({max(1, sizes.networks * tenths // 10) for tenths in (1, 2, 4, 6)} - {sizes.networks})
+    counts = sorted({max(1, sizes.networks * tenths // 10) for tenths in (1, 2, 4)} - {sizes.networks})
     examples = sorted({max(16, sizes.n // part) for part in (8, 4, 2, 1)})
     found = [
         Measurement(

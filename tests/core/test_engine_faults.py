@@ -9,7 +9,7 @@ from repsim import Blocks, Index, cka, errors, get_index, hsic, minibatch_cka, p
 from repsim._median import median_squared_distance
 from repsim._projection import project
 from repsim._representation import Representation
-from repsim._tiles import _by_tiles
+from repsim._tiles import _Pass
 
 pytestmark = pytest.mark.filterwarnings("ignore::repsim.RankSaturationWarning")
 
@@ -193,7 +193,7 @@ def test_interrupted_between_two_additions(tmp_path, monkeypatch, rng, line):
     monkeypatch.setattr("repsim._workspace._SECONDS_BETWEEN_SAVES", 0.0)
     layers = [rng.standard_normal((60, p)) for p in (30, 40)]
     expected = pairwise(layers, index="cka_rbf_0.4", block=16)
-    source, first = inspect.getsourcelines(_by_tiles)
+    source, first = inspect.getsourcelines(_Pass.add_up)
     wanted = max(first + i for i, text in enumerate(source) if line in text)
     seen = 0
 
@@ -206,7 +206,7 @@ def test_interrupted_between_two_additions(tmp_path, monkeypatch, rng, line):
         return local
 
     before = sys.gettrace()
-    sys.settrace(lambda frame, event, argument: local if frame.f_code is _by_tiles.__code__ else None)
+    sys.settrace(lambda frame, event, argument: local if frame.f_code is _Pass.add_up.__code__ else None)
     try:
         with pytest.raises(KeyboardInterrupt):
             pairwise(layers, index="cka_rbf_0.4", block=16, resume=tmp_path / "run")

@@ -26,9 +26,9 @@ def first_cell(path):
 
 @pytest.fixture
 def run(tmp_path):
-    """Run code where nothing but NumPy, SciPy and what lies in tmp_path/stubs can be imported."""
+    """Run code where nothing but what the package requires and what lies in tmp_path/stubs can be imported."""
     (tmp_path / "stubs").mkdir()
-    for name in ("numpy", "scipy", "array_api_compat"):
+    for name in ("numpy", "scipy", "array_api_compat", "threadpoolctl"):
         for path in (one for one in os.scandir(sysconfig.get_path("purelib")) if one.name.startswith(name)):
             (tmp_path / "stubs" / path.name).symlink_to(path.path)
 
