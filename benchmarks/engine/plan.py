@@ -148,7 +148,7 @@ def _growth(sizes):
 
     The largest number of representations is the headline's.
     """
-    counts = sorted({max(1, sizes.networks * tenths // 10) for tenths in (1, 2, 4)} - {sizes.networks})
+    counts = sorted({max(1, sizes.networks * tenths // 10) for tenths in (1, 2)} - {sizes.networks})
     examples = sorted({max(16, sizes.n // part) for part in (8, 4, 2, 1)})
     found = [
         Measurement(
