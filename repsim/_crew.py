@@ -1,7 +1,7 @@
-"""Pieces of work side by side: a thread each, and one core of the linear algebra library for every thread.
+"""Pieces of work side by side in a few threads, with one core of the linear algebra library for every thread.
 
-A matrix product keeps all cores busy; reading, centring and adding up keep one. With a thread for each representation
-all of it goes on at once.
+A matrix product keeps all cores busy; reading, centring and adding up keep one. With several representations at a time,
+one to a thread, all of it goes on at once.
 """
 
 from __future__ import annotations

@@ -71,9 +71,11 @@ def pairwise(
     the value is exact and does not depend on the block. CCA and regression first make a basis of each
     representation; mean CCA, SVCCA, PWCCA and Procrustes also take the singular values of each pair.
 
-    Arrays and files are worked on side by side, in as many threads as the linear algebra library may have, which takes
-    one core in each meanwhile (`OMP_NUM_THREADS=1` or threadpoolctl's limits keep to one). Everything else is read in
-    the caller's thread.
+    If all representations are NumPy arrays or files, and the work is large, they are read and multiplied side by side,
+    in as many threads as the linear algebra library may have cores, of which it takes one in each meanwhile. Threads are
+    no more than there are wide representations, or than `memory` allows; where that is less than half of the cores, or
+    one representation is computed (`Blocks`) or another library's, the caller's thread does everything.
+    `OMP_NUM_THREADS=1` or threadpoolctl's limits keep to one.
 
     Parameters
     ----------
@@ -91,7 +93,8 @@ def pairwise(
         Bytes that the computation may take; by default half of those available. Bases that do not fit go to a
         temporary folder.
     median : {"exact", "sample"}
-        For RBF kernels: the median over all pairs of examples, or over those of at most 4,000 evenly spaced examples.
+        For RBF kernels: the median over all n² pairs of examples, each with itself included, or over those of at most
+        4,000 evenly spaced examples.
     resume : path, optional
         Folder for what is finished, made if it is missing. A call that is interrupted leaves its work there, the
         same call goes on from it, and one that comes to its end empties it. It needs the space of all bases.
