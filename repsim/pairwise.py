@@ -72,8 +72,8 @@ def pairwise(
     representation; mean CCA, SVCCA, PWCCA and Procrustes also take the singular values of each pair.
 
     If all representations are NumPy arrays or files, and the work is large, they are read and multiplied side by side,
-    in as many threads as the linear algebra library may have cores, of which it takes one in each meanwhile. Threads are
-    no more than there are wide representations, or than `memory` allows; where that is less than half of the cores, or
+    in as many threads as the linear algebra library may have cores, of which it takes one in each meanwhile. There are
+    no more threads than wide representations, nor than `memory` allows; where that is less than half of the cores, or
     one representation is computed (`Blocks`) or another library's, the caller's thread does everything.
     `OMP_NUM_THREADS=1` or threadpoolctl's limits keep to one.
 
