@@ -33,7 +33,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo "  PROFILE=smoke|laptop|paper chooses the profile (laptop), PYTHON=... the Python that makes .venv,"
-	@echo "  ARGS=... is handed to pytest. README.md says what each profile costs."
+	@echo "  ARGS=... is handed to what a target runs, such as pytest. \`make plan\` says what a profile costs."
 	@echo "  EXECUTOR=slurm lets a cluster do the work of \`make reproduce\`, and ARGS=... is then handed to Snakemake."
 	@echo "  ARCHIVE=... names the archive to certify, SEED=... draws the sample of it that is computed again (0)."
 
@@ -103,15 +103,16 @@ test-bare: env ## Run a notebook from an empty folder, as in Colab, in an enviro
 faults: env ## Kill, fill disks and damage files, at moments and places drawn by SEED; counts go to results/faults
 	FAULTS_SEED="$(SEED)" FAULTS_OUT="$(CURDIR)/results/faults/seed-$(SEED).json" pytest -m faults tests/faults $(ARGS)
 
+# Made in reproduction/, apart from the committed results: nothing there is reused, and a killed run goes on where it was.
+plan reproduce: export REPSIM_DATA := $(or $(REPSIM_DATA),$(or $(REPSIM_CACHE),$(HOME)/.cache/repsim-revisited)/data)
+plan reproduce: export REPSIM_CACHE := $(CURDIR)/reproduction/cache
+plan reproduce: export REPSIM_RESULTS := $(CURDIR)/reproduction/results
+
 .PHONY: plan
-plan: env ## Say what PROFILE costs: networks, minutes, memory, disk, and what is done
+plan: env ## Say what `make reproduce` costs: networks, minutes, memory, disk, and what of it is done
 	@repsim-lab plan $(PROFILE)
 
-# Made in reproduction/, apart from the committed results: nothing there is reused, and a killed run goes on where it was.
 .PHONY: reproduce
-reproduce: export REPSIM_DATA := $(or $(REPSIM_DATA),$(or $(REPSIM_CACHE),$(HOME)/.cache/repsim-revisited)/data)
-reproduce: export REPSIM_CACHE := $(CURDIR)/reproduction/cache
-reproduce: export REPSIM_RESULTS := $(CURDIR)/reproduction/results
 reproduce: env ## Train PROFILE's networks from scratch, measure everything and build the book from it; says the cost first
 	@if [ -n "$(EXECUTOR)" ] && [ ! -e "workflow/executors/$(EXECUTOR)/config.yaml" ]; then \
 	  echo "There is no executor $(EXECUTOR); known are: $$(cd workflow/executors && echo *)" >&2; exit 1; fi

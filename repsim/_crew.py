@@ -1,17 +1,18 @@
-"""Pieces of work side by side: a thread each, and one core of the linear algebra library for every thread.
+"""Pieces of work side by side in a few threads, with one core of the linear algebra library for every thread.
 
-A matrix product keeps all cores busy; reading, centring and adding up keep one. With a thread for each representation
-all of it goes on at once.
+A matrix product keeps all cores busy; reading, centring and adding up keep one. With several representations at a time,
+one to a thread, all of it goes on at once.
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
@@ -20,11 +21,16 @@ Result = TypeVar("Result")
 _LIMITED = threading.Lock()  # the limit is one for the process: a second crew at the same time works in its own thread
 
 
+class StoppedError(Exception):
+    """Nobody waits for this any more."""
+
+
 class Crew:
     """Threads that work through a list together, or none, and then the calling thread does it."""
 
     def __init__(self, size: int = 1, pool: ThreadPoolExecutor | None = None) -> None:
         self.size, self._pool = size, pool
+        self._stopped = threading.Event()
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Yield the function of each item, in their order. After an error what has not been begun never is."""
@@ -32,19 +38,33 @@ class Crew:
             yield from map(function, items)
             return
         # NumPy's handling of floating-point errors belongs to the context, which a thread does not inherit.
-        waiting: list[Future[Result]] = [self._pool.submit(copy_context().run, function, item) for item in items]
+        waiting: deque[Future[Result]] = deque(self._pool.submit(copy_context().run, function, item) for item in items)
         try:
-            for future in waiting:
-                yield future.result()
+            while waiting:
+                yield waiting.popleft().result()
         finally:
-            for future in waiting:
-                future.cancel()
-            wait(waiting)
+            if waiting:
+                self.stop()
+            wait([future for future in waiting if not future.cancel()])
+            waiting.clear()  # an error that one of them holds would hold this frame, and all arrays that are in use
+
+    def stop(self) -> None:
+        """Say that nobody waits any more."""
+        self._stopped.set()
+
+    def go_on(self) -> None:
+        """Raise, in a piece of work that takes long, if nobody waits for it any more."""
+        if self._stopped.is_set():
+            raise StoppedError
 
 
 @contextlib.contextmanager
 def crew(most: int) -> Iterator[Crew]:
-    """Yield a crew of as many threads as linear algebra may take, `most` at most; it takes its share in each."""
+    """Yield a crew of as many threads as linear algebra may take, `most` at most; it takes one core in each.
+
+    Where they were less than half of the cores, the calling thread works alone, and linear algebra with all of them:
+    calls from several threads at once are only safe, and fast, where each takes one core.
+    """
     if most < 2 or not _LIMITED.acquire(blocking=False):
         yield Crew()
         return
@@ -52,14 +72,21 @@ def crew(most: int) -> Iterator[Crew]:
         libraries = ThreadpoolController()
         cores = max((one["num_threads"] for one in libraries.info() if one["user_api"] == "blas"), default=1)
         size = min(most, cores)
-        if size < 2:
+        if size < 2 or 2 * size < cores:
             yield Crew()
             return
-        with libraries.limit(limits=cores // size, user_api="blas"):
-            pool = ThreadPoolExecutor(size)
+
+        def one_core() -> Any:
+            return libraries.limit(limits=1, user_api="blas")
+
+        # OpenMP's limit holds for the thread that sets it, that of other libraries for all.
+        with one_core():
+            pool = ThreadPoolExecutor(size, initializer=one_core)
+            threads = Crew(size, pool)
             try:
-                yield Crew(size, pool)
+                yield threads
             finally:
+                threads.stop()
                 pool.shutdown(cancel_futures=True)
     finally:
         _LIMITED.release()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def features_are_cheaper(families: Families, products: Pairs, memory: int) -> bool:
-    """Compare the operation counts of cross-products of all features with those of the tiles."""
+    """Compare the cost of cross-products of all features with that of the tiles."""
     operators = [op for ops in families.values() for op in ops]
     if any(op.bandwidth is not None for op in operators):
         return False
@@ -24,7 +24,9 @@ def features_are_cheaper(families: Families, products: Pairs, memory: int) -> bo
     features = sum(width[a] * width[b] for a, b in products)
     tiles = n * sum({id(op.rows): op.rows.p for op in operators}.values())
     tiles += n * sum(len(families[a]) * len(families[b]) for a, b in products)
-    return features < tiles and 8 * (sum(width[a] * width[b] for a, b in products) + 2 * features) <= memory
+    # Features are multiplied in float64, tiles as they are.
+    slower = 8 / max(op.rows.dtype.itemsize for op in operators)
+    return slower * features < tiles and 8 * (sum(width[a] * width[b] for a, b in products) + 2 * features) <= memory
 
 
 def feature_block(families: Families, memory: int) -> int:

@@ -30,16 +30,19 @@ def check_median(median: str) -> str:
     return median
 
 
-def median_squared_distance(rep: Representation, how: str = "exact", *, memory: int) -> float:
+def median_squared_distance(
+    rep: Representation, how: str = "exact", *, memory: int, go_on: Callable[[], None] = lambda: None
+) -> float:
     """Median squared distance of the scaled rows, over all n**2 pairs, the n zeros of the diagonal among them.
 
     "sample" takes that of up to 4,000 evenly spaced examples. Where the distances do not fit into the memory, they are
-    gone through tile by tile, usually once, looking in a bracket that the distances of fewer examples suggest.
+    gone through tile by tile, usually once, looking in a bracket that the distances of fewer examples suggest. `go_on`
+    is called before each block of rows is read, and may raise.
     """
-    found, n = _median(rep, how, memory)
+    found, n = _median(rep, how, memory, go_on)
     typical = rep.typical_square
     if found * _FAR_FROM_MEAN < typical and rep.dtype.itemsize == 4:
-        return median_squared_distance(rep.in_double(), how, memory=memory)
+        return median_squared_distance(rep.in_double(), how, memory=memory, go_on=go_on)
     return _checked(found, rep.name, n, rounding_of(typical, rep.p, rep.dtype))
 
 
@@ -58,7 +61,7 @@ def rounding_of(typical: float, p: int, dtype: Any) -> float:
     return (16 + 2 * math.sqrt(p)) * float(np.finfo(dtype).eps) * typical
 
 
-def _median(rep: Representation, how: str, memory: int) -> tuple[float, int]:
+def _median(rep: Representation, how: str, memory: int, go_on: Callable[[], None]) -> tuple[float, int]:
     """Return the median, before it is compared with rounding, and the number of examples it is of."""
     rows: Thinned | Representation = Thinned(rep, SAMPLE) if how == "sample" else rep
     size = rep.dtype.itemsize
@@ -77,6 +80,7 @@ def _median(rep: Representation, how: str, memory: int) -> tuple[float, int]:
         return low, high
 
     def read(start: int) -> Any:
+        go_on()
         return rows.block(start, min(start + block, rows.n))
 
     if 2 * size * rows.n * rep.p <= memory:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -20,7 +21,7 @@ from repsim.indexes import Index
 from repsim.kernels import raise_undefined
 
 _SHARED = 1e9  # operations of the medians from which on threads share them
-_MEDIANS_AT_ONCE = 4  # among whom the memory is shared
+_MEDIAN_BYTES = 2**13  # a feature: what each of several at once may at least take, so that its blocks are not too small
 _MOST_CENTRED = 100  # times the energy that is left: beyond that, products of float32 numbers are not to 1e-6
 Projections = Mapping[str, Sequence[Projection]]
 
@@ -83,15 +84,20 @@ class OperatorTables:
         missing = [i for i in range(len(self._views)) if i not in kept]
         alone = not all(view.own_thread for view in self._views)
         alone |= sum(self._median_operations(self._views[i]) for i in missing) < _SHARED
-        with crew(1 if alone else min(len(missing), _MEDIANS_AT_ONCE)) as threads:
-            share = self._memory // threads.size
-            views = (self._views[i] for i in missing)
-            medians = threads.map(lambda view: median_squared_distance(view, self._median, memory=share), views)
-            for i, view in enumerate(self._views):
-                if i not in kept:
-                    kept[i] = self._workspace.keep(f"median{i}", {"value": np.array([next(medians)])})
-                self.medians.append(float(kept[i]["value"][0]))
-                tick(self._median_operations(view))
+        widest = max(view.p for view in self._views)
+        with crew(1 if alone else min(len(missing), self._memory // (_MEDIAN_BYTES * widest))) as threads:
+            share, one_keeps = self._memory // threads.size, threading.Lock()
+
+            def find(i: int) -> None:
+                found = median_squared_distance(self._views[i], self._median, memory=share, go_on=threads.go_on)
+                with one_keeps:
+                    kept[i] = self._workspace.keep(f"median{i}", {"value": np.array([found])})
+
+            for i in kept:
+                tick(self._median_operations(self._views[i]))
+            for i, _ in zip(missing, threads.map(find, missing), strict=True):
+                tick(self._median_operations(self._views[i]))
+        self.medians = [float(kept[i]["value"][0]) for i in range(len(self._views))]
 
     def compute(self, projections: Projections, tick: Tick) -> dict[str, Float64]:
         """Return a table over all views for each index."""

@@ -440,8 +440,11 @@ def _fill(
     if kernels := list({op.bandwidth: op for _, _, op in users if op.bandwidth is not None}.values()):
         lengths = reader.norms(rows, first, left), reader.norms(rows, second, right)
         made |= _rbf_tiles(xp, product, *lengths, kernels, room)
-    if same:
-        made = {bandwidth: _without_diagonal(xp, tile) for bandwidth, tile in made.items()}
+    wanted = {op.bandwidth for _, _, op in users}
+    made = {bandwidth: tile for bandwidth, tile in made.items() if bandwidth in wanted}
+    del product
+    for bandwidth in made if same else ():
+        made[bandwidth] = _without_diagonal(xp, made[bandwidth])
     for key, i, op in users:
         tile = made[op.bandwidth]
         if same:

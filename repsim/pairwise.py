@@ -22,6 +22,7 @@ from repsim.indexes import Index, complete, get_index
 
 Progress = bool | Callable[[int, int], None]
 _SHARED = 2**22  # values from which on threads share the work of looking through them
+_SCAN_BYTES = 128  # a feature, that looking through an array takes
 _BASES = 0.4  # of the memory, for bases that are kept; the rest is for what is computed with
 
 
@@ -70,6 +71,12 @@ def pairwise(
     the value is exact and does not depend on the block. CCA and regression first make a basis of each
     representation; mean CCA, SVCCA, PWCCA and Procrustes also take the singular values of each pair.
 
+    If all representations are NumPy arrays or files, and the work is large, they are read and multiplied side by side,
+    in as many threads as the linear algebra library may have cores, of which it takes one in each meanwhile. There are
+    no more threads than wide representations, nor than `memory` allows; where that is less than half of the cores, or
+    one representation is computed (`Blocks`) or another library's, the caller's thread does everything.
+    `OMP_NUM_THREADS=1` or threadpoolctl's limits keep to one.
+
     Parameters
     ----------
     xs, ys : iterable of array_like
@@ -86,7 +93,8 @@ def pairwise(
         Bytes that the computation may take; by default half of those available. Bases that do not fit go to a
         temporary folder.
     median : {"exact", "sample"}
-        For RBF kernels: the median over all pairs of examples, or over those of at most 4,000 evenly spaced examples.
+        For RBF kernels: the median over all n² pairs of examples, each with itself included, or over those of at most
+        4,000 evenly spaced examples.
     resume : path, optional
         Folder for what is finished, made if it is missing. A call that is interrupted leaves its work there, the
         same call goes on from it, and one that comes to its end empties it. It needs the space of all bases.
@@ -138,7 +146,8 @@ def pairwise(
         raise ParameterError(f"block is {block!r}; a positive whole number is needed")
     check_median(median)
     bytes_allowed = budget(memory)
-    views, rows, columns = _collect(first, second, 4 if any(i.parameters.get("debiased") for i in indexes) else 2)
+    minimum = 4 if any(i.parameters.get("debiased") for i in indexes) else 2
+    views, rows, columns = _collect(first, second, minimum, bytes_allowed)
     call = {
         "indexes": [f"{i.name}: {i.base} {sorted(i.parameters.items())}" for i in indexes],
         "median": median,
@@ -175,7 +184,9 @@ def pairwise(
     return cut[indexes[0].name] if single else cut
 
 
-def _collect(first: list[Any], second: list[Any], minimum: int) -> tuple[list[Representation], list[int], list[int]]:
+def _collect(
+    first: list[Any], second: list[Any], minimum: int, memory: int
+) -> tuple[list[Representation], list[int], list[int]]:
     """Check each distinct array once; return the views and where each list finds its own among them."""
     places: dict[int, int] = {}
     distinct: list[tuple[Any, str]] = []
@@ -187,12 +198,18 @@ def _collect(first: list[Any], second: list[Any], minimum: int) -> tuple[list[Re
                 distinct.append((x, f"{label}[{i}]"))
         found.append([places[id(x)] for x in arrays])
     views: list[Representation] = []
-    large = sum(x.size for x, _ in distinct if isinstance(x, np.ndarray)) >= _SHARED
-    any_thread = large and all(isinstance(x, np.ndarray) for x, _ in distinct)
-    with crew(len(distinct) if any_thread else 1) as threads:
+    with crew(_hands([x for x, _ in distinct], memory)) as threads:
         for view in threads.map(lambda one: Representation(*one, minimum=minimum), distinct):
             views.append(view)
             check_same_examples([views[0], view])
     if len({(id(view.xp), str(view.device)) for view in views}) > 1:
         views = [view if view.xp is NUMPY else view.on_host() for view in views]
     return views, found[0], found[1]
+
+
+def _hands(arrays: list[Any], memory: int) -> int:
+    """Return how many threads may look through arrays: one where that is little, or where others' code is called."""
+    if not all(isinstance(x, np.ndarray) and x.size for x in arrays) or sum(x.size for x in arrays) < _SHARED:
+        return 1
+    widest: int = max(x.size // (len(x) if x.ndim else 1) for x in arrays)
+    return min(len(arrays), memory // (_SCAN_BYTES * widest))

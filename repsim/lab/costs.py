@@ -21,6 +21,7 @@ SETS = {
     "rbf": "RBF CKA",
     "bases": "regression and CCA R²",
 }
+GPU_NAME, GPU_PEAK = "an NVIDIA H100 (SXM)", 67e12  # operations a second, not those of its tensor cores
 AXES = {"representations": "representations", "examples": "examples", "features": "features"}
 
 
@@ -118,8 +119,20 @@ def parts(result: Result | None) -> str:
             f"\n\nAll of them for {networks} networks at {n} examples: {minutes:.0f} minutes (extrapolated), where "
             f"{limit} were asked: {rounding.met(minutes <= limit)}. At {asked['n_paper']:,} the widest layer's basis "
             f"needs {found['all']['bases_gib_at_paper']:.1f} GiB of memory."
+            f"\n\n{_on_a_gpu(found['all'], asked['n_paper'])}"
         )
     return text
+
+
+def _on_a_gpu(one: Result, n: int) -> str:
+    """Say what the paper's number of examples costs on a GPU: by calculation, from its data sheet."""
+    count, seconds = one["operations_at_paper"], one["at_paper"]["total"]
+    return (
+        f"At {n:,} examples these are {count / 1e15:,.1f}·10¹⁵ operations, {count / seconds / 1e9:,.0f}·10⁹ a second "
+        f"in the {time(seconds)} that they are extrapolated to here. A GPU was not measured. The data sheet of "
+        f"{GPU_NAME} promises {GPU_PEAK / 1e12:.0f}·10¹² a second in float32; by calculation it would take "
+        f"{time(count / GPU_PEAK)} at best, and {time(2 * count / GPU_PEAK)} at half of that, without reading."
+    )
 
 
 def singular(result: Result | None) -> str:

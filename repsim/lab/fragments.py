@@ -84,7 +84,8 @@ def duration(seconds: float) -> str:
 
 
 def _where(found: Mapping[str, Any]) -> str:
-    return f"{found.get('system', 'an unknown system')}, {found.get('processors', '?')} processor cores"
+    cores = found.get("processors", "?")
+    return f"{found.get('system', 'an unknown system')}, {cores} processor core{'' if cores == 1 else 's'}"
 
 
 def stamp_sentence(found: Stamp) -> str:

@@ -243,6 +243,9 @@ def test_parts_are_extrapolated_by_their_counts():
     assert more["bases"] == pytest.approx(3 * 10 * 4, rel=0.1)  # QR is linear in n
     tiles = [4000**2 * 3 * 2 * 60 + 4000**2 * 4 * 36, 400**2 * 2 * 60 + 400**2 * 4 * 4]
     assert more["pass"] == pytest.approx(5 * tiles[0] / tiles[1])
+    counted = derive.all_operations("all", 400, [50, 10])
+    assert counted == 400**2 * 60 + operations.qr(400, 50) + operations.qr(400, 10) + tiles[1]
+    assert derive.all_operations("linear", 400, [50, 10]) == 400**2 * (60 + 4)
     linear = derive.extrapolated({"medians": 0.0, "bases": [], "pass": 5.0}, "linear", [50, 10], 3, 400, 400)
     assert linear["total"] == pytest.approx(5 * (180 + 36) / (60 + 4))
 
@@ -398,6 +401,7 @@ def test_every_part_of_the_page(result, tmp_path, monkeypatch):
                 assert len({line.count("|") for line in lines}) == 1, name
     assert "tell nothing about times" in makers["costs-sizes"]()
     assert "(extrapolated)" in makers["costs-parts"]()
+    assert "A GPU was not measured" in makers["costs-parts"]()
 
 
 def test_the_figure_has_a_description(result):

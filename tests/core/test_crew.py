@@ -1,9 +1,11 @@
 """Work that several threads share: the same values, errors, limits and readers as with one."""
 
 import contextlib
+import gc
 import importlib
 import threading
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -84,6 +86,76 @@ def test_what_was_not_begun_after_an_error_never_is(two_cores):
         list(threads.map(work, range(100)))
     assert len(begun) < 10
     assert blas_threads() == {2}
+
+
+@pytest.mark.parametrize("closed", ["before", "after"])
+def test_only_what_was_begun_is_waited_for_and_told_to_stop(two_cores, closed):
+    """Also where whoever goes through the results holds the iterator longer than the crew lives."""
+    begun = []
+
+    def work(number):
+        begun.append(number)
+        for _ in range(1000 if number else 0):
+            time.sleep(0.01)
+            threads.go_on()
+
+    start = time.monotonic()
+    with crew(2) as threads:
+        results = threads.map(work, range(20))
+        next(results)
+        if closed == "before":
+            results.close()
+    results.close()
+    assert time.monotonic() - start < 5  # each would take ten seconds
+    assert len(begun) <= 4
+
+
+def test_nothing_is_held_after_an_error(two_cores):
+    """Arrays that were in use are freed at once, not when the collector of cycles comes by."""
+
+    class Held:
+        pass
+
+    def fail():
+        mine = Held()
+        held.append(weakref.ref(mine))
+        with crew(2) as threads:
+            for _ in threads.map(lambda number: 1 / number, [1, 0, 1]):
+                pass
+
+    held = []
+    gc.disable()
+    try:
+        with pytest.raises(ZeroDivisionError):
+            fail()
+        assert held[0]() is None
+    finally:
+        gc.enable()
+
+
+def test_few_threads_leave_many_cores_to_linear_algebra(monkeypatch):
+    class Many(ThreadpoolController):
+        def info(self):
+            return [{"user_api": "blas", "num_threads": 16}]
+
+    monkeypatch.setattr("repsim._crew.ThreadpoolController", Many)
+    before = blas_threads()
+    with crew(4) as threads:
+        assert (threads.size, blas_threads()) == (1, before)
+    with crew(12) as threads:
+        assert threads.size == 12
+
+
+@pytest.mark.parametrize("index", ["cka_rbf_0.4", "cka_linear"])
+def test_an_error_between_two_steps_does_not_hang(shared, layers, index, tmp_path):
+    def fail(done, total):
+        raise RuntimeError("the caller's own")
+
+    with pytest.raises(RuntimeError, match="the caller's own"):
+        pairwise(layers, index=index, block=16, progress=fail, resume=tmp_path / "run")
+    np.testing.assert_array_equal(
+        pairwise(layers, index=index, block=16, resume=tmp_path / "run"), pairwise(layers, index=index, block=16)
+    )
 
 
 def test_threads_handle_floating_point_errors_as_the_caller_does(two_cores):
