@@ -69,6 +69,7 @@ class FileRows:
         if not hasattr(os, "posix_fadvise"):
             return
         row = self._row * self.dtype.itemsize
+        # It is a hint; what is wrong with the file is said when it is read.
         with contextlib.suppress(OSError), self.path.open("rb", buffering=0) as file:
             first = self._offset + start * row
             os.posix_fadvise(file.fileno(), first, (stop - start) * row, os.POSIX_FADV_WILLNEED)

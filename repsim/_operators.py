@@ -82,7 +82,7 @@ class OperatorTables:
             return
         kept = {i: found for i in range(len(self._views)) if (found := self._workspace.find(f"median{i}")) is not None}
         missing = [i for i in range(len(self._views)) if i not in kept]
-        alone = not all(view.own_thread for view in self._views)
+        alone = not all(view.any_thread for view in self._views)
         alone |= sum(self._median_operations(self._views[i]) for i in missing) < _SHARED
         widest = max(view.p for view in self._views)
         with crew(1 if alone else min(len(missing), self._memory // (_MEDIAN_BYTES * widest))) as threads:

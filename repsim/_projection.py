@@ -125,7 +125,7 @@ class BasisRows:
         return self.basis.dtype
 
     @property
-    def own_thread(self) -> bool:
+    def any_thread(self) -> bool:
         """Whether any thread may read it."""
         return self.xp is NUMPY
 

@@ -42,7 +42,7 @@ class Rows(Protocol):
     @property
     def xp(self) -> Any: ...
     @property
-    def own_thread(self) -> bool: ...
+    def any_thread(self) -> bool: ...
     def block(self, start: int, stop: int) -> Any: ...
     def expect(self, start: int, stop: int) -> None: ...
 
@@ -136,7 +136,7 @@ class Representation:
         xp = self.xp
         first = host(self._raw(0, 1)).astype(np.float64)[0]
         low, high, total = first.copy(), first.copy(), np.zeros(self.p)
-        step = max(1, (_CACHED if self.own_thread else _SCAN_ELEMENTS) // self.p)
+        step = max(1, (_CACHED if self.any_thread else _SCAN_ELEMENTS) // self.p)
         with np.errstate(all="ignore"):
             for start in range(0, self.n, step):
                 block = self._raw(start, min(start + step, self.n))
@@ -188,7 +188,7 @@ class Representation:
         if self.xp is not NUMPY:
             return self._scaled(self._working(self._raw(start, stop)) - self._centre, start, stop)
         out = np.empty((stop - start, self.p), self.dtype)
-        raw = None if self.own_thread else self._raw(start, stop)
+        raw = None if self.any_thread else self._raw(start, stop)
         step = max(1, _CACHED // self.p)
         for first in range(start, stop, step):
             last = min(first + step, stop)
@@ -221,7 +221,7 @@ class Representation:
         return out
 
     @property
-    def own_thread(self) -> bool:
+    def any_thread(self) -> bool:
         """Whether any thread may read it: an array or a file, rather than what calls somebody else's code."""
         return self.xp is NUMPY and isinstance(self._x, FileRows | np.ndarray)
 

@@ -187,7 +187,7 @@ def hands(families: Families, memory: int) -> int:
     rows = distinct_rows(families)
     side, widest = min(rows[0].n, _LARGEST_BLOCK), max(r.p for r in rows)
     whole = sum(r.p for r in rows)
-    if not all(r.own_thread for r in rows) or side**2 * whole < _SHARED:
+    if not all(r.any_thread for r in rows) or side**2 * whole < _SHARED:
         return 1
     blocks_of_one = 2 * side * widest * max(r.dtype.itemsize for r in rows)
     return max(1, min(whole // max(1, widest), memory // (4 * max(1, blocks_of_one))))

@@ -204,7 +204,7 @@ def test_files_are_read_by_threads_too(shared, seen, layers, tmp_path):
     assert set(seen) == {2}
 
 
-def test_other_peoples_code_is_called_in_their_own_thread(shared, seen, layers):
+def test_other_peoples_code_is_called_in_their_any_thread(shared, seen, layers):
     callers = set()
 
     def read(start, stop):
