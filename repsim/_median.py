@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from repsim._arrays import NUMPY, Array, full_precision, host
+from repsim._arrays import NUMPY, Array, full_precision, host, namespace
 from repsim._representation import LARGEST_ENTRY, Representation
 from repsim.errors import ParameterError, UndefinedSimilarityError
 
@@ -188,8 +188,8 @@ def _checked(median: float, name: str, n: int, rounding: float) -> float:
     return median
 
 
-def _all_distances(read: Callable[[int], Any], n: int, block: int, xp: Any) -> Iterator[Array]:
-    """Yield the squared distances of all pairs of different examples once, some at a time."""
+def _all_distances(read: Callable[[int], Any], n: int, block: int, xp: Any) -> Iterator[Any]:
+    """Yield the squared distances of all pairs of different examples once, some at a time, where they are computed."""
     lengths: dict[int, Any] = {}
     with full_precision():
         for start in range(0, n, block):
@@ -202,13 +202,14 @@ def _all_distances(read: Callable[[int], Any], n: int, block: int, xp: Any) -> I
                 if other == start:
                     yield _above(host(tile_distances(xp, product, lengths[start], lengths[start])))
                     continue
-                for first in range(0, len(product), CACHED_ROWS if xp is NUMPY else len(product)):
-                    some = slice(first, first + CACHED_ROWS if xp is NUMPY else None)
-                    yield host(tile_distances(xp, product[some, :], lengths[start][some], lengths[other]))
+                step = CACHED_ROWS if xp is NUMPY else len(product)
+                for first in range(0, len(product), step):
+                    some = slice(first, first + step)
+                    yield tile_distances(xp, product[some, :], lengths[start][some], lengths[other])
 
 
 def _order_statistics(
-    distances: Callable[[], Iterator[Array]],
+    distances: Callable[[], Iterator[Any]],
     first: int,
     second: int,
     bracket: Callable[[float], tuple[Any, Any]],
@@ -253,13 +254,16 @@ class _Gathered(NamedTuple):
     edges: Array
 
 
-def _gather(parts: Iterator[Array], low: Any, high: Any, limit: int) -> _Gathered:
+def _gather(parts: Iterator[Any], low: Any, high: Any, limit: int) -> _Gathered:
+    """Count on the device that the distances are on, and copy those in the bracket only."""
     below, inside, lowest = 0, 0, 0
     held: list[Array] | None = []
     counts, edges = np.zeros(_BINS, np.int64), np.linspace(low, high, _BINS + 1, dtype=low.dtype)
+    least, most = float(low), float(high)
     for part in parts:
-        below += int(np.count_nonzero(part < low))
-        values = part[(part >= low) & (part <= high)]
+        xp = namespace(part)
+        below += int(xp.count_nonzero(part < least))
+        values = host(part[(part >= least) & (part <= most)])
         inside += values.size
         lowest += int(np.count_nonzero(values == low))
         if held is not None:
@@ -273,5 +277,5 @@ def _gather(parts: Iterator[Array], low: Any, high: Any, limit: int) -> _Gathere
     return _Gathered(below, inside, lowest, np.concatenate(held) if held else None, counts, edges)
 
 
-def _least_above(parts: Iterator[Array], high: Any) -> float:
-    return min(float(part.min(where=part > high, initial=np.inf)) for part in parts)
+def _least_above(parts: Iterator[Any], high: Any) -> float:
+    return min(float(host(part).min(where=host(part) > high, initial=np.inf)) for part in parts)

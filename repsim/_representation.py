@@ -24,6 +24,7 @@ from repsim.errors import (
 
 _CACHED = 2**17  # values gone through together, so that they stay in the processor's cache
 _SCAN_ELEMENTS = 2**19  # values that others are asked for together, while looking through them
+_SCAN_THERE = 2**22  # and that a library looks through at once where they are
 _FINGERPRINT_ROWS = 16
 _TYPICAL_ROWS = 64
 # Entries between its inverse and this are not scaled, which would take time: their fourth powers fit as they are.
@@ -136,7 +137,9 @@ class Representation:
         xp = self.xp
         first = host(self._raw(0, 1)).astype(np.float64)[0]
         low, high, total = first.copy(), first.copy(), np.zeros(self.p)
-        step = max(1, (_CACHED if self.any_thread else _SCAN_ELEMENTS) // self.p)
+        there = self._first_in_double(first)
+        together = _CACHED if self.any_thread else _SCAN_ELEMENTS if there is None else _SCAN_THERE
+        step = max(1, together // self.p)
         with np.errstate(all="ignore"):
             for start in range(0, self.n, step):
                 block = self._raw(start, min(start + step, self.n))
@@ -144,8 +147,10 @@ class Representation:
                 np.maximum(high, host(xp.max(block, axis=0)), out=high)
                 if not (np.isfinite(low).all() and np.isfinite(high).all()):
                     self._raise_non_finite(host(block).astype(np.float64), start)
-                # On the host, so that the means are those of float64 whatever the precision of the library.
-                total += _sum_of_differences(host(block), first)
+                if there is None:
+                    total += _sum_of_differences(host(block), first)
+                else:
+                    total += host(xp.sum(xp.astype(block, xp.float64) - there, axis=0))
             mean = first + total / self.n
             size = np.maximum(np.abs(low), np.abs(high))
             spread = np.maximum(high - mean, mean - low)
@@ -168,6 +173,15 @@ class Representation:
         if spread.max() > np.finfo(self.dtype).max:  # differences of the largest float32 do not fit one
             self.xp, self.device, self.dtype = NUMPY, None, np.dtype(np.float64)
         self._prepare()
+
+    def _first_in_double(self, first: Float64) -> Any:
+        """Return the first example where the others are, if the library has float64 there; the means are summed in it.
+
+        None where sums are NumPy's: of its own arrays, and of what has no float64, as JAX unless told otherwise.
+        """
+        if self.xp is NUMPY or "float64" not in self.xp.__array_namespace_info__().dtypes(device=self.device):
+            return None
+        return self.xp.asarray(first, dtype=self.xp.float64, device=self.device)
 
     def _prepare(self) -> None:
         """Bring the centre, and a mask of the columns that vary, to where the blocks are."""

@@ -497,6 +497,10 @@ def _device_of(x: Any) -> dict[str, Any]:
 def _row_sums(xp: Any, tile: Any) -> Float64:
     """Sum the rows, a few entries at a time in their own precision."""
     total = np.zeros(tile.shape[0])
+    if xp is not NUMPY and (whole := tile.shape[1] // _SUMMED * _SUMMED):  # all at once: each copy waits for the device
+        parts = xp.sum(xp.reshape(tile[:, :whole], (tile.shape[0], -1, _SUMMED)), axis=2)
+        total += host(parts).sum(axis=1, dtype=np.float64)
+        tile = tile[:, whole:]
     for start in range(0, tile.shape[1], _SUMMED):
         part = tile[:, start : start + _SUMMED]
         total += host(part @ xp.ones(part.shape[1], dtype=tile.dtype, **_device_of(tile)))

@@ -21,3 +21,21 @@ def configure(threads: int | None = None) -> None:
     if threads is not None:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def device() -> str:
+    """Return what networks are trained on: the name of a GPU if the backend has found one, else "CPU"."""
+    name = os.environ.get("KERAS_BACKEND", "tensorflow")
+    if name == "jax":
+        import jax
+
+        first = jax.devices()[0]
+        return "CPU" if first.platform == "cpu" else str(first.device_kind)
+    if name == "torch":
+        import torch
+
+        return torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
+    import tensorflow as tf
+
+    found = tf.config.list_physical_devices("GPU")
+    return str(tf.config.experimental.get_device_details(found[0])["device_name"]) if found else "CPU"

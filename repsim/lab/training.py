@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from repsim.lab.backend import device
 from repsim.lab.data import Dataset, Split, classes_of, load_dataset
 from repsim.lab.errors import DamagedArtefactError
 from repsim.lab.leftovers import clear
@@ -92,10 +93,12 @@ def batches(
     columns = rng.integers(0, 2 * margin + 1, order.shape)
     flips = (rng.random(order.shape) < 0.5) & recipe.flip
     padded = _padded(dataset, split, margin)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (size, size), axis=(1, 2))
+    images = np.empty((recipe.batch, size, size, 3), np.uint8)
     for step in range(steps):
-        images = windows[order[step], rows[step], columns[step]].transpose(0, 2, 3, 1)
-        images = np.where(flips[step][:, None, None, None], images[:, :, ::-1], images)
+        chosen = zip(*(of[step].tolist() for of in (order, rows, columns, flips)), strict=True)
+        for image, (number, row, column, flipped) in zip(images, chosen, strict=True):
+            window = padded[number, row : row + size, column : column + size]
+            image[:] = window[:, ::-1] if flipped else window
         yield dataset.normalise(images), split.labels[order[step]].astype(np.int32)
 
 
@@ -178,6 +181,7 @@ def _train(
         "history": {"loss": history[:, 0].round(5).tolist(), "accuracy": history[:, 1].round(5).tolist()},
         "parameters": int(model.count_params()),
         "backend": keras.backend.backend(),
+        "device": device(),
     } | ({"resumed": True} if done else {})
     if held is None:
         facts |= {"test_accuracy": test_accuracy, "test_loss": test_loss}

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from repsim import pairwise
+from repsim import _median, pairwise
 from repsim._arrays import NUMPY
+from repsim._median import distances_of, median_squared_distance
 from repsim._representation import Representation
 
 INDEXES = ["cka_linear", "cka_rbf_0.4", "hsic_linear_debiased", "cca_r2", "linear_regression", "cca_mean", "procrustes"]
@@ -28,6 +29,23 @@ def test_they_agree_with_numpy(convert, layers, block):
     found = pairwise([convert(x) for x in layers], index=INDEXES, block=block)
     for name in INDEXES:
         np.testing.assert_allclose(found[name], expected[name], rtol=2e-6, atol=2e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("kind", ["normal", "ties", "misleading sample"])
+def test_the_exact_median_is_found_among_distances_that_stay_there(convert, rng, monkeypatch, kind):
+    monkeypatch.setattr(_median, "SAMPLE", 20)
+    monkeypatch.setattr(_median, "_HELD", 500)
+    monkeypatch.setattr(_median, "_BINS", 8)
+    n = 150
+    x = {
+        "normal": rng.standard_normal((n, 3)),
+        "ties": rng.integers(0, 3, (n, 2)).astype(float),
+        "misleading sample": rng.standard_normal((n, 2)) * np.where(np.arange(n)[:, None] % 7 == 0, 100, 1),
+    }[kind].astype(np.float32)
+    view = Representation(convert(x), "x")
+    assert view.xp is not NUMPY
+    expected = np.median(distances_of(view.in_double().matrix()))
+    assert median_squared_distance(view, memory=100_000) == pytest.approx(float(expected), rel=1e-5)
 
 
 def test_they_are_computed_where_they_are(convert, layers):

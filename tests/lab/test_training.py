@@ -71,6 +71,13 @@ def test_images_are_only_shifted_and_flipped():
     assert any(np.array_equal(inner, candidate) for candidate in candidates)
 
 
+def test_normalising_is_elementwise():
+    dataset = load_dataset("synthetic")
+    for images in (dataset.train.images[:7], dataset.train.images[:7, :, ::-1], dataset.train.images[3]):
+        expected = (images.astype(np.float32) - dataset.mean) / dataset._moments[1]
+        np.testing.assert_array_equal(dataset.normalise(images), expected)
+
+
 def test_held_out_images_are_not_trained_on():
     split = load_dataset("synthetic").train
     kept, held = hold_out(split, 100)
