@@ -167,10 +167,11 @@ def _train(
     with progress_bar(artefact_name(networks, seed), quiet=quiet or not recipe.epochs) as report:
         report(done, recipe.epochs)
         for epoch in range(done, recipe.epochs):
-            model.reset_metrics()
+            found = []
             for images, labels in batches(dataset, training, recipe, seed, epoch):
-                loss, accuracy = model.train_on_batch(images, labels)
-            history = np.append(history, [[float(loss), float(accuracy)]], axis=0)
+                model.reset_metrics()  # JAX's trainer does so itself; TensorFlow's would go on with the mean of all
+                found.append([float(value) for value in model.train_on_batch(images, labels)])
+            history = np.append(history, [np.mean(found, axis=0)], axis=0)
             _save(model, checkpoint, history)
             report(epoch + 1, recipe.epochs)
     final = build(networks.architecture, dataset.classes, channels=networks.channels)
