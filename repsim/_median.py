@@ -18,7 +18,7 @@ SAMPLE = 4000  # examples whose distances are held at once; their median is the 
 _BAND = 0.03  # of the sample's distances, on each side of its median, among which the exact one is looked for first
 _FAR_FROM_MEAN = 16.0  # median squared distances: beyond this, lengths are subtracted that float32 rounds too much
 _BINS = 2**16
-_HELD = 2**25  # distances gathered in one pass
+_HELD = 2**27  # distances gathered in one pass, if the memory has room
 _READ_ELEMENTS = 2**20
 CACHED_ROWS = 64  # of a tile, gone through together, so that they stay in the processor's cache
 

@@ -1,7 +1,6 @@
 """Measure the engine on a GPU at the paper's number of examples: python -m benchmarks.engine.accelerator.
 
-One network's representations are made on the GPU with PyTorch. More networks are the same arrays again, since ten
-different ones fit into no GPU's memory: the engine does not know that they are the same, and multiplies each.
+One network's representations are made on the GPU with PyTorch; what more networks take is extrapolated.
 """
 
 import json
@@ -23,8 +22,7 @@ from repsim.lab.store import write_record
 
 def main(
     n: Annotated[int, typer.Option(help="Examples.")] = 50_000,
-    networks: Annotated[int, typer.Option(help="That the measurement is extrapolated to.")] = 10,
-    several: Annotated[int, typer.Option(help="Networks that linear CKA is measured with, beside one.")] = 3,
+    networks: Annotated[int, typer.Option(help="That one network is extrapolated to.")] = 10,
     side: Annotated[int, typer.Option(help="Of the square matrices that are multiplied for comparison.")] = 8_192,
     memory: Annotated[int, typer.Option(help="MiB that the engine may take.")] = 40_960,
     channels: Annotated[str, typer.Option(help="Channels in place of Tiny-10's, as in 4,4,8.")] = "",
@@ -39,13 +37,13 @@ def main(
     layers = [rectified(torch, device, n, p, seed) for seed, p in enumerate(widths)]
     pairwise([layer[:256] for layer in layers], index=[LINEAR, RBF])  # what a library does at its first call
     rows = []
-    for index, count in ((LINEAR, 1), (LINEAR, several), (RBF, 1)):
-        wanted = operations.tile_pass(n, widths * count)
+    wanted = operations.tile_pass(n, widths)
+    for index in (LINEAR, RBF):
         before = products(torch, device, side, wanted // 4)
-        row = table(torch, device, layers * count, index, memory << 20)
+        row = table(torch, device, layers, index, memory << 20)
         after = products(torch, device, side, wanted // 4)
-        row |= {"index": index, "networks": count, **derive.bracketed(before, row, after, wanted)}
-        row["all_networks"] = extrapolated(row["phases"], index, widths, count, networks, n)
+        row |= {"index": index, **derive.bracketed(before, row, after, wanted)}
+        row["all_networks"] = extrapolated(row["phases"], widths, networks, n)
         print(json.dumps(row), flush=True)
         rows.append(row)
     result = {
@@ -97,10 +95,10 @@ def table(torch, device, xs, index, memory):
     }
 
 
-def extrapolated(phases, index, widths, count, networks, n):
-    """Return the seconds of `networks` from those of `count`: medians by their number, the pass by its operations."""
-    grown = operations.tile_pass(n, widths * networks) / operations.tile_pass(n, widths * count)
-    seconds = {"medians": phases["medians"] * networks / count, "pass": phases["pass"] * grown}
+def extrapolated(phases, widths, networks, n):
+    """Return the seconds of `networks` from those of one: medians by their number, the pass by its operations."""
+    grown = operations.tile_pass(n, widths * networks) / operations.tile_pass(n, widths)
+    seconds = {"medians": phases["medians"] * networks, "pass": phases["pass"] * grown}
     return {**seconds, "total": sum(seconds.values())}
 
 

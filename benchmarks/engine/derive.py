@@ -99,7 +99,6 @@ def parts(done, sizes):
             "phases": {**phases, "bases": sum(phases["bases"])},
             "all_networks": extrapolated(phases, name, widths, networks, n, n),
             "at_paper": extrapolated(phases, name, widths, networks, n, sizes["n_paper"]),
-            "operations_at_paper": all_operations(name, sizes["n_paper"], widths * networks),
             "bases_gib_at_paper": max(operations.qr_bytes(sizes["n_paper"], p) for p in widths) / 2**30,
         }
     return found
@@ -123,13 +122,6 @@ def extrapolated(phases, name, widths, networks, n, more):
     seconds["pass"] = phases["pass"] * pass_operations(name, more, widths * networks)
     seconds["pass"] /= pass_operations(name, n, widths)
     return {**seconds, "total": sum(seconds.values())}
-
-
-def all_operations(name, n, widths):
-    """Count the operations of medians, bases and the pass of one of the plan's sets of indexes."""
-    medians = sum(operations.median(n, p) for p in widths) if name in ("all", "rbf") else 0
-    bases = sum(operations.qr(n, p) for p in widths) if name in ("all", "bases") else 0
-    return medians + bases + pass_operations(name, n, widths)
 
 
 def pass_operations(name, n, widths):

@@ -9,7 +9,9 @@ from repsim.lab.sealed import unseal
 
 
 def measured(benchmark: str) -> Any:
-    """Return the result of a benchmark, "cluster", "engine", "peers" or "training", None if there is none.
+    """Return the result of a benchmark, None if there is none.
+
+    There may be "accelerator", "cluster", "engine", "peers" and "training".
 
     Raises
     ------

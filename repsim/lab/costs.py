@@ -21,7 +21,6 @@ SETS = {
     "rbf": "RBF CKA",
     "bases": "regression and CCA R²",
 }
-GPU_NAME, GPU_PEAK = "an NVIDIA H100 (SXM)", 67e12  # operations a second, not those of its tensor cores
 AXES = {"representations": "representations", "examples": "examples", "features": "features"}
 
 
@@ -119,19 +118,29 @@ def parts(result: Result | None) -> str:
             f"\n\nAll of them for {networks} networks at {n} examples: {minutes:.0f} minutes (extrapolated), where "
             f"{limit} were asked: {rounding.met(minutes <= limit)}. At {asked['n_paper']:,} the widest layer's basis "
             f"needs {found['all']['bases_gib_at_paper']:.1f} GiB of memory."
-            f"\n\n{_on_a_gpu(found['all'], asked['n_paper'])}"
         )
     return text
 
 
-def _on_a_gpu(one: Result, n: int) -> str:
-    """Say what the paper's number of examples costs on a GPU: by calculation, from its data sheet."""
-    count, seconds = one["operations_at_paper"], one["at_paper"]["total"]
-    return (
-        f"At {n:,} examples these are {count / 1e15:,.1f}·10¹⁵ operations, {count / seconds / 1e9:,.0f}·10⁹ a second "
-        f"in the {time(seconds)} that they are extrapolated to here. A GPU was not measured. The data sheet of "
-        f"{GPU_NAME} promises {GPU_PEAK / 1e12:.0f}·10¹² a second in float32; by calculation it would take "
-        f"{time(count / GPU_PEAK)} at best, and {time(2 * count / GPU_PEAK)} at half of that, without reading."
+def on_a_gpu(result: Result | None) -> str:
+    """Return the times of one network on a GPU, and what they come to, from ``benchmarks/accelerator.json``."""
+    if result is None:
+        return "*Not measured here: `python -m benchmarks.engine.accelerator` does that, on a machine with a GPU.*"
+    asked, where = result["sizes"], result["machine"]
+    rows = []
+    for one in result["rows"]:
+        cells = [time(one["phases"][phase]) if one["phases"][phase] else "–" for phase in ("medians", "pass")]
+        room = f"{one['peak_mib'] - one['base_mib']:,.0f}"
+        whole = time(one["all_networks"]["total"])
+        rows.append([_title(one["index"]), time(one["seconds"]), *cells, f"{one['ratio']:.1f}", room, whole])
+    n = f"{asked['n']:,} examples"
+    heads = ["index", f"one network, {n}", "medians", "pass", "ratio to matrix products"]
+    heads += ["GPU memory beside the representations, MiB", f"{asked['networks']} networks, {n} (extrapolated)"]
+    speed = result["rows"][0]["products_per_second"] / 1e12
+    return table(heads, rows) + (
+        f"\n\n*Measured on {result['date'][:10]}: {where['device']}, PyTorch {where['torch'].split('+')[0]}, whose "
+        f"float32 products of square matrices of side {asked['side']:,} did {speed:.0f}·10¹² operations a second; "
+        f"representations of {', '.join(f'{p:,}' for p in asked['widths'])} features that lie on the GPU.*"
     )
 
 
@@ -222,6 +231,7 @@ PARTS: dict[str, Callable[[Result | None], str]] = {
     "costs-invariance": rounding.invariance,
     "costs-provenance": provenance,
 }
+ACCELERATED: dict[str, Callable[[Result | None], str]] = {"costs-gpu": on_a_gpu}
 
 
 def _title(index: str) -> str:

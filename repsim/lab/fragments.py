@@ -65,6 +65,7 @@ def makers(profile: str, part: Path, root: Path, stamps: Mapping[str, Stamp]) ->
         "bibtex-reproduction": lambda: bibtex(root),
         **{name: partial(make, measured("peers")) for name, make in libraries.PARTS.items()},
         **{name: partial(make, measured("engine")) for name, make in costs.PARTS.items()},
+        **{name: partial(make, measured("accelerator")) for name, make in costs.ACCELERATED.items()},
         **faults.PARTS,
         **{name: partial(make, measured("training")) for name, make in speed.PARTS.items()},
         **{name: partial(make, measured("cluster")) for name, make in clusters.PARTS.items()},

@@ -20,7 +20,7 @@ from repsim._projection import project
 from repsim._representation import Representation
 from repsim.lab import costs, fragments, rounding
 from repsim.lab.benchmarked import measured
-from repsim.lab.sealed import sealed
+from repsim.lab.sealed import sealed, unseal
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = {
@@ -243,9 +243,6 @@ def test_parts_are_extrapolated_by_their_counts():
     assert more["bases"] == pytest.approx(3 * 10 * 4, rel=0.1)  # QR is linear in n
     tiles = [4000**2 * 3 * 2 * 60 + 4000**2 * 4 * 36, 400**2 * 2 * 60 + 400**2 * 4 * 4]
     assert more["pass"] == pytest.approx(5 * tiles[0] / tiles[1])
-    counted = derive.all_operations("all", 400, [50, 10])
-    assert counted == 400**2 * 60 + operations.qr(400, 50) + operations.qr(400, 10) + tiles[1]
-    assert derive.all_operations("linear", 400, [50, 10]) == 400**2 * (60 + 4)
     linear = derive.extrapolated({"medians": 0.0, "bases": [], "pass": 5.0}, "linear", [50, 10], 3, 400, 400)
     assert linear["total"] == pytest.approx(5 * (180 + 36) / (60 + 4))
 
@@ -401,7 +398,34 @@ def test_every_part_of_the_page(result, tmp_path, monkeypatch):
                 assert len({line.count("|") for line in lines}) == 1, name
     assert "tell nothing about times" in makers["costs-sizes"]()
     assert "(extrapolated)" in makers["costs-parts"]()
-    assert "A GPU was not measured" in makers["costs-parts"]()
+    assert "Not measured here" in makers["costs-gpu"]()
+
+
+@pytest.fixture(scope="module")
+def accelerated(tmp_path_factory):
+    """A small run of the GPU's measurement, by PyTorch on the processor."""
+    out = tmp_path_factory.mktemp("accelerated") / "accelerator.json"
+    command = [sys.executable, "-m", "benchmarks.engine.accelerator", "--device", "cpu", "--out", str(out)]
+    command += ["--n", "300", "--channels", "4,4,8", "--networks", "3", "--side", "128", "--memory", "200"]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=300)
+    return unseal(out)
+
+
+@pytest.mark.torch
+def test_a_gpu_is_measured_and_extrapolated(accelerated):
+    pytest.importorskip("torch")
+    linear, rbf = accelerated["rows"]
+    assert (linear["index"], rbf["index"]) == ("cka_linear", "cka_rbf_0.4")
+    assert linear["phases"]["medians"] == 0 < rbf["phases"]["medians"]
+    assert linear["values"][2] == pytest.approx(1)
+    assert 0 < linear["values"][0] < linear["values"][1] < 1
+    widths = accelerated["sizes"]["widths"]
+    assert rbf["all_networks"]["medians"] == pytest.approx(3 * rbf["phases"]["medians"])
+    grown = (3 * sum(widths) + (3 * len(widths)) ** 2) / (sum(widths) + len(widths) ** 2)
+    assert linear["all_networks"]["total"] == pytest.approx(grown * linear["phases"]["pass"])
+    text = costs.on_a_gpu(accelerated)
+    assert "one network, 300 examples" in text
+    assert ": CPU, PyTorch" in text
 
 
 def test_the_figure_has_a_description(result):

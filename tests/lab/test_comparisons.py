@@ -14,6 +14,7 @@ from repsim.lab import data, measurements, streaming
 from repsim.lab.comparisons import matching
 from repsim.lab.errors import DataError, ProfileError
 from repsim.lab.layers import compared_layers
+from repsim.lab.measurements import common
 from repsim.lab.measurements.gathering import beginnings, gather, members
 from repsim.lab.profiles import load_profile, parse_profile
 from repsim.lab.representations import passing, representations
@@ -35,10 +36,11 @@ def untrained(made, monkeypatch):
     monkeypatch.setenv("REPSIM_RESULTS", str(made / "results"))
     monkeypatch.setenv("REPSIM_CACHE", str(made / "cache"))
 
-    def networks(profile, name):
+    def networks(profile, name, most):
         group = load_profile(profile).group(name)
         group = replace(group, recipe=replace(group.recipe, epochs=0))
-        return [train_network(profile_store(profile), group, seed, quiet=True) for seed in group.seeds]
+        seeds = group.seeds[: most or None]
+        return [train_network(profile_store(profile), group, seed, quiet=True) for seed in seeds]
 
     monkeypatch.setattr("repsim.lab.measurements.gathering.networks", networks)
 
@@ -52,6 +54,15 @@ def other_images(monkeypatch):
     for place in ("representations", "streaming"):
         monkeypatch.setattr(f"repsim.lab.{place}.load_dataset", lambda name: second if name == "other" else load(name))
     return second
+
+
+def test_only_the_networks_that_are_compared_are_trained(monkeypatch, tmp_path):
+    monkeypatch.setenv("REPSIM_RESULTS", str(tmp_path))
+    asked = []
+    monkeypatch.setattr(common, "_train", lambda store, group, seed: asked.append((group.name, seed)))
+    assert len(common.networks("smoke", "plain10", 1)) == 1
+    assert len(common.networks("smoke", "tiny10")) == 3
+    assert asked == [("plain10", 0), ("tiny10", 0), ("tiny10", 1), ("tiny10", 2)]
 
 
 def test_images_of_another_data_set_have_a_folder_of_their_own(other_images, tmp_path, monkeypatch):

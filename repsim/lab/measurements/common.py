@@ -21,10 +21,13 @@ VERSION = 2
 GROUP = "tiny10"  # whose networks are measured where no group is named
 
 
-def networks(profile: str, name: str = GROUP) -> list[Artefact]:
-    """Return the networks of one group of a profile in the order of their seeds, training those that are missing."""
+def networks(profile: str, name: str = GROUP, most: int = 0) -> list[Artefact]:
+    """Return the networks of one group of a profile in the order of their seeds, training those that are missing.
+
+    `most` is how many at most, the first seeds; 0: all.
+    """
     store, group = profile_store(profile), load_profile(profile).group(name)
-    return [find_network(store, group, seed) or _train(store, group, seed) for seed in group.seeds]
+    return [find_network(store, group, seed) or _train(store, group, seed) for seed in group.seeds[: most or None]]
 
 
 def _train(store: Store, group: Networks, seed: int) -> Artefact:

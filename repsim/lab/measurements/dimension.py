@@ -37,7 +37,7 @@ def dimension(profile_name: str) -> Artefact:
         representations of the same shape and spectrum score.
     """
     profile = load_profile(profile_name)
-    trained = networks(profile_name)[:2]
+    trained = networks(profile_name, most=2)
     layers = compared_layers(profile.group(GROUP).architecture)
     counts = profile.dimension_examples
 

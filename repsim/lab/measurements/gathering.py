@@ -57,7 +57,7 @@ def members(profile_name: str, patterns: Sequence[str], most: int = 0) -> list[M
         How many networks of each group at most, the first seeds; 0: all.
     """
     groups = load_profile(profile_name).groups(patterns)
-    return [Members(group, tuple(networks(profile_name, group.name)[: most or None])) for group in groups]
+    return [Members(group, tuple(networks(profile_name, group.name, most))) for group in groups]
 
 
 def files(gathered: Sequence[Members]) -> list[Artefact]:
