@@ -35,9 +35,23 @@ def train(
     seed: Annotated[list[int] | None, typer.Option(help="Train only this seed; may be repeated.")] = None,
     threads: Annotated[int, typer.Option(help="Threads per network; a resumed run must use the same.")] = 1,
     held_out: Annotated[int, typer.Option(help="Hold out this many training images and score on them instead.")] = 0,
+    at_once: Annotated[int, typer.Option(help="Train this many side by side, as on a GPU.", min=1)] = 1,
+    minutes: Annotated[float | None, typer.Option(help="Stop after so many, if several train side by side.")] = None,
 ) -> None:
     """Train the networks of a profile that are missing."""
     jobs = load_profile(profile).jobs(group, seed)  # what does not exist is refused before a backend is loaded
+    if at_once > 1:
+        from repsim.lab.side_by_side import train_side_by_side
+
+        if held_out:
+            raise typer.BadParameter("--held-out trains one network after the other: leave --at-once out")
+        left = train_side_by_side(
+            profile, jobs, at_once, threads=threads, minutes=minutes, report=lambda line: console.print(line)
+        )
+        console.print(f"not trained to the end: {', '.join(left)}" if left else "all trained", soft_wrap=True)
+        return
+    if minutes is not None:
+        raise typer.BadParameter("--minutes goes with --at-once; a single training can be stopped at any time")
     from repsim.lab.backend import configure
 
     configure(threads)

@@ -29,6 +29,10 @@ class StorageError(LabError):
     """A file that cannot be written: a full disk, or a folder that may not be written into."""
 
 
+class TrainingError(LabError):
+    """Networks that could not be trained, each in a process of its own."""
+
+
 class MissingArtefactError(LabError):
     """An artefact that has not been made, where nothing is to be made."""
 

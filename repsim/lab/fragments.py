@@ -22,6 +22,7 @@ from repsim.lab.execution import read_notebook
 from repsim.lab.explorer import explorer
 from repsim.lab.profiles import NAMES, load_profile
 from repsim.lab.store import machine
+from repsim.lab.trained import trained
 
 Stamp = Mapping[str, Any]
 CODE_OF_PAPER = """\
@@ -60,6 +61,7 @@ def makers(profile: str, part: Path, root: Path, stamps: Mapping[str, Stamp]) ->
         "data": lambda: data_page(profile, part, list(stamps)),
         "status": lambda: status(part, stamps),
         "cost": cost,
+        "trained": lambda: trained(profile),
         "table-1": table_1,
         "bibtex-paper": lambda: f"```bibtex\n{CODE_OF_PAPER}\n```",
         "bibtex-reproduction": lambda: bibtex(root),

@@ -1,0 +1,116 @@
+"""Training several networks at a time, each in a process of its own, for as long as there is time."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from repsim.lab.errors import TrainingError
+from repsim.lab.paths import cache_root
+from repsim.lab.profiles import Networks
+from repsim.lab.store import profile_store
+from repsim.lab.weights import artefact_name, find_network
+
+_LOOK = 0.2  # seconds between looks at the processes
+Job = tuple[Networks, int]
+
+
+@dataclass(frozen=True)
+class _Running:
+    job: Job
+    process: subprocess.Popen[bytes]
+    log: Path
+    file: IO[bytes]
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait()
+        self.file.close()
+
+
+def train_side_by_side(
+    profile: str,
+    jobs: Sequence[Job],
+    at_once: int,
+    *,
+    threads: int = 1,
+    minutes: float | None = None,
+    report: Callable[[str], None] = print,
+) -> list[str]:
+    """Train the networks that are missing, the longest first; return the names of those that there was no time for.
+
+    Small networks leave most of a GPU, or all but one core, idle. What was stopped goes on from its last complete epoch
+    the next time.
+
+    Parameters
+    ----------
+    profile
+        Name of the profile that the jobs are of.
+    jobs
+        Groups and seeds.
+    at_once
+        How many processes.
+    threads
+        Of each process, on a processor.
+    minutes
+        When to stop; None: when all are trained.
+    report
+        Called with a line for each network that is trained.
+
+    Raises
+    ------
+    TrainingError
+        If any of them failed, after all others are done: the message names their logs.
+    """
+    store, start = profile_store(profile), time.monotonic()
+    waiting = [job for job in jobs if find_network(store, *job) is None]
+    waiting.sort(key=lambda job: -job[0].minutes)
+    running: list[_Running] = []
+    failed: list[_Running] = []
+
+    def in_time() -> bool:
+        return minutes is None or time.monotonic() - start < 60 * minutes
+
+    try:
+        while (waiting or running) and in_time():
+            for one in [one for one in running if one.process.poll() is not None]:
+                running.remove(one)
+                one.file.close()
+                if one.process.returncode:
+                    failed.append(one)
+                report(f"{(time.monotonic() - start) / 60:.1f} min: {_last_line(one.log) or artefact_name(*one.job)}")
+            while waiting and len(running) < at_once:
+                running.append(_begin(profile, waiting.pop(0), threads))
+            time.sleep(_LOOK)
+    finally:
+        for one in running:
+            one.stop()
+    if failed:
+        raise TrainingError(
+            f"{len(failed)} of {len(jobs)} networks failed; see {', '.join(str(one.log) for one in failed)}"
+        )
+    return [artefact_name(*job) for job in [*(one.job for one in running), *waiting]]
+
+
+def _begin(profile: str, job: Job, threads: int) -> _Running:
+    networks, seed = job
+    log = cache_root() / "logs" / f"{artefact_name(networks, seed)}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    file = log.open("wb")
+    command = [sys.executable, "-m", "repsim.lab", "train", profile, "--group", networks.name, "--seed", str(seed)]
+    command += ["--threads", str(threads)]
+    # JAX takes three quarters of a GPU's memory at once unless told otherwise.
+    environment = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", **os.environ}
+    process = subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT)
+    return _Running(job, process, log, file)
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1] if lines else ""

@@ -1,0 +1,43 @@
+"""The table of the networks that a profile has trained: how accurate they are, where, and in what time."""
+
+from __future__ import annotations
+
+from repsim.lab.findings.training import accuracies
+from repsim.lab.libraries import table
+from repsim.lab.profiles import load_profile
+from repsim.lab.store import Artefact, profile_store
+from repsim.lab.weights import find_network
+
+BACKENDS = {"jax": "JAX", "tensorflow": "TensorFlow", "torch": "PyTorch"}
+
+
+def trained(profile: str) -> str:
+    """Return a row for each group of networks of which any is there."""
+    store, rows, whole = profile_store(profile), [], 0.0
+    for group in load_profile(profile).networks:
+        found = [one for seed in group.seeds if (one := find_network(store, group, seed))]
+        if not found or not group.recipe.epochs:
+            continue
+        scores = accuracies([one.record for one in found])
+        seconds = [float(one.record["seconds"]) for one in found]
+        whole += sum(seconds)
+        rows.append(
+            [
+                group.name,
+                f"{len(found)} of {len(group.seeds)}",
+                f"{scores['accuracy']:.2f} ({scores['lowest']:.2f} to {scores['highest']:.2f})",
+                "; ".join(dict.fromkeys(_where(one) for one in found)),
+                f"{sum(seconds) / len(seconds) / 60:.1f}"
+                + (" (the last run of some)" if any(one.record.get("resumed") for one in found) else ""),
+            ]
+        )
+    if not rows:
+        return "*None is trained yet.*"
+    heads = ["networks", "trained", "test accuracy, % (lowest to highest)", "on", "minutes of one"]
+    return table(heads, rows) + f"\n\n*All records together: {whole / 3600:.1f} hours.*"
+
+
+def _where(network: Artefact) -> str:
+    record = network.record
+    device = record.get("device", "CPU")  # records of CPUs have not always said so
+    return f"{'one core' if device == 'CPU' else device}, {BACKENDS[record['backend']]}"

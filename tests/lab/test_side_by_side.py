@@ -1,0 +1,58 @@
+"""Several networks trained at a time, in processes of their own."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from repsim.lab import side_by_side
+from repsim.lab.errors import TrainingError
+from repsim.lab.paths import cache_root
+from repsim.lab.profiles import load_profile
+from repsim.lab.side_by_side import train_side_by_side
+from repsim.lab.store import profile_store
+from repsim.lab.weights import find_network
+
+JOBS = load_profile("smoke").jobs(["width4", "plain10-untrained"])
+
+
+def test_they_are_trained_once():
+    lines = []
+    assert train_side_by_side("smoke", JOBS, 2, report=lines.append) == []
+    store = profile_store("smoke")
+    made = {job: find_network(store, *job).record["made"] for job in JOBS}
+    assert len(lines) == len(JOBS) == 3
+    assert all("test accuracy" in line for line in lines)
+    assert train_side_by_side("smoke", JOBS, 2, report=lines.append) == []
+    assert {job: find_network(store, *job).record["made"] for job in JOBS} == made
+    assert len(lines) == 3
+
+
+def test_they_stop_in_time():
+    left = train_side_by_side("smoke", JOBS, 2, minutes=0.01)
+    assert sorted(left) == ["plain10-synthetic-untrained-seed0", "width4-synthetic-seed0", "width4-synthetic-seed1"]
+    assert not any(find_network(profile_store("smoke"), *job) for job in JOBS)
+
+
+def test_what_fails_is_named_and_the_others_are_trained(monkeypatch):
+    begin = side_by_side._begin
+
+    def broken(profile, job, threads):
+        return begin("no such profile" if job == JOBS[0] else profile, job, threads)
+
+    monkeypatch.setattr(side_by_side, "_begin", broken)
+    with pytest.raises(TrainingError, match=r"^1 of 2 networks failed; see .*width4-synthetic-seed0\.log$"):
+        train_side_by_side("smoke", [JOBS[0], JOBS[2]], 2)
+    assert "no such profile" in (cache_root() / "logs" / "width4-synthetic-seed0.log").read_text(encoding="utf-8")
+    assert find_network(profile_store("smoke"), *JOBS[2])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"), [(["--minutes", "3"], "--at-once"), (["--held-out", "9", "--at-once", "2"], "--at-once")]
+)
+def test_options_that_do_not_go_together(options, message):
+    command = [sys.executable, "-m", "repsim.lab", "train", "smoke", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "200"})
+    assert done.returncode == 2
+    assert message in done.stderr
