@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -163,7 +164,8 @@ def _train(
         model = compiled(networks, dataset.classes, len(training.labels) // recipe.batch, seed)
     else:
         model = initialised(networks, dataset.classes, seed)
-    done, history = _resume(model, checkpoint)
+    history, devices = _resume(model, checkpoint)
+    done = len(history)
     with progress_bar(artefact_name(networks, seed), quiet=quiet or not recipe.epochs) as report:
         report(done, recipe.epochs)
         for epoch in range(done, recipe.epochs):
@@ -172,7 +174,8 @@ def _train(
                 model.reset_metrics()  # JAX's trainer does so itself; TensorFlow's would go on with the mean of all
                 found.append([float(value) for value in model.train_on_batch(images, labels)])
             history = np.append(history, [np.mean(found, axis=0)], axis=0)
-            _save(model, checkpoint, history)
+            devices.append(device())
+            _save(model, checkpoint, history, devices)
             report(epoch + 1, recipe.epochs)
     final = build(networks.architecture, dataset.classes, channels=networks.channels)
     weights = get_weights(model)
@@ -182,7 +185,7 @@ def _train(
         "history": {"loss": history[:, 0].round(5).tolist(), "accuracy": history[:, 1].round(5).tolist()},
         "parameters": int(model.count_params()),
         "backend": keras.backend.backend(),
-        "device": device(),
+        "device": _named(devices) or device(),
     } | ({"resumed": True} if done else {})
     if held is None:
         facts |= {"test_accuracy": test_accuracy, "test_loss": test_loss}
@@ -191,26 +194,33 @@ def _train(
     return weights, facts
 
 
-def _save(model: keras.Model, checkpoint: Path, history: np.ndarray) -> None:
-    """Write weights, optimiser state and history so that the next epoch can follow."""
+def _named(devices: list[str]) -> str:
+    """Name the devices that the epochs were on, and how many each where there are several."""
+    counts = Counter(devices)
+    return ", ".join(f"{name} ({count} epochs)" if len(counts) > 1 else name for name, count in counts.items())
+
+
+def _save(model: keras.Model, checkpoint: Path, history: np.ndarray, devices: list[str]) -> None:
+    """Write weights, optimiser state, history and devices so that the next epoch can follow, here or elsewhere."""
     optimizer = {f"optimizer/{i}": np.asarray(v) for i, v in enumerate(model.optimizer.variables)}
-    write_arrays(checkpoint, {**get_weights(model), **optimizer, "history": history})
+    write_arrays(checkpoint, {**get_weights(model), **optimizer, "history": history, "devices": np.array(devices)})
 
 
-def _resume(model: keras.Model, checkpoint: Path) -> tuple[int, np.ndarray]:
-    """Set the model to the last checkpoint, if there is one; return the number of epochs done and the history."""
+def _resume(model: keras.Model, checkpoint: Path) -> tuple[np.ndarray, list[str]]:
+    """Set the model to the last checkpoint, if there is one; return history and devices of the epochs done."""
     if not checkpoint.exists():
-        return 0, np.empty((0, 2))
+        return np.empty((0, 2)), []
     try:
         with np.load(checkpoint, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         set_weights(model, arrays)
         for i, variable in enumerate(model.optimizer.variables):
             variable.assign(arrays[f"optimizer/{i}"])
+        history, devices = arrays["history"], arrays["devices"].tolist()
     except Exception as error:
         aside = checkpoint.with_suffix(".damaged")
         shutil.move(checkpoint, aside)
         raise DamagedArtefactError(
             f"{checkpoint} is damaged ({error}); it was moved to {aside.name}: run again to train from the beginning."
         ) from error
-    return len(arrays["history"]), arrays["history"]
+    return history, devices
