@@ -97,14 +97,19 @@ def shuffled(
             f"permutations, not {permutations}"
         )
     n, rng = rows.shape[1], np.random.default_rng(seed)
-    flat = rows.reshape(len(rows), -1)
-    moved = np.empty_like(columns)
+    left = np.stack([gram[np.triu_indices(n)] for gram in rows])
+    # Symmetric: entries beside the diagonal count twice. All columns' lie side by side, and are moved together.
+    right = np.ascontiguousarray(np.moveaxis(columns, 0, -1))
+    right *= np.where(np.eye(n, dtype=bool), 1, 2).astype(np.float32)[:, :, None]
+    moved = np.empty((left.shape[1], len(columns)), np.float32)
     found = np.empty((permutations, len(rows), len(columns)), np.float32)
     for number in range(permutations):
-        order = rng.permutation(n)
-        for place, gram in enumerate(columns):
-            moved[place] = gram[order][:, order]
-        found[number] = flat @ moved.reshape(len(columns), -1).T
+        order, start = rng.permutation(n), 0
+        for place, example in enumerate(order.tolist()):
+            stop = start + n - place
+            np.take(right[example], order[place:], axis=0, out=moved[start:stop], mode="clip")
+            start = stop
+        found[number] = left @ moved
         if progress:
             progress(number + 1, permutations)
     return found
