@@ -172,6 +172,13 @@ def test_the_cost_names_profile_machine_and_date():
     assert "interruption" not in found
     part = figures.cost_sentence("laptop", [{**records()[0], "resumed": True}, *records()[1:]], "training")
     assert "before 1 of 10 runs went on after an interruption" in part
+    assert " on GPU" not in part
+    mixed = [
+        {**records()[0], "device": "CPU"},
+        *({**one, "device": "GPU 9000"} for one in records()[1:4]),
+        *records()[4:],
+    ]
+    assert "2 processor cores, 3 of 10 on GPU 9000 (Python" in figures.cost_sentence("laptop", mixed, "training")
     assert [text.duration(hours) for hours in (2.5, 0.5, 0.005)] == ["2.5 hours", "30 minutes", "18 s"]
 
 

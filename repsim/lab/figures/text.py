@@ -36,9 +36,10 @@ def cost_sentence(profile: str, records: Sequence[Mapping[str, Any]], what: str)
     memory = found["mebibytes"] / 1024
     before = f", without what was done before {found['resumed']} of {len(records)} runs went on after an interruption,"
     before = before if found["resumed"] else ""
+    elsewhere = "".join(f", {count} of {len(records)} on {name}" for name, count in found["elsewhere"].items())
     sentence = (
         f"{what[0].upper() + what[1:]} took **{duration(found['hours'])}**{before} and at most {memory:.1f} GiB of "
-        f"memory on {system} with {cores} (Python {python}, {named}); the last was finished on "
+        f"memory on {system} with {cores}{elsewhere} (Python {python}, {named}); the last was finished on "
         f"{found['last'][:10]}. Profile: `{profile}` ({load_profile(profile).title.split(': ', 1)[-1]})."
     )
     if profile == "smoke":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -32,6 +33,7 @@ def accuracies(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def cost(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return what making artefacts cost in all: hours, the largest memory in MiB, machine, and when it ended.
 
+    "elsewhere" says how many were made on which other device than a processor.
     An artefact that an interrupted run had begun (`resumed`) counts with the time of the last run alone.
     """
     first = records[0]
@@ -40,6 +42,7 @@ def cost(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "mebibytes": max(int(record.get("peak_memory_mib", 0)) for record in records),
         "machine": first.get("machine", {}),
         "last": max(str(record.get("made", "")) for record in records),
+        "elsewhere": Counter(record["device"] for record in records if record.get("device", "CPU") != "CPU"),
         "resumed": sum(bool(record.get("resumed")) for record in records),
     }
 
