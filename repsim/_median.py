@@ -189,8 +189,12 @@ def _checked(median: float, name: str, n: int, rounding: float) -> float:
 
 
 def _all_distances(read: Callable[[int], Any], n: int, block: int, xp: Any) -> Iterator[Any]:
-    """Yield the squared distances of all pairs of different examples once, some at a time, where they are computed."""
+    """Yield the squared distances of all pairs of different examples once, some at a time.
+
+    They stay where they are computed if that library selects by a mask, else they are copied.
+    """
     lengths: dict[int, Any] = {}
+    selects = xp is NUMPY or xp.__array_namespace_info__().capabilities()["boolean indexing"]  # JAX does so on the host
     with full_precision():
         for start in range(0, n, block):
             left = read(start)
@@ -205,7 +209,8 @@ def _all_distances(read: Callable[[int], Any], n: int, block: int, xp: Any) -> I
                 step = CACHED_ROWS if xp is NUMPY else len(product)
                 for first in range(0, len(product), step):
                     some = slice(first, first + step)
-                    yield tile_distances(xp, product[some, :], lengths[start][some], lengths[other])
+                    found = tile_distances(xp, product[some, :], lengths[start][some], lengths[other])
+                    yield found if selects else host(found)
 
 
 def _order_statistics(
@@ -255,7 +260,7 @@ class _Gathered(NamedTuple):
 
 
 def _gather(parts: Iterator[Any], low: Any, high: Any, limit: int) -> _Gathered:
-    """Count on the device that the distances are on, and copy those in the bracket only."""
+    """Count and select where the distances are, and copy those in the bracket."""
     below, inside, lowest = 0, 0, 0
     held: list[Array] | None = []
     counts, edges = np.zeros(_BINS, np.int64), np.linspace(low, high, _BINS + 1, dtype=low.dtype)
@@ -278,4 +283,5 @@ def _gather(parts: Iterator[Any], low: Any, high: Any, limit: int) -> _Gathered:
 
 
 def _least_above(parts: Iterator[Any], high: Any) -> float:
-    return min(float(host(part).min(where=host(part) > high, initial=np.inf)) for part in parts)
+    copies = (host(part) for part in parts)
+    return min(float(part.min(where=part > high, initial=np.inf)) for part in copies)

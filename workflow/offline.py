@@ -13,10 +13,12 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 import tomllib
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 from packaging.requirements import Requirement
 
@@ -28,7 +30,8 @@ from repsim.lab.profiles import load_profile
 from repsim.lab.store import digest, read_artefact, record_path
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCE, KNOWN, WHEELS, NEEDED, BACK = "source.tar.gz", "known.txt", "wheels", "needed.txt", "take-back"
+WORDS = {"known": "known.txt", "wheels": "wheels", "needed": "needed.txt", "back": "take-back"}
+SENT = ("repsim", "workflow")  # all of the source that training needs
 # Of the experiments' requirements, what training imports; the others are for notebooks and the book.
 TRAINING = {"filelock", "keras", "psutil", "pyyaml", "rich", "typer"}
 PLATFORMS = ("manylinux_2_28", "manylinux_2_27", "manylinux_2_17", "manylinux2014", "manylinux1")
@@ -38,16 +41,18 @@ RUN = """\
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here"
-[ -d {folder} ] || tar -xzf {source}
 if [ ! -e environment/complete ]; then
   python3 -m venv --system-site-packages environment  # so that a JAX that is installed is used
   [ ! -d {wheels} ] || environment/bin/python -m pip install --no-index --find-links {wheels} --requirement {needed}
   touch environment/complete
 fi
-export KERAS_BACKEND=jax PYTHONPATH="$here/{folder}${{PYTHONPATH:+:$PYTHONPATH}}"
-export REPSIM_RESULTS="$here/{folder}/results" REPSIM_CACHE="$here/cache" REPSIM_DATA="$here/data"
-environment/bin/python -m repsim.lab train {profile} "$@" || echo "Training stopped; what is done is packed."
-environment/bin/python {folder}/workflow/offline.py pack {profile} {known} {back}
+export KERAS_BACKEND=jax PYTHONPATH="$here/source${{PYTHONPATH:+:$PYTHONPATH}}"
+export REPSIM_RESULTS="$here/results" REPSIM_CACHE="$here/cache" REPSIM_DATA="$here/data"
+status=0
+trap 'status=130' INT TERM  # also of a training that is interrupted all is packed that is done
+environment/bin/python -m repsim.lab train {profile} "$@" || status=$?
+environment/bin/python source/workflow/offline.py pack {profile} {known} {back}
+exit $status
 """
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -64,20 +69,23 @@ def prepare(
 ) -> None:
     """Put the source, the packages, the data sets and the plan of a profile into a folder."""
     networks = load_profile(profile).networks
+    if folder.exists() and any(folder.iterdir()):
+        raise StorageError(f"{folder} is not empty; take another folder, or remove what is left of an earlier one")
     folder.mkdir(parents=True, exist_ok=True)
-    archive = ["git", "archive", "--prefix", f"{ROOT.name}/", "--output", str((folder / SOURCE).resolve()), "HEAD"]
-    subprocess.run(archive, cwd=ROOT, check=True)
-    known = sorted(path.name for path in (results_root() / profile / "networks").glob("*.npz"))
-    (folder / KNOWN).write_text("".join(f"{name}\n" for name in known), encoding="utf-8")
+    for kind in SENT:
+        shutil.copytree(ROOT / kind, folder / "source" / kind, ignore=shutil.ignore_patterns("__pycache__"))
+    known = sorted((results_root() / profile / "networks").glob("*.npz"))
+    for path in [one for network in known for one in (network, record_path(network)) if one.exists()]:
+        take(path, folder / "results" / profile / "networks" / path.name)
+    (folder / WORDS["known"]).write_text("".join(f"{path.name}\n" for path in known), encoding="utf-8")
     (folder / "plan.txt").write_text(describe(profile) + "\n", encoding="utf-8")
     for name in sorted({one.dataset for one in networks} & set(SOURCES)):
         load_dataset(name)  # fetches what is missing and checks it
         inside = SOURCES[name].folder
         shutil.copytree(data_root() / inside, folder / "data" / inside, dirs_exist_ok=True)
-    words = {"folder": ROOT.name, "source": SOURCE, "wheels": WHEELS, "needed": NEEDED, "known": KNOWN, "back": BACK}
-    (folder / "run.sh").write_text(RUN.format(profile=profile, **words), encoding="utf-8")
+    (folder / "run.sh").write_text(RUN.format(profile=profile, **WORDS), encoding="utf-8")
     requirements = needed(cuda)
-    (folder / NEEDED).write_text("".join(f"{one}\n" for one in requirements), encoding="utf-8")
+    (folder / WORDS["needed"]).write_text("".join(f"{one}\n" for one in requirements), encoding="utf-8")
     if wheels:
         fetch = [
             sys.executable,
@@ -92,7 +100,7 @@ def prepare(
         ]
         for platform in PLATFORMS:
             fetch += ["--platform", f"{platform}_{machine}"]
-        subprocess.run([*fetch, "--dest", str(folder / WHEELS), *requirements], check=True)
+        subprocess.run([*fetch, "--dest", str(folder / WORDS["wheels"]), *requirements], check=True)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     print(f"{folder}: {size / 1e6:,.0f} MB; copy it there and call `sh run.sh --at-once 16`")
 
@@ -117,52 +125,69 @@ def pack(
     before = set(known.read_text(encoding="utf-8").split())
     networks = sorted((results_root() / profile / "networks").glob("*.npz"))
     new = [path for path in networks if path.name not in before and record_path(path).exists()]
-    files = [(path, f"networks/{path.name}") for one in new for path in (one, record_path(one))]
-    files += [(path, f"checkpoints/{path.name}") for path in sorted((cache_root() / "checkpoints").glob("*.npz"))]
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    part: list[tuple[Path, str]] = []
-    parts = [part]
-    for file in files:
-        if part and sum(path.stat().st_size for path, _ in (*part, file)) > mib * 2**20:
-            parts.append(part := [])
-        part.append(file)
+    begun = sorted((cache_root() / "checkpoints").glob("*.npz"))
+    logs = sorted((cache_root() / "logs").glob("*.log"))
+    units = [[(one, f"networks/{one.name}") for one in (path, record_path(path))] for path in new]
+    units += [[(path, f"{path.parent.name}/{path.name}")] for path in (*begun, *logs)]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.glob("part*.tar"):
+        path.unlink()
+    parts: list[list[tuple[Path, str]]] = [[]]
+    for unit in units:
+        if parts[-1] and sum(path.stat().st_size for path, _ in (*parts[-1], *unit)) > mib * 2**20:
+            parts.append([])
+        parts[-1] += unit
     for number, part in enumerate(parts):
         with tarfile.open(folder / f"part{number}.tar", "w") as archive:
             for path, name in part:
                 archive.add(path, name)
-    print(f"{folder}: {len(new)} networks and {len(files) - 2 * len(new)} checkpoints in {len(parts)} files")
+    print(f"{folder}: {len(new)} networks and {len(begun)} checkpoints in {len(parts)} files")
 
 
 @app.command()
 def collect(profile: str, folder: Path) -> None:
-    """Take networks into the results, each compared with its record, and checkpoints into the cache."""
-    taken = 0
-    for archive in sorted(folder.glob("part*.tar")):
-        aside = folder / f"{archive.stem}-unpacked"
-        with tarfile.open(archive) as file:
-            file.extractall(aside, filter="data")
-        for path in sorted((aside / "networks").glob("*.npz")):
-            read_artefact(path)
-            for one in (path, record_path(path)):
-                taken += take(one, results_root() / profile / "networks" / one.name)
-        for path in sorted((aside / "checkpoints").glob("*.npz")):
-            take(path, cache_root() / "checkpoints" / path.name, newer=True)
-        shutil.rmtree(aside)
-    print(f"{taken // 2} networks are new")
+    """Take networks into the results, each compared with its record, and checkpoints into the cache.
+
+    What is damaged, or has the name of another network that is here, is named in the end, after all others.
+    """
+    taken, refused = 0, []
+    with tempfile.TemporaryDirectory() as aside:
+        for archive in sorted(folder.glob("part*.tar")):
+            with tarfile.open(archive) as file:
+                file.extractall(aside, filter="data")
+        for path in sorted((Path(aside) / "networks").glob("*.npz")):
+            target = results_root() / profile / "networks" / path.name
+            try:
+                read_artefact(path)
+                if target.exists() and digest(target) != digest(path):
+                    raise StorageError(f"{target} is there already and is another network")
+            except LabError as error:
+                refused.append(str(error).replace(f"{aside}/", ""))
+                continue
+            taken += not record_path(target).exists()
+            take(path, target)
+            take(record_path(path), record_path(target))
+        for path in sorted((Path(aside) / "checkpoints").glob("*.npz")):
+            target = cache_root() / "checkpoints" / path.name
+            if not target.exists() or epochs(path) > epochs(target):
+                take(path, target)
+    print(f"{taken} networks are new")
+    if refused:
+        raise StorageError("; ".join(refused))
 
 
-def take(path: Path, target: Path, *, newer: bool = False) -> bool:
-    """Move a file to where it belongs; another one that is there already is kept unless the new one may replace it."""
-    if target.exists() and not newer:
-        if digest(target) != digest(path):
-            raise StorageError(f"{target} is there already and differs from the one in {path.parent.parent.name}")
-        return False
+def epochs(checkpoint: Path) -> int:
+    """Return how many epochs of training a checkpoint is after."""
+    with np.load(checkpoint, allow_pickle=False) as arrays:
+        return len(arrays["history"])
+
+
+def take(path: Path, target: Path) -> None:
+    """Copy a file to where it belongs, whole or not at all."""
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.part")
     shutil.copyfile(path, part)
     os.replace(part, target)
-    return True
 
 
 if __name__ == "__main__":

@@ -26,12 +26,14 @@ def main(
     side: Annotated[int, typer.Option(help="Of the square matrices that are multiplied for comparison.")] = 8_192,
     memory: Annotated[int, typer.Option(help="MiB that the engine may take.")] = 40_960,
     channels: Annotated[str, typer.Option(help="Channels in place of Tiny-10's, as in 4,4,8.")] = "",
-    device: Annotated[str, typer.Option(help="PyTorch's name of the GPU.")] = "cuda",
+    device: Annotated[str, typer.Option(help="cuda, or cpu to try it out.")] = "cuda",
     out: Annotated[Path, typer.Option(help="The result.")] = REPOSITORY / "results" / "benchmarks" / "accelerator.json",
 ) -> None:
     """Compare all layers with all layers, and multiply square matrices before and after."""
     import torch
 
+    if device not in ("cuda", "cpu"):
+        raise typer.BadParameter(f"--device is {device}; it must be cuda or cpu")
     narrow = tuple(int(count) for count in channels.split(",")) if channels else ()
     widths = data.layer_widths(narrow)
     layers = [rectified(torch, device, n, p, seed) for seed, p in enumerate(widths)]
@@ -79,7 +81,7 @@ def products(torch, device, side, wanted):
 
 def table(torch, device, xs, index, memory):
     """Compare all with all; report the most memory that there ever was on the GPU, and that of the arrays."""
-    on_gpu = device.startswith("cuda")
+    on_gpu = device == "cuda"
     base = torch.cuda.memory_allocated() if on_gpu else 0
     if on_gpu:
         torch.cuda.reset_peak_memory_stats()
@@ -103,12 +105,12 @@ def extrapolated(phases, widths, networks, n):
 
 
 def _wait(torch, device):
-    if device.startswith("cuda"):
+    if device == "cuda":
         torch.cuda.synchronize()
 
 
 def _name(torch, device):
-    return torch.cuda.get_device_name() if device.startswith("cuda") else "CPU"
+    return torch.cuda.get_device_name() if device == "cuda" else "CPU"
 
 
 if __name__ == "__main__":

@@ -33,7 +33,9 @@ def train(
     profile: ProfileName,
     group: Annotated[list[str] | None, typer.Option(help="Train only this group; may be repeated.")] = None,
     seed: Annotated[list[int] | None, typer.Option(help="Train only this seed; may be repeated.")] = None,
-    threads: Annotated[int, typer.Option(help="Threads per network; a resumed run must use the same.")] = 1,
+    threads: Annotated[
+        int, typer.Option(help="Threads per network, of TensorFlow; a resumed run must use the same.")
+    ] = 1,
     held_out: Annotated[int, typer.Option(help="Hold out this many training images and score on them instead.")] = 0,
     at_once: Annotated[int, typer.Option(help="Train this many side by side, as on a GPU.", min=1)] = 1,
     minutes: Annotated[float | None, typer.Option(help="Stop after so many, if several train side by side.")] = None,
@@ -46,7 +48,12 @@ def train(
         if held_out:
             raise typer.BadParameter("--held-out trains one network after the other: leave --at-once out")
         left = train_side_by_side(
-            profile, jobs, at_once, threads=threads, minutes=minutes, report=lambda line: console.print(line)
+            profile,
+            jobs,
+            at_once,
+            threads=threads,
+            minutes=minutes,
+            report=lambda line: console.print(line, markup=False),
         )
         console.print(f"not trained to the end: {', '.join(left)}" if left else "all trained", soft_wrap=True)
         return

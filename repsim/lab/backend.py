@@ -25,7 +25,9 @@ def configure(threads: int | None = None) -> None:
 
 def device() -> str:
     """Return what networks are trained on: the name of a GPU if the backend has found one, else "CPU"."""
-    name = os.environ.get("KERAS_BACKEND", "tensorflow")
+    import keras
+
+    name = keras.backend.backend()
     if name == "jax":
         import jax
 

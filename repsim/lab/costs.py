@@ -1,4 +1,4 @@
-"""The page on what the engine costs: tables and sentences from ``benchmarks/engine.json``."""
+"""The page on what the engine costs: tables and sentences from what the benchmarks of the engine wrote."""
 
 from __future__ import annotations
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -28,10 +30,9 @@ class _Running:
     log: Path
     file: IO[bytes]
 
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait()
-        self.file.close()
+    @property
+    def name(self) -> str:
+        return artefact_name(*self.job)
 
 
 def train_side_by_side(
@@ -57,16 +58,16 @@ def train_side_by_side(
     at_once
         How many processes.
     threads
-        Of each process, on a processor.
+        Of each process, for TensorFlow on a processor.
     minutes
         When to stop; None: when all are trained.
     report
-        Called with a line for each network that is trained.
+        Called with a line for each network that is trained or has failed.
 
     Raises
     ------
     TrainingError
-        If any of them failed, after all others are done: the message names their logs.
+        If any of them failed, once all others are done or the time is over: the message names their logs.
     """
     store, start = profile_store(profile), time.monotonic()
     waiting = [job for job in jobs if find_network(store, *job) is None]
@@ -74,28 +75,47 @@ def train_side_by_side(
     running: list[_Running] = []
     failed: list[_Running] = []
 
-    def in_time() -> bool:
-        return minutes is None or time.monotonic() - start < 60 * minutes
+    def look() -> None:
+        for one in [one for one in running if one.process.poll() is not None]:
+            running.remove(one)
+            one.file.close()
+            if one.process.returncode:
+                failed.append(one)
+            said = f"{one.name} failed" if one.process.returncode else _last_line(one.log)
+            report(f"{(time.monotonic() - start) / 60:.1f} min: {said}")
 
-    try:
-        while (waiting or running) and in_time():
-            for one in [one for one in running if one.process.poll() is not None]:
-                running.remove(one)
+    with _terminated_as_interrupted():
+        try:
+            while (waiting or running) and (minutes is None or time.monotonic() - start < 60 * minutes):
+                look()
+                while waiting and len(running) < at_once:
+                    running.append(_begin(profile, waiting.pop(0), threads))
+                time.sleep(_LOOK)
+            look()
+        finally:
+            for one in running:
+                one.process.terminate()
+            for one in running:
+                one.process.wait()
                 one.file.close()
-                if one.process.returncode:
-                    failed.append(one)
-                report(f"{(time.monotonic() - start) / 60:.1f} min: {_last_line(one.log) or artefact_name(*one.job)}")
-            while waiting and len(running) < at_once:
-                running.append(_begin(profile, waiting.pop(0), threads))
-            time.sleep(_LOOK)
-    finally:
-        for one in running:
-            one.stop()
     if failed:
-        raise TrainingError(
-            f"{len(failed)} of {len(jobs)} networks failed; see {', '.join(str(one.log) for one in failed)}"
-        )
-    return [artefact_name(*job) for job in [*(one.job for one in running), *waiting]]
+        logs = ", ".join(str(one.log) for one in failed)
+        raise TrainingError(f"{len(failed)} of {len(jobs)} networks failed; see {logs}")
+    return [*(one.name for one in running), *(artefact_name(*job) for job in waiting)]
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Let a signal to end, as schedulers send it, end what was begun too."""
+
+    def stop(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _begin(profile: str, job: Job, threads: int) -> _Running:

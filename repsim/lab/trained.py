@@ -12,7 +12,7 @@ BACKENDS = {"jax": "JAX", "tensorflow": "TensorFlow", "torch": "PyTorch"}
 
 
 def trained(profile: str) -> str:
-    """Return a row for each group of networks of which any is there."""
+    """Return a table with a row for each group of networks of which any is trained."""
     store, rows, whole = profile_store(profile), [], 0.0
     for group in load_profile(profile).networks:
         found = [one for seed in group.seeds if (one := find_network(store, group, seed))]
@@ -39,5 +39,5 @@ def trained(profile: str) -> str:
 
 def _where(network: Artefact) -> str:
     record = network.record
-    device = record.get("device", "CPU")  # records of CPUs have not always said so
-    return f"{'one core' if device == 'CPU' else device}, {BACKENDS[record['backend']]}"
+    device = record.get("device", "CPU")  # records of processors have not always said so
+    return f"{device}, {BACKENDS[record['backend']]}"

@@ -185,19 +185,15 @@ def _train(
         "history": {"loss": history[:, 0].round(5).tolist(), "accuracy": history[:, 1].round(5).tolist()},
         "parameters": int(model.count_params()),
         "backend": keras.backend.backend(),
-        "device": _named(devices) or device(),
+        "device": " and ".join(dict.fromkeys(devices)) or device(),
     } | ({"resumed": True} if done else {})
+    if len(epochs_on := Counter(devices)) > 1:
+        facts["epochs_on"] = dict(epochs_on)
     if held is None:
         facts |= {"test_accuracy": test_accuracy, "test_loss": test_loss}
     else:
         facts |= dict(zip(("held_out_accuracy", "held_out_loss"), evaluate(final, dataset, held), strict=True))
     return weights, facts
-
-
-def _named(devices: list[str]) -> str:
-    """Name the devices that the epochs were on, and how many each where there are several."""
-    counts = Counter(devices)
-    return ", ".join(f"{name} ({count} epochs)" if len(counts) > 1 else name for name, count in counts.items())
 
 
 def _save(model: keras.Model, checkpoint: Path, history: np.ndarray, devices: list[str]) -> None:
@@ -216,7 +212,8 @@ def _resume(model: keras.Model, checkpoint: Path) -> tuple[np.ndarray, list[str]
         set_weights(model, arrays)
         for i, variable in enumerate(model.optimizer.variables):
             variable.assign(arrays[f"optimizer/{i}"])
-        history, devices = arrays["history"], arrays["devices"].tolist()
+        history = arrays["history"]
+        devices = arrays["devices"].tolist() if "devices" in arrays else ["an unknown device"] * len(history)
     except Exception as error:
         aside = checkpoint.with_suffix(".damaged")
         shutil.move(checkpoint, aside)

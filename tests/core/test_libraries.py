@@ -48,6 +48,15 @@ def test_the_exact_median_is_found_among_distances_that_stay_there(convert, rng,
     assert median_squared_distance(view, memory=100_000) == pytest.approx(float(expected), rel=1e-5)
 
 
+def test_sums_of_long_rows_agree_too(convert, rng):
+    layers = [(rng.standard_normal((600, p)) ** 2 + 3).astype(np.float32) for p in (5, 40)]
+    indexes = ["cka_linear", "cka_linear_debiased", "cka_rbf_0.4", "hsic_linear"]
+    expected = pairwise(layers, index=indexes, block=290)
+    found = pairwise([convert(x) for x in layers], index=indexes, block=290)
+    for name in indexes:
+        np.testing.assert_allclose(found[name], expected[name], rtol=2e-6, atol=2e-6, err_msg=name)
+
+
 def test_they_are_computed_where_they_are(convert, layers):
     x = convert(layers[1])
     view = Representation(x, "x")

@@ -1,9 +1,12 @@
 """Several networks trained at a time, in processes of their own."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 
+import psutil
 import pytest
 
 from repsim.lab import side_by_side
@@ -35,15 +38,31 @@ def test_they_stop_in_time():
     assert not any(find_network(profile_store("smoke"), *job) for job in JOBS)
 
 
+def test_they_end_with_what_began_them():
+    command = [sys.executable, "-m", "repsim.lab", "train", "smoke", "--group", "width4", "--at-once", "2"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    logs = cache_root() / "logs"
+    deadline = time.monotonic() + 120
+    while len(list(logs.glob("*.log"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    children = [child.pid for child in psutil.Process(process.pid).children()]
+    assert len(children) == 2
+    process.terminate()
+    process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert not any(psutil.pid_exists(pid) for pid in children)
+
+
 def test_what_fails_is_named_and_the_others_are_trained(monkeypatch):
-    begin = side_by_side._begin
+    begin, lines = side_by_side._begin, []
 
     def broken(profile, job, threads):
         return begin("no such profile" if job == JOBS[0] else profile, job, threads)
 
     monkeypatch.setattr(side_by_side, "_begin", broken)
     with pytest.raises(TrainingError, match=r"^1 of 2 networks failed; see .*width4-synthetic-seed0\.log$"):
-        train_side_by_side("smoke", [JOBS[0], JOBS[2]], 2)
+        train_side_by_side("smoke", [JOBS[0], JOBS[2]], 2, report=lines.append)
+    assert any(line.endswith("width4-synthetic-seed0 failed") for line in lines)
     assert "no such profile" in (cache_root() / "logs" / "width4-synthetic-seed0.log").read_text(encoding="utf-8")
     assert find_network(profile_store("smoke"), *JOBS[2])
 

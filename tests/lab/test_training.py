@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from repsim.lab import training
 from repsim.lab.backend import configure
 from repsim.lab.data import load_dataset
 from repsim.lab.errors import DamagedArtefactError
@@ -95,6 +96,18 @@ def test_trained_network_reloads_and_scores_what_its_record_says(folders):
     assert len(artefact.record["history"]["loss"]) == NETWORKS.recipe.epochs
     assert artefact.record["history"]["loss"][-1] < artefact.record["history"]["loss"][0]
     assert not list((cache_root() / "checkpoints").iterdir())
+
+
+def test_a_checkpoint_says_where_its_epochs_were(tmp_path):
+    model = training.compiled(NETWORKS, 10, 4, 0)
+    path = tmp_path / "checkpoint.npz"
+    training._save(model, path, np.zeros((3, 2)), ["GPU 9000", "GPU 9000", "CPU"])
+    assert training._resume(model, path)[1] == ["GPU 9000", "GPU 9000", "CPU"]
+    with np.load(path) as arrays:  # as an earlier version wrote it
+        older = {name: arrays[name] for name in arrays.files if name != "devices"}
+    np.savez(path, **older)
+    history, devices = training._resume(model, path)
+    assert devices == ["an unknown device"] * len(history) == ["an unknown device"] * 3
 
 
 def test_killed_training_resumes_to_the_same_weights(folders, monkeypatch):

@@ -7,6 +7,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from repsim.lab.profiles import load_profile
@@ -18,9 +19,14 @@ ROOT = Path(__file__).resolve().parents[2]
 WIDTH4 = load_profile("smoke").group("width4")
 
 
-def offline(*arguments):
+def offline(*arguments, **environment):
     command = [sys.executable, str(ROOT / "workflow" / "offline.py"), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **environment})
+
+
+def begun(cache, epochs):
+    (cache / "checkpoints").mkdir(parents=True, exist_ok=True)
+    np.savez(cache / "checkpoints" / "begun.npz", history=np.zeros((epochs, 2)))
 
 
 def run(folder, *options, **environment):
@@ -44,6 +50,7 @@ def test_what_is_made_there_comes_back(results):
     assert "width4" in (folder / "plan.txt").read_text(encoding="utf-8")
     there = shutil.copytree(folder, results / "there")
     done = run(there, "--seed", "1", PYTHONPATH=sysconfig.get_path("purelib"))
+    assert done.returncode == 0, done.stderr
     assert "1 networks and 0 checkpoints in 1 files" in done.stdout, done.stdout + done.stderr
     assert not find_network(profile_store("smoke"), WIDTH4, 1)
     back = offline("collect", "smoke", there / "take-back")
@@ -53,13 +60,25 @@ def test_what_is_made_there_comes_back(results):
     assert artefact.arrays()
     assert offline("collect", "smoke", there / "take-back").stdout == "0 networks are new\n"
 
-    # What is here already does not go there and back again, and another network of that name is not written over.
-    assert offline("prepare", "smoke", folder, "--no-wheels").returncode == 0
-    assert (folder / "known.txt").read_text(encoding="utf-8") == f"{artefact.path.name}\n"
-    (artefact.path).write_bytes(b"another")
+    # What is here already is not trained there again, and another network of that name is not written over.
+    assert "is not empty" in offline("prepare", "smoke", folder, "--no-wheels").stderr
+    assert offline("prepare", "smoke", results / "again", "--no-wheels").returncode == 0
+    assert (results / "again" / "known.txt").read_text(encoding="utf-8") == f"{artefact.path.name}\n"
+    done = run(results / "again", "--seed", "1", PYTHONPATH=sysconfig.get_path("purelib"))
+    assert "0 networks and 0 checkpoints in 1 files" in done.stdout, done.stdout + done.stderr
+    artefact.path.write_bytes(b"another")
     again = offline("collect", "smoke", there / "take-back")
     assert again.returncode == 1
-    assert again.stderr.startswith(f"error: {artefact.path} is there already and differs")
+    assert again.stderr == f"error: {artefact.path} is there already and is another network\n"
+    assert artefact.path.read_bytes() == b"another"
+
+
+def test_a_failure_there_is_a_failure_of_the_script(results):
+    assert offline("prepare", "smoke", results / "folder", "--no-wheels").returncode == 0
+    done = run(results / "folder", "--seed", "77", PYTHONPATH=sysconfig.get_path("purelib"))
+    assert done.returncode == 1
+    assert "has no seed 77" in done.stdout
+    assert "0 networks and 0 checkpoints in 1 files" in done.stdout
 
 
 def test_parts_are_small_and_damage_is_found(results):
@@ -69,17 +88,32 @@ def test_parts_are_small_and_damage_is_found(results):
         (networks / f"a{number}.npz").write_bytes(bytes(700_000))
         (networks / f"a{number}.json").write_bytes(b"{}")
     (networks / "begun.npz").write_bytes(b"without a record")
+    begun(results / "cache", 5)
     (results / "known.txt").write_text("a0.npz\n", encoding="utf-8")
-    done = offline("pack", "smoke", results / "known.txt", results / "back", "--mib", "1.5")
-    assert "3 networks and 0 checkpoints in 2 files" in done.stdout
+    done = offline("pack", "smoke", results / "known.txt", results / "back", "--mib", "0.7")
+    assert "3 networks and 1 checkpoints in 3 files" in done.stdout
     parts = sorted((results / "back").glob("*"))
     listed = [subprocess.run(["tar", "-tf", path], capture_output=True, text=True, check=True).stdout for path in parts]
-    assert [len(names.split()) for names in listed] == [4, 2]
+    assert [len(names.split()) for names in listed] == [2, 2, 3]  # a network and its record stay together
     shutil.rmtree(networks)
     refused = offline("collect", "smoke", results / "back")
     assert refused.returncode == 1
-    assert "is damaged" in refused.stderr
+    assert refused.stderr.count("is damaged") == 3
     assert not networks.exists()
+
+
+def test_a_checkpoint_is_kept_if_it_has_seen_more(results):
+    begun(results / "there", 5)
+    (results / "known.txt").write_text("", encoding="utf-8")
+    environment = {"REPSIM_CACHE": str(results / "there")}
+    assert offline("pack", "smoke", results / "known.txt", results / "back", **environment).returncode == 0
+    checkpoint = results / "cache" / "checkpoints" / "begun.npz"
+    for before, after in ((None, 5), (7, 7), (3, 5)):
+        if before:
+            begun(results / "cache", before)
+        assert offline("collect", "smoke", results / "back").returncode == 0
+        with np.load(checkpoint) as arrays:
+            assert len(arrays["history"]) == after
 
 
 @pytest.mark.bare
