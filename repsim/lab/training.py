@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from repsim._arrays import full_precision
 from repsim.lab.backend import device
 from repsim.lab.data import Dataset, Split, classes_of, load_dataset
 from repsim.lab.errors import DamagedArtefactError
@@ -63,7 +64,8 @@ def set_weights(model: keras.Model, arrays: dict[str, np.ndarray]) -> None:
 
 def evaluate(model: keras.Model, dataset: Dataset, split: Split, batch: int = 500) -> tuple[float, float]:
     """Return the accuracy (a fraction) and the mean cross-entropy (nats) of a network on a split."""
-    logits = model.predict(dataset.normalise(split.images), batch_size=batch, verbose=0).astype(np.float64)
+    with full_precision():  # on a GPU, JAX multiplies float32 in fewer bits unless told otherwise
+        logits = model.predict(dataset.normalise(split.images), batch_size=batch, verbose=0).astype(np.float64)
     shifted = logits - logits.max(axis=1, keepdims=True)
     log_likelihood = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     rows = np.arange(len(logits))

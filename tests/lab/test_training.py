@@ -98,6 +98,21 @@ def test_trained_network_reloads_and_scores_what_its_record_says(folders):
     assert not list((cache_root() / "checkpoints").iterdir())
 
 
+def test_a_network_is_scored_in_float32_on_a_gpu_too():
+    jax = pytest.importorskip("jax")
+    found = []
+
+    class Model:
+        def predict(self, images, **options):
+            found.append(jax.config.jax_default_matmul_precision)
+            return np.eye(10)[np.zeros(len(images), int)]
+
+    dataset = load_dataset("synthetic")
+    accuracy, _ = evaluate(Model(), dataset, dataset.test)
+    assert accuracy == (dataset.test.labels == 0).mean()
+    assert found == ["highest"]
+
+
 def test_a_checkpoint_says_where_its_epochs_were(tmp_path):
     model = training.compiled(NETWORKS, 10, 4, 0)
     path = tmp_path / "checkpoint.npz"
