@@ -163,7 +163,7 @@ def test_a_diagonal_needs_as_many_layers():
             patch.setattr(sys.modules[f"repsim.lab.measurements.{place}"], "load_profile", lambda _: profile)
         patch.setattr(
             "repsim.lab.measurements.gathering.networks",
-            lambda _, name: [train_network(profile_store("smoke"), profile.group(name), 0, quiet=True)],
+            lambda _, name, most: [train_network(profile_store("smoke"), profile.group(name), 0, quiet=True)],
         )
         with pytest.raises(ProfileError, match="as many layers"):
             measurements.between("smoke", "c")
