@@ -8,7 +8,6 @@
 stopped and called again; what is finished and the checkpoints of what is not are then in the folder `take-back`.
 """
 
-import os
 import shutil
 import subprocess
 import sys
@@ -27,7 +26,7 @@ from repsim.lab.errors import LabError, StorageError
 from repsim.lab.paths import cache_root, data_root, results_root
 from repsim.lab.planning import describe
 from repsim.lab.profiles import load_profile
-from repsim.lab.store import digest, read_artefact, record_path
+from repsim.lab.store import digest, read_artefact, record_path, write_atomically
 
 ROOT = Path(__file__).resolve().parents[1]
 WORDS = {"known": "known.txt", "wheels": "wheels", "needed": "needed.txt", "back": "take-back"}
@@ -184,10 +183,8 @@ def epochs(checkpoint: Path) -> int:
 
 def take(path: Path, target: Path) -> None:
     """Copy a file to where it belongs, whole or not at all."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.part")
-    shutil.copyfile(path, part)
-    os.replace(part, target)
+    with path.open("rb") as file:
+        write_atomically(target, lambda out: shutil.copyfileobj(file, out))
 
 
 if __name__ == "__main__":
