@@ -73,7 +73,8 @@ def prepare(
     folder.mkdir(parents=True, exist_ok=True)
     for kind in SENT:
         shutil.copytree(ROOT / kind, folder / "source" / kind, ignore=shutil.ignore_patterns("__pycache__"))
-    known = sorted((results_root() / profile / "networks").glob("*.npz"))
+    records = sorted((results_root() / profile / "networks").glob("*.json"))
+    known = [path.with_suffix(".npz") for path in records]  # of some the weights are not here
     for path in [one for network in known for one in (network, record_path(network)) if one.exists()]:
         take(path, folder / "results" / profile / "networks" / path.name)
     (folder / WORDS["known"]).write_text("".join(f"{path.name}\n" for path in known), encoding="utf-8")

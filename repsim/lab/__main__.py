@@ -39,6 +39,9 @@ def train(
     held_out: Annotated[int, typer.Option(help="Hold out this many training images and score on them instead.")] = 0,
     at_once: Annotated[int, typer.Option(help="Train this many side by side, as on a GPU.", min=1)] = 1,
     minutes: Annotated[float | None, typer.Option(help="Stop after so many, if several train side by side.")] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Train those too whose records are here, but not their weights.")
+    ] = False,
 ) -> None:
     """Train the networks of a profile that are missing."""
     jobs = load_profile(profile).jobs(group, seed)  # what does not exist is refused before a backend is loaded
@@ -53,6 +56,7 @@ def train(
             at_once,
             threads=threads,
             minutes=minutes,
+            again=again,
             report=lambda line: console.print(line, markup=False),
         )
         console.print(f"not trained to the end: {', '.join(left)}" if left else "all trained", soft_wrap=True)
@@ -68,7 +72,7 @@ def train(
     for networks, one in jobs:
         if held_out:
             networks = replace(networks, recipe=replace(networks.recipe, held_out=held_out))
-        record = train_network(profile_store(profile), networks, one).record
+        record = train_network(profile_store(profile), networks, one, again=again).record
         kind = "held-out" if held_out else "test"
         console.print(f"{record['name']}: {kind} accuracy {record[kind.replace('-', '_') + '_accuracy']:.2%}")
 

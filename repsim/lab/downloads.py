@@ -17,7 +17,8 @@ from repsim.lab.claim_tables import judged
 from repsim.lab.execution import STAMP, read_notebook
 from repsim.lab.paths import results_root
 from repsim.lab.profiles import NAMES
-from repsim.lab.store import digest, read_artefact, record_path, write_atomically
+from repsim.lab.sealed import unseal
+from repsim.lab.store import MADE_AGAIN_BY, Artefact, digest, read_artefact, record_path, write_atomically
 
 LARGEST_DOWNLOAD = 10 << 20
 # Folder of the results -> what its files hold, and the figures, by their names in the notebooks, drawn from them.
@@ -105,7 +106,13 @@ def _copy_claims(profile: str, part: Path, sums: list[str]) -> None:
 def downloadable(profile: str, folder: str) -> list[Path]:
     """Return the artefacts of a folder of the results that are small enough to be offered."""
     found = sorted((results_root() / profile / folder).glob("*.npz"))
-    return [path for path in found if path.stat().st_size <= LARGEST_DOWNLOAD and record_path(path).exists()]
+    return [
+        path
+        for path in found
+        if path.stat().st_size <= LARGEST_DOWNLOAD
+        and record_path(path).exists()
+        and MADE_AGAIN_BY not in unseal(record_path(path))
+    ]
 
 
 def data_anchors(profile: str) -> dict[str, str]:
@@ -114,17 +121,32 @@ def data_anchors(profile: str) -> dict[str, str]:
 
 
 def _copies(profile: str, folder: str, copies: Path, sums: list[str]) -> Iterator[str]:
-    """Copy the artefacts of one folder with their records, and yield a row of the table for each."""
-    for path in downloadable(profile, folder):
-        read_artefact(path)
-        for one in (path, record_path(path)):
-            copy = copies / folder / one.name
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(one, copy)
-            sums.append(f"{digest(one)}  {folder}/{one.name}")
-        links = f"[{path.name}](../results/{profile}/{folder}/{path.name})"
-        links += f", [record](../results/{profile}/{folder}/{record_path(path).name})"
-        yield f"| {links} | {path.stat().st_size / 1024:,.0f} KiB | `{digest(path)}` |"
+    """Copy the artefacts of one folder with their records, and yield a row of the table for each.
+
+    Of one that is not committed there is only the record, and the row says how it is made.
+    """
+
+    def link(name: str, path: Path) -> str:
+        copy = copies / folder / path.name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, copy)
+        sums.append(f"{digest(path)}  {folder}/{path.name}")
+        return f"[{name}](../results/{profile}/{folder}/{path.name})"
+
+    offered = [read_artefact(path) for path in downloadable(profile, folder)]
+    for artefact in [*offered, *_not_committed(profile, folder)]:
+        path, size = artefact.path, f"{artefact.record['bytes'] / 1024:,.0f} KiB"
+        first = path.name if artefact.made_again_by else link(path.name, path)
+        what = f"{first}, {link('record', record_path(path))}"
+        if artefact.made_again_by:
+            what += f"; not offered: `{artefact.made_again_by}` makes it"
+        yield f"| {what} | {size} | `{artefact.sha256}` |"
+
+
+def _not_committed(profile: str, folder: str) -> list[Artefact]:
+    """Return the artefacts of a folder of which only the records are committed."""
+    records = sorted((results_root() / profile / folder).glob("*.json"))
+    return [read_artefact(path.with_suffix(".npz")) for path in records if MADE_AGAIN_BY in unseal(path)]
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,7 @@ class Networks:
 
     Figures ask for a group by its name, which is that of the architecture where the profile gives none. `channels` are
     those that differ from the paper's. Minutes of training and megabytes of representations are those of one network.
+    Weights are `committed` unless they are large or made again in seconds; their records are in any case.
     """
 
     architecture: str
@@ -62,6 +63,7 @@ class Networks:
     megabytes: float
     channels: tuple[int, ...] = ()
     name: str = ""
+    committed: bool = True
 
     def in_precision(self, precision: str) -> Networks:
         """Return the same networks, trained in another arithmetic."""

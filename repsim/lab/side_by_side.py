@@ -42,6 +42,7 @@ def train_side_by_side(
     *,
     threads: int = 1,
     minutes: float | None = None,
+    again: bool = False,
     report: Callable[[str], None] = print,
 ) -> list[str]:
     """Train the networks that are missing, the longest first; return the names of those that there was no time for.
@@ -61,6 +62,8 @@ def train_side_by_side(
         Of each process, for TensorFlow on a processor.
     minutes
         When to stop; None: when all are trained.
+    again
+        Whether to train those too whose weights are not here because they are not committed.
     report
         Called with a line for each network that is trained or has failed.
 
@@ -70,7 +73,7 @@ def train_side_by_side(
         If any of them failed, once all others are done or the time is over: the message names their logs.
     """
     store, start = profile_store(profile), time.monotonic()
-    waiting = [job for job in jobs if find_network(store, *job) is None]
+    waiting = [job for job in jobs if (one := find_network(store, *job)) is None or (again and one.is_away)]
     waiting.sort(key=lambda job: -job[0].minutes)
     running: list[_Running] = []
     failed: list[_Running] = []
@@ -89,7 +92,7 @@ def train_side_by_side(
             while (waiting or running) and (minutes is None or time.monotonic() - start < 60 * minutes):
                 look()
                 while waiting and len(running) < at_once:
-                    running.append(_begin(profile, waiting.pop(0), threads))
+                    running.append(_begin(profile, waiting.pop(0), threads, again))
                 time.sleep(_LOOK)
             look()
         finally:
@@ -118,13 +121,13 @@ def _terminated_as_interrupted() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _begin(profile: str, job: Job, threads: int) -> _Running:
+def _begin(profile: str, job: Job, threads: int, again: bool) -> _Running:
     networks, seed = job
     log = cache_root() / "logs" / f"{artefact_name(networks, seed)}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     file = log.open("wb")
     command = [sys.executable, "-m", "repsim.lab", "train", profile, "--group", networks.name, "--seed", str(seed)]
-    command += ["--threads", str(threads)]
+    command += ["--threads", str(threads), *(["--again"] if again else [])]
     # JAX takes three quarters of a GPU's memory at once unless told otherwise.
     environment = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", **os.environ}
     process = subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT)

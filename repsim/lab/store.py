@@ -3,6 +3,8 @@
 An artefact is one ``.npz`` file of arrays with a JSON record beside it. Its file name ends in the first twelve
 digits of the SHA-256 of its *inputs* (step, version of the step, recipe, seed, hashes of the artefacts before it),
 so that a changed recipe makes a new artefact and never touches an old one.
+
+Not every file is committed. A record that says by which command its file is made again may stand alone.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from repsim.lab.sealed import sealed, unseal
 
 Arrays = dict[str, np.ndarray]
 ONLY_READ = "REPSIM_ONLY_READ"
+MADE_AGAIN_BY = "made_again_by"  # in a record: the command that makes a file that is not committed
 VERSIONED = ("numpy", "scipy", "keras", "tensorflow", "jax", "repsim-revisited")
 
 
@@ -46,14 +49,30 @@ class Artefact:
         """The hash of the file, by which later artefacts name this one as an input."""
         return str(self.record["sha256"])
 
+    @property
+    def made_again_by(self) -> str | None:
+        """The command that makes the file again, if it is one that is not committed."""
+        return self.record.get(MADE_AGAIN_BY)
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the file is not here, and need not be."""
+        return self.made_again_by is not None and not self.path.exists()
+
     def arrays(self) -> Arrays:
         """Read the arrays, after checking the file against its record.
 
         Raises
         ------
+        MissingArtefactError
+            If the file is not here because it is not committed.
         DamagedArtefactError
-            If the file is missing, its SHA-256 is not the recorded one, or it holds something else than arrays.
+            If it is missing otherwise, its SHA-256 is not the recorded one, or it holds something else than arrays.
         """
+        if self.is_away:
+            raise MissingArtefactError(
+                f"{self.path} is not here, only its record: it is not committed. Make it again: {self.made_again_by}"
+            )
         check(self.path, self.sha256)
         return read_arrays(self.path)
 
@@ -132,7 +151,7 @@ def write_record(path: Path, value: Mapping[str, Any]) -> None:
 
 
 def read_artefact(path: Path) -> Artefact:
-    """Return the artefact at `path`, after checking its record and its file.
+    """Return the artefact at `path`, after checking its record and its file, unless that need not be here.
 
     Raises
     ------
@@ -142,7 +161,8 @@ def read_artefact(path: Path) -> Artefact:
     artefact = Artefact(path, unseal(record_path(path)))
     if "sha256" not in artefact.record:
         raise DamagedArtefactError(f"{record_path(path)} is damaged: not the record of an artefact")
-    check(path, artefact.sha256)
+    if not artefact.is_away:
+        check(path, artefact.sha256)
     return artefact
 
 
@@ -195,7 +215,7 @@ class Store:
         return self.folder / step / f"{name}-{key({'step': step, **inputs})[:12]}.npz"
 
     def find(self, step: str, name: str, inputs: Mapping[str, Any]) -> Artefact | None:
-        """Return the artefact if it has been made, else None.
+        """Return the artefact if it has been made, else None. Its file may be away, as :attr:`Artefact.is_away` says.
 
         Raises
         ------
@@ -211,6 +231,8 @@ class Store:
         name: str,
         inputs: Mapping[str, Any],
         make: Callable[[], tuple[Mapping[str, np.ndarray], Mapping[str, Any]]],
+        *,
+        again: bool = False,
     ) -> Artefact:
         """Return the artefact, making it if it is missing.
 
@@ -223,6 +245,10 @@ class Store:
         make
             Called without arguments when the artefact is missing; returns its arrays and what the record should
             say beside the usual facts. Of several processes that ask at once, one makes it and the others wait.
+        again
+            Whether to make a file that is away, too. If it comes out as it was, its record is kept. If not, as networks
+            that another machine trains do not, the new one takes its place, and what was made from the old one is
+            made anew.
 
         Raises
         ------
@@ -233,7 +259,7 @@ class Store:
             elsewhere are certified: what is missing there must not be trained for hours.
         """
         found = self.find(step, name, inputs)
-        if found is not None:
+        if found is not None and not (again and found.is_away):
             return found
         path = self.path(step, name, inputs)
         if os.environ.get(ONLY_READ):
@@ -241,12 +267,14 @@ class Store:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_name(f".{path.stem}.lock")):
             found = self.find(step, name, inputs)
-            if found is not None:
+            if found is not None and not (again and found.is_away):
                 return found
             clear(path.parent, path.name)
             start = time.perf_counter()
             arrays, facts = make()
             write_arrays(path, arrays)
+            if found is not None and digest(path) == found.sha256:
+                return found
             record = {
                 "step": step,
                 "name": name,

@@ -20,12 +20,12 @@ from repsim.lab.networks import build
 from repsim.lab.paths import cache_root
 from repsim.lab.profiles import Networks, Recipe
 from repsim.lab.progress import progress_bar
-from repsim.lab.store import Artefact, Store, key, write_arrays
-from repsim.lab.weights import STEP, artefact_name, inputs
+from repsim.lab.store import MADE_AGAIN_BY, Artefact, Store, key, write_arrays
+from repsim.lab.weights import STEP, artefact_name, command_again, inputs
 
 
-def train_network(store: Store, networks: Networks, seed: int, *, quiet: bool = False) -> Artefact:
-    """Return a trained network's weights, training it if they are missing.
+def train_network(store: Store, networks: Networks, seed: int, *, again: bool = False, quiet: bool = False) -> Artefact:
+    """Return a trained network's weights, training it if it has not been, or `again` if its weights are not here.
 
     A run that was killed goes on from the last complete epoch and ends with bitwise the same weights, on the same
     machine with the same number of threads, as one that was not.
@@ -36,9 +36,10 @@ def train_network(store: Store, networks: Networks, seed: int, *, quiet: bool = 
 
     def make() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         clear(checkpoint.parent, checkpoint.name)
-        return _train(networks, seed, checkpoint, quiet=quiet)
+        weights, facts = _train(networks, seed, checkpoint, quiet=quiet)
+        return weights, facts | ({} if networks.committed else {MADE_AGAIN_BY: command_again(store, networks, seed)})
 
-    artefact = store.get(STEP, name, wanted, make)
+    artefact = store.get(STEP, name, wanted, make, again=again)
     checkpoint.unlink(missing_ok=True)
     return artefact
 

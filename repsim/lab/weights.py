@@ -31,6 +31,11 @@ def artefact_name(networks: Networks, seed: int) -> str:
     return f"{networks.architecture}-{networks.dataset}{kind}-seed{seed}"
 
 
+def command_again(store: Store, networks: Networks, seed: int) -> str:
+    """Return the command that makes weights that are not committed."""
+    return f"repsim-lab train {store.folder.name} --group {networks.name} --seed {seed} --again"
+
+
 def find_network(store: Store, networks: Networks, seed: int) -> Artefact | None:
-    """Return a trained network's weights, or None if it has not been trained."""
+    """Return a trained network, or None if it has not been trained; its weights may not be here."""
     return store.find(STEP, artefact_name(networks, seed), inputs(networks, seed))

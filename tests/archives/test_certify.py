@@ -16,7 +16,7 @@ import pytest
 from repsim.lab import data
 from repsim.lab.archives import Certificate, Check, certify, consistency
 from repsim.lab.sealed import sealed
-from repsim.lab.store import digest, write_arrays
+from repsim.lab.store import MADE_AGAIN_BY, digest, write_arrays
 
 from .conftest import NOTEBOOK, PROFILE, archived, arrays, commit_all, contents, flipped, pack
 
@@ -143,6 +143,25 @@ def test_an_invented_table_is_found_by_recomputing(root, tmp_path):
     assert found.outcome == "DIFFERS"
     assert all(path.name in line and "recomputed" in line for line in found.wrong)
     assert outcomes(certificate).count("DIFFERS") == 1
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_weights_that_are_not_committed_are_not_computed_with(root, count):
+    """With one of two networks away, no cell is left to compute, as with both."""
+    networks = sorted((root / "results" / PROFILE / "networks").glob("*.npz"))
+    for path in networks[:count]:
+        record = json.loads(path.with_suffix(".json").read_text())
+        path.with_suffix(".json").write_bytes(sealed({**record, MADE_AGAIN_BY: "train it"}))
+        path.unlink()
+    commit_all(root)
+    certificate = certify(archived(root), root=root)
+    (table,) = (root / "results" / PROFILE / "tables").glob("*.npz")
+    found = of(certificate, RECOMPUTED[2])
+    assert found.outcome == "not done"
+    said = f"results/{PROFILE}/tables/{table.name} was not computed again: the weights of its networks are not in the"
+    assert said in found.not_done
+    assert of(certificate, RECOMPUTED[1]).compared == 2 - count
+    assert "DIFFERS" not in outcomes(certificate)
 
 
 def test_an_invented_accuracy_is_found_by_recomputing(root):

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 
+import numpy as np
 import pytest
 import yaml
 
@@ -12,12 +13,13 @@ from repsim.lab.commits import commit, commit_in_words
 from repsim.lab.downloads import DRAWN_FROM
 from repsim.lab.errors import DamagedArtefactError, ProfileError
 from repsim.lab.staging import DEFAULT_REPOSITORY, StagingError, repository_url, stage
-from repsim.lab.store import Store
+from repsim.lab.store import MADE_AGAIN_BY, Store, record_path
 
 from .conftest import ROOT, notebook, pages_of
 from .made_up import tables
 
 FIRST = "01-train-networks.ipynb"
+AWAY = {MADE_AGAIN_BY: "make it"}
 
 
 @pytest.fixture
@@ -107,6 +109,18 @@ def test_a_damaged_artefact_is_not_offered(repository, executed, results, tmp_pa
     made.path.write_bytes(made.path.read_bytes()[:-1])
     with pytest.raises(DamagedArtefactError, match=made.path.name):
         stage("smoke", executed, tmp_path / "book", root=repository)
+
+
+def test_of_what_is_not_committed_the_record_is_offered(repository, executed, results, tmp_path):
+    made = Store(results / "smoke").get("networks", "large", {"seed": 1}, lambda: ({"a": np.zeros(9)}, AWAY))
+    for name in ("with-its-file", "without"):
+        target = stage("smoke", executed, tmp_path / name, root=repository)
+        page = (target / "book" / "data.md").read_text()
+        record = f"[record](../results/smoke/networks/{record_path(made.path).name})"
+        assert f"| {made.path.name}, {record}; not offered: `make it` makes it | 0 KiB | `{made.sha256}` |" in page
+        assert not list(target.rglob(made.path.name))
+        assert list(target.rglob(record_path(made.path).name))
+        made.path.unlink(missing_ok=True)
 
 
 def test_every_figure_has_its_data(repository, executed, results, copies, tmp_path):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
 from repsim.lab import measurements, recomputing
 from repsim.lab.paths import REPOSITORY
 from repsim.lab.profiles import load_profile
-from repsim.lab.store import read_artefact, record_path
+from repsim.lab.store import profile_store, read_artefact, record_path
 from repsim.lab.tolerances import ACCURACY, SIMILARITY
+from repsim.lab.weights import STEP, artefact_name, command_again, find_network, inputs
 
 PROFILE = load_profile("laptop")
 
@@ -28,12 +31,24 @@ def test_every_committed_artefact_is_what_its_record_says():
 
 
 def test_networks_and_results_are_small():
-    networks = sum(path.stat().st_size for path in (REPOSITORY / "results/laptop/networks").glob("*.npz"))
-    others = (
-        sum(path.stat().st_size for path in (REPOSITORY / "results/laptop").rglob("*") if path.is_file()) - networks
-    )
+    weights = sorted((REPOSITORY / "results/laptop/networks").glob("*.npz"))
+    networks = sum(path.stat().st_size for path in weights if not read_artefact(path).made_again_by)
+    others = sum(path.stat().st_size for path in (REPOSITORY / "results/laptop").rglob("*") if path not in weights)
     assert networks < 20e6
     assert others < 15e6
+
+
+def test_what_is_not_committed_is_ignored_by_git_and_listed_by_a_record():
+    """The profile says which weights stay out; git would take them in, or leave others out, unless told the same."""
+    store = profile_store("laptop")
+    for group, seed in PROFILE.jobs():
+        path = store.path(STEP, artefact_name(group, seed), inputs(group, seed)).relative_to(REPOSITORY)
+        command = ["git", "check-ignore", "--quiet", str(path)]
+        ignored = subprocess.run(command, cwd=REPOSITORY, check=False, capture_output=True).returncode
+        assert ignored == (0 if not group.committed else 1), path
+        if found := find_network(store, group, seed):
+            expected = None if group.committed else command_again(store, group, seed)
+            assert found.made_again_by == expected, path
 
 
 def test_everything_the_book_needs_is_committed():

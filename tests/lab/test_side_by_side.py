@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import psutil
 import pytest
@@ -15,6 +16,7 @@ from repsim.lab.paths import cache_root
 from repsim.lab.profiles import load_profile
 from repsim.lab.side_by_side import train_side_by_side
 from repsim.lab.store import profile_store
+from repsim.lab.training import train_network
 from repsim.lab.weights import find_network
 
 JOBS = load_profile("smoke").jobs(["width4", "plain10-untrained"])
@@ -30,6 +32,16 @@ def test_they_are_trained_once():
     assert train_side_by_side("smoke", JOBS, 2, report=lines.append) == []
     assert {job: find_network(store, *job).record["made"] for job in JOBS} == made
     assert len(lines) == 3
+
+
+def test_what_is_not_committed_is_trained_again_when_asked():
+    store, lines, (job, *_) = profile_store("smoke"), [], JOBS
+    artefact = train_network(store, replace(job[0], committed=False), job[1], quiet=True)
+    artefact.path.unlink()
+    assert train_side_by_side("smoke", [job], 2, report=lines.append) == lines == []
+    assert train_side_by_side("smoke", [job], 2, again=True, report=lines.append) == []
+    assert len(lines) == 1
+    assert find_network(store, *job).arrays()
 
 
 def test_they_stop_in_time():
@@ -56,8 +68,8 @@ def test_they_end_with_what_began_them():
 def test_what_fails_is_named_and_the_others_are_trained(monkeypatch):
     begin, lines = side_by_side._begin, []
 
-    def broken(profile, job, threads):
-        return begin("no such profile" if job == JOBS[0] else profile, job, threads)
+    def broken(profile, job, *others):
+        return begin("no such profile" if job == JOBS[0] else profile, job, *others)
 
     monkeypatch.setattr(side_by_side, "_begin", broken)
     with pytest.raises(TrainingError, match=r"^1 of 2 networks failed; see .*width4-synthetic-seed0\.log$"):

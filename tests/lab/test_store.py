@@ -15,7 +15,18 @@ import pytest
 
 from repsim.lab.errors import DamagedArtefactError, MissingArtefactError, StorageError
 from repsim.lab.sealed import sealed
-from repsim.lab.store import ONLY_READ, Store, digest, key, read_arrays, record_path, write_arrays, write_atomically
+from repsim.lab.store import (
+    MADE_AGAIN_BY,
+    ONLY_READ,
+    Store,
+    digest,
+    key,
+    read_arrays,
+    read_artefact,
+    record_path,
+    write_arrays,
+    write_atomically,
+)
 
 INPUTS = {"version": 1, "seed": 3}
 
@@ -38,6 +49,40 @@ def test_made_once_then_found(tmp_path):
     assert first.record["sha256"] == again.sha256 == digest(first.path)
     assert first.record["note"] == "made"
     assert first.record["inputs"] == INPUTS
+
+
+def not_committed(value=1.0):
+    return {"a": np.full(3, value)}, {MADE_AGAIN_BY: "make it"}
+
+
+def test_what_is_not_committed_is_known_by_its_record(tmp_path):
+    store = Store(tmp_path)
+    made = store.get("step", "name", INPUTS, not_committed)
+    assert not made.is_away
+    made.path.unlink()
+    ways = (store.find("step", "name", INPUTS), store.get("step", "name", INPUTS, make), read_artefact(made.path))
+    for found in ways:
+        assert found.is_away
+        assert found.sha256 == made.sha256
+        with pytest.raises(MissingArtefactError, match="only its record: it is not committed. Make it again: make it"):
+            found.arrays()
+    made.path.write_bytes(b"another")
+    with pytest.raises(DamagedArtefactError, match="expected SHA-256"):
+        store.find("step", "name", INPUTS)
+
+
+def test_made_again_the_same_keeps_its_record_and_another_takes_its_place(tmp_path):
+    store = Store(tmp_path)
+    made = store.get("step", "name", INPUTS, not_committed)
+    written = record_path(made.path).read_bytes()
+    assert store.get("step", "name", INPUTS, lambda: pytest.fail("it is there"), again=True).sha256 == made.sha256
+    made.path.unlink()
+    assert store.get("step", "name", INPUTS, not_committed, again=True).arrays()["a"][0] == 1
+    assert record_path(made.path).read_bytes() == written
+    made.path.unlink()
+    other = store.get("step", "name", INPUTS, lambda: not_committed(2.0), again=True)
+    assert other.sha256 != made.sha256
+    assert store.find("step", "name", INPUTS).arrays()["a"][0] == 2
 
 
 def test_nothing_is_made_where_results_are_only_read(tmp_path, monkeypatch):

@@ -173,6 +173,19 @@ def test_untrained_network_is_an_artefact_and_the_start_of_the_trained_one(folde
     assert (other["filter1/kernel"] != found["filter1/kernel"]).any()
 
 
+def test_weights_that_are_not_committed_are_made_again_when_asked(folders):
+    store, group = profile_store("smoke"), replace(PROFILE.group("plain10-untrained"), committed=False)
+    artefact = train_network(store, group, 0, quiet=True)
+    assert artefact.made_again_by == "repsim-lab train smoke --group plain10-untrained --seed 0 --again"
+    assert "made_again_by" not in train_network(store, PROFILE.group("plain10-untrained"), 1, quiet=True).record
+    artefact.path.unlink()
+    assert train_network(store, group, 0, quiet=True).is_away
+    command = [sys.executable, "-m", "repsim.lab", *artefact.made_again_by.split()[1:]]
+    assert subprocess.run(command, check=False, capture_output=True).returncode == 0
+    assert find_network(store, group, 0).sha256 == artefact.sha256
+    assert find_network(store, group, 0).arrays()
+
+
 @pytest.mark.parametrize("name", ["plain10-nobn", "resnet14"])
 def test_other_families_train_and_reload_at_the_profiles_channels(folders, name):
     group = PROFILE.group(name)
