@@ -73,7 +73,7 @@ def train_side_by_side(
         If any of them failed, once all others are done or the time is over: the message names their logs.
     """
     store, start = profile_store(profile), time.monotonic()
-    waiting = [job for job in jobs if (one := find_network(store, *job)) is None or (again and one.is_away)]
+    waiting = [job for job in jobs if (made := find_network(store, *job)) is None or (again and made.is_away)]
     waiting.sort(key=lambda job: -job[0].minutes)
     running: list[_Running] = []
     failed: list[_Running] = []
