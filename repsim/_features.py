@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from repsim._arrays import Float64, host
+from repsim._gram import Families, Pairs, Products
 from repsim._progress import Tick
 from repsim._representation import Representation
-
-if TYPE_CHECKING:
-    from repsim._tiles import Families, Pairs, Products
 
 
 def features_are_cheaper(families: Families, products: Pairs, memory: int) -> bool:

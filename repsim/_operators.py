@@ -10,11 +10,12 @@ import numpy as np
 
 from repsim._arrays import Float64
 from repsim._crew import crew
+from repsim._gram import Operator, Products
 from repsim._median import kernel_rows, median_squared_distance
 from repsim._progress import Tick
 from repsim._projection import BasisRows, Projection
 from repsim._representation import Representation
-from repsim._tiles import Operator, Products, inner_products, operations
+from repsim._tiles import inner_products, operations
 from repsim._workspace import Workspace
 from repsim.errors import NonFiniteError
 from repsim.indexes import Index

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from repsim._arrays import NUMPY, Float64
+from repsim._gram import Operator
 from repsim._median import distances_of, median_of, median_squared_distance
 from repsim._memory import budget
 from repsim._representation import Representation, pair
+from repsim._tiles import inner_products
 from repsim.errors import NonFiniteError, ParameterError, ShapeMismatchError
 from repsim.kernels import (
     DEFAULT_BANDWIDTH,
@@ -296,8 +298,6 @@ def _feature_moments(x: Float64, y: Float64, debiased: bool) -> Moments:
 
 def _tiled_moments(a: Representation, b: Representation, bandwidth: float | None, debiased: bool) -> Moments:
     """Gram form without any (n, n) matrix."""
-    from repsim._tiles import Operator, inner_products
-
     memory = budget(None)
     family = [
         Operator(r) if bandwidth is None else Operator(r, bandwidth, median_squared_distance(r, memory=memory))

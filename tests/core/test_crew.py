@@ -14,9 +14,11 @@ from threadpoolctl import ThreadpoolController, threadpool_limits
 from repsim import Blocks, errors, pairwise
 from repsim._crew import crew
 from repsim._files import FileRows
-from repsim._tiles import there_and_back
+from repsim._tile_plan import there_and_back
 
-MODULES = [importlib.import_module(f"repsim.{name}") for name in ("_tiles", "_operators", "pairwise")]
+# `repsim.pairwise` is the function of that name.
+DECIDING = [importlib.import_module(f"repsim.{name}") for name in ("_tile_plan", "_operators", "pairwise")]
+SHARING = [importlib.import_module(f"repsim.{name}") for name in ("_tiles", "_operators", "pairwise")]
 INDEXES = ["cka_linear", "cka_rbf_0.4", "cka_linear_debiased", "hsic_linear", "linear_regression", "cca_r2"]
 
 
@@ -33,7 +35,7 @@ def two_cores():
 @pytest.fixture
 def shared(monkeypatch, two_cores):
     """Small work is shared too."""
-    for module in MODULES:
+    for module in DECIDING:
         monkeypatch.setattr(module, "_SHARED", 0)
 
 
@@ -54,7 +56,7 @@ def seen(monkeypatch):
             found.append(threads.size)
             yield threads
 
-    for module in MODULES:
+    for module in SHARING:
         monkeypatch.setattr(module, "crew", recorded)
     return found
 

@@ -10,7 +10,7 @@ import textwrap
 import numpy as np
 import pytest
 
-from repsim import Blocks, _tiles, errors, pairwise
+from repsim import Blocks, _tile, errors, pairwise
 
 INDEXES = ["cka_linear", "cka_rbf_0.4", "cka_linear_debiased", "linear_regression", "cca_r2"]
 FINGERPRINT = 16  # reads that only a resumable run makes
@@ -255,19 +255,19 @@ def test_memory_is_kept(tmp_path, index, megabytes):
 def test_a_flag_that_blas_raises_over_finite_numbers_is_no_warning(monkeypatch):
     layers = [np.random.default_rng(i).normal(size=(12, 20)) for i in range(2)]
     expected = pairwise(layers, index="cka_rbf_0.4")
-    row_sums = _tiles._row_sums
+    row_sums = _tile._row_sums
 
     def flagged(*arguments):
         np.subtract(np.float32(np.inf), np.float32(np.inf))
         return row_sums(*arguments)
 
-    monkeypatch.setattr(_tiles, "_row_sums", flagged)
+    monkeypatch.setattr(_tile, "_row_sums", flagged)
     np.testing.assert_array_equal(pairwise(layers, index="cka_rbf_0.4"), expected)
 
 
 def test_sums_that_are_not_finite_never_leave(monkeypatch):
     layers = [np.random.default_rng(i).normal(size=(12, 20)) for i in range(2)]
-    row_sums = _tiles._row_sums
-    monkeypatch.setattr(_tiles, "_row_sums", lambda *arguments: row_sums(*arguments) * np.nan)
+    row_sums = _tile._row_sums
+    monkeypatch.setattr(_tile, "_row_sums", lambda *arguments: row_sums(*arguments) * np.nan)
     with pytest.raises(errors.NonFiniteError, match="not finite, though all their values are"):
         pairwise(layers, index="cka_rbf_0.4")

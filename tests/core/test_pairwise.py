@@ -4,8 +4,10 @@ from hard_cases import saturation_expected
 
 from repsim import INDEXES, RankSaturationWarning, errors, get_index, pairwise
 from repsim._features import features_are_cheaper
+from repsim._gram import Operator
 from repsim._representation import Representation
-from repsim._tiles import Operator, inner_products, tile_block
+from repsim._tile_plan import tile_block
+from repsim._tiles import inner_products
 
 N = 23
 NAMES = [*INDEXES, "hsic_rbf_0.3", "hsic_rbf_0.3_debiased", "cka_rbf_3", "svcca_r2_0.5", "svcca_mean_0.7"]

@@ -1,0 +1,178 @@
+"""One tile of every operator: reading two blocks of rows, multiplying them, applying kernels, and what to sum."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from repsim._arrays import NUMPY, Float64, host, namespace
+from repsim._gram import Families, Operator
+from repsim._median import CACHED_ROWS, squared_norms, tile_distances
+from repsim._representation import Rows
+from repsim._tile_plan import blocks
+from repsim.kernels import shifted_rbf
+
+_SUMMED = 256  # entries of a row summed in its own precision
+
+Part = tuple[str, str, int, slice, Float64]  # of which sums, family and operator, where, and what to add
+
+
+class Room:
+    """Room for a tile of every operator, used again for every tile; other libraries make their own arrays."""
+
+    def __init__(self, families: Families, side: int) -> None:
+        self._families, self._room = families, dict[str, Any]()
+        n = next(iter(families.values()))[0].rows.n
+        for key, ops in families.items():
+            if all(op.rows.xp is NUMPY for op in ops):
+                dtype = max((op.rows.dtype for op in ops), key=lambda dtype: dtype.itemsize)
+                self._room[key] = np.empty((len(ops), min(side, n) ** 2), dtype)
+
+    def tiles(self, first: slice, second: slice) -> dict[str, Any]:
+        """Return for each family the flat tiles of its operators, to be filled."""
+        size = (first.stop - first.start) * (second.stop - second.start)
+        return {
+            key: self._room[key][:, :size] if key in self._room else [None] * len(ops)
+            for key, ops in self._families.items()
+        }
+
+
+class Reader:
+    """Reads blocks of rows, and remembers what many tiles have in common.
+
+    A row of tiles has its first examples in common: of as many operators' rows as fit into the spare memory, these
+    blocks are kept. Squared lengths are kept of all examples.
+    """
+
+    def __init__(self, rows: Sequence[Rows], side: int, spare: int) -> None:
+        self._rows, self._keep = rows, set[int]()
+        for one in rows:
+            size = side * one.p * one.dtype.itemsize
+            if size <= spare:
+                self._keep.add(id(one))
+                spare -= size
+        self._first, self._second, self._next = slice(0), slice(0), slice(0)
+        self._kept: dict[int, Any] = {}
+        self._norms: dict[tuple[int, int], Any] = {}
+
+    def turn_to(self, first: slice, second: slice, following: slice | None) -> None:
+        """Go on to another tile, and say which examples the one after it takes second."""
+        if first != self._first:
+            self._kept.clear()
+        self._first, self._second, self._next = first, second, following or second
+
+    def expect(self, number: int) -> None:
+        """Let the system read what the tile of the rows of this number needs, or the first ones of the next tile."""
+        again, number = divmod(number, len(self._rows))
+        rows, second = self._rows[number], self._next if again else self._second
+        rows.expect(second.start, second.stop)
+        if id(rows) not in self._kept and not again:
+            rows.expect(self._first.start, self._first.stop)
+
+    def first(self, rows: Rows) -> Any:
+        """Return the block of a tile's first examples."""
+        if (block := self._kept.get(id(rows))) is None:
+            block = rows.block(self._first.start, self._first.stop)
+            if id(rows) in self._keep:
+                self._kept[id(rows)] = block
+        return block
+
+    def norms(self, rows: Rows, part: slice, block: Any) -> Any:
+        """Return the squared lengths of the rows of a block, in its own library and precision."""
+        where = id(rows), part.start
+        if where not in self._norms:
+            self._norms[where] = squared_norms(namespace(block), block)
+        return self._norms[where]
+
+
+def fill(
+    rows: Rows,
+    users: Sequence[tuple[str, int, Operator]],
+    first: slice,
+    second: slice,
+    tiles: Mapping[str, Any],
+    reader: Reader,
+) -> Iterator[Part]:
+    """Put the tiles of all operators that share these rows in place; yield what to add to diagonals and row sums."""
+    same = first == second
+    left = reader.first(rows)
+    right = left if same else rows.block(second.start, second.stop)
+    xp = namespace(left)
+    shape = (left.shape[0], right.shape[0])
+    room: dict[float | None, Any] = {}
+    for key, i, op in users:
+        place = tiles[key][i]
+        if place is not None and place.dtype == rows.dtype:
+            room.setdefault(op.bandwidth, place.reshape(shape))
+    product = np.matmul(left, right.T, out=room.get(None)) if xp is NUMPY else left @ right.T
+    made: dict[float | None, Any] = {None: product}
+    if kernels := list({op.bandwidth: op for _, _, op in users if op.bandwidth is not None}.values()):
+        lengths = reader.norms(rows, first, left), reader.norms(rows, second, right)
+        made |= _rbf_tiles(xp, product, *lengths, kernels, room)
+    wanted = {op.bandwidth for _, _, op in users}
+    made = {bandwidth: tile for bandwidth, tile in made.items() if bandwidth in wanted}
+    del product
+    for bandwidth in made if same else ():
+        made[bandwidth] = _without_diagonal(xp, made[bandwidth])
+    for key, i, op in users:
+        tile = made[op.bandwidth]
+        if same:
+            yield "diagonals", key, i, first, op.diagonal(_double(reader.norms(rows, first, left)))
+        yield "row_sums", key, i, first, _row_sums(xp, tile)
+        if not same:
+            yield "row_sums", key, i, second, _row_sums(xp, tile.T)
+        flat = xp.reshape(tile, (-1,))
+        if xp is not NUMPY or not np.shares_memory(tiles[key][i], flat):
+            tiles[key][i] = flat
+
+
+def _rbf_tiles(
+    xp: Any, product: Any, left: Any, right: Any, operators: Sequence[Operator], room: Mapping[float | None, Any]
+) -> dict[float | None, Any]:
+    """Return the tile of each RBF operator, given the inner products of two blocks and their rows' squared lengths."""
+
+    def of(rows: slice) -> Iterator[Any]:
+        distances = tile_distances(xp, product[rows, :], left[rows], right)
+        for op in operators:
+            assert op.bandwidth is not None
+            yield shifted_rbf(xp, distances, op.median, op.bandwidth)
+
+    bandwidths = [op.bandwidth for op in operators]
+    if xp is not NUMPY:
+        return dict(zip(bandwidths, of(slice(None)), strict=True))
+    out = {one: room[one] if one in room else np.empty_like(product) for one in bandwidths}
+    for rows in blocks(len(product), CACHED_ROWS):
+        for tile, values in zip(out.values(), of(rows), strict=True):
+            tile[rows] = values
+    return out
+
+
+def _double(values: Any) -> Float64:
+    return host(values).astype(np.float64)
+
+
+def _without_diagonal(xp: Any, tile: Any) -> Any:
+    if xp is NUMPY:
+        np.fill_diagonal(tile, 0)
+        return tile
+    mask = xp.eye(tile.shape[0], dtype=xp.bool, **_device_of(tile))
+    return xp.where(mask, xp.zeros((), dtype=tile.dtype, **_device_of(tile)), tile)
+
+
+def _device_of(x: Any) -> dict[str, Any]:
+    return {} if isinstance(x, np.ndarray) else {"device": x.device}
+
+
+def _row_sums(xp: Any, tile: Any) -> Float64:
+    """Sum the rows, a few entries at a time in their own precision."""
+    total = np.zeros(tile.shape[0])
+    if xp is not NUMPY and (whole := tile.shape[1] // _SUMMED * _SUMMED):  # all at once: each copy waits for the device
+        parts = xp.sum(xp.reshape(tile[:, :whole], (tile.shape[0], -1, _SUMMED)), axis=2)
+        total += host(parts).sum(axis=1, dtype=np.float64)
+        tile = tile[:, whole:]
+    for start in range(0, tile.shape[1], _SUMMED):
+        part = tile[:, start : start + _SUMMED]
+        total += host(part @ xp.ones(part.shape[1], dtype=tile.dtype, **_device_of(tile)))
+    return total

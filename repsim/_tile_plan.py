@@ -1,0 +1,100 @@
+"""How large tiles are, in which order they come and how many threads share them: what fits into the memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from repsim._gram import Families, distinct_rows, itemsize
+from repsim.errors import ParameterError
+
+_LARGEST_BLOCK = 2048  # larger ones are no faster, since fewer tiles lie off the diagonal and are used twice
+_SMALLEST_BLOCK = 16  # smaller ones would take hours
+_CHUNK = {4: 2**13, 8: 2**16}  # entries of a tile summed in its own precision before float64 takes over
+_SHARED = 2**24  # operations of a tile from which on threads share the work
+
+
+def hands(families: Families, memory: int) -> int:
+    """Return how many threads can be kept busy, each with the tile of one representation after the other's.
+
+    They are no more than there are representations as wide as the widest, and their blocks leave most of the memory
+    to the tiles. One thread does what is small, and what other libraries or other people's code compute.
+    """
+    rows = distinct_rows(families)
+    side, widest = min(rows[0].n, _LARGEST_BLOCK), max(r.p for r in rows)
+    whole = sum(r.p for r in rows)
+    if not all(r.any_thread for r in rows) or side**2 * whole < _SHARED:
+        return 1
+    blocks_of_one = 2 * side * widest * max(r.dtype.itemsize for r in rows)
+    return max(1, min(whole // max(1, widest), memory // (4 * max(1, blocks_of_one))))
+
+
+def tile_block(families: Families, memory: int, threads: int = 1) -> int:
+    """Return the largest block, up to 2,048, whose tiles and blocks of rows fit into the memory.
+
+    Where that is more than half as large with the first block of every operator's rows kept as with one at a time, it
+    leaves room for them: rows are then read half as often.
+
+    Raises
+    ------
+    ParameterError
+        If blocks of 16 examples do not fit.
+    """
+    rows = distinct_rows(families)
+    n, count = rows[0].n, sum(len(ops) for ops in families.values())
+    fixed, per_entry, per_example = bytes_needed(families, memory, threads)
+    left = max(0, memory - fixed)
+
+    def largest(per_example: int) -> float:
+        return (-per_example + math.sqrt(per_example**2 + 4 * per_entry * left)) / (2 * per_entry)
+
+    side = min(_LARGEST_BLOCK, largest(per_example))
+    roomy = min(_LARGEST_BLOCK, largest(per_example + sum(r.p * r.dtype.itemsize for r in rows)))
+    side = roomy if 2 * roomy > max(side, 2 * _SMALLEST_BLOCK) else side
+    least = min(n, _SMALLEST_BLOCK)
+    if side < least:
+        wanted = fixed + per_entry * least**2 + per_example * least
+        raise ParameterError(
+            f"memory is {memory:,} bytes; tiles of {least} examples of {count} operators, the widest with "
+            f"{max(r.p for r in rows):,} features, need about {wanted:,}"
+        )
+    fewest = math.ceil(n / int(side))
+    return math.ceil(n / fewest)
+
+
+def bytes_needed(families: Families, memory: int, threads: int) -> tuple[int, int, int]:
+    """Return the bytes that a pass needs in any case, for each entry of a tile and for each example of a block."""
+    rows = distinct_rows(families)
+    n, size, widest = rows[0].n, max(r.dtype.itemsize for r in rows), max(r.p for r in rows)
+    count = sum(len(ops) for ops in families.values())
+    fixed = 24 * n * count + 3 * _stacked_bytes(families, memory)
+    # A thread has a product and its distances beside the tiles, and two blocks of rows; other libraries copy them.
+    return fixed, size * (count + 2 + 2 * threads), 2 * size * widest * max(2, threads)
+
+
+def group_and_chunk(families: Families, memory: int) -> tuple[int, int]:
+    """Return how many entries of every tile are multiplied at once, and how many are then summed unpromoted."""
+    size = max(itemsize(ops) for ops in families.values())
+    longest = max(len(ops) for ops in families.values())
+    group = max(256, min(16 * _CHUNK[size], memory // (24 * longest * size)))
+    chunk = min(_CHUNK[size], group)
+    return group // chunk * chunk, chunk
+
+
+def _stacked_bytes(families: Families, memory: int) -> int:
+    size = max(itemsize(ops) for ops in families.values())
+    return group_and_chunk(families, memory)[0] * max(len(ops) for ops in families.values()) * size
+
+
+def blocks(n: int, block: int) -> Iterator[slice]:
+    """Cut n examples into blocks."""
+    return (slice(start, min(start + block, n)) for start in range(0, n, block))
+
+
+def there_and_back(n: int, block: int) -> list[tuple[slice, slice]]:
+    """Return the tiles on and above the diagonal, every other row of them backwards: what was read last is cached."""
+    found: list[tuple[slice, slice]] = []
+    for number, first in enumerate(blocks(n, block)):
+        row = [(first, second) for second in blocks(n, block) if second.start >= first.start]
+        found += row[::-1] if number % 2 else row
+    return found
