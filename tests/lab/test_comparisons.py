@@ -180,6 +180,7 @@ def test_within_is_symmetric_and_has_every_network():
 
 
 def test_a_measurement_that_goes_on_says_that_its_time_is_not_the_whole(made, tmp_path, monkeypatch):
+    measurements.within("smoke", "plain10")
     shutil.copytree(made / "results" / "smoke" / "networks", tmp_path / "results" / "smoke" / "networks")
     monkeypatch.setenv("REPSIM_RESULTS", str(tmp_path / "results"))
     pairwise = repsim.pairwise
@@ -193,6 +194,41 @@ def test_a_measurement_that_goes_on_says_that_its_time_is_not_the_whole(made, tm
             measurements.within("smoke", "plain10")
     assert measurements.within("smoke", "plain10").record["resumed"]
     assert "resumed" not in measurements.within("smoke", "plain18").record
+
+
+@pytest.mark.parametrize(
+    ("measure", "name"), [(measurements.between, "architectures"), (measurements.within_class, "plain10")]
+)
+def test_what_an_interrupted_measurement_had_finished_is_not_made_again(made, tmp_path, monkeypatch, measure, name):
+    expected = measure("smoke", name)
+    shutil.copytree(made / "results" / "smoke" / "networks", tmp_path / "results" / "smoke" / "networks")
+    monkeypatch.setenv("REPSIM_RESULTS", str(tmp_path / "results"))
+    monkeypatch.setenv("REPSIM_CACHE", str(tmp_path / "cache"))
+    pairwise, calls = repsim.pairwise, []
+
+    def counted(*arguments, **how):
+        calls.append(1)
+        if len(calls) == most:
+            raise KeyboardInterrupt
+        return pairwise(*arguments, **how)
+
+    monkeypatch.setattr(repsim, "pairwise", counted)
+    most = None
+    measure("smoke", name)
+    whole = len(calls)
+    shutil.rmtree(tmp_path / "results" / "smoke" / expected.path.parent.name)
+    calls.clear()
+    most = whole
+    with pytest.raises(KeyboardInterrupt):
+        measure("smoke", name)
+    calls.clear()
+    most = None
+    found = measure("smoke", name)
+    assert 0 < len(calls) < whole
+    assert found.record["resumed"]
+    for index, table in found.arrays().items():
+        np.testing.assert_allclose(table, expected.arrays()[index], atol=1e-6)
+    assert not list((tmp_path / "cache" / "pairwise").glob("*"))
 
 
 def test_within_class_averages_over_classes():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 import repsim
 from repsim.lab.comparisons import Comparison
 from repsim.lab.errors import ProfileError
-from repsim.lab.measurements.common import made_from, resumed, saturation_is_recorded, unfinished
+from repsim.lab.measurements.common import finished, forget, made_from, resumed, saturation_is_recorded, unfinished
 from repsim.lab.measurements.gathering import Members, beginnings, files, gather, members
 from repsim.lab.profiles import load_profile
 from repsim.lab.progress import progress_bar
@@ -48,7 +49,6 @@ def between(profile_name: str, comparison_name: str) -> Artefact:
 
     def make() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         some, most = files([*rows, *columns]), max(comparison.examples)
-        name = f"{comparison.name}-{key(inputs)[:12]}"
         before = resumed(name)
         with passing(some, comparison.split, most, comparison.dataset or None):
             found = _tables(comparison, rows, columns, name)
@@ -73,7 +73,10 @@ def between(profile_name: str, comparison_name: str) -> Artefact:
         indexes=list(comparison.indexes),
         diagonal=comparison.diagonal,
     )
-    return profile_store(profile_name).get("between", comparison.name, inputs, make)
+    name = f"{comparison.name}-{key(inputs)[:12]}"
+    artefact = profile_store(profile_name).get("between", comparison.name, inputs, make)
+    forget(name)
+    return artefact
 
 
 def _tables(
@@ -83,8 +86,8 @@ def _tables(
     most = max(comparison.examples)
     first = gather(rows, comparison.split, most, comparison.dataset, share)
     second = gather(columns, comparison.split, most, comparison.dataset, share) if comparison.columns else None
-    found: dict[str, np.ndarray] = {}
-    for count in comparison.examples:
+
+    def of(count: int) -> dict[str, np.ndarray]:
         xs = beginnings(first, count)
         ys = None if second is None else beginnings(second, count)
         with progress_bar(f"between {comparison.name} n = {count}") as report, saturation_is_recorded():
@@ -95,9 +98,13 @@ def _tables(
                 resume=unfinished(f"{name}-{count}"),
                 progress=report,
             )
-        for index, table in values.items():
-            kept = same_layers(table, len(rows[0].layers)) if comparison.diagonal else table
-            found[f"{index}_{count}"] = kept.astype(np.float32)
+        if comparison.diagonal:
+            values = {index: same_layers(table, len(rows[0].layers)) for index, table in values.items()}
+        return {f"{index}_{count}": table.astype(np.float32) for index, table in values.items()}
+
+    found: dict[str, np.ndarray] = {}
+    for count in comparison.examples:
+        found |= finished(f"{name}-{count}", partial(of, count))
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +13,7 @@ from repsim.lab.errors import ProfileError
 from repsim.lab.paths import cache_root
 from repsim.lab.profiles import Networks, Profile, load_profile
 from repsim.lab.representations import VERSION as REPRESENTATIONS_VERSION
-from repsim.lab.store import Artefact, Store, profile_store
+from repsim.lab.store import Arrays, Artefact, Store, profile_store, read_arrays, write_arrays
 from repsim.lab.weights import find_network
 
 Setting = TypeVar("Setting")
@@ -58,6 +58,22 @@ def made_from(trained: list[Artefact], **more: Any) -> dict[str, Any]:
 def unfinished(name: str) -> Path:
     """Return the folder in which a table of similarities that takes long keeps what is done of it."""
     return cache_root() / "pairwise" / name
+
+
+def finished(name: str, make: Callable[[], Arrays]) -> Arrays:
+    """Return a part of a measurement, made and kept, or as an interrupted run has kept it; see :func:`forget`."""
+    path = unfinished(name).with_name(f"{name}.npz")
+    if path.exists():
+        return read_arrays(path)
+    found = make()
+    write_arrays(path, found)
+    return found
+
+
+def forget(name: str) -> None:
+    """Remove the parts that were kept under names that begin so, now that the measurement has them all."""
+    for path in unfinished(name).parent.glob(f"{name}*.npz"):
+        path.unlink(missing_ok=True)
 
 
 def resumed(name: str) -> dict[str, bool]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 import repsim
 from repsim.lab.comparisons import Within
-from repsim.lab.measurements.common import made_from, required, resumed, unfinished
+from repsim.lab.measurements.common import finished, forget, made_from, required, resumed, unfinished
 from repsim.lab.measurements.gathering import Members, beginnings, gather, members
 from repsim.lab.profiles import load_profile
 from repsim.lab.progress import progress_bar
@@ -37,12 +38,13 @@ def within(profile_name: str, group_name: str) -> Artefact:
 
     def make() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         tables: dict[str, list[np.ndarray]] = {}
-        address = f"within-{key(inputs)[:12]}"
         before = resumed(address)
         for network in some.networks:
+            one = replace(some, networks=(network,))
             with passing([network], settings.split, max(settings.examples)):
-                for name, table in _tables(replace(some, networks=(network,)), settings, address).items():
-                    tables.setdefault(name, []).append(table)
+                part = finished(f"{address}-{network.record['name']}", partial(_tables, one, settings, address))
+            for name, table in part.items():
+                tables.setdefault(name, []).append(table)
         facts = {
             "profile": profile_name,
             **some.facts(),
@@ -58,7 +60,10 @@ def within(profile_name: str, group_name: str) -> Artefact:
         examples=list(settings.examples),
         indexes=list(WITHIN_INDEXES),
     )
-    return profile_store(profile_name).get("within", group_name, inputs, make)
+    address = f"within-{key(inputs)[:12]}"
+    artefact = profile_store(profile_name).get("within", group_name, inputs, make)
+    forget(address)
+    return artefact
 
 
 def _tables(one: Members, settings: Within, address: str) -> dict[str, np.ndarray]:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 import repsim
 from repsim.lab.data import load_dataset
-from repsim.lab.measurements.common import made_from, required
+from repsim.lab.measurements.common import finished, forget, made_from, required, resumed
 from repsim.lab.measurements.gathering import Members, beginnings, gather, members
 from repsim.lab.measurements.within import WITHIN_INDEXES
 from repsim.lab.profiles import load_profile
 from repsim.lab.progress import progress_bar
 from repsim.lab.representations import passing, selected_labels
-from repsim.lab.store import Artefact, profile_store
+from repsim.lab.store import Artefact, key, profile_store
 
 
 def within_class(profile_name: str, group_name: str) -> Artefact:
@@ -43,15 +44,19 @@ def within_class(profile_name: str, group_name: str) -> Artefact:
 
     def make() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         found: dict[str, np.ndarray] = {}
+        before = resumed(address)
         with passing(some.networks, split, max(counts)):
             arrays = gather([some], split, max(counts))
             for count in counts:
-                found |= _tables(some, arrays, split, count)
+                found |= finished(f"{address}-{count}", partial(_tables, some, arrays, split, count))
         facts = {"profile": profile_name, **some.facts(), "split": split, "examples": list(counts)}
-        return found, {**facts, "indexes": list(WITHIN_INDEXES)}
+        return found, {**facts, "indexes": list(WITHIN_INDEXES), **before}
 
     inputs = made_from(list(some.networks), split=split, examples=list(counts), indexes=list(WITHIN_INDEXES))
-    return profile_store(profile_name).get("within-class", group_name, inputs, make)
+    address = f"within-class-{key(inputs)[:12]}"
+    artefact = profile_store(profile_name).get("within-class", group_name, inputs, make)
+    forget(address)
+    return artefact
 
 
 def _tables(some: Members, arrays: list[Any], split: str, count: int) -> dict[str, np.ndarray]:
