@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from repsim.lab.data import Dataset, load_dataset
 from repsim.lab.errors import StorageError
 from repsim.lab.layers import represented_layers
 from repsim.lab.leftovers import clear, part_path
+from repsim.lab.passing import keep, passing_folder
 from repsim.lab.paths import cache_root
 from repsim.lab.store import Artefact, write_json
 
@@ -63,7 +63,8 @@ def representations(
     -------
     dict
         Read-only memory-mapped float32 arrays (count, features), flattened over space; computed and written to the
-        cache unless they are there, at no more than :data:`BATCH` examples in memory.
+        cache unless they are there, at no more than :data:`BATCH` examples in memory. They stay there, but within
+        :func:`passing`.
 
     Raises
     ------
@@ -76,6 +77,7 @@ def representations(
     wanted = layers or represented_layers(architecture)
     images = dataset or dataset_of(network)
     folder = _folder(network, split, count, images)
+    keep(folder)
     if _missing(folder, wanted):
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):  # of several processes that ask at once, one writes and the others wait
@@ -92,16 +94,16 @@ def _folder(network: Artefact, split: str, count: int, dataset: str) -> Path:
 
 @contextmanager
 def passing(networks: Iterable[Artefact], split: str, count: int, dataset: str | None = None) -> Iterator[None]:
-    """Remove the representations that the block stored once it is done with them; those there before are kept.
+    """Remove the representations that the block stored once nobody needs them; those there before are kept.
 
     One deep network's on all test images take more disk than all networks' results, and a few minutes to compute.
-    What a block stored that does not come to its end is kept for the next run.
+    Of several processes that use them the last removes them. What a block stored that does not come to its end is
+    kept for the next run.
     """
-    folders = [_folder(network, split, count, dataset or dataset_of(network)) for network in networks]
-    made = [folder for folder in folders if not folder.exists()]
-    yield
-    for folder in made:
-        shutil.rmtree(folder, ignore_errors=True)
+    with ExitStack() as stack:
+        for network in networks:
+            stack.enter_context(passing_folder(_folder(network, split, count, dataset or dataset_of(network))))
+        yield
 
 
 def _missing(folder: Path, layers: tuple[str, ...]) -> list[str]:
