@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from repsim.lab.execution import NotebookError, execute
 from repsim.lab.paths import data_root
 from repsim.lab.representations import dataset_of
 from repsim.lab.sealed import unseal
-from repsim.lab.store import digest, read_artefact
+from repsim.lab.store import Artefact, digest, read_artefact
 from repsim.lab.tolerances import ACCURACY, CLAIMS, SIMILARITY
 
 NETWORKS_SCORED, TABLES_SAMPLED = 2, 6  # minutes on two processor cores
@@ -83,8 +83,8 @@ def _other_code(folder: Path, root: Path) -> list[str]:
 
 def accuracies(folder: Path, profile: str, rng: np.random.Generator) -> Check:
     """Score some of the networks again."""
-    names = [path.relative_to(folder).as_posix() for path in _networks(folder, profile)]
-    chosen = sorted(names[one] for one in rng.permutation(len(names))[:NETWORKS_SCORED])
+    there = networks_of(folder, profile)
+    chosen = [path.relative_to(folder).as_posix() for path in drawn(there, NETWORKS_SCORED, rng)]
 
     def compare(name: str) -> Iterator[str]:
         network = read_artefact(folder / name)
@@ -94,26 +94,20 @@ def accuracies(folder: Path, profile: str, rng: np.random.Generator) -> Check:
         if not ACCURACY.holds(found, held):
             yield f"{name}: {score.replace('_', ' ')} {held}, recomputed {found}"
 
-    what = f"{len(chosen)} of {len(names)} networks, drawn with the seed, are as accurate as their records say"
+    what = f"{len(chosen)} of {len(there)} networks, drawn with the seed, are as accurate as their records say"
     return _sampled(what, chosen, compare, str(ACCURACY))
 
 
 def similarities(folder: Path, profile: str, rng: np.random.Generator) -> Check:
     """Compute one cell of some of the similarity tables again."""
-    results = folder / "results" / profile
-    steps = sorted(path.name for path in results.glob("*") if any(path.glob("*.npz")))
-    left = [step for step in steps if step not in {*recomputing.TABLES, "networks"}]
-    there = [path for step in steps if step in recomputing.TABLES for path in sorted((results / step).glob("*.npz"))]
-    files = {path.name: path for path in _networks(folder, profile)}
-    away = {path.name for path in _not_committed(folder, profile)}
+    left = [step for step in _steps(folder, profile) if step not in {*recomputing.TABLES, "networks"}]
+    there = tables_of(folder, profile)
+    files = {path.name: path for path in networks_of(folder, profile)}
+    away = not_committed(folder, profile)
 
     def compare(name: str) -> Iterator[str]:
         table = read_artefact(folder / name)
-        for _ in range(_DRAWS):
-            cell = recomputing.pick(table.record, table.arrays(), rng)
-            if not away.intersection(cell.networks):
-                break
-        else:
+        if (cell := drawn_cell(table, away, rng)) is None:
             raise _AwayError(f"{name} was not computed again: the weights of its networks are not in the archive.")
         networks = [read_artefact(files[one]) for one in cell.networks]
         inputs = table.record["inputs"]
@@ -126,19 +120,47 @@ def similarities(folder: Path, profile: str, rng: np.random.Generator) -> Check:
                 yield f"{name}: {index} of {cell}: holds {cell.held[index]}, recomputed {value}"
 
     remark = f"Not computed again, only compared with their hashes: {', '.join(left)}." if left else ""
-    paths = sorted(there[one] for one in rng.permutation(len(there))[:TABLES_SAMPLED])
+    paths = drawn(there, TABLES_SAMPLED, rng)
     what = f"a cell of {len(paths)} of {len(there)} similarity tables, drawn with the seed, is what its networks give"
     return _sampled(what, [path.relative_to(folder).as_posix() for path in paths], compare, str(SIMILARITY), remark)
 
 
-def _networks(folder: Path, profile: str) -> list[Path]:
+def networks_of(folder: Path, profile: str) -> list[Path]:
+    """Return the networks of an archive."""
     return sorted((folder / "results" / profile / "networks").glob("*.npz"))
 
 
-def _not_committed(folder: Path, profile: str) -> list[Path]:
-    """Return where the weights would be of which an archive holds the records only, as these say."""
+def not_committed(folder: Path, profile: str) -> set[str]:
+    """Return the names of the weights of which an archive holds the records only, as these say."""
     records = sorted((folder / "results" / profile / "networks").glob("*.json"))
-    return [one.path for path in records if (one := read_artefact(path.with_suffix(".npz"))).is_away]
+    return {one.path.name for path in records if (one := read_artefact(path.with_suffix(".npz"))).is_away}
+
+
+def tables_of(folder: Path, profile: str) -> list[Path]:
+    """Return the similarity tables of an archive of which cells can be computed again."""
+    results = folder / "results" / profile
+    return [
+        path
+        for step in _steps(folder, profile)
+        if step in recomputing.TABLES
+        for path in sorted((results / step).glob("*.npz"))
+    ]
+
+
+def _steps(folder: Path, profile: str) -> list[str]:
+    return sorted(path.name for path in (folder / "results" / profile).glob("*") if any(path.glob("*.npz")))
+
+
+def drawn(paths: Sequence[Path], most: int, rng: np.random.Generator) -> list[Path]:
+    """Return some of the paths, in their order."""
+    return sorted(paths[one] for one in rng.permutation(len(paths))[:most])
+
+
+def drawn_cell(table: Artefact, away: Set[str], rng: np.random.Generator) -> recomputing.Cell | None:
+    """Return a cell of a table whose networks are not among those that are away, None if none was found."""
+    arrays = table.arrays()
+    cells = (recomputing.pick(table.record, arrays, rng) for _ in range(_DRAWS))
+    return next((cell for cell in cells if away.isdisjoint(cell.networks)), None)
 
 
 def _sampled(
