@@ -110,7 +110,7 @@ def test_correlations_that_are_nearly_zero_are_not_made_from_sines(rng, dtype):
     a, b = (project(Representation(part, "x"), MEMORY) for part in (x, y))
     assert [a.complement, b.complement] == [True, False]
     assert canonical_correlations(a, b) is None
-    # Made from sines it would be the root of the rounding, 3e-4 or 1e-8; the products above have conditions of hundreds.
+    # Made from sines it would be the root of the rounding, 3e-4 or 1e-8; the factors have conditions of hundreds.
     assert pairwise([x], [y], index="cca_mean") == pytest.approx(0, abs=2e-5 if dtype is np.float32 else 1e-12)
     needed = 3 * x.dtype.itemsize * 40**2
     with pytest.raises(errors.ParameterError, match=f"a basis beside its complement .* about {needed:,}"):
