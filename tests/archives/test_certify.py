@@ -164,6 +164,16 @@ def test_weights_that_are_not_committed_are_not_computed_with(root, count):
     assert "DIFFERS" not in outcomes(certificate)
 
 
+@pytest.mark.parametrize("content", [b"{}", b"\xff", sealed({"sha256": "0" * 64})], ids=["seal", "bytes", "weights"])
+def test_a_record_without_weights_has_to_say_why(root, content):
+    (root / "results" / PROFILE / "networks" / "other.json").write_bytes(content)
+    commit_all(root)
+    certificate = certify(archived(root), root=root)
+    (wrong,) = of(certificate, "that its record gives it").wrong
+    assert wrong.startswith(f"results/{PROFILE}/networks/other.json: ")
+    assert outcomes(certificate).count("DIFFERS") == 1
+
+
 def test_an_invented_accuracy_is_found_by_recomputing(root):
     for path in (root / "results" / PROFILE / "networks").glob("*.json"):
         record = json.loads(path.read_text())

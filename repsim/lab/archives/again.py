@@ -11,7 +11,7 @@ import numpy as np
 
 from repsim.lab import recomputing
 from repsim.lab.archives.certificates import Check
-from repsim.lab.archives.consistency import UNREADABLE, files_of, sentence
+from repsim.lab.archives.consistency import UNREADABLE, alone, files_of, sentence
 from repsim.lab.commits import commit
 from repsim.lab.contents import contents, notebooks
 from repsim.lab.data import is_at_hand
@@ -132,8 +132,13 @@ def networks_of(folder: Path, profile: str) -> list[Path]:
 
 def not_committed(folder: Path, profile: str) -> set[str]:
     """Return the names of the weights of which an archive holds the records only, as these say."""
-    records = sorted((folder / "results" / profile / "networks").glob("*.json"))
-    return {one.path.name for path in records if (one := read_artefact(path.with_suffix(".npz"))).is_away}
+    found = set()
+    for record in alone(folder, profile):
+        try:
+            found.add(read_artefact(record.with_suffix(".npz")).path.name)
+        except (LabError, *UNREADABLE):  # the check of the records names it
+            continue
+    return found
 
 
 def tables_of(folder: Path, profile: str) -> list[Path]:

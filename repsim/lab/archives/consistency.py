@@ -27,7 +27,7 @@ from repsim.lab.downloads import write_verdicts
 from repsim.lab.errors import LabError
 from repsim.lab.execution import is_stale
 from repsim.lab.sealed import unseal
-from repsim.lab.store import digest, record_path
+from repsim.lab.store import digest, read_artefact, record_path
 
 LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 # What reading something else than expected raises: this all comes from anyone.
@@ -125,7 +125,7 @@ def _compare(name: str, listed: set[str], there: set[str]) -> Iterator[str]:
 
 
 def records(folder: Path, profile: str) -> Check:
-    """Compare every artefact of the results with its own record."""
+    """Compare every artefact of the results with its own record, which is all there is of weights not committed."""
     wrong = []
     arrays = sorted((folder / "results" / profile).rglob("*.npz"))
     for path in arrays:
@@ -136,7 +136,18 @@ def records(folder: Path, profile: str) -> Check:
             continue
         if digest(path) != expected:
             wrong.append(f"{path.relative_to(folder)}: is not what {record_path(path).name} says")
+    for record in alone(folder, profile):
+        try:
+            read_artefact(record.with_suffix(".npz"))
+        except (LabError, *UNREADABLE) as error:
+            wrong.append(f"{record.relative_to(folder)}: {sentence(error)}")
     return Check("every artefact of the results has the SHA-256 that its record gives it", len(arrays), wrong)
+
+
+def alone(folder: Path, profile: str) -> list[Path]:
+    """Return the records of networks whose weights are not in the archive."""
+    records = sorted((folder / "results" / profile / "networks").glob("*.json"))
+    return [path for path in records if not path.with_suffix(".npz").exists()]
 
 
 def notebooks(folder: Path) -> Check:
