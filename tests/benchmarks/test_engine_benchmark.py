@@ -465,3 +465,18 @@ def test_the_page_without_results(tmp_path, monkeypatch):
     nothing = {**empty, "derived": derive.derive(empty), "given": False}
     others = {name: part for name, part in costs.PARTS.items() if name != "costs-sizes"}
     assert {part(nothing) for part in others.values()} == {costs.NOT_MEASURED}
+
+
+@pytest.mark.parametrize("mib", [[10.0, 10.0, 10.0], [0.0, 0.0, 3.5], [0.0, 0.0, 0.0]])
+def test_a_measurement_that_hardly_changes_has_its_place_on_a_logarithmic_axis(mib):
+    from repsim.lab.figures import costs as drawings
+
+    # The fit of equal values is equal but for rounding, and that is no range for an axis.
+    fitted = derive.fit([10, 20, 30], mib) and {"exponent": 0.0, "factor": np.nextafter(mib[0], 20), "error": 0.0}
+    curve = {"x": [10, 20, 30], "seconds": [1.0, 2.0, 3.0], "seconds_fit": None, "mib": mib, "mib_fit": fitted}
+    drawn = drawings.growth({"cka_linear": {"representations": curve}})
+    memory = drawn.figure.axes[1]
+    low, high = memory.get_ylim()
+    for value in filter(None, mib):
+        assert low < value < high
+        assert any(low <= tick <= high for tick in memory.get_yticks())

@@ -48,6 +48,11 @@ def growth(curves: Mapping[str, Mapping[str, Any]]) -> Drawing:
 
 def _scale(axis: Any, x: list[int], label: str, unit: str) -> None:
     """Make both axes logarithmic, with the ends of the measured range below and 1, 2, 5 of each power beside."""
+    drawn = np.concatenate([line.get_ydata() for line in axis.lines])
+    if drawn.size:
+        # Wide enough for one of the ticks, where all that was measured is equal but for rounding.
+        room = max((drawn.max() / drawn.min()) ** 0.05, 1.6)
+        axis.set_ylim(drawn.min() / room, drawn.max() * room)
     axis.set(xscale="log", yscale="log", xlabel=label, ylabel=unit)
     ends = sorted({min(x), max(x)})
     axis.set_xticks(ends, [f"{end:,}" for end in ends])
