@@ -21,7 +21,8 @@ from .conftest import commit_all, contents, flipped, git, pack
 
 PROFILE = "laptop"
 REAL_DATA = paths.data_root()
-MOST_OPERATIONS = 1e13  # of all cells that are computed again: minutes
+IMAGES_SCORED = 10_000  # the whole test set
+SEEDS = 10_000  # among which the one is looked for whose sample takes least
 KINDS = ("results/laptop/networks/*.npz", "results/laptop/tables/*.json", "results/laptop/claims/*.json")
 KINDS += ("outputs/notebooks/*.ipynb", "outputs/figures/*.svg", "outputs/claims/*.json", "repsim/lab/*.py")
 
@@ -66,34 +67,44 @@ def packed(clone) -> Path:
     return archive(PROFILE, clone / "build" / "archive", clone / "build" / "notebooks", clone)
 
 
-def operations(cell, networks) -> float:
-    """Multiplications of the networks' forward passes, and of the layers' inner products for each index."""
+def operations(name, networks) -> float:
+    """Multiplications of a network's forward pass of one image."""
+    recorded = networks[name].record["inputs"]
+    described = describe(recorded["architecture"], tuple(recorded.get("channels", ())))
+    return described.multiply_adds(data.classes_of(recorded["dataset"]))
+
+
+def cell_operations(cell, networks) -> float:
+    """Multiplications of the forward passes of a cell's networks, and of its layers' inner products for each index."""
     total = 0.0
     for name, layer in zip(cell.networks, cell.layers, strict=True):
         recorded = networks[name].record["inputs"]
         described = describe(recorded["architecture"], tuple(recorded.get("channels", ())))
-        classes = data.classes_of(recorded["dataset"])
-        total += cell.examples * described.multiply_adds(classes)
-        total += len(cell.held) * cell.examples**2 * described.features(classes)[layer]
+        features = described.features(data.classes_of(recorded["dataset"]))[layer]
+        total += cell.examples * operations(name, networks) + len(cell.held) * cell.examples**2 * features
     return total
 
 
 @pytest.fixture(scope="module")
 def seed(clone) -> int:
-    """The first that draws the network without a test accuracy, one that JAX trained, and no cells that take long."""
+    """The one that takes least, of those that draw the network without a test accuracy and one that JAX trained."""
     there = again.networks_of(clone, PROFILE)
     networks = {path.name: read_artefact(path) for path in there}
     tables = {path: read_artefact(path) for path in again.tables_of(clone, PROFILE)}
     away = again.not_committed(clone, PROFILE)
-    for number in range(10_000):
+    cost = {}
+    for number in range(SEEDS):
         rng = np.random.default_rng(number)
-        scored = [networks[path.name].record for path in again.drawn(there, again.NETWORKS_SCORED, rng)]
-        if any("test_accuracy" not in one for one in scored) and any(one["backend"] == "jax" for one in scored):
+        scored = [path.name for path in again.drawn(there, again.NETWORKS_SCORED, rng)]
+        records = [networks[name].record for name in scored]
+        if any("test_accuracy" not in one for one in records) and any(one["backend"] == "jax" for one in records):
             sampled = again.drawn(list(tables), again.TABLES_SAMPLED, rng)
             cells = [again.drawn_cell(tables[path], away, rng) for path in sampled]
-            if all(cells) and sum(operations(cell, networks) for cell in cells) < MOST_OPERATIONS:
-                return number
-    pytest.fail("no seed draws all that")
+            if all(cells):
+                scoring = sum(IMAGES_SCORED * operations(name, networks) for name in scored)
+                cost[number] = scoring + sum(cell_operations(cell, networks) for cell in cells)
+    assert cost, "no seed draws both networks and a cell of every table"
+    return min(cost, key=cost.get)
 
 
 def test_certified_without_data(clone, packed, tmp_path, monkeypatch):

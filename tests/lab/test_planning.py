@@ -36,7 +36,7 @@ def test_a_row_holds_all_networks_of_a_group_and_the_minutes_of_the_missing():
     for seed in plain.seeds[:4]:
         finished("laptop", plain, seed)
     text = planning.describe("laptop")
-    assert row(text, "plain10") == ["plain10", "cifar10", "10", "4", "40", "1.6e+14", "72.0", "1,784", "23.1"]
+    assert row(text, "plain10") == ["plain10", "cifar10", "5", "4", "40", "7.9e+13", "12.0", "1,784", "11.5"]
     assert row(text, "plain10-cifar100")[3] == "0"
     count = sum(len(group.seeds) for group in laptop.networks)
     minutes = sum(len(group.seeds) * group.minutes for group in laptop.networks) - 4 * plain.minutes
