@@ -24,8 +24,6 @@ SNAKEMAKE = python workflow/alone.py snakemake --nolock --snakefile workflow/Sna
   --rerun-triggers mtime --rerun-incomplete
 HERE = --cores all --resources mem_mb=$$(python -c "import psutil; print(psutil.virtual_memory().total >> 20)")
 ELSEWHERE = --workflow-profile workflow/executors/$(EXECUTOR) $(ARGS)
-# Tests that have a target of their own, as pyproject.toml has it too.
-ORDINARY = not bare and not faults and not slurm
 PUBLISHED = $(SNAKEMAKE) $(HERE) --config profile=$(PROFILE) published=true
 
 .PHONY: help
@@ -71,16 +69,12 @@ notebooks: env ## Execute the notebooks from the committed results, into build/n
 	$(PUBLISHED) --forcerun execute -- notebooks
 
 .PHONY: test
-test: env ## Run all tests but those of test-bare, test-slurm and faults
+test: env ## Run all tests but those of test-slow, test-bare, test-slurm and faults
 	pytest $(ARGS)
 
-.PHONY: test-fast
-test-fast: env ## Run the tests that take less than about a minute each
-	pytest -m "not slow and $(ORDINARY)" $(ARGS)
-
 .PHONY: test-slow
-test-slow: env ## Run only the slow tests
-	pytest -m "slow and $(ORDINARY)" $(ARGS)
+test-slow: env ## Run the tests that compute committed results again, or work at the sizes of real layers
+	pytest -m "slow and not bare and not faults and not slurm" $(ARGS)
 
 .PHONY: slurm
 slurm: ## Install SLURM where it is missing, on Debian, as root; test-slurm and bench-cluster need it

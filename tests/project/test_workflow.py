@@ -56,7 +56,7 @@ def test_what_it_runs_is_what_the_project_has(root, workflow):
     """The same checks as .ci/run: every make target, both Pythons, and the same PyTorch."""
     runs = "\n".join(step.get("run", "") for step in steps(workflow))
     own = (root / ".ci" / "run").read_text(encoding="utf-8")
-    for name in ("make env", "make lint typecheck", "make book", "make test", "make test-bare"):
+    for name in ("make env", "make lint typecheck", "make book", "make test", "make test-slow", "make test-bare"):
         assert name in runs, name
         assert name in own, name
     assert re.search(r"torch==\S+", runs)[0] == re.search(r"torch==\S+", own)[0]
