@@ -79,6 +79,15 @@ class Probes:
 
 
 @dataclass(frozen=True)
+class Ridge:
+    """On how many images, and how many networks, canonical ridge goes from CCA to CKA. 0 networks: all."""
+
+    examples: int
+    split: str = "train"
+    networks: int = 0
+
+
+@dataclass(frozen=True)
 class Shuffles:
     """What shuffled examples score: of how many, in how many orders, for how many networks of each group."""
 

@@ -27,6 +27,7 @@ FOLDERS = {
     "tables": ("Figure 2, Table 2 and Figure F.3: similarity tables", ("figure-2", "table-2", "figure-f3")),
     "dimension": ("The dimension failure: indexes against the number of examples", ("layers-and-examples",)),
     "components": ("Figure 1: principal components", ("figure-1",)),
+    "ridge": ("Table 2, extended: canonical ridge from CCA to CKA", ("ridge-path",)),
     "subspace": ("Figure 8: the shared subspace", ("figure-8",)),
     "within": ("Figures 3, 4 and F.5: similarities within networks", ("figure-3", "figure-4", "figure-f5")),
     "probes": ("Figure 3: accuracies of linear classifiers", ("figure-3-probes",)),

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from repsim.lab.comparisons import Comparison, Probes, Shuffles, Within, WithinClass, check_counts, matching
+from repsim.lab.comparisons import Comparison, Probes, Ridge, Shuffles, Within, WithinClass, check_counts, matching
 from repsim.lab.errors import ProfileError, UnknownNetworkError, known
 from repsim.lab.families import describe
 
@@ -109,6 +109,7 @@ class Profile:
     within: Within | None = None
     within_class: WithinClass | None = None
     probes: Probes | None = None
+    ridge: Ridge | None = None
     shuffles: Shuffles | None = None
     cluster: Cluster = Cluster()
 
@@ -240,7 +241,8 @@ def _compared(values: dict[str, Any], names: list[str], where: str) -> dict[str,
     found: dict[str, Any] = {
         "comparisons": [_make(Comparison, one, f"{where}: comparisons[{i}]") for i, one in enumerate(listed)]
     }
-    kinds = {"within": Within, "within_class": WithinClass, "probes": Probes, "shuffles": Shuffles, "cluster": Cluster}
+    kinds = {"within": Within, "within_class": WithinClass, "probes": Probes, "ridge": Ridge, "shuffles": Shuffles}
+    kinds["cluster"] = Cluster
     found |= {key: _make(kind, values[key], f"{where}: {key}") for key, kind in kinds.items() if key in values}
     parts = [*found["comparisons"], *(found[key] for key in ("within", "within_class", "probes") if key in found)]
     for part in parts:

@@ -16,6 +16,7 @@ from repsim.lab import claims, measurements, planning
 from repsim.lab import representations as module
 from repsim.lab.families import describe
 from repsim.lab.layers import compared_layers, represented_layers
+from repsim.lab.measurements.ridge import PATH
 from repsim.lab.paths import REPOSITORY
 from repsim.lab.profiles import load_profile
 from repsim.lab.representations import BATCH, representations
@@ -136,6 +137,24 @@ def test_every_notebook_runs_on_what_was_measured(nothing_is_made, monkeypatch, 
     assert sum("<figure" in data.get("text/html", "") for data in shown if isinstance(data, dict)) == drawn
     own = [claim.id for claim in claims.load_claims().values() if claim.notebook == notebook.stem]
     assert not own or any(claims.measurement(PROFILE.name, one) for one in own)
+
+
+@pytest.mark.parametrize("step", range(len(PATH)))
+def test_the_path_is_that_of_canonical_ridge(step):
+    artefact, networks = measurements.ridge("smoke"), measurements.networks("smoke")
+    arrays = artefact.arrays()
+    assert [tuple(pair) for pair in arrays["pairs"]] == [(0, 1), (1, 0), (0, 2), (2, 0), (1, 2), (2, 1)]
+    assert arrays["cosine"].shape == (6, len(PATH), 9, 9)
+    kappas = float(arrays["kappa_x"][step]), float(arrays["kappa_y"][step])
+    for place, (a, b) in enumerate(arrays["pairs"][:2]):
+        for i, j in ((8, 5), (0, 8), (0, 5)):
+            x = representations(networks[a], "train", 200)[LAYERS[i]].astype(np.float64)
+            y = representations(networks[b], "train", 200)[LAYERS[j]].astype(np.float64)
+            largest = [np.linalg.norm(z - z.mean(axis=0), 2) ** 2 for z in (x, y)]
+            kappa_x, kappa_y = (kappa * one if kappa else 0.0 for kappa, one in zip(kappas, largest, strict=True))
+            with measurements.saturation_is_recorded():
+                expected = repsim.canonical_ridge(x, y, kappa_x=kappa_x, kappa_y=kappa_y)
+            assert arrays["cosine"][place, step, i, j] == pytest.approx(expected, rel=2e-5, abs=1e-6)
 
 
 def test_subspace_of_a_network_with_itself_would_be_whole():

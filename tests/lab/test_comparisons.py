@@ -281,9 +281,15 @@ def test_patterns_of_groups():
 
 def test_every_measurement_has_a_name():
     found = measurements.steps("smoke")
-    assert {"tables/train", "subspace", "between/widths", "within/plain18", "probes/plain10", "null/widths"} <= set(
-        found
-    )
+    assert {
+        "tables/train",
+        "ridge",
+        "subspace",
+        "between/widths",
+        "within/plain18",
+        "probes/plain10",
+        "null/widths",
+    } <= set(found)
     assert list(measurements.steps("smoke", "within_class/*")) == ["within_class/plain10"]
     with pytest.raises(ProfileError, match="unknown measurement 'x'"):
         measurements.steps("smoke", "x")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
 from urllib.parse import unquote
@@ -73,6 +74,12 @@ def drawing(name: str) -> figures.Drawing:
             for index, _, paper in findings.TABLE_2
         ]
         return figures.identification(rows)
+    if name == "ridge_path":
+        steps = [(0.0, 0.0), (0.1, 0.0), (math.inf, 0.0), (math.inf, 0.1), (math.inf, math.inf)]
+        found = [{"accuracy": 20.0 * i, "standard_error": 1.0} for i in range(5)]
+        return figures.ridge_path(
+            [{"kappa_x": x, "kappa_y": y} | one for (x, y), one in zip(steps, found, strict=True)]
+        )
     numbers = np.arange(1, 513)
     arrays = {"pairs": np.array([(a, b) for a in range(10) for b in range(10) if a != b])}
     for layer in LAYERS:
@@ -90,6 +97,7 @@ FIGURES = (
     "principal_components",
     "similarity_maps",
     "identification",
+    "ridge_path",
     "shared_subspace",
 )
 

@@ -3,7 +3,7 @@
 from repsim.lab.claim_tables import number
 from repsim.lab.figures.answers import answered, answers_sentence, show_answers
 from repsim.lab.figures.components import principal_components
-from repsim.lab.figures.correspondence import identification, similarity_maps
+from repsim.lab.figures.correspondence import identification, ridge_path, similarity_maps
 from repsim.lab.figures.curves import dataset_curves, probe_curves, width_curves
 from repsim.lab.figures.dimension import layers_and_examples, random_widths
 from repsim.lab.figures.display import say, show, show_table, svg
@@ -40,6 +40,7 @@ __all__ = [
     "show",
     "show_answers",
     "show_table",
+    "ridge_path",
     "similarity_maps",
     "svg",
     "thresholds_sentence",

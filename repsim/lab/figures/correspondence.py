@@ -59,6 +59,25 @@ def similarity_maps(
     )
 
 
+def ridge_path(rows: Sequence[Mapping[str, Any]]) -> Drawing:
+    """Draw how well layers are identified along the path of canonical ridge from CCA over regression to CKA."""
+    places, turn = np.arange(len(rows)), len(rows) // 2
+    named = {0: "CCA", turn: "regression", len(rows) - 1: "CKA"}
+    accuracy, errors = (np.array([row[key] for row in rows]) for key in ("accuracy", "standard_error"))
+    with style("whitegrid"):
+        figure, axes = panels(1, 1, 2.6)
+        (axis,) = axes.ravel()
+        axis.errorbar(places, accuracy, yerr=errors, fmt="o-", color=sns.color_palette()[0], markersize=4, linewidth=1)
+        axis.axvline(turn, color="0.4", linestyle=":", linewidth=1)
+        strengths = [rows[i]["kappa_x" if i <= turn else "kappa_y"] for i in range(len(rows))]
+        axis.set_xticks(places, [named.get(i, f"{strength:g}") for i, strength in enumerate(strengths)])
+        axis.tick_params(axis="x", rotation=60)
+        axis.set(ylim=(-3, 103), ylabel="layers identified (%)")
+        axis.set_xlabel("regularisation of the one side, then also of the other", fontsize=8)
+    said = ", ".join(f"{name} {accuracy[i]:.1f}" for i, name in named.items())
+    return Drawing(figure, f"Percentage of layers identified along canonical ridge, in {len(rows)} steps: {said}.")
+
+
 def identification(rows: Sequence[Mapping[str, Any]]) -> Drawing:
     """Draw Table 2: our accuracies with jackknife errors beside the paper's."""
     names = [title(row["index"]) for row in rows]

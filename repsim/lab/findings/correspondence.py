@@ -6,7 +6,7 @@ Tables are (m, m, L, L): [a, b, i, j] is the index of layer i of network a with 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -274,6 +274,33 @@ def other_indexes(tables: Tables) -> list[dict[str, Any]]:
                     "p": p_value(("cka_linear", linear), (index, table)),
                 }
             )
+    return rows
+
+
+def ridge_path(arrays: Mapping[str, Array]) -> list[dict[str, Any]]:
+    """Return how well canonical ridge identifies layers at each step from CCA to CKA, percent.
+
+    Parameters
+    ----------
+    arrays
+        Of :func:`repsim.lab.measurements.ridge`. Where the two sides are regularised differently, the roles are
+        exchanged and added, as for the other asymmetric indexes.
+    """
+    pairs = np.asarray(arrays["pairs"])
+    layers = arrays["cosine"].shape[-1]
+    rows = []
+    for step, (kappa_x, kappa_y) in enumerate(zip(arrays["kappa_x"], arrays["kappa_y"], strict=True)):
+        table = np.zeros((pairs.max() + 1, pairs.max() + 1, layers, layers))
+        table[tuple(pairs.T)] = arrays["cosine"][:, step]
+        scored = repsim.jackknife(table, symmetrise=kappa_x != kappa_y)
+        rows.append(
+            {
+                "kappa_x": float(kappa_x),
+                "kappa_y": float(kappa_y),
+                "accuracy": 100 * scored.estimate,
+                "standard_error": 100 * scored.standard_error,
+            }
+        )
     return rows
 
 

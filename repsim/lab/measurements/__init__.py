@@ -9,6 +9,7 @@ from repsim.lab.measurements.components import COMPONENTS_LAYER, components
 from repsim.lab.measurements.dimension import DIMENSION_INDEXES, dimension
 from repsim.lab.measurements.null import null_between, null_within
 from repsim.lab.measurements.probes import probes
+from repsim.lab.measurements.ridge import ridge
 from repsim.lab.measurements.steps import steps
 from repsim.lab.measurements.subspace import subspace
 from repsim.lab.measurements.tables import saturated_layers, tables
@@ -28,6 +29,7 @@ __all__ = [
     "null_between",
     "null_within",
     "probes",
+    "ridge",
     "saturated_layers",
     "saturation_is_recorded",
     "steps",

@@ -12,6 +12,7 @@ from repsim.lab.measurements.components import components
 from repsim.lab.measurements.dimension import dimension
 from repsim.lab.measurements.null import null_between, null_within
 from repsim.lab.measurements.probes import probes
+from repsim.lab.measurements.ridge import ridge
 from repsim.lab.measurements.subspace import subspace
 from repsim.lab.measurements.tables import tables
 from repsim.lab.measurements.within import within
@@ -44,6 +45,8 @@ def steps(profile_name: str, only: str = "*") -> dict[str, Step]:
         "components": partial(components, profile_name),
         "subspace": partial(subspace, profile_name),
     }
+    if profile.ridge:
+        found["ridge"] = partial(ridge, profile_name)
     found |= {f"between/{one.name}": partial(between, profile_name, one.name) for one in profile.comparisons}
     for part, measure in ((profile.within, within), (profile.within_class, within_class), (profile.probes, probes)):
         groups = profile.groups(part.groups) if part else []

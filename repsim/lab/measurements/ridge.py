@@ -1,0 +1,103 @@
+"""From CCA over linear regression to linear CKA: canonical ridge with more and more regularisation."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from functools import partial
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+from numpy.typing import NDArray
+
+from repsim.lab.layers import compared_layers
+from repsim.lab.measurements.common import GROUP, facts_of, finished, forget, made_from, networks, required, resumed
+from repsim.lab.profiles import load_profile
+from repsim.lab.progress import progress_bar
+from repsim.lab.representations import representations
+from repsim.lab.store import Artefact, key, profile_store
+
+# Kappa, as a fraction of the largest eigenvalue of the Gram matrix.
+STRENGTHS = (0.0, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, math.inf)
+# Of x and of y: CCA comes first, linear regression where x alone has no bound, linear CKA last.
+PATH = (*((one, 0.0) for one in STRENGTHS), *((math.inf, one) for one in STRENGTHS[1:]))
+
+Factor = tuple[NDArray[np.float32], NDArray[np.float64]]
+
+
+def ridge(profile_name: str) -> Artefact:
+    """Return canonical ridge of all layers of every two networks along a path of strengths.
+
+    The normaliser is the cosine throughout (equation 27): the CKA of the regularised operators. It is that of
+    :func:`repsim.canonical_ridge`, which would decompose each layer once more for each other one.
+
+    Returns
+    -------
+    Artefact
+        "pairs" (P, 2), of different networks in both orders; "cosine" (P, S, L, L), [., s, i, j] being that of layer i
+        of the first network, x, with layer j of the second, y, at step s of the path; "kappa_x" and "kappa_y" (S,), as
+        fractions of the largest eigenvalue of the Gram matrix of x and of y.
+    """
+    profile = load_profile(profile_name)
+    settings = required(profile.ridge, profile_name, "ridge")
+    trained = networks(profile_name, most=settings.networks)
+    layers = compared_layers(profile.group(GROUP).architecture)
+    pairs = list(itertools.combinations(range(len(trained)), 2))
+
+    def make() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        before = resumed(address)
+        stacks = [representations(network, settings.split, settings.examples, layers) for network in trained]
+        features = [stacks[0][layer].shape[1] for layer in layers]
+        factors: dict[int, list[Factor]] = {}
+        found = []
+        with progress_bar("ridge") as report:
+            for number, pair in enumerate(pairs):
+                for one in set(pair) - factors.keys():
+                    factors[one] = [factorise(stacks[one][layer]) for layer in layers]
+                part = finished(f"{address}-{pair[0]}-{pair[1]}", partial(_cosines, *(factors[one] for one in pair)))
+                found += [part["cosine"], part["exchanged"]]
+                report(number + 1, len(pairs))
+        kappa_x, kappa_y = np.array(PATH).T
+        arrays = {
+            "pairs": np.array([order for pair in pairs for order in (pair, pair[::-1])]),
+            "cosine": np.stack(found).astype(np.float32),
+            "kappa_x": kappa_x,
+            "kappa_y": kappa_y,
+        }
+        facts = {"split": settings.split, "examples": settings.examples, "features": features}
+        return arrays, {**facts_of(profile, layers, trained), **facts, **before}
+
+    inputs = made_from(
+        trained, split=settings.split, examples=settings.examples, strengths=[str(one) for one in STRENGTHS]
+    )
+    address = f"ridge-{key(inputs)[:12]}"
+    artefact = profile_store(profile_name).get("ridge", "path", inputs, make)
+    forget(address)
+    return artefact
+
+
+def factorise(x: NDArray[Any]) -> Factor:
+    """Return the left singular vectors (n, r) of the centred columns, and their weights (r, T) at each strength."""
+    x = np.asarray(x, dtype=np.float64)
+    x = x - x.mean(axis=0)
+    wide = x.shape[1] > x.shape[0]
+    values, vectors = scipy.linalg.eigh(x @ x.T if wide else x.T @ x, overwrite_a=True)
+    kept = values > 10 * len(values) * np.finfo(np.float64).eps * values[-1]
+    values, vectors = values[kept], vectors[:, kept]
+    left = vectors if wide else x @ (vectors / np.sqrt(values))
+    share = values / values[-1]
+    weights = [share if math.isinf(kappa) else share / (share + kappa) for kappa in STRENGTHS]
+    return left.astype(np.float32), np.stack(weights, axis=1)
+
+
+def _cosines(first: list[Factor], second: list[Factor]) -> dict[str, np.ndarray]:
+    """Return both orders of two networks, (S, L, L) each."""
+    steps = np.array([[STRENGTHS.index(one) for one in step] for step in PATH]).T
+    found = np.empty((2, len(PATH), len(first), len(second)))
+    for (i, (u, a)), (j, (v, b)) in itertools.product(enumerate(first), enumerate(second)):
+        overlaps = np.square(u.T @ v)
+        cosine = (a.astype(np.float32).T @ overlaps).astype(np.float64) @ b
+        cosine /= np.outer(np.linalg.norm(a, axis=0), np.linalg.norm(b, axis=0))
+        found[:, :, i, j] = cosine[steps[0], steps[1]], cosine[steps[1], steps[0]]
+    return {"cosine": found[0], "exchanged": found[1].transpose(0, 2, 1)}
