@@ -6,6 +6,7 @@ import re
 import pytest
 
 from repsim.lab import clusters
+from repsim.lab.measurements.steps import steps
 from repsim.lab.profiles import load_profile
 
 RESULT = {
@@ -57,8 +58,13 @@ def test_the_papers_networks_on_many_gpus():
 
 def test_every_profile_says_what_its_jobs_ask_for():
     text = clusters.asked()
-    assert "| `paper` | a network | 164 | 8 | 1 | 1,700 to 6,939 | 12 to 1,474 |" in text
-    assert "| `smoke` | a measurement | 33 | 2 | 0 | 2,048 | 15 |" in text
+    for name, network, measurement in (
+        ("smoke", "1 | 0 | 1,700 to 1,724 | 11", "2 | 0 | 2,048 | 15"),
+        ("paper", "8 | 1 | 1,700 to 6,939 | 12 to 1,474", "16 | 0 | 65,536 | 1,440"),
+    ):
+        trained = sum(len(group.seeds) for group in load_profile(name).networks)
+        assert f"| `{name}` | a network | {trained} | {network} |" in text
+        assert f"| `{name}` | a measurement | {len(steps(name))} | {measurement} |" in text
 
 
 def test_what_slurm_adds_and_gains():
