@@ -239,6 +239,14 @@ def test_figure_6_holds():
     found = findings.figure_6(curves)
     assert {claim: outcome(claim, values) for claim, values in found.items()} == dict.fromkeys(found, True)
     assert list(found) == ["F6a", "F6b", "F6c", "F6d", "F6e"]
+    assert found["F6e"]["above"] == [8, 8, 8, 8]
+
+
+def test_how_many_convolutions_saturate_at_the_commonest_width():
+    same = np.ones((5, 9))
+    same[0], same[1, 5:] = 0.5, 0.9  # five reach their last value at the second width, and three at the third
+    found = findings.figure_6(findings.width_curves(widths(same, same - 0.05)))["F6c"]
+    assert (found["commonest"], found["saturating_there"]) == (8, 5)
 
 
 def test_figure_6_fails():

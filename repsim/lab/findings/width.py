@@ -71,14 +71,21 @@ def figure_6(curves: WidthCurves) -> dict[str, dict[str, Any]]:
     towards = [rank_correlation(logs[:-1], layer) for layer in curves.widest[:-1].T]
     known = bool(np.isfinite(curves.same).all() and np.isfinite(curves.widest[:-1]).all())
     first = saturation_widths(curves.widths, curves.same)
-    above = (curves.same[:-1] > curves.widest[:-1]).sum() if known else math.nan
+    there, counts = np.unique(first, return_counts=True)
+    commonest = there[counts.argmax()]
+    above = (curves.same[:-1] > curves.widest[:-1]).sum(axis=1) if known else np.full(len(logs) - 1, math.nan)
     return {
         "F6a": {"correlations": rising, "widths": len(curves.widths)},
         "F6b": {"correlations": towards, "widths": len(curves.widths) - 1},
         "F6c": {
             "correlation": rank_correlation(np.arange(len(first), dtype=np.float64), first) if known else None,
             "saturation_widths": first.tolist() if known else None,
+            "commonest": commonest.tolist() if known else None,
+            "saturating_there": int((first == commonest).sum()) if known else None,
         },
         "F6d": {"similarity": float(curves.same[-1, :EARLY].mean()), "largest_width": int(curves.widths[-1])},
-        "F6e": {"share": float(above / narrower) if narrower else None},
+        "F6e": {
+            "share": float(above.sum() / narrower) if narrower else None,
+            "above": above.tolist() if known else None,
+        },
     }
