@@ -1,5 +1,6 @@
 """What axe-core finds on every page, on a wide light screen and a narrow dark one; and how heavy the pages are."""
 
+import functools
 import gzip
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -35,13 +36,26 @@ def opened(browser, html, name, width, mode):
     return page, asked
 
 
+@pytest.fixture(scope="module")
+def seen(browser, html, axe):
+    """What axe-core finds on a page and the files that it asks for; each page is opened once on each screen."""
+
+    @functools.cache
+    def look(name, width, mode):
+        page, asked = opened(browser, html, name, width, mode)
+        asked = tuple(asked)  # without what axe-core may ask for
+        found = axe.run(page).response["violations"]
+        page.context.close()
+        return found, asked
+
+    return look
+
+
 @pytest.mark.browser
 @pytest.mark.parametrize(("width", "mode"), SCREENS)
 @pytest.mark.parametrize("name", PAGES)
-def test_nothing_serious(browser, html, axe, name, width, mode):
-    page, _ = opened(browser, html, name, width, mode)
-    found = axe.run(page).response["violations"]
-    page.context.close()
+def test_nothing_serious(seen, name, width, mode):
+    found, _ = seen(name, width, mode)
     assert [
         f"{one['impact']} {one['id']}: {node['target']} {node['html'][:120]}"
         for one in found
@@ -61,7 +75,6 @@ def weight(urls):
 
 @pytest.mark.browser
 @pytest.mark.parametrize("name", PAGES)
-def test_no_page_is_heavy(browser, html, name):
-    page, asked = opened(browser, html, name, 1280, "light")
-    page.context.close()
+def test_no_page_is_heavy(seen, name):
+    _, asked = seen(name, *SCREENS[0])
     assert weight(asked) < (FIRST if name == PAGES[0] else HEAVIEST)
