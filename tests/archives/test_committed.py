@@ -67,21 +67,27 @@ def packed(clone) -> Path:
     return archive(PROFILE, clone / "build" / "archive", clone / "build" / "notebooks", clone)
 
 
-def operations(name, networks) -> float:
+def described(record):
+    """Return a recorded network's architecture and the number of its classes."""
+    recorded = record["inputs"]
+    architecture = describe(recorded["architecture"], tuple(recorded.get("channels", ())))
+    return architecture, data.classes_of(recorded["dataset"])
+
+
+def operations(record) -> float:
     """Multiplications of a network's forward pass of one image."""
-    recorded = networks[name].record["inputs"]
-    described = describe(recorded["architecture"], tuple(recorded.get("channels", ())))
-    return described.multiply_adds(data.classes_of(recorded["dataset"]))
+    architecture, classes = described(record)
+    return architecture.multiply_adds(classes)
 
 
 def cell_operations(cell, networks) -> float:
     """Multiplications of the forward passes of a cell's networks, and of its layers' inner products for each index."""
     total = 0.0
     for name, layer in zip(cell.networks, cell.layers, strict=True):
-        recorded = networks[name].record["inputs"]
-        described = describe(recorded["architecture"], tuple(recorded.get("channels", ())))
-        features = described.features(data.classes_of(recorded["dataset"]))[layer]
-        total += cell.examples * operations(name, networks) + len(cell.held) * cell.examples**2 * features
+        record = networks[name].record
+        architecture, classes = described(record)
+        features = architecture.features(classes)[layer]
+        total += cell.examples * operations(record) + len(cell.held) * cell.examples**2 * features
     return total
 
 
@@ -101,7 +107,7 @@ def seed(clone) -> int:
             sampled = again.drawn(list(tables), again.TABLES_SAMPLED, rng)
             cells = [again.drawn_cell(tables[path], away, rng) for path in sampled]
             if all(cells):
-                scoring = sum(IMAGES_SCORED * operations(name, networks) for name in scored)
+                scoring = sum(IMAGES_SCORED * operations(record) for record in records)
                 cost[number] = scoring + sum(cell_operations(cell, networks) for cell in cells)
     assert cost, "no seed draws both networks and a cell of every table"
     return min(cost, key=cost.get)
