@@ -338,6 +338,18 @@ def test_figure_f6(rows, lowest, a, b):
     assert (outcome("F.6a", found["F.6a"]), outcome("F.6b", found["F.6b"])) == (a, b)
 
 
+def test_what_normalisation_changes_of_a_layer_is_measured_against_networks_of_one_kind():
+    parts = [part("plain10", [0, 1, 2], 2), part("plain10-nobn", [0, 1, 2], 2)]
+    (one, other), same, mixed = [one["group"] for one in parts], np.diag([0.9, 0.5]), np.diag([0.6, 0.45])
+    values = {(one, one): same, (one, other): mixed, (other, one): mixed, (other, other): same - 0.1}
+    first, second = findings.normalisation_layers(compared(parts, {"cka_linear_100": square(parts, values)}))
+    assert first == pytest.approx(
+        {"layer": first["layer"], "with": 0.9, "without": 0.8, "mixed": 0.6, "error": 0, "drop": 0.25}
+    )
+    assert second["mixed"] < first["mixed"]
+    assert second["drop"] == pytest.approx(0)
+
+
 def test_f6c():
     def records(*values):
         return [{"test_accuracy": value} for value in values]

@@ -42,7 +42,7 @@ from repsim.lab.findings.invariances import (
     table_1_row,
     without_networks,
 )
-from repsim.lab.findings.normalisation import figure_f6, normalisation_gain
+from repsim.lab.findings.normalisation import figure_f6, normalisation_gain, normalisation_layers
 from repsim.lab.findings.questions import (
     ask_correspondence,
     ask_depth,
@@ -124,6 +124,7 @@ __all__ = [
     "meaningful_range",
     "median_cosines",
     "normalisation_gain",
+    "normalisation_layers",
     "other_indexes",
     "p_value",
     "paper_accuracy",

@@ -26,6 +26,24 @@ def figure_f6(compared: Compared, index: str = "cka_linear", n: int | None = Non
     }
 
 
+def normalisation_layers(compared: Compared) -> list[dict[str, Any]]:
+    """Return of each layer the mean similarity of pairs of networks with, without, and one of each, and its error.
+
+    What normalisation itself changes is how far the last is below the mean of the others, "drop": a layer may also be
+    low because networks of one kind agree little on it.
+    """
+    name = compared.name()
+    alike = [np.diagonal(compared.mean(name, group, group)) for group in (WITH, WITHOUT)]
+    mixed, errors = map(np.diagonal, compared.jackknife(name, WITH, WITHOUT))
+    keys = ("with", "without", "mixed", "error", "drop")
+    rows = zip(*alike, mixed, errors, np.mean(alike, axis=0) - mixed, strict=True)
+    layers = compared.part(WITH)["layers"]
+    return [
+        {"layer": layer, **dict(zip(keys, map(float, row), strict=True))}
+        for layer, row in zip(layers, rows, strict=True)
+    ]
+
+
 def normalisation_gain(records: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
     """Measure claim F.6c from the records of the networks of both groups: points of mean test accuracy gained."""
     with_it, without = (accuracies(records[group])["accuracy"] for group in (WITH, WITHOUT))
