@@ -9,6 +9,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -20,12 +21,22 @@ from repsim.lab.profiles import load_profile
 from repsim.lab.store import machine, write_record
 
 PROFILE, CLASSES, BATCH, WARMUP = "laptop", 10, 128, 10
-PRECISIONS = ("float32", "bfloat16")
 LIBRARIES = {name: Path(__file__).with_name(f"{name}_steps.py") for name in ("keras", "torch")}
+
+
+class Precision(StrEnum):
+    """The arithmetic of the steps; weights are float32."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
 
 
 def main(
     group: Annotated[list[str] | None, typer.Option(help="Groups of networks of the laptop profile.")] = None,
+    precision: Annotated[
+        list[Precision],
+        typer.Option(help="Arithmetic; processors without that of bfloat16 take many times as long in it."),
+    ] = tuple(Precision),
     seconds: Annotated[float, typer.Option(help="Of training that counts, in each run.")] = 10,
     repeats: Annotated[int, typer.Option(help="Runs of each; the median is kept.")] = 3,
     folder: Annotated[Path, typer.Option(help="Where the environment of PyTorch is made.")] = REPOSITORY
@@ -33,20 +44,20 @@ def main(
     / "peers",
     out: Annotated[Path, typer.Option(help="The result.")] = REPOSITORY / "results" / "benchmarks" / "training.json",
 ) -> None:
-    """Train in one process with all cores, and in one process per core at the same time, in both precisions."""
+    """Train in one process with all cores, and in one process per core at the same time."""
     pythons = {"keras": sys.executable, "torch": torch_python(folder)}
     rows = []
-    for name, precision, split in itertools.product(group or GROUPS, PRECISIONS, (False, True)):
-        job = {**_job(name, precision, split), "seconds": seconds}
+    for name, kind, split in itertools.product(group or GROUPS, precision, (False, True)):
+        job = {**_job(name, kind, split), "seconds": seconds}
         found = {library: [] for library in LIBRARIES}
         versions = {}
         for _, library in itertools.product(range(repeats), LIBRARIES):
             rate, versions[library] = _run(pythons[library], LIBRARIES[library], job, split)
             found[library].append(rate)
         median = {library: statistics.median(rates) for library, rates in found.items()}
-        row = {"group": name, "precision": precision, "processes": len(_cores()) if split else 1, "runs": found}
+        row = {"group": name, "precision": kind, "processes": len(_cores()) if split else 1, "runs": found}
         rows.append({**row, **median, "ratio": median["keras"] / median["torch"]})
-        print(f"{name:>10} {precision:>8} {row['processes']} process(es): {median['keras']:,.0f} images/s, "
+        print(f"{name:>10} {kind:>8} {row['processes']} process(es): {median['keras']:,.0f} images/s, "
               f"{rows[-1]['ratio']:.2f} of PyTorch's")  # fmt: skip
     write_record(
         out,

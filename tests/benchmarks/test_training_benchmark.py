@@ -38,10 +38,11 @@ def test_a_run_gives_a_rate_and_a_table(tmp_path, monkeypatch):
     (tmp_path / "other.py").write_text('print(\'{"images_per_second": 1000.0, "version": "none"}\')\n')
     monkeypatch.setattr(driver, "torch_python", lambda _: Path(sys.executable))
     monkeypatch.setitem(driver.LIBRARIES, "torch", tmp_path / "other.py")
-    monkeypatch.setattr(driver, "PRECISIONS", ("float32",))
     monkeypatch.setattr(driver, "WARMUP", 1)
     out = tmp_path / "benchmarks" / "training.json"
-    driver.main(group=["tiny10"], seconds=0.2, repeats=1, folder=tmp_path, out=out)
+    driver.main(
+        group=["tiny10"], precision=[driver.Precision.FLOAT32], seconds=0.2, repeats=1, folder=tmp_path, out=out
+    )
     result = json.loads(out.read_text(encoding="utf-8"))
     assert [row["processes"] for row in result["rows"]] == [1, result["cores"]]
     for row in result["rows"]:
