@@ -70,7 +70,7 @@ notebooks: env ## Execute the notebooks from the committed results, into build/n
 
 .PHONY: test
 test: env ## Run all tests but those of test-slow, test-bare, test-slurm and faults
-	pytest --numprocesses logical --maxprocesses 4 --dist loadgroup $(ARGS)
+	pytest --numprocesses logical --maxprocesses 4 --dist loadfile $(ARGS)
 
 .PHONY: test-slow
 test-slow: env ## Run the tests that compute committed results again, or work at the sizes of real layers

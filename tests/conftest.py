@@ -1,14 +1,8 @@
-"""Which tests stay together where several processes run them."""
+"""What has to be set before any test imports a backend."""
 
-from pathlib import Path
+import os
 
-import pytest
-
-TOGETHER = [Path(__file__).parent / name for name in ("archives", "book")]  # what their sessions make takes long
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    for item in items:
-        folder = next((one for one in TOGETHER if one in item.path.parents), item.path)
-        item.add_marker(pytest.mark.xdist_group(str(folder)))
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault(
+    "TF_ENABLE_ONEDNN_OPTS", "1"
+)  # as repsim.lab.backend does in other processes

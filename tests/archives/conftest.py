@@ -21,8 +21,6 @@ from repsim.lab.representations import representations
 from repsim.lab.store import Artefact, Store, profile_store
 from repsim.lab.weights import STEP, artefact_name, inputs
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 if shutil.which("git") is None:
     collect_ignore_glob = ["test_*.py"]  # an archive is made from a git repository
 

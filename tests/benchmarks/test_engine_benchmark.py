@@ -404,6 +404,7 @@ def test_every_part_of_the_page(result, tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def accelerated(tmp_path_factory):
     """A small run of the GPU's measurement, by PyTorch on the processor."""
+    pytest.importorskip("torch")
     out = tmp_path_factory.mktemp("accelerated") / "accelerator.json"
     command = [sys.executable, "-m", "benchmarks.engine.accelerator", "--device", "cpu", "--out", str(out)]
     command += ["--n", "300", "--channels", "4,4,8", "--networks", "3", "--side", "128", "--memory", "200"]
@@ -413,7 +414,6 @@ def accelerated(tmp_path_factory):
 
 @pytest.mark.torch
 def test_a_gpu_is_measured_and_extrapolated(accelerated):
-    pytest.importorskip("torch")
     linear, rbf = accelerated["rows"]
     assert (linear["index"], rbf["index"]) == ("cka_linear", "cka_rbf_0.4")
     assert linear["phases"]["medians"] == 0 < rbf["phases"]["medians"]

@@ -14,7 +14,6 @@ import pytest
 
 from repsim.lab.store import machine, write_record
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 SEED = int(os.environ.get("FAULTS_SEED") or 0)
 
 
