@@ -3,6 +3,4 @@
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault(
-    "TF_ENABLE_ONEDNN_OPTS", "1"
-)  # as repsim.lab.backend does in other processes
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as repsim.lab.backend does in other processes
