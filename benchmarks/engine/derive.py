@@ -109,9 +109,12 @@ def extrapolated(phases, name, widths, networks, n, more):
 
     The median and the bases of one network are taken as many times as there are networks; the pass by its count, which
     grows with the square of the number of tables' rows too. Where a phase grows with n otherwise than its operations
-    (more blocks are read twice, the cache is left) this is wrong by that much.
+    (more blocks are read twice, the cache is left) this is wrong by that much. Of a sample's median only the reading of
+    all examples grows.
     """
     grown = sum(operations.median(more, p) for p in widths) / sum(operations.median(n, p) for p in widths)
+    if name == "sample":
+        grown = more / n
     seconds = {
         "medians": phases["medians"] * networks * grown,
         "bases": sum(
@@ -127,8 +130,8 @@ def extrapolated(phases, name, widths, networks, n, more):
 def pass_operations(name, n, widths):
     """Count the operations of one of the plan's sets of indexes: kernels share the products of the linear tiles."""
     bases = [operations.basis_width(n, p) for p in widths]
-    tables = {"linear": 1, "rbf": 1, "bases": 2, "all": 4}[name]
-    rows = {"linear": [widths], "rbf": [widths], "bases": [widths, bases], "all": [widths, bases]}[name]
+    tables = {"linear": 1, "rbf": 1, "bases": 2}.get(name, 4)
+    rows = [widths] if name in ("linear", "rbf") else [widths, bases]
     return n * n * (sum(map(sum, rows)) + tables * len(widths) ** 2)
 
 

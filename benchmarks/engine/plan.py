@@ -86,9 +86,9 @@ def _job(task, **parameters):
     return {"task": task, "parameters": parameters}
 
 
-def _table(sizes, networks, n, indexes, layers=None):
+def _table(sizes, networks, n, indexes, layers=None, **options):
     parameters = {"networks": list(range(networks)), "n": n, "indexes": list(indexes), "memory": sizes.memory << 20}
-    return _job("table", **parameters, layers=layers)
+    return _job("table", **parameters, layers=layers, **options)
 
 
 def _headline(sizes):
@@ -124,13 +124,14 @@ def _parts(sizes):
     """
     half = _job("products", side=sizes.side, wanted=operations.tile_pass(sizes.n_large, sizes.widths) // 8)
     return [
-        Measurement(name, PARTS, (half, _table(sizes, 1, sizes.n_large, indexes), half))
-        for name, indexes in {
-            "all": OPERATORS,
-            "linear": [LINEAR],
-            "rbf": [RBF],
-            "bases": ["linear_regression", "cca_r2"],
-        }.items()
+        Measurement(name, PARTS, (half, _table(sizes, 1, sizes.n_large, indexes, **options), half))
+        for name, indexes, options in (
+            ("all", OPERATORS, {}),
+            ("sample", OPERATORS, {"median": "sample"}),
+            ("linear", [LINEAR], {}),
+            ("rbf", [RBF], {}),
+            ("bases", ["linear_regression", "cca_r2"], {}),
+        )
     ]
 
 

@@ -31,7 +31,7 @@ def products(folder, side, wanted, dtype="float32"):
 
 
 @task
-def table(folder, networks, n, indexes, memory, layers=None):
+def table(folder, networks, n, indexes, memory, layers=None, median="exact"):
     """Compare all layers of these networks with one another, for several indexes at once.
 
     Phases are told from the calls of `progress`: one for each median, then one for each basis, then the rest.
@@ -43,7 +43,11 @@ def table(folder, networks, n, indexes, memory, layers=None):
     with warnings.catch_warnings():  # time does not depend on what a saturated layer's value is worth
         warnings.simplefilter("ignore", RankSaturationWarning)
         values = pairwise(
-            xs, index=indexes, memory=memory, progress=lambda done, total: times.append(time.perf_counter())
+            xs,
+            index=indexes,
+            memory=memory,
+            median=median,
+            progress=lambda done, total: times.append(time.perf_counter()),
         )
     phases = split(times, len(xs), indexes)
     summary = {name: [float(v.min()), float(v.mean()), float(v.max())] for name, v in values.items()}

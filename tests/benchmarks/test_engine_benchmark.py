@@ -245,6 +245,8 @@ def test_parts_are_extrapolated_by_their_counts():
     assert more["pass"] == pytest.approx(5 * tiles[0] / tiles[1])
     linear = derive.extrapolated({"medians": 0.0, "bases": [], "pass": 5.0}, "linear", [50, 10], 3, 400, 400)
     assert linear["total"] == pytest.approx(5 * (180 + 36) / (60 + 4))
+    sampled = derive.extrapolated(phases, "sample", [50, 10], 3, 400, 4000)
+    assert sampled == more | {"medians": 2 * 3 * 10, "total": more["total"] - more["medians"] + 2 * 3 * 10}
 
 
 def test_all_of_it_is_derived(result):
