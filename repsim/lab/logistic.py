@@ -22,6 +22,7 @@ STRENGTHS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)  # of the penalty, examples hav
 PATIENCE = 2  # weaker penalties are not tried once the held-out accuracy has been below its best this often
 STEPS = 100
 TOLERANCE = 1e-5  # largest entry of the gradient
+_ROWS = 1000  # of the examples, multiplied at a time: products with few columns are slow for many rows
 
 
 class ProbeError(LabError):
@@ -90,37 +91,45 @@ def fit_probe(
     chosen = float(max(strengths))
     for strength in sorted(map(float, strengths), reverse=True):
         theta = starts[strength] = _minimise(x[:fitted], labels[:fitted], classes, strength, theta)
-        correct = _scores(x[fitted:], theta, classes).argmax(axis=1) == labels[fitted:]
+        weights, offsets = _parts(theta, classes)
+        scores = x[fitted:] @ weights.astype(np.float32) + offsets
+        correct = scores.argmax(axis=1) == labels[fitted:]
         falls = falls + 1 if correct.mean() < best else 0
         if correct.mean() > best:
             best, chosen = float(correct.mean()), strength
         if falls >= PATIENCE:
             break
-    weights = _minimise(x, labels, classes, chosen, starts[chosen]).reshape(-1, classes)
-    return Probe(weights[:-1], weights[-1], centre, 1 / size, chosen)
+    weights, offsets = _parts(_minimise(x, labels, classes, chosen, starts[chosen]), classes)
+    return Probe(weights, offsets, centre, 1 / size, chosen)
 
 
-def _scores(x: Features, theta: NDArray[np.float64], classes: int) -> NDArray[np.float64]:
-    weights = theta.reshape(-1, classes)
-    return np.asarray(x @ weights[:-1].astype(np.float32) + weights[-1])
+def _parts(theta: NDArray[np.float64], classes: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return weights and offsets."""
+    both = theta.reshape(-1, classes)
+    return both[:-1], both[-1]
 
 
 def _minimise(
     x: Features, labels: NDArray[np.intp], classes: int, strength: float, start: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    rows = np.arange(len(x))
-
     def loss(theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        scores = _scores(x, theta, classes)
-        scores -= scores.max(axis=1, keepdims=True)
-        logs = np.log(np.exp(scores).sum(axis=1))
-        residual = np.exp(scores - logs[:, None])
-        value = float((logs - scores[rows, labels]).mean())
-        residual[rows, labels] -= 1
-        residual /= len(x)
-        weights = theta.reshape(-1, classes)[:-1]
-        slope = np.vstack([x.T @ residual.astype(np.float32) + strength * weights, residual.sum(axis=0)])
-        return value + strength / 2 * float(np.vdot(weights, weights)), slope.ravel()
+        weights, offsets = _parts(theta, classes)
+        in_single = weights.astype(np.float32)
+        value = strength / 2 * float(np.vdot(weights, weights))
+        slope = np.vstack([strength * weights, np.zeros(classes)])
+        for first in range(0, len(x), _ROWS):
+            part, truth = x[first : first + _ROWS], labels[first : first + _ROWS]
+            rows = np.arange(len(part))
+            scores = part @ in_single + offsets
+            scores -= scores.max(axis=1, keepdims=True)
+            logs = np.log(np.exp(scores).sum(axis=1))
+            residual = np.exp(scores - logs[:, None])
+            value += float((logs - scores[rows, truth]).sum()) / len(x)
+            residual[rows, truth] -= 1
+            residual /= len(x)
+            slope[:-1] += (residual.T.astype(np.float32) @ part).T
+            slope[-1] += residual.sum(axis=0)
+        return value, slope.ravel()
 
     options = {"maxiter": STEPS, "gtol": TOLERANCE, "ftol": 1e-9}
     return np.asarray(minimize(loss, start, jac=True, method="L-BFGS-B", options=options).x)
