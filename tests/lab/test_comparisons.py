@@ -231,6 +231,31 @@ def test_what_an_interrupted_measurement_had_finished_is_not_made_again(made, tm
     assert not list((tmp_path / "cache" / "pairwise").glob("*"))
 
 
+def test_interrupted_probes_go_on_with_the_next_layer(made, tmp_path, monkeypatch):
+    expected = measurements.probes("smoke", "plain10").arrays()
+    shutil.copytree(made / "results" / "smoke" / "networks", tmp_path / "results" / "smoke" / "networks")
+    monkeypatch.setenv("REPSIM_RESULTS", str(tmp_path / "results"))
+    monkeypatch.setenv("REPSIM_CACHE", str(tmp_path / "cache"))
+    module, calls = sys.modules["repsim.lab.measurements.probes"], []
+    fit = module.fit_probe
+
+    def counted(*arguments, **how):
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return fit(*arguments, **how)
+
+    monkeypatch.setattr(module, "fit_probe", counted)
+    with pytest.raises(KeyboardInterrupt):
+        measurements.probes("smoke", "plain10")
+    found = measurements.probes("smoke", "plain10")
+    assert len(calls) == 1 + 9, "of nine layers three were kept, and the fourth was begun twice"
+    assert found.record["resumed"]
+    for name, values in found.arrays().items():
+        np.testing.assert_allclose(values, expected[name], atol=0.02)
+    assert not list((tmp_path / "cache" / "pairwise").glob("*"))
+
+
 def test_within_class_averages_over_classes():
     arrays = measurements.within_class("smoke", "plain10").arrays()
     assert arrays["counts_200"].sum() == 200
