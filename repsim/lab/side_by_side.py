@@ -87,12 +87,14 @@ def train_side_by_side(
             said = f"{one.name} failed" if one.process.returncode else _last_line(one.log)
             report(f"{(time.monotonic() - start) / 60:.1f} min: {said}")
 
-    with _terminated_as_interrupted():
+    with _told_to_end() as told:
         try:
             while (waiting or running) and (minutes is None or time.monotonic() - start < 60 * minutes):
                 look()
-                while waiting and len(running) < at_once:
+                while waiting and len(running) < at_once and not told:
                     running.append(_begin(profile, waiting.pop(0), threads, again))
+                if told:
+                    raise SystemExit(128 + told[0])
                 time.sleep(_LOOK)
             look()
         finally:
@@ -108,15 +110,15 @@ def train_side_by_side(
 
 
 @contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """Let a signal to end, as schedulers send it, end what was begun too."""
+def _told_to_end() -> Iterator[list[int]]:
+    """Collect the signals to end that schedulers send.
 
-    def stop(number: int, frame: object) -> None:
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, stop)
+    An exception where one arrives could come after a process was begun and before it is known: it would live on.
+    """
+    told: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: told.append(number))
     try:
-        yield
+        yield told
     finally:
         signal.signal(signal.SIGTERM, before)
 

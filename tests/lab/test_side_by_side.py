@@ -65,6 +65,21 @@ def test_they_end_with_what_began_them():
     assert not any(psutil.pid_exists(pid) for pid in children)
 
 
+def test_one_that_is_being_begun_ends_too(monkeypatch):
+    begin, begun = side_by_side._begin, []
+
+    def told_to_end(*arguments):
+        begun.append(begin(*arguments))
+        os.kill(os.getpid(), signal.SIGTERM)
+        return begun[-1]
+
+    monkeypatch.setattr(side_by_side, "_begin", told_to_end)
+    with pytest.raises(SystemExit) as ended:
+        train_side_by_side("smoke", JOBS, 2, again=True)
+    assert ended.value.code == 128 + signal.SIGTERM
+    assert [one.process.returncode for one in begun] == [-signal.SIGTERM]
+
+
 def test_what_fails_is_named_and_the_others_are_trained(monkeypatch):
     begin, lines = side_by_side._begin, []
 
