@@ -89,12 +89,10 @@ def train_side_by_side(
 
     with _told_to_end() as told:
         try:
-            while (waiting or running) and (minutes is None or time.monotonic() - start < 60 * minutes):
+            while (waiting or running) and not told and (minutes is None or time.monotonic() - start < 60 * minutes):
                 look()
                 while waiting and len(running) < at_once and not told:
                     running.append(_begin(profile, waiting.pop(0), threads, again))
-                if told:
-                    raise SystemExit(128 + told[0])
                 time.sleep(_LOOK)
             look()
         finally:
@@ -103,6 +101,8 @@ def train_side_by_side(
             for one in running:
                 one.process.wait()
                 one.file.close()
+        if told:
+            raise SystemExit(128 + told[0])
     if failed:
         logs = ", ".join(str(one.log) for one in failed)
         raise TrainingError(f"{len(failed)} of {len(jobs)} networks failed; see {logs}")
