@@ -256,6 +256,31 @@ def test_interrupted_probes_go_on_with_the_next_layer(made, tmp_path, monkeypatc
     assert not list((tmp_path / "cache" / "pairwise").glob("*"))
 
 
+def test_an_interrupted_path_of_ridge_goes_on_with_the_next_layer(made, tmp_path, monkeypatch):
+    expected = measurements.ridge("smoke").arrays()
+    shutil.copytree(made / "results" / "smoke" / "networks", tmp_path / "results" / "smoke" / "networks")
+    monkeypatch.setenv("REPSIM_RESULTS", str(tmp_path / "results"))
+    monkeypatch.setenv("REPSIM_CACHE", str(tmp_path / "cache"))
+    module, calls = sys.modules["repsim.lab.measurements.ridge"], []
+    factorise = module.factorise
+
+    def counted(x):
+        calls.append(1)
+        if len(calls) == 12:
+            raise KeyboardInterrupt
+        return factorise(x)
+
+    monkeypatch.setattr(module, "factorise", counted)
+    with pytest.raises(KeyboardInterrupt):
+        measurements.ridge("smoke")
+    found = measurements.ridge("smoke")
+    assert len(calls) == 1 + 3 * 9, "of three networks' nine layers eleven were kept, and the twelfth was begun twice"
+    assert found.record["resumed"]
+    for name, values in found.arrays().items():
+        np.testing.assert_allclose(values, expected[name], atol=1e-6)
+    assert not list((tmp_path / "cache" / "pairwise").glob("*"))
+
+
 def test_within_class_averages_over_classes():
     arrays = measurements.within_class("smoke", "plain10").arrays()
     assert arrays["counts_200"].sum() == 200

@@ -16,14 +16,12 @@ from repsim.lab.measurements.common import GROUP, facts_of, finished, forget, ma
 from repsim.lab.profiles import load_profile
 from repsim.lab.progress import progress_bar
 from repsim.lab.representations import representations
-from repsim.lab.store import Artefact, key, profile_store
+from repsim.lab.store import Arrays, Artefact, key, profile_store
 
 # Kappa, as a fraction of the largest eigenvalue of the Gram matrix.
 STRENGTHS = (0.0, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, math.inf)
 # Of x and of y: CCA comes first, linear regression where x alone has no bound, linear CKA last.
 PATH = (*((one, 0.0) for one in STRENGTHS), *((math.inf, one) for one in STRENGTHS[1:]))
-
-Factor = tuple[NDArray[np.float32], NDArray[np.float64]]
 
 
 def ridge(profile_name: str) -> Artefact:
@@ -49,13 +47,19 @@ def ridge(profile_name: str) -> Artefact:
         before = resumed(address)
         stacks = [representations(network, settings.split, settings.examples, layers) for network in trained]
         features = [stacks[0][layer].shape[1] for layer in layers]
-        factors: dict[int, list[Factor]] = {}
+
+        def factors(one: int) -> list[Arrays]:
+            return [
+                finished(f"{address}-factor-{one}-{layer}", partial(factorise, stacks[one][layer])) for layer in layers
+            ]
+
+        def both_orders(pair: tuple[int, int]) -> Arrays:
+            return _cosines(*(factors(one) for one in pair))
+
         found = []
         with progress_bar("ridge") as report:
             for number, pair in enumerate(pairs):
-                for one in set(pair) - factors.keys():
-                    factors[one] = [factorise(stacks[one][layer]) for layer in layers]
-                part = finished(f"{address}-{pair[0]}-{pair[1]}", partial(_cosines, *(factors[one] for one in pair)))
+                part = finished(f"{address}-pair-{pair[0]}-{pair[1]}", partial(both_orders, pair))
                 found += [part["cosine"], part["exchanged"]]
                 report(number + 1, len(pairs))
         kappa_x, kappa_y = np.array(PATH).T
@@ -77,8 +81,8 @@ def ridge(profile_name: str) -> Artefact:
     return artefact
 
 
-def factorise(x: NDArray[Any]) -> Factor:
-    """Return the left singular vectors (n, r) of the centred columns, and their weights (r, T) at each strength."""
+def factorise(x: NDArray[Any]) -> Arrays:
+    """Return "left" singular vectors (n, r) of the centred columns, and their "weights" (r, T) at each strength."""
     x = np.asarray(x, dtype=np.float64)
     x = x - x.mean(axis=0)
     wide = x.shape[1] > x.shape[0]
@@ -88,15 +92,16 @@ def factorise(x: NDArray[Any]) -> Factor:
     left = vectors if wide else x @ (vectors / np.sqrt(values))
     share = values / values[-1]
     weights = [share if math.isinf(kappa) else share / (share + kappa) for kappa in STRENGTHS]
-    return left.astype(np.float32), np.stack(weights, axis=1)
+    return {"left": left.astype(np.float32), "weights": np.stack(weights, axis=1)}
 
 
-def _cosines(first: list[Factor], second: list[Factor]) -> dict[str, np.ndarray]:
+def _cosines(first: list[Arrays], second: list[Arrays]) -> Arrays:
     """Return both orders of two networks, (S, L, L) each."""
     steps = np.array([[STRENGTHS.index(one) for one in step] for step in PATH]).T
     found = np.empty((2, len(PATH), len(first), len(second)))
-    for (i, (u, a)), (j, (v, b)) in itertools.product(enumerate(first), enumerate(second)):
-        overlaps = np.square(u.T @ v)
+    for (i, x), (j, y) in itertools.product(enumerate(first), enumerate(second)):
+        a, b = x["weights"], y["weights"]
+        overlaps = np.square(x["left"].T @ y["left"])
         cosine = (a.astype(np.float32).T @ overlaps).astype(np.float64) @ b
         cosine /= np.outer(np.linalg.norm(a, axis=0), np.linalg.norm(b, axis=0))
         found[:, :, i, j] = cosine[steps[0], steps[1]], cosine[steps[1], steps[0]]
