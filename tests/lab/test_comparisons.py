@@ -341,5 +341,7 @@ def test_every_measurement_has_a_name():
         "null/widths",
     } <= set(found)
     assert list(measurements.steps("smoke", "within_class/*")) == ["within_class/plain10"]
+    assert {"within/plain10-untrained", "null/within-plain10"} <= set(found)
+    assert "null/within-plain10-untrained" not in found, "no claim rests on it"
     with pytest.raises(ProfileError, match="unknown measurement 'x'"):
         measurements.steps("smoke", "x")

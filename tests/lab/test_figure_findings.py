@@ -112,9 +112,21 @@ def test_f3a_is_open_while_a_depth_is_missing():
     assert outcome("F3a", findings.depth_accuracies(records)) is None
 
 
+def test_convolutions_like_the_last_are_counted_from_one():
+    table = np.eye(6)
+    table[4] = [0.1, 0.8, 0.79, 0.9, 1, 0.95]  # the last two are itself and the pooling layer
+    assert findings.like_last(table) == [2, 4]
+
+
+def test_bias_is_the_largest_difference():
+    arrays = {"cka_linear_50": np.array([[1, 0.7], [0.7, 1]]), "cka_linear_debiased_50": np.array([[1, 0.4], [0.6, 1]])}
+    assert findings.bias(arrays, 50) == pytest.approx(0.3)
+
+
 def test_plateau_is_the_first_layer_within_a_point_of_the_best():
     assert findings.plateau(np.array([0.5, 0.895, 0.9, 0.899])) == 0.5
     assert findings.plateau(np.array([0.5, 0.6, 0.7, 0.9])) == 1
+    assert findings.plateau(np.array([0.4906, 0.5006])) == 0.5, "one point, but for rounding"
 
 
 @pytest.mark.parametrize(("reached", "c", "d"), [((8, 12, 20, 20), True, True), ((3, 12, 20, 40), False, False)])

@@ -203,6 +203,8 @@ def test_tables_take_the_most_examples_of_a_split(tables):
     assert tables.get("nothing") is None
     assert tables.layers() == LAYERS
     np.testing.assert_array_equal(tables.beside("cka_linear", "cca_r2"), table(0.8))
+    assert tables.beside("cka_linear_debiased", "cca_r2") is None, "it was made on other examples"
+    assert tables.beside("cka_linear", "nothing") is None
 
 
 def test_saturated_layers_are_marked_for_cca_type_indexes_only(tables):
@@ -264,6 +266,28 @@ def test_other_indexes_stand_beside_linear_cka_on_the_same_examples(tables):
     assert (debiased["index"], debiased["examples"], debiased["accuracy"]) == ("cka_linear_debiased", 20000, 100)
     assert debiased["cka_linear"] == 100 * correspondence.score(tables.arrays["train"]["cka_linear"], "").estimate
     assert 0 <= procrustes["p"] <= 1
+
+
+def test_an_index_without_linear_cka_on_the_same_examples_stands_alone(tables):
+    tables.arrays["alone"] = {"procrustes": table(0.7)}
+    tables.records["alone"] = tables.records["singular"] | {"indexes": ["procrustes"]}
+    procrustes, _ = findings.other_indexes(tables)
+    assert procrustes["accuracy"] == 100 * correspondence.score(table(0.7), "").estimate
+    assert procrustes["cka_linear"] is procrustes["p"] is None
+
+
+@pytest.mark.parametrize(("rate", "survives"), [(1.0, 1), (0.4, 0), (None, None)])
+def test_table_2_is_asked_whether_debiased_cka_would_do_as_well(tables, rate, survives):
+    if rate is None:
+        tables.records["train"]["indexes"].remove("cka_linear_debiased")
+    else:
+        tables.arrays["train"]["cka_linear_debiased"] = table(rate)
+    found = findings.ask_table_2(tables)
+    assert list(found) == ["S12", "S13"]
+    for answers in found.values():
+        assert (answers["tried_n"], answers["holds_at"], answers["holds_debiased"]) == ([20000], [1], survives)
+        assert answers["exceeds_shuffles"] is answers["share_above_shuffles"] is None
+    assert findings.ask_table_2(findings.Tables({})) == {}
 
 
 def test_mistakes_are_counted_by_layer():

@@ -145,11 +145,16 @@ def html_of(function, *arguments) -> BeautifulSoup:
 
 def test_answers_in_a_table():
     found = answers() | {"F9": answers(holds=0, debiased=None, above=None)["F2a"] | {"share_above_shuffles": None}}
-    rows = [
-        [cell.text for cell in row.find_all("td")] for row in html_of(figures.show_answers, found).tbody.find_all("tr")
-    ]
+    found["F.8a"] = answers()["F2a"] | {"tried_n": [500], "holds_at": [1], "smallest_n": 500}
+    record = {"permutations": 50, "examples": 100, "rows": [{"seeds": [0, 1]}], "columns": [{"seeds": [3]}]}
+    shown = html_of(figures.show_answers, found, [record])
+    rows = [[cell.text for cell in row.find_all("td")] for row in shown.tbody.find_all("tr")]
     assert rows[0] == ["F2a", "yes", "yes", "50.0%", "5,000"]
-    assert rows[-1] == ["F9", "no", "–", "–", "–"]
+    assert rows[-2:] == [["F.8a", "yes", "yes", "50.0%", "–"], ["F9", "no", "–", "–", "–"]]
+    assert shown.caption.text == (
+        "Tried with 1,000, 2,000, 5,000, 10,000 examples; F.8a with 500. Shuffled 50 times: 100 examples, of at most 2 "
+        "networks of each kind. Above them is what exceeds their 99.9th percentile."
+    )
 
 
 def test_answers_in_a_sentence():
@@ -157,11 +162,14 @@ def test_answers_in_a_sentence():
     some["F5a"] = answers(debiased=0)["F5a"]
     some["F.7"] = answers(above=None)["F.7"]
     some["F4a"] = answers(holds=0, debiased=0, above=0)["F4a"]
+    some["F6a"] |= {"holds_at": [1, 1, 1, 1], "smallest_n": 1000}
+    some["F7a"] |= {"holds_at": [1, 0, 1, 1], "smallest_n": 5000}  # not with all more
+    some["F.8a"] |= {"tried_n": [1000], "holds_at": [1], "smallest_n": 1000}  # not tried with fewer
     text = figures.answers_sentence(some)
     assert text.startswith("Of 13 claims 12 hold with biased CKA")
     assert "- **11 of 12** hold with debiased CKA (all but F5a)" in text
     assert "- **11 of 11** rest on similarities" in text
-    assert "- **0 of 12** hold on the fewest examples" in text
+    assert "- **1 of 11** hold on the fewest examples already, and on all more (all but F2a," in text
     assert figures.answers_sentence(answers(holds=0)) == "None of 13 claims holds with biased CKA on the most examples."
 
 

@@ -126,8 +126,21 @@ def test_residual():
     found = findings.ask_residual(arrays, layers, null)
     assert {claim: one["holds_at"] for claim, one in found.items()} == dict.fromkeys(("F4a", "F4b", "F4c"), [1, 1])
     assert {one["exceeds_shuffles"] for one in found.values()} == {1}
-    null.arrays["cka_linear_level"][13, 12] = null.arrays["cka_linear_level"][0, 13] = 1  # no claim rests on these
+    level = null.arrays["cka_linear_level"]
+    level[13, 12] = level[0, 13] = 1  # no claim rests on these
     assert {one["exceeds_shuffles"] for one in findings.ask_residual(arrays, layers, null).values()} == {1}
+    level[2, 6] = 1  # additions of two groups of blocks
+    assert above(findings.ask_residual(arrays, layers, null)) == {"F4a": 1, "F4b": 1, "F4c": 0}
+    level[2, 6] = 0.2
+    level[2, 1] = 1  # an addition and the inside of its own group
+    assert above(findings.ask_residual(arrays, layers, null)) == {"F4a": 1, "F4b": 0, "F4c": 1}
+    level[2, 1] = 0.2
+    level[2, 5] = 1  # an addition and the inside of another group
+    assert above(findings.ask_residual(arrays, layers, null)) == {"F4a": 1, "F4b": 1, "F4c": 1}
+
+
+def above(found):
+    return {claim: one["exceeds_shuffles"] for claim, one in found.items()}
 
 
 def test_figures_5_and_f8():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ WORDS = {1: "yes", 0: "no", None: "–"}
 def answered(answers: Answers) -> Drawing:
     """Draw, one row per claim, at which numbers of examples it holds, with debiased CKA, and above all shuffles."""
     counts = sorted({n for found in answers.values() for n in found["tried_n"]})
-    columns = [*(f"n = {n:,}" for n in counts), "debiased", "above shuffles"]
+    columns = [*(f"n = {n:,}" for n in counts), "debiased", "above shuffled"]
     cells = {claim: _cells(found, counts) for claim, found in answers.items()}
     with style("ticks"):
         figure, axes = panels(1, 1, 0.9 + 0.17 * len(answers))
@@ -46,7 +46,8 @@ def answered(answers: Answers) -> Drawing:
     return Drawing(
         figure,
         f"Which of {len(answers)} claims hold at each number of examples, with debiased CKA, and rest on similarities "
-        f"that all exceed those of shuffled examples, of those for which it was measured: {', '.join(said)}.",
+        f"that all exceed the 99.9th percentile of shuffled examples, of those for which it was measured: "
+        f"{', '.join(said)}.",
     )
 
 
@@ -62,10 +63,13 @@ def answers_sentence(answers: Answers) -> str:
         return f"None of {len(answers)} claims holds with biased CKA on the most examples."
     questions = {
         "hold with debiased CKA": {claim: found["holds_debiased"] for claim, found in holding.items()},
-        "rest on similarities that all exceed those of shuffled examples": {
+        "rest on similarities that all exceed the 99.9th percentile of shuffled examples": {
             claim: found["exceeds_shuffles"] for claim, found in holding.items()
         },
-        "hold on the fewest examples already": {claim: found["holds_at"][0] for claim, found in holding.items()},
+        "hold on the fewest examples already, and on all more": {
+            claim: int(found["smallest_n"] == found["tried_n"][0]) if len(found["tried_n"]) > 1 else None
+            for claim, found in holding.items()
+        },
     }
     parts = []
     for question, outcomes in questions.items():
@@ -77,10 +81,15 @@ def answers_sentence(answers: Answers) -> str:
     return "\n".join([f"{first}, where it was measured,", "", *parts])
 
 
-def show_answers(answers: Answers) -> None:
+def show_answers(answers: Answers, shuffled: Sequence[Mapping[str, Any]]) -> None:
     """Show for some claims whether they survive debiasing and shuffles, and from how many examples on they hold.
 
-    `answers` is what the functions of :mod:`repsim.lab.findings.questions` return.
+    Parameters
+    ----------
+    answers
+        What the functions of :mod:`repsim.lab.findings.questions` return.
+    shuffled
+        The records of the shuffles that they were given.
     """
     rows = [
         {
@@ -88,7 +97,7 @@ def show_answers(answers: Answers) -> None:
             "biased": WORDS[found["holds_at"][-1]],
             "debiased": WORDS[found["holds_debiased"]],
             "above": found["share_above_shuffles"],
-            "least": found["smallest_n"],
+            "least": found["smallest_n"] if len(found["tried_n"]) > 1 else None,
         }
         for claim, found in answers.items()
     ]
@@ -99,5 +108,28 @@ def show_answers(answers: Answers) -> None:
         "above": ("similarities above shuffled examples", "{:.1%}".format),
         "least": ("holds from n =", "{:,}".format),
     }
-    tried = sorted({n for found in answers.values() for n in found["tried_n"]})
-    show_table(rows, columns, caption=f"Tried with {', '.join(f'{n:,}' for n in tried)} examples.")
+    show_table(rows, columns, caption=f"{_tried(answers)} {_shuffled(shuffled)}")
+
+
+def _tried(answers: Answers) -> str:
+    """Say on how many examples each claim was tried."""
+    kinds: dict[tuple[int, ...], list[str]] = {}
+    for claim, found in answers.items():
+        kinds.setdefault(tuple(found["tried_n"]), []).append(claim)
+    most = max(kinds, key=lambda kind: len(kinds[kind]))
+    others = [
+        f"; {', '.join(claims)} with {', '.join(f'{n:,}' for n in kind)}"
+        for kind, claims in kinds.items()
+        if kind != most
+    ]
+    return f"Tried with {', '.join(f'{n:,}' for n in most)} examples{''.join(others)}."
+
+
+def _shuffled(records: Sequence[Mapping[str, Any]]) -> str:
+    """Say how many examples of how many networks were shuffled how often."""
+    most = max(len(part["seeds"]) for record in records for part in (*record["rows"], *record["columns"]))
+    return (
+        f"Shuffled {records[0]['permutations']:,} times: {records[0]['examples']:,} examples, of "
+        f"{'one network' if most == 1 else f'at most {most} networks'} of each kind. Above them is what exceeds their "
+        f"99.9th percentile."
+    )

@@ -29,11 +29,12 @@ from repsim.lab.findings.depth import (
     depth_accuracies,
     depth_probes,
     depth_similarities,
+    like_last,
     plateau,
     similar_to_last,
 )
 from repsim.lab.findings.dimension import contrast, meaningful_range, random_widths
-from repsim.lab.findings.estimators import above_shuffles, groups_above_shuffles, robustness
+from repsim.lab.findings.estimators import above_shuffles, bias, groups_above_shuffles, robustness
 from repsim.lab.findings.initialisation import figure_f4
 from repsim.lab.findings.invariances import (
     TABLE_1,
@@ -54,6 +55,7 @@ from repsim.lab.findings.questions import (
     ask_figure_f7,
     ask_figure_f8,
     ask_residual,
+    ask_table_2,
 )
 from repsim.lab.findings.residual import ResidualError, block_places, figure_4
 from repsim.lab.findings.subspace import figure_8, median_cosines, shared_dimension, shared_dimensions
@@ -81,6 +83,7 @@ __all__ = [
     "ask_correspondence",
     "ask_depth",
     "ask_residual",
+    "ask_table_2",
     "ask_figure_5",
     "ask_figure_6",
     "ask_figure_7",
@@ -90,6 +93,7 @@ __all__ = [
     "ask_figure_f8",
     "available",
     "best_rotation",
+    "bias",
     "block_places",
     "claimed_invariances",
     "contrast",
@@ -116,6 +120,7 @@ __all__ = [
     "figure_f8",
     "groups_above_shuffles",
     "largest_changes",
+    "like_last",
     "map_values",
     "match_path",
     "match_path_tau",

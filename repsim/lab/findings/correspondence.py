@@ -165,7 +165,10 @@ def figure_2(tables: Tables) -> dict[str, dict[str, Any]]:
 
 
 def table_2_claims(tables: Tables) -> dict[str, dict[str, Any]]:
-    """Measure claims S1 to S14, those whose indexes were measured. Accuracies and errors are in percent."""
+    """Measure claims S1 to S11, those whose indexes were measured, and :func:`compared_indexes`.
+
+    Accuracies and errors are in percent.
+    """
     found = available(tables, [index for index, _, _ in TABLE_2])
     scored = {index: score(table, index) for index, table in found.items()}
     percent = {index: 100 * entry.estimate for index, entry in scored.items()}
@@ -182,6 +185,16 @@ def table_2_claims(tables: Tables) -> dict[str, dict[str, Any]]:
     debiased = tables.get("cka_linear_debiased")
     if "S8" in claims and debiased is not None:
         claims["S8"]["accuracy_debiased"] = 100 * score(debiased, "cka_linear_debiased").estimate
+    return claims | compared_indexes(tables)
+
+
+def compared_indexes(tables: Tables, linear: str = "cka_linear") -> dict[str, dict[str, Any]]:
+    """Measure claims S12 to S14, those whose indexes were measured, with `linear` in the place of linear CKA."""
+    taken = {index: linear if index == "cka_linear" else index for index, _, _ in TABLE_2}
+    known = available(tables, list(taken.values()))
+    found = {index: known[other] for index, other in taken.items() if other in known}
+    percent = {index: 100 * score(table, index).estimate for index, table in found.items()}
+    claims: dict[str, dict[str, Any]] = {}
 
     def p(first: str, second: str) -> float:
         return p_value((first, found[first]), (second, found[second]))
@@ -257,23 +270,22 @@ def debiasing(tables: Tables) -> list[dict[str, Any]]:
 def other_indexes(tables: Tables) -> list[dict[str, Any]]:
     """Return rows as those of Table 2, percent, for indexes that the paper did not put to the test.
 
-    Each stands beside linear CKA on the same examples, of which `p` is the p-value of identifying layers equally well.
+    Each stands beside linear CKA on the same examples, of which `p` is the p-value of identifying layers equally well;
+    both are None if its measure has no linear CKA.
     """
     rows = []
     for index, table in available(tables, OTHER_INDEXES).items():
-        linear = tables.beside("cka_linear", index)
-        if linear is not None:
-            scored = score(table, index)
-            rows.append(
-                {
-                    "index": index,
-                    "examples": tables.examples(index),
-                    "accuracy": 100 * scored.estimate,
-                    "standard_error": 100 * scored.standard_error,
-                    "cka_linear": 100 * score(linear, "cka_linear").estimate,
-                    "p": p_value(("cka_linear", linear), (index, table)),
-                }
-            )
+        scored, linear = score(table, index), tables.beside("cka_linear", index)
+        rows.append(
+            {
+                "index": index,
+                "examples": tables.examples(index),
+                "accuracy": 100 * scored.estimate,
+                "standard_error": 100 * scored.standard_error,
+                "cka_linear": None if linear is None else 100 * score(linear, "cka_linear").estimate,
+                "p": None if linear is None else p_value(("cka_linear", linear), (index, table)),
+            }
+        )
     return rows
 
 

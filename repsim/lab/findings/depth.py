@@ -14,6 +14,7 @@ DEPTHS = {"1x": "plain10", "2x": "plain18", "4x": "plain34", "8x": "plain66"}
 SIMILAR = 0.8  # decides; the others are reported beside it
 OTHER_THRESHOLDS = (0.7, 0.9)
 CLOSE = 0.01  # of the best probe's accuracy
+ROUNDING = 1e-9  # of a difference of accuracies that is just that
 
 
 def similar_to_last(table: Array, threshold: float = SIMILAR) -> float:
@@ -32,6 +33,11 @@ def similar_to_last(table: Array, threshold: float = SIMILAR) -> float:
     return float((others >= threshold).mean())
 
 
+def like_last(table: Array, threshold: float = SIMILAR) -> list[int]:
+    """Return the numbers, from 1, of the convolutions before the last one that are similar to it in (L, L)."""
+    return [place + 1 for place, value in enumerate(table[-2, :-2]) if value >= threshold]
+
+
 def plateau(accuracy: Array, close: float = CLOSE) -> float:
     """Return where the first layer stands whose probe is within `close` of the best, as a share of the depth.
 
@@ -48,7 +54,7 @@ def plateau(accuracy: Array, close: float = CLOSE) -> float:
         Number of that layer, counted from 1, divided by L.
     """
     values = np.asarray(accuracy)
-    return float((int(np.argmax(values >= values.max() - close)) + 1) / len(values))
+    return float((int(np.argmax(values >= values.max() - close - ROUNDING)) + 1) / len(values))
 
 
 def depth_accuracies(records: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:

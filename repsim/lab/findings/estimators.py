@@ -50,6 +50,11 @@ def _number(outcome: bool | None) -> int | None:
     return None if outcome is None else int(outcome)
 
 
+def bias(arrays: Mapping[str, Array], examples: int) -> float:
+    """Return by how much biased and debiased CKA differ at most, from :func:`repsim.lab.measurements.within`."""
+    return float(np.abs(arrays[f"{BIASED}_{examples}"] - arrays[f"{DEBIASED}_{examples}"]).max())
+
+
 def above_shuffles(value: Array, level: Array, chosen: Array | None = None) -> dict[str, Any]:
     """Return how many similarities exceed what shuffled examples score.
 

@@ -1,4 +1,4 @@
-"""What is asked of every claim about linear CKA, figure by figure.
+"""What is asked of the claims about linear CKA, figure by figure.
 
 Does it hold with debiased CKA? Do the similarities that it rests on exceed those of shuffled examples? From how many
 examples on does it hold? Each function returns claim -> answers: those of
@@ -19,14 +19,14 @@ from repsim.lab.claims import load_claims
 from repsim.lab.findings.architectures import FIGURE_5, RESIDUAL, TINY, figure_5, match_path
 from repsim.lab.findings.classes import figure_f7
 from repsim.lab.findings.compared import Compared
-from repsim.lab.findings.correspondence import map_values, score
+from repsim.lab.findings.correspondence import compared_indexes, map_values, score
 from repsim.lab.findings.datasets import AFTER_FIRST, CURVES, EARLY, LATE, dataset_curves, figure_7
 from repsim.lab.findings.depth import DEPTHS, depth_similarities
-from repsim.lab.findings.estimators import BIASED, above_shuffles, robustness
+from repsim.lab.findings.estimators import BIASED, DEBIASED, above_shuffles, robustness
 from repsim.lab.findings.initialisation import figure_f4
 from repsim.lab.findings.normalisation import WITH, WITHOUT, figure_f6
 from repsim.lab.findings.residual import block_places, figure_4
-from repsim.lab.findings.tables import Array
+from repsim.lab.findings.tables import Array, Tables
 from repsim.lab.findings.width import CONVOLUTIONS, figure_6, width_curves
 
 Answers = dict[str, dict[str, Any]]
@@ -115,6 +115,22 @@ def ask_correspondence(compared: Compared, null: Compared) -> Answers:
     return _ask(measure, compared.examples, dict.fromkeys(("F2a", "S8"), _above([(null, group, group)], best_matches)))
 
 
+def ask_table_2(tables: Tables) -> Answers:
+    """Ask of claims S12 and S13 whether they hold with debiased in place of linear CKA, the other indexes as they are.
+
+    Nothing else is asked of them: few indexes were measured on fewer examples, and only linear CKA on shuffled ones.
+    """
+    compared = {linear: compared_indexes(tables, linear) for linear in (BIASED, DEBIASED)}
+    known, examples = {"S12", "S13"} & compared[BIASED].keys(), tables.examples(BIASED)
+    if examples is None:
+        return {}
+
+    def measure(index: str, n: int) -> Measured:
+        return {claim: compared[index].get(claim, {}) for claim in sorted(known)}
+
+    return _ask(measure, [examples], dict.fromkeys(known, above_shuffles(np.empty(0), np.empty(0))))
+
+
 def ask_depth(within: Mapping[str, Mapping[str, Array]], null: Mapping[str, Compared]) -> Answers:
     """Ask of claim F3b, from the arrays of :func:`repsim.lab.measurements.within` and the shuffles of each group."""
     groups = [group for group in DEPTHS.values() if group in within]
@@ -133,11 +149,17 @@ def ask_residual(within: Mapping[str, Array], layers: Sequence[str], null: Compa
 
     def blocks(table: Array) -> Mask:
         chosen = np.zeros(table.shape, bool)
-        chosen[np.ix_(np.concatenate(sums), np.concatenate([*sums, *interior]))] = True
+        for own, inside in zip(sums, interior, strict=True):
+            chosen[np.ix_(own, [*own, *inside])] = True
         return chosen & other_layers(table)
 
-    shuffles = {"F4a": above_shuffles(*_above_within(null, _last_convolution))}
-    shuffles |= dict.fromkeys(("F4b", "F4c"), above_shuffles(*_above_within(null, blocks)))
+    def additions(table: Array) -> Mask:
+        chosen = np.zeros(table.shape, bool)
+        chosen[np.ix_(np.concatenate(sums), np.concatenate(sums))] = True
+        return chosen & other_layers(table)
+
+    choices = {"F4a": _last_convolution, "F4b": blocks, "F4c": additions}
+    shuffles = {claim: above_shuffles(*_above_within(null, choose)) for claim, choose in choices.items()}
     return _ask(lambda index, n: figure_4(within[f"{index}_{n}"], layers), _examples(within), shuffles)
 
 

@@ -45,11 +45,9 @@ class Tables:
         return None if name is None else self.arrays[name][index]
 
     def beside(self, index: str, other: str) -> Array | None:
-        """Return the table of `index` on the same examples as `other`, else on as many as there are."""
+        """Return the table of `index` on the same examples as `other`, None if it was not made."""
         name = self.measure(other)
-        if name is not None and index in self.records[name]["indexes"]:
-            return self.arrays[name][index]
-        return self.get(index)
+        return None if name is None else self.arrays[name].get(index)
 
     def examples(self, index: str, split: str = "train") -> int | None:
         """Return the number of examples behind :meth:`get`."""

@@ -54,7 +54,8 @@ def steps(profile_name: str, only: str = "*") -> dict[str, Step]:
     if profile.shuffles:
         found |= {f"null/{one.name}": partial(null_between, profile_name, one.name) for one in profile.comparisons}
         groups = profile.groups(profile.within.groups) if profile.within else []
-        found |= {f"null/within-{one.name}": partial(null_within, profile_name, one.name) for one in groups}
+        trained = [one.name for one in groups if one.recipe.epochs]  # no claim rests on the layers of an untrained one
+        found |= {f"null/within-{name}": partial(null_within, profile_name, name) for name in trained}
     chosen = {name: step for name, step in found.items() if fnmatchcase(name, only)}
     if not chosen:
         raise ProfileError(known("measurement", only, found))
