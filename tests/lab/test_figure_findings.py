@@ -118,6 +118,12 @@ def test_convolutions_like_the_last_are_counted_from_one():
     assert findings.like_last(table) == [2, 4]
 
 
+def test_the_largest_fall_is_to_a_later_layer():
+    fall, first, second = findings.largest_fall(np.array([0.2, 0.6, 0.5, 0.7, 0.55, 0.8]))
+    assert (round(fall, 6), first, second) == (0.15, 4, 5)
+    assert findings.largest_fall(np.array([0.2, 0.3]))[0] == pytest.approx(-0.1)
+
+
 def test_bias_is_the_largest_difference():
     arrays = {"cka_linear_50": np.array([[1, 0.7], [0.7, 1]]), "cka_linear_debiased_50": np.array([[1, 0.4], [0.6, 1]])}
     assert findings.bias(arrays, 50) == pytest.approx(0.3)

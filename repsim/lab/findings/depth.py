@@ -57,6 +57,15 @@ def plateau(accuracy: Array, close: float = CLOSE) -> float:
     return float((int(np.argmax(values >= values.max() - close - ROUNDING)) + 1) / len(values))
 
 
+def largest_fall(accuracy: Array) -> tuple[float, int, int]:
+    """Return by how much a later layer's probe is at most worse, and which two layers these are, from 1."""
+    values = np.asarray(accuracy)
+    falls = values[:, None] - values
+    falls[np.tri(len(values), dtype=bool)] = -np.inf  # no later layer
+    first, second = np.unravel_index(np.argmax(falls), falls.shape)
+    return float(falls[first, second]), int(first) + 1, int(second) + 1
+
+
 def depth_accuracies(records: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
     """Measure claim F3a from the records of the networks of each group: mean test accuracies, percent."""
     found: dict[str, Any] = {
