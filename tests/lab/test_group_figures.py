@@ -135,23 +135,27 @@ def test_layers_have_labels_that_do_not_touch(layers, pooled, labels):
     assert len(places) == len(found)
 
 
-def html_of(function, *arguments) -> BeautifulSoup:
+def shown_by(function, *arguments) -> list[dict[str, str]]:
     shown = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(display, "display", lambda data, **_: shown.append(data))
         function(*arguments)
-    return BeautifulSoup(shown[0]["text/html"], "html.parser")
+    return shown
+
+
+def table_of(data) -> BeautifulSoup:
+    return BeautifulSoup(data["text/html"], "html.parser")
 
 
 def test_answers_in_a_table():
     found = answers() | {"F9": answers(holds=0, debiased=None, above=None)["F2a"] | {"share_above_shuffles": None}}
     found["F.8a"] = answers()["F2a"] | {"tried_n": [500], "holds_at": [1], "smallest_n": 500}
     record = {"permutations": 50, "examples": 100, "rows": [{"seeds": [0, 1]}], "columns": [{"seeds": [3]}]}
-    shown = html_of(figures.show_answers, found, [record])
-    rows = [[cell.text for cell in row.find_all("td")] for row in shown.tbody.find_all("tr")]
+    shown, said = shown_by(figures.show_answers, found, [record])
+    rows = [[cell.text for cell in row.find_all("td")] for row in table_of(shown).tbody.find_all("tr")]
     assert rows[0] == ["F2a", "yes", "yes", "50.0%", "5,000"]
     assert rows[-2:] == [["F.8a", "yes", "yes", "50.0%", "–"], ["F9", "no", "–", "–", "–"]]
-    assert shown.caption.text == (
+    assert said.data == (
         "Tried with 1,000, 2,000, 5,000, 10,000 examples; F.8a with 500. Shuffled 50 times: 100 examples, of at most 2 "
         "networks of each kind. Above them is what exceeds their 99.9th percentile."
     )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import seaborn as sns
 
-from repsim.lab.figures.display import show_table
+from repsim.lab.figures.display import say, show_table
 from repsim.lab.figures.style import Drawing, panels, style
 
 Answers = Mapping[str, Mapping[str, Any]]
@@ -108,7 +108,8 @@ def show_answers(answers: Answers, shuffled: Sequence[Mapping[str, Any]]) -> Non
         "above": ("similarities above shuffled examples", "{:.1%}".format),
         "least": ("holds from n =", "{:,}".format),
     }
-    show_table(rows, columns, caption=f"{_tried(answers)} {_shuffled(shuffled)}")
+    show_table(rows, columns)
+    say(f"{_tried(answers)} {_shuffled(shuffled)}")  # no caption, which would be as wide as the table on a small screen
 
 
 def _tried(answers: Answers) -> str:
