@@ -23,6 +23,7 @@ from packaging.requirements import Requirement
 
 from repsim.lab.data import SOURCES, load_dataset
 from repsim.lab.errors import LabError, StorageError
+from repsim.lab.fetching import unpack
 from repsim.lab.paths import cache_root, data_root, results_root
 from repsim.lab.planning import describe
 from repsim.lab.profiles import load_profile
@@ -153,8 +154,7 @@ def collect(profile: str, folder: Path) -> None:
     taken, refused = 0, []
     with tempfile.TemporaryDirectory() as aside:
         for archive in sorted(folder.glob("part*.tar")):
-            with tarfile.open(archive) as file:
-                file.extractall(aside, filter="data")
+            unpack(archive, Path(aside, "networks"), Path(aside, "checkpoints"))
         for path in sorted((Path(aside) / "networks").glob("*.npz")):
             target = results_root() / profile / "networks" / path.name
             try:

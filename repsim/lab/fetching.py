@@ -6,6 +6,7 @@ import os
 import shutil
 import tarfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from filelock import FileLock
@@ -74,38 +75,40 @@ def _retrieve(address: str, md5: str, archive: Path, part: Path) -> None:
     os.replace(part / archive.name, archive)
 
 
-def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a tar archive of plain files in one folder, which becomes `folder` and must have its name.
+def unpack(archive: Path, *folders: Path) -> None:
+    """Unpack a tar archive of plain files in folders, which become those of `folders` that have their names.
 
     Raises
     ------
     DataError
         If it cannot be read to its end, or an entry has a path that leads outside, is in another folder, comes twice,
-        or is a link or another special file. Nothing is written outside `folder`.
+        or is a link or another special file. Nothing is written outside `folders`.
     """
+    named = {folder.name: folder for folder in folders}
     try:
         with tarfile.open(archive) as packed:
             for entry in packed:
-                if why := _wrong(entry, folder):
+                if why := _wrong(entry, named):
                     raise DataError(f"{archive} is refused: its entry {entry.name!r:.200} {why}")
                 source = packed.extractfile(entry)
                 if source is None:
                     continue
-                folder.mkdir(parents=True, exist_ok=True)
-                with (folder / Path(entry.name).name).open("xb") as file:
+                above, _, own = entry.name.partition("/")
+                named[above].mkdir(parents=True, exist_ok=True)
+                with (named[above] / own).open("xb") as file:
                     shutil.copyfileobj(source, file, 1 << 20)
     except UNREADABLE as error:
         raise DataError(f"{archive} is not a tar archive that can be read: {error}") from None
 
 
-def _wrong(entry: tarfile.TarInfo, folder: Path) -> str:
+def _wrong(entry: tarfile.TarInfo, folders: Mapping[str, Path]) -> str:
     """Return why an entry is refused; empty if it is not."""
     name = entry.name.rstrip("/")
-    if entry.isdir() and name == folder.name:
+    if entry.isdir() and name in folders:
         return ""
     above, _, own = name.partition("/")
-    if above != folder.name or own in {"", ".", ".."} or "/" in own or "\0" in own:
-        return f"does not stand in its folder {folder.name}"
+    if above not in folders or own in {"", ".", ".."} or "/" in own or "\0" in own:
+        return f"does not stand in its folder {' or '.join(folders)}"
     if not entry.isfile():
         return "is a link or another special file"
-    return "comes twice" if (folder / own).exists() else ""
+    return "comes twice" if (folders[above] / own).exists() else ""

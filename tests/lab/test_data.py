@@ -219,6 +219,14 @@ def test_an_entry_that_leads_outside_is_refused_by_name(tmp_path, hostile, why):
     assert found == {"hostile.tar.gz", "in", "in/official", "in/official/first"}
 
 
+def test_an_archive_may_have_several_folders(tmp_path):
+    with tarfile.open(tmp_path / "two.tar", "w") as file:
+        for one in (entry("first/own"), entry("second", type=tarfile.DIRTYPE), entry("second/own")):
+            file.addfile(one, io.BytesIO(b"content") if one.size else None)
+    unpack(tmp_path / "two.tar", tmp_path / "in" / "first", tmp_path / "in" / "second")
+    assert [(tmp_path / "in" / name / "own").read_bytes() for name in ("first", "second")] == [b"content"] * 2
+
+
 @pytest.mark.parametrize("damage", [lambda content: content[:-30], lambda content: b"", lambda content: b"x" + content])
 def test_an_archive_that_ends_early_is_a_sentence(tmp_path, damage):
     with tarfile.open(tmp_path / "cut.tar.gz", "w:gz") as file:
