@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from repsim._arrays import Array, Float64
+from repsim._checks import real_number
 from repsim._representation import Representation
 from repsim.errors import ParameterError, RankSaturationWarning
 
@@ -87,24 +88,24 @@ def factorise(rep: Representation, *, dtype: Any = np.float64) -> Factor:
     x = rep.matrix()
     n, p = x.shape
     varying = x if rep.alive.all() else x[:, rep.alive]
-    found = _by_gram(varying) if rep.eps > _STORED_IN_DOUBLE else None
+    rounding = rep.stored_rounding(float(np.vdot(x, x)))
+    found = _by_gram(varying, rounding) if rep.eps > _STORED_IN_DOUBLE else None
     if found is not None:
         left, singular = found
         rank = len(singular)
     else:
-        energy = float(np.vdot(x, x))
         left, singular = svd_left(x)
-        eps = float(np.finfo(np.float64).eps)
-        floor = max(n, p) * eps * float(singular[0]) + rep.stored_rounding(energy)
+        floor = max(n, p) * float(np.finfo(np.float64).eps) * float(singular[0]) + rounding
         rank = max(1, min(n - 1, int(np.count_nonzero(singular > floor))))
     basis = np.ascontiguousarray(left[:, :rank], dtype=dtype)
     return Factor(basis, singular[:rank], rep.p, rep.exponent, rep.name)
 
 
-def _by_gram(x: Float64) -> tuple[Float64, Float64] | None:
+def _by_gram(x: Float64, rounding: float) -> tuple[Float64, Float64] | None:
     """Left singular vectors and values from the eigenvectors of the smaller Gram matrix, or None.
 
-    Squaring loses half of the digits, so it is done at full rank only, where the condition leaves enough of them.
+    Squaring loses half of the digits, so it is done at full rank only, where the condition leaves enough of them, and
+    where the least singular value is above what rounding to the stored precision makes out of zero.
     """
     from scipy.linalg import eigh
 
@@ -113,7 +114,7 @@ def _by_gram(x: Float64) -> tuple[Float64, Float64] | None:
     gram = x @ x.T if n <= p else x.T @ x
     eigenvalues, vectors = eigh(gram, driver="evd", overwrite_a=True)
     kept = eigenvalues[::-1][:rank]
-    if not kept[-1] > (_LEAST_RATIO * float(np.sqrt(kept[0]))) ** 2:
+    if not kept[-1] > max(_LEAST_RATIO * float(np.sqrt(kept[0])), 2 * rounding) ** 2:
         return None
     singular = np.sqrt(kept)
     left = vectors[:, ::-1][:, :rank]
@@ -162,7 +163,7 @@ def components_kept(singular: Float64, threshold: float, truncation: str) -> int
     """Count the fewest leading components that reach the threshold."""
     if truncation not in ("variance", "singular_values"):
         raise ParameterError(f'truncation is {truncation!r}; it must be "variance" or "singular_values"')
-    if not 0 < threshold <= 1:
+    if not 0 < real_number("threshold", threshold, "a proportion in (0, 1] is needed") <= 1:
         raise ParameterError(f"threshold is {threshold!r}; a proportion in (0, 1] is needed")
     reached = np.cumsum(singular**2 if truncation == "variance" else singular)
     needed = threshold * (1 - 1e-13) * reached[-1]

@@ -11,13 +11,42 @@ from repsim._basis import Factor, certain_ones, cosines, singular_values, warn_i
 from repsim._memory import needed
 from repsim._operators import basis_key, is_operator_index
 from repsim._progress import Tick
-from repsim._projection import Projection, canonical_correlations, checked_factorise, project
+from repsim._projection import (
+    Projection,
+    canonical_correlations,
+    checked_factorise,
+    project,
+    qr_bytes,
+    svd_bytes,
+)
 from repsim._representation import Representation
 from repsim._workspace import Workspace
 from repsim.cca import loadings, pwcca_of
 from repsim.errors import ParameterError
 from repsim.indexes import Index
 from repsim.procrustes import procrustes_of
+
+_KEPT = 0.4  # of the memory, for bases
+
+
+def is_based(index: Index) -> bool:
+    """Whether an index needs a basis of each representation."""
+    return index.base in ("cca", "svcca", "pwcca", "linear_regression", "procrustes")
+
+
+def needs_singular_values(indexes: Sequence[Index]) -> bool:
+    """Whether any of them needs the singular values of each representation, not only a basis."""
+    return any(index.base in ("svcca", "pwcca", "procrustes") for index in indexes)
+
+
+def memory_for_bases(views: Sequence[Representation], indexes: Sequence[Index], memory: int) -> int:
+    """Return the bytes that kept bases may take: a part of the memory, which leaves the largest factorisation room."""
+    if not any(is_based(index) for index in indexes):
+        return int(_KEPT * memory)
+    double = np.dtype(np.float64)
+    singular = needs_singular_values(indexes)
+    largest = max(svd_bytes(view) if singular else qr_bytes(view, double, memory) for view in views)
+    return max(0, min(int(_KEPT * memory), int(memory - largest)))
 
 
 class FactorTables:
@@ -37,17 +66,22 @@ class FactorTables:
         memory: int,
         workspace: Workspace,
     ) -> None:
-        self._views, self._memory, self._workspace = views, memory, workspace
+        self._views, self._allowed, self._workspace = views, memory, workspace
         self._columns = sorted(set(columns))
-        self._based = [i for i in indexes if i.base in ("cca", "svcca", "pwcca", "linear_regression", "procrustes")]
+        self._based = [i for i in indexes if is_based(i)]
         self._own = [i for i in self._based if not is_operator_index(i)]
-        self._singular = any(i.base in ("svcca", "pwcca", "procrustes") for i in self._based)
+        self._singular = needs_singular_values(indexes)
         wanted = {(i, j) for i in rows for j in columns}
         self._weighted = sorted(wanted) if any(not i.symmetric for i in self._own) else []
         unordered = sorted({(min(pair), max(pair)) for pair in wanted})
         self._unordered = unordered if any(i.symmetric for i in self._own) else []
         self._factors: dict[str, list[Factor]] = {}
         self.projections: dict[str, list[Projection]] = {}
+
+    @property
+    def _memory(self) -> int:
+        """What may be taken beside the bases that are kept in memory."""
+        return self._allowed - self._workspace.held
 
     def operations(self) -> float:
         """Estimate the operations of all factorisations and pairs."""
@@ -83,11 +117,17 @@ class FactorTables:
                 ]
                 self._factors[key] = kept
             if (is_operator_index(index) or index.base == "cca") and key not in self.projections:
-                self.projections[key] = [Projection.of_factor(factor) for factor in self._factors[key]]
+                self.projections[key] = [self._projected(i, key) for i in range(len(self._views))]
+
+    def _projected(self, i: int, key: str) -> Projection:
+        factor = self._factors[key][i]
+        if Projection.by_complement(factor):
+            self._provide_complement(f"complement{i} {key}", factor)
+        return Projection.of_factor(factor)
 
     def _factor(self, i: int, view: Representation) -> Factor:
         name = f"factor{i}"
-        kept = self._workspace.find(name)
+        kept = self._workspace.find(name, "left", "singular")
         if kept is None:
             factor = checked_factorise(view, self._memory)
             kept = self._workspace.keep(name, {"left": factor.left, "singular": factor.singular})
@@ -95,7 +135,7 @@ class FactorTables:
 
     def _projection(self, i: int, view: Representation) -> Projection:
         name = f"projection{i}"
-        kept = self._workspace.find(name)
+        kept = self._workspace.find(name, "rows", "facts")
         if kept is None:
             found = project(view, self._memory)
             facts = np.array([found.rank, found.complement])
@@ -174,10 +214,10 @@ class FactorTables:
             size = 3.0 * projection.rows.dtype.itemsize * projection.n**2
             if size > self._memory:
                 raise ParameterError(needed(projection.name, "a basis beside its complement", size, self._memory))
-            kept = self._workspace.find(name) or self._workspace.keep(name, {"basis": projection.basis})
+            kept = self._workspace.find(name, "basis") or self._workspace.keep(name, {"basis": projection.basis})
             projection.remember_basis(kept["basis"])
 
     def _provide_complement(self, name: str, factor: Factor) -> None:
         if "complement" not in factor.__dict__:
-            kept = self._workspace.find(name) or self._workspace.keep(name, {"basis": factor.complement})
+            kept = self._workspace.find(name, "basis") or self._workspace.keep(name, {"basis": factor.complement})
             factor.remember_complement(kept["basis"])

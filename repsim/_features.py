@@ -9,6 +9,8 @@ from repsim._gram import Families, Pairs, Products
 from repsim._progress import Tick
 from repsim._representation import Representation
 
+_SUBTRACTED = 1e-10  # of what was subtracted: less than that is left with fewer than six digits
+
 
 def features_are_cheaper(families: Families, products: Pairs, memory: int) -> bool:
     """Compare the cost of cross-products of all features with that of the tiles."""
@@ -67,6 +69,8 @@ def products_by_features(families: Families, products: Pairs, result: Products, 
         squares = np.square(values, out=values)
         summed = _summed(_summed(squares, width[a], 0), width[b], 1)
         result.tables[a, b][...] = summed - result.diagonals[a] @ result.diagonals[b].T
+        if a == b:  # what is left beside diagonals that are far larger, as of an outlying example, is rounding
+            result.floors[a][...] += _SUBTRACTED * np.square(result.diagonals[a]).sum(axis=1)
 
 
 def _summed(values: Float64, widths: list[int], axis: int) -> Float64:

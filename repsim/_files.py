@@ -31,7 +31,8 @@ def file_rows(x: Any) -> Any:
     if path is None or not isinstance(root.base, mmap.mmap) or root.mode == "c":
         return x
     first: int = x.__array_interface__["data"][0] - root.__array_interface__["data"][0]
-    return FileRows(Path(path), x.dtype, x.shape, int(root.offset) + first)
+    rows = FileRows(Path(path), x.dtype, x.shape, int(root.offset) + first)
+    return rows if rows.holds_ends_of(x) else x
 
 
 class FileRows:
@@ -40,6 +41,7 @@ class FileRows:
     def __init__(self, path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], offset: int) -> None:
         self.path, self.dtype, self.shape, self._offset = path, dtype, shape, offset
         self._row = int(np.prod(shape[1:], dtype=np.int64))
+        self._file: tuple[int, int] | None = None  # device and number of the file that was first read
 
     def __getitem__(self, rows: slice) -> Array:
         start, stop, _ = rows.indices(self.shape[0])
@@ -47,17 +49,35 @@ class FileRows:
         self.read_into(found, start)
         return found
 
+    def holds_ends_of(self, x: Array) -> bool:
+        """Whether the file has the first and last row of its map; another file may have taken its place since.
+
+        A file that is too short is not looked at through its map, and is told when it is read.
+        """
+        with contextlib.suppress(OSError):
+            if self.path.stat().st_size < self._offset + x.nbytes:
+                return True
+        ends = (slice(0, 1), slice(len(x) - 1, len(x))) if len(x) else ()
+        return all(self[rows].tobytes() == x[rows].tobytes() for rows in ends)
+
     def read_into(self, array: Array, start: int) -> None:
         """Fill a contiguous array of the same precision with the rows from `start` on."""
         try:
             # Several times as fast as np.fromfile, whose buffered file copies everything twice.
             with self.path.open("rb", buffering=0) as file:
+                opened = os.fstat(file.fileno())
+                self._file = self._file or (opened.st_dev, opened.st_ino)
+                replaced = self._file != (opened.st_dev, opened.st_ino)
                 file.seek(self._offset + start * self._row * self.dtype.itemsize)
                 read = _fill(file, array)
         except OSError as error:
             raise RepresentationError(
                 f"the file behind a memory-mapped array cannot be read: {error.strerror or error}: {self.path}"
             ) from error
+        if replaced:
+            raise RepresentationError(
+                f"{self.path} is another file than when it was first read; open the memory map again"
+            )
         if read < array.nbytes:
             raise RepresentationError(
                 f"{self.path} ends too early: it is mapped as {self.shape} {self.dtype}, but examples {start} to "

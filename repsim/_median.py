@@ -65,7 +65,7 @@ def _median(rep: Representation, how: str, memory: int, go_on: Callable[[], None
     """Return the median, before it is compared with rounding, and the number of examples it is of."""
     rows: Thinned | Representation = Thinned(rep, SAMPLE) if how == "sample" else rep
     size = rep.dtype.itemsize
-    held = min(SAMPLE, int((memory / (16 * size)) ** 0.5), memory // (8 * size * rep.p))
+    held = max(2, min(SAMPLE, int((memory / (16 * size)) ** 0.5), memory // (8 * size * rep.p)))
     if rows.n <= held:
         return _middle(distances_of(_matrix(rows))), rows.n
     block = max(16, min(2048, int((memory / (16 * size)) ** 0.5), memory // (16 * size * rep.p)))

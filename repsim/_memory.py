@@ -78,4 +78,7 @@ def _number(path: Path) -> int | None:
 
 def needed(name: str, what: str, size: float, memory: int) -> str:
     """Say what does not fit."""
-    return f"memory is {memory:,} bytes; {what} of {name} needs about {int(size):,}. Allow more, or take fewer examples"
+    return (
+        f"memory leaves {memory:,} bytes; {what} of {name} needs about {int(size):,}. "
+        "Allow more, or take fewer examples"
+    )

@@ -24,6 +24,7 @@ from repsim.kernels import raise_undefined
 _SHARED = 1e9  # operations of the medians from which on threads share them
 _MEDIAN_BYTES = 2**13  # a feature: what each of several at once may at least take, so that its blocks are not too small
 _MOST_CENTRED = 100  # times the energy that is left: beyond that, products of float32 numbers are not to 1e-6
+_FEW = 48  # examples, below which rounding does not average out over the entries of a debiased form
 Projections = Mapping[str, Sequence[Projection]]
 
 
@@ -81,7 +82,8 @@ class OperatorTables:
         """Find the median squared distances of all views, if an RBF kernel was asked for."""
         if not self._rbf:
             return
-        kept = {i: found for i in range(len(self._views)) if (found := self._workspace.find(f"median{i}")) is not None}
+        saved = {i: self._workspace.find(f"median{i}", "value") for i in range(len(self._views))}
+        kept = {i: found for i, found in saved.items() if found is not None}
         missing = [i for i in range(len(self._views)) if i not in kept]
         alone = not all(view.any_thread for view in self._views)
         alone |= sum(self._median_operations(self._views[i]) for i in missing) < _SHARED
@@ -122,9 +124,8 @@ class OperatorTables:
                 fraction = index.parameters["bandwidth"]
                 rows = self._kernel_rows = self._kernel_rows or self._rows_for_kernels()
                 families[key] = [Operator(r, fraction, m) for r, m in zip(rows, self.medians, strict=True)]
-        found = inner_products(
-            families, products, memory=self._memory, block=self._block, tick=tick, workspace=self._workspace
-        )
+        left = self._memory - self._workspace.held
+        found = inner_products(families, products, memory=left, block=self._block, tick=tick, workspace=self._workspace)
         self._again_in_double(families, found)
         return {index.name: self._value(index, found, projections) for index in self._indexes}
 
@@ -136,7 +137,7 @@ class OperatorTables:
         doubled = {id(op.rows): op.rows.in_double() for key in weak for op in families[key]}  # type: ignore[attr-defined]
         anew = {key: [replace(op, rows=doubled[id(op.rows)]) for op in families[key]] for key in weak}
         products = [(key, key) for key in weak]
-        better = inner_products(anew, products, memory=self._memory, block=self._block)
+        better = inner_products(anew, products, memory=self._memory - self._workspace.held, block=self._block)
         for part in ("tables", "diagonals", "row_sums", "precision", "floors"):
             getattr(found, part).update(getattr(better, part))
 
@@ -146,7 +147,8 @@ class OperatorTables:
         before = np.diag(found.tables[key, key] if debiased else found.plain(key, key))
         left = np.diag((found.debiased if debiased else found.biased)(key, key)[0])
         single = np.array([view.dtype.itemsize == 4 for view in self._views])
-        return bool((single & (left * _MOST_CENTRED < before)).any())
+        few = debiased and found.n < _FEW
+        return bool((single & (few | (left * _MOST_CENTRED < before))).any())
 
     def _rows_for_kernels(self) -> list[Representation]:
         """Return the views, read in more precision where distances need it; tiles of one library are multiplied."""

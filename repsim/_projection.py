@@ -79,9 +79,14 @@ class Projection:
     @classmethod
     def of_factor(cls, factor: Factor) -> Projection:
         """Take the basis of a factorisation, or its complement if that is narrower."""
-        if 2 * factor.rank <= factor.n - 1:
-            return cls(factor.left, factor.rank, False, factor.name)
-        return cls(factor.complement, factor.rank, True, factor.name)
+        if cls.by_complement(factor):
+            return cls(factor.complement, factor.rank, True, factor.name)
+        return cls(factor.left, factor.rank, False, factor.name)
+
+    @staticmethod
+    def by_complement(factor: Factor) -> bool:
+        """Whether the complement of a factorisation's basis is narrower."""
+        return 2 * factor.rank > factor.n - 1
 
 
 def canonical_correlations(a: Projection, b: Projection) -> Float64 | None:
@@ -160,10 +165,21 @@ def project(view: Representation, memory: int) -> Projection:
 
 def checked_factorise(view: Representation, memory: int) -> Factor:
     """Find the singular values and vectors, unless that needs more memory than there may be."""
-    size = 8 * (3.0 * view.n * view.p + 6.0 * min(view.n, view.p) ** 2)
-    if size > memory:
+    if (size := svd_bytes(view)) > memory:
         raise ParameterError(needed(view.name, "the singular value decomposition", size, memory))
     return factorise(view.in_double(), dtype=view.dtype)
+
+
+def svd_bytes(view: Representation) -> float:
+    """Return what the singular value decomposition takes."""
+    return 8 * (3.0 * view.n * view.p + 6.0 * min(view.n, view.p) ** 2)
+
+
+def qr_bytes(view: Representation, dtype: np.dtype[Any], memory: int) -> float:
+    """Return what the QR factorisation in one precision takes: matrix, triangle, and the narrower basis."""
+    n, p = view.n, int(view.alive.sum())
+    width = max(0, n - 1 - p) if 2 * p > n - 1 else p
+    return 1.1 * dtype.itemsize * (n * (p + 1) + min(n, p) ** 2 + n * width) + min(_READ_BYTES, memory // 8)
 
 
 def _by_qr(view: Representation, dtype: np.dtype[Any], memory: int) -> Projection | None:
@@ -174,8 +190,7 @@ def _by_qr(view: Representation, dtype: np.dtype[Any], memory: int) -> Projectio
     full = p >= n - 1
     complement = 2 * p > n - 1
     start, width = (p + 1, n - 1 - p) if complement else (1, p)
-    size = 1.1 * dtype.itemsize * (n * (p + 1) + min(n, p) ** 2 + n * max(width, 0)) + min(_READ_BYTES, memory // 8)
-    if size > memory:
+    if (size := qr_bytes(view, dtype, memory)) > memory:
         raise ParameterError(needed(view.name, f"its QR factorisation in {dtype}", size, memory))
     matrix, lengths = (_against_constant if full else _beside_constant)(view, dtype, p, memory)
     if dtype.itemsize == 4 and lengths.max() > _FAR * np.median(lengths):
@@ -250,7 +265,10 @@ def _least_singular_value(triangle: Array) -> float:
     value = math.inf
     with np.errstate(all="ignore"):
         for _ in range(_ITERATIONS):
-            x /= np.linalg.norm(x)
+            size = float(np.linalg.norm(x))
+            if not math.isfinite(size):  # though all entries may be: their squares overflow first
+                return 0.0
+            x /= x.dtype.type(size)
             x = solve(triangle, x, trans=1)
             length = float(np.linalg.norm(x))
             x = solve(triangle, x)

@@ -29,8 +29,8 @@ def hands(families: Families, memory: int) -> int:
     return max(1, min(whole // max(1, widest), memory // (4 * max(1, blocks_of_one))))
 
 
-def tile_block(families: Families, memory: int, threads: int = 1) -> int:
-    """Return the largest block, up to 2,048, whose tiles and blocks of rows fit into the memory.
+def tile_block(families: Families, memory: int, threads: int = 1, asked: int | None = None) -> int:
+    """Return the block asked for, or the largest, up to 2,048, whose tiles and blocks of rows fit into the memory.
 
     Where that is more than half as large with the first block of every operator's rows kept as with one at a time, it
     leaves room for them: rows are then read half as often.
@@ -38,11 +38,19 @@ def tile_block(families: Families, memory: int, threads: int = 1) -> int:
     Raises
     ------
     ParameterError
-        If blocks of 16 examples do not fit.
+        If the block asked for, or blocks of 16 examples, do not fit.
     """
     rows = distinct_rows(families)
     n, count = rows[0].n, sum(len(ops) for ops in families.values())
     fixed, per_entry, per_example = bytes_needed(families, memory, threads)
+    if asked is not None:
+        wanted = fixed + per_entry * min(asked, n) ** 2 + per_example * min(asked, n)
+        if wanted > memory:
+            raise ParameterError(
+                f"memory leaves {memory:,} bytes; tiles of block={asked} examples of {count} operators need about "
+                f"{wanted:,}. Allow more, or take a smaller block"
+            )
+        return min(asked, n)
     left = max(0, memory - fixed)
 
     def largest(per_example: int) -> float:
@@ -55,7 +63,7 @@ def tile_block(families: Families, memory: int, threads: int = 1) -> int:
     if side < least:
         wanted = fixed + per_entry * least**2 + per_example * least
         raise ParameterError(
-            f"memory is {memory:,} bytes; tiles of {least} examples of {count} operators, the widest with "
+            f"memory leaves {memory:,} bytes; tiles of {least} examples of {count} operators, the widest with "
             f"{max(r.p for r in rows):,} features, need about {wanted:,}"
         )
     fewest = math.ceil(n / int(side))

@@ -88,7 +88,7 @@ class _Pass:
     def add_up(self, block: int | None, tick: Tick, workspace: Workspace | None) -> None:
         """Add all tiles to the result; the block is that of the progress that the workspace holds, if it does."""
         result, done = self._result, 0
-        side = block or tile_block(self._families, self._memory, self._threads.size)
+        side = tile_block(self._families, self._memory, self._threads.size, block)
         if workspace is not None and (saved := workspace.restore("tiles", result.arrays())):
             done, side = saved
         room = Room(self._families, side)

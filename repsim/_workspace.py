@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -36,6 +37,7 @@ class Workspace:
         self._named = Path(folder) if folder is not None else None
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._left = memory
+        self.held = 0  # bytes of memory
         self._saved = time.monotonic()
         if self._named is not None:
             self._claim(self._named, json.loads(json.dumps(call)))
@@ -71,17 +73,17 @@ class Workspace:
             part.unlink(missing_ok=True)
             raise ParameterError(f"resume: {folder} cannot be written into: {error.strerror or error}") from error
 
-    def find(self, name: str) -> dict[str, Array] | None:
-        """Return the arrays kept under a name by an earlier run."""
+    def find(self, name: str, *keys: str) -> dict[str, Array] | None:
+        """Return the arrays kept under a name by an earlier run, which has kept these."""
         if self._named is None or not (self._named / f"{name}.done").exists():
             return None
         found = {}
-        for path in sorted(self._named.glob(f"{name}.*.npy")):
+        for key in keys:
+            path = self._named / f"{name}.{key}.npy"
             try:
-                array = np.load(path, mmap_mode="r", allow_pickle=False)
-            except Exception as error:  # whatever NumPy makes of a file that was cut or altered
+                found[key] = np.load(path, mmap_mode="r", allow_pickle=False)
+            except Exception as error:  # whatever NumPy makes of a file that was cut, altered or removed
                 raise ParameterError(f"resume: {path} is damaged ({error}); remove the folder to begin again") from None
-            found[path.name.removeprefix(f"{name}.").removesuffix(".npy")] = array
         return found
 
     def keep(self, name: str, arrays: dict[str, Array]) -> dict[str, Array]:
@@ -89,6 +91,7 @@ class Workspace:
         size = sum(array.nbytes for array in arrays.values())
         if self._named is None and size <= self._left:
             self._left -= size
+            self.held += size
             return arrays
         folder = self._folder(size)
         kept = {}
@@ -157,8 +160,10 @@ class Workspace:
         if self._temporary is not None:
             self._temporary.cleanup()
         if self._named is not None and finished:
-            for pattern in ("*.npy", "*.done", "progress-*", "about.json"):
+            # What says that arrays are there goes before them, so that a run that is killed here can be repeated.
+            for pattern in ("*.done", "progress-*", "*.npy", "about.json"):
                 for path in self._named.glob(pattern):
-                    path.unlink()
-            if not any(self._named.iterdir()):
+                    path.unlink(missing_ok=True)
+            # It stays if it holds something else; it may be gone if somebody else removed it. The work is done.
+            with contextlib.suppress(OSError):
                 self._named.rmdir()

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from repsim._arrays import Array, Float64
-from repsim._basis import Factor, cosines, factorise, singular_values, squared_overlap, svd, warn_if_saturated
+from repsim._basis import Factor, cosines, factorise, squared_overlap, svd, warn_if_saturated
 from repsim._representation import Representation, pair
 from repsim.errors import ParameterError
 
@@ -153,7 +153,8 @@ def pwcca(x: Any, y: Any) -> float:
     -----
     Canonical variables of equal correlation are defined up to a rotation only, and the weights depend on it. For
     the correlations 1 and 0, where such ties occur in practice, the principal axes of `x` within the tied subspace
-    are taken, which makes the value a function of the data alone.
+    are taken, which makes the value a function of the data alone unless singular values of `x` are tied too, as
+    those of whitened data are.
 
     References
     ----------
@@ -282,8 +283,3 @@ def _principal_axes(directions: Array, singular: Float64) -> Array:
 def _factors(x: Any, y: Any) -> tuple[Factor, Factor]:
     a, b = pair(x, y)
     return factorise(a), factorise(b)
-
-
-def nuclear_norm(x: Array) -> float:
-    """Sum of the singular values."""
-    return float(singular_values(x).sum())

@@ -27,6 +27,7 @@ from repsim.kernels import (
 )
 
 _LARGEST_GRAM = 4096  # beyond this many examples a Gram matrix is visited tile by tile
+_MOST_LEFT_OUT = 1e3  # times what is left: a diagonal that is subtracted from the whole costs that many digits
 
 
 @dataclass(frozen=True)
@@ -252,7 +253,9 @@ def _moments(x: Any, y: Any, kernel: str, bandwidth: float | None, debiased: boo
         return _gram_moments(grams[0], grams[1], debiased, floor), n, 0
     exponent = 2 * (a.exponent + b.exponent)
     if a.p**2 + b.p**2 + a.p * b.p < n * (a.p + b.p + 3):
-        return _feature_moments(a.matrix(), b.matrix(), debiased), n, exponent
+        found = _feature_moments(a.matrix(), b.matrix(), debiased)
+        if found is not None:
+            return found, n, exponent
     if n > _LARGEST_GRAM:
         return _tiled_moments(a, b, None, debiased), n, exponent
     first, second = a.matrix(), b.matrix()
@@ -277,8 +280,11 @@ def _gram_moments(k: Float64, m: Float64, debiased: bool, energy: float = 0.0) -
     return Moments(float(np.vdot(k, m)), float(np.vdot(k, k)), float(np.vdot(m, m)), noise[0], noise[1])
 
 
-def _feature_moments(x: Float64, y: Float64, debiased: bool) -> Moments:
-    """Feature form, for centred columns: cross-products of features in place of Gram matrices."""
+def _feature_moments(x: Float64, y: Float64, debiased: bool) -> Moments | None:
+    """Feature form, for centred columns: cross-products of features in place of Gram matrices.
+
+    None if the debiased form is not accurate so, being small beside the diagonals that are subtracted from the whole.
+    """
     n = x.shape[0]
     norms = [np.einsum("ij,ij->i", z, z) for z in (x, y)]
 
@@ -292,8 +298,9 @@ def _feature_moments(x: Float64, y: Float64, debiased: bool) -> Moments:
 
     xx = product(x, x, norms[0], norms[0])
     yy = product(y, y, norms[1], norms[1])
-    noise = [1e-13 * float(v @ v) if debiased else 0.0 for v in norms]
-    return Moments(product(x, y, norms[0], norms[1]), xx, yy, noise[0], noise[1])
+    if debiased and any(own * _MOST_LEFT_OUT < float(v @ v) for own, v in zip((xx, yy), norms, strict=True)):
+        return None
+    return Moments(product(x, y, norms[0], norms[1]), xx, yy, 0.0, 0.0)
 
 
 def _tiled_moments(a: Representation, b: Representation, bandwidth: float | None, debiased: bool) -> Moments:

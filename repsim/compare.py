@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from repsim._arrays import Array, Float64, to_numpy
+from repsim._checks import whole_number
 from repsim.errors import DimensionError, ParameterError
 from repsim.indexes import Index, get_index
 from repsim.pairwise import pairwise
@@ -58,8 +59,8 @@ def compare(
     index : str or Index
         Similarity index; see `repsim.get_index`.
     layers : sequence of str, optional
-        Names of the layers to compare, of both models; by default all whose output is (batch, p) or
-        (batch, h, w, c).
+        Names of the layers to compare, of both models; by default all of a Keras model whose output is (batch, p) or
+        (batch, h, w, c), and all that a function returns.
     layers_b : sequence of str, optional
         Names for the second model where they differ.
     batch_size : int
@@ -75,7 +76,8 @@ def compare(
     Raises
     ------
     ParameterError
-        If a layer does not exist (the message lists those that do) or `batch_size` is not positive.
+        If a layer does not exist (the message lists those that do), `batch_size` is no positive whole number, or a
+        Keras model has not been built.
     RepresentationError
         If the activations of a layer are not a representation; the message names the layer's place.
 
@@ -124,8 +126,7 @@ def activations(
     >>> activations(lambda batch: {"sum": batch.sum(axis=1, keepdims=True)}, np.eye(3), batch_size=2)["sum"].shape
     (3, 1)
     """
-    if batch_size < 1:
-        raise ParameterError(f"batch_size is {batch_size!r}; a positive number of images is needed")
+    batch_size = whole_number("batch_size", batch_size, 1)
     n = int(images.shape[0]) if hasattr(images, "shape") else len(images)
     if n == 0:
         raise ParameterError("images is empty")

@@ -49,6 +49,9 @@ class UnknownIndexError(KeyError):
         self.known = tuple(known)
         super().__init__(name)
 
+    def __reduce__(self) -> tuple[type, tuple[object, tuple[str, ...]]]:
+        return type(self), (self.name, self.known)
+
     def __str__(self) -> str:
         return (
             f"unknown index {self.name!r}. Known: {', '.join(self.known)}; "

@@ -130,6 +130,8 @@ def best_match(similarities: Any) -> NDArray[np.intp]:
 
     Raises
     ------
+    ParameterError
+        If there are no layers, or fewer than two dimensions.
     NonFiniteError
         If a similarity is NaN or infinite.
 
@@ -138,7 +140,7 @@ def best_match(similarities: Any) -> NDArray[np.intp]:
     >>> best_match([[0.9, 0.2], [0.3, 0.1]])
     array([0, 0])
     """
-    values = np.asarray(similarities, dtype=np.float64)
+    values = _numbers(similarities)
     if values.ndim < 2 or 0 in values.shape:
         raise ParameterError(f"similarities has shape {values.shape}; (..., layers, layers) is needed")
     if not np.isfinite(values).all():
@@ -178,15 +180,16 @@ def diagonal_matches(similarities: Any) -> int:
 
 def prepare_similarities(similarities: Any, symmetrise: bool, layers: Sequence[int] | None) -> Float64:
     """Check (m, m, L, L) similarities, take the layers that were named, add the exchanged roles if asked to."""
-    values = np.array(similarities, dtype=np.float64)
+    values = _numbers(similarities)
     if values.ndim != 4 or values.shape[0] != values.shape[1] or values.shape[2] != values.shape[3]:
         raise ParameterError(f"similarities has shape {values.shape}; (networks, networks, layers, layers) is needed")
     if len(values) < 2 or values.shape[2] < 1:
         raise ParameterError(f"similarities has shape {values.shape}; at least 2 networks and a layer are needed")
     if layers is not None:
-        chosen = np.asarray(layers, dtype=np.intp)
-        if chosen.ndim != 1 or not len(chosen) or chosen.min() < 0 or chosen.max() >= values.shape[2]:
-            raise ParameterError(f"layers is {layers!r}; indices from 0 to {values.shape[2] - 1} are needed")
+        chosen = np.asarray(layers)
+        sound = chosen.ndim == 1 and chosen.size > 0 and chosen.dtype.kind in "iu"
+        if not sound or chosen.min() < 0 or chosen.max() >= values.shape[2] or len(set(chosen.tolist())) < len(chosen):
+            raise ParameterError(f"layers is {layers!r}; different indices from 0 to {values.shape[2] - 1} are needed")
         values = values[:, :, chosen[:, None], chosen]
     different = ~np.eye(len(values), dtype=bool)
     if not np.isfinite(values[different]).all():
@@ -195,6 +198,13 @@ def prepare_similarities(similarities: Any, symmetrise: bool, layers: Sequence[i
     if symmetrise:
         values = values + values.transpose(1, 0, 3, 2)
     return values
+
+
+def _numbers(similarities: Any) -> Float64:
+    try:
+        return np.array(similarities, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ParameterError(f"similarities is no array of real numbers: {error}") from None
 
 
 def count_identified(values: Float64) -> Identification:

@@ -9,7 +9,7 @@ from inspect import signature
 from types import MappingProxyType
 from typing import Any
 
-from repsim.cca import cca, pwcca, svcca
+from repsim.cca import cca, check_statistic, pwcca, svcca
 from repsim.cka import check_kernel, cka, hsic
 from repsim.errors import ParameterError, UnknownIndexError
 from repsim.kernels import check_bandwidth
@@ -163,10 +163,18 @@ def _linear(base: str, debiased: bool) -> Index:
 
 def complete(index: Index) -> Index:
     """Fill in the options that an index leaves to the defaults of its function."""
+    if index.base not in _FUNCTIONS:
+        raise ParameterError(f"index {index.name!r}: its base is {index.base!r}; known are {', '.join(_FUNCTIONS)}")
     options = {o.name: o.default for o in signature(index.function).parameters.values() if o.default is not o.empty}
+    if unknown := sorted(set(index.parameters) - set(options)):
+        raise ParameterError(
+            f"index {index.name!r}: {index.base} has no option {unknown[0]!r}; it has: {', '.join(options) or 'none'}"
+        )
     options |= index.parameters
     if index.base in ("cka", "hsic"):
         options["bandwidth"] = check_kernel(options["kernel"], options["bandwidth"])
+    if "statistic" in options:
+        check_statistic(options["statistic"])
     return replace(index, parameters=options)
 
 

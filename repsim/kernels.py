@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from repsim._arrays import Float64, to_numpy
+from repsim._checks import real_number
 from repsim._median import distances_of, median_of
 from repsim._representation import Representation
 from repsim.errors import (
@@ -20,11 +21,12 @@ from repsim.errors import (
 )
 
 DEFAULT_BANDWIDTH = 0.4
+_LARGEST_EXPONENT = 900  # of entries whose sums fit a float64
 
 
 def check_bandwidth(bandwidth: float) -> float:
     """Return the bandwidth as a float, or raise if no kernel can be made with it."""
-    value = float(bandwidth)
+    value = real_number("bandwidth", bandwidth, "a fraction of the median distance is needed")
     if not 1e-6 <= value <= 1e6:
         raise ParameterError(
             f"bandwidth is {bandwidth!r}; it is a fraction of the median distance, between 1e-6 and 1e6 (the paper "
@@ -49,7 +51,7 @@ def gram_linear(x: Any) -> Float64:
     Raises
     ------
     RepresentationError
-        If `x` is not a representation (see `repsim.errors`).
+        If `x` is not a representation or is constant (see `repsim.errors`).
 
     Examples
     --------
@@ -82,7 +84,7 @@ def squared_distances(x: Any) -> Float64:
     Raises
     ------
     RepresentationError
-        If `x` is not a representation (see `repsim.errors`).
+        If `x` is not a representation or is constant (see `repsim.errors`).
 
     Examples
     --------
@@ -151,7 +153,7 @@ def gram_rbf(x: Any, bandwidth: float = DEFAULT_BANDWIDTH) -> Float64:
     RepresentationError
         If `x` is not a representation, or if its median distance is 0.
     ParameterError
-        If `bandwidth` is not positive.
+        If `bandwidth` is not between 1e-6 and 1e6.
 
     References
     ----------
@@ -211,7 +213,8 @@ def centre_gram(gram: Any) -> Float64:
     array([[ 1., -1.],
            [-1.,  1.]])
     """
-    return centre_in_place(check_gram(gram, "gram"))
+    found, exponent = _scaled_gram(gram, 2)
+    return np.ldexp(centre_in_place(found), exponent)
 
 
 def centre_in_place(gram: Float64) -> Float64:
@@ -247,7 +250,17 @@ def u_centre_gram(gram: Any) -> Float64:
     >>> u_centre_gram(gram_linear([[0.0], [1.0], [3.0], [4.0]])).sum(axis=0).round(12) + 0.0
     array([0., 0., 0., 0.])
     """
-    return u_centre_in_place(check_gram(gram, "gram", minimum=4))
+    found, exponent = _scaled_gram(gram, 4)
+    return np.ldexp(u_centre_in_place(found), exponent)
+
+
+def _scaled_gram(gram: Any, minimum: int) -> tuple[Float64, int]:
+    """Check a Gram matrix and bring entries whose sums overflow to below 1; return the power of two taken out."""
+    found = check_gram(gram, "gram", minimum)
+    exponent = int(np.frexp(np.abs(found).max())[1])
+    if exponent <= _LARGEST_EXPONENT:
+        return found, 0
+    return np.ldexp(found, -exponent), exponent
 
 
 def u_centre_in_place(gram: Float64) -> Float64:
@@ -266,8 +279,8 @@ def raise_undefined(name: str, debiased: bool) -> None:
     """Say why the self-similarity of a representation is zero."""
     if debiased:
         raise UndefinedSimilarityError(
-            f"{name}: every two different examples are equally similar to each other, so its debiased HSIC with "
-            "itself is 0 and a debiased CKA is undefined"
+            f"{name}: every two different examples are equally similar to each other, or as good as that beside an "
+            "outlying one, so its debiased HSIC with itself is 0 but for rounding and a debiased CKA is undefined"
         )
     raise ConstantRepresentationError(
         f"{name}: its centred Gram matrix is 0, so no similarity is defined; "

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from repsim._arrays import Float64
+from repsim._checks import whole_number
 from repsim._representation import Representation, pair
-from repsim.errors import ParameterError, TooFewExamplesError
+from repsim.errors import TooFewExamplesError
 from repsim.kernels import raise_undefined, u_centre_in_place
 
 _LEAST_BATCH = 4  # examples, of an unbiased HSIC
@@ -47,7 +48,7 @@ def minibatch_cka(x: Any, y: Any, *, batch_size: int = 256, passes: int = 1, see
     RepresentationError
         If an argument is not a representation, is constant, or has fewer examples than a batch.
     ParameterError
-        If `batch_size` is below 4 or `passes` is not positive.
+        If `batch_size` is below 4, `passes` not positive or `seed` negative, or one of them no whole number.
 
     References
     ----------
@@ -64,10 +65,10 @@ def minibatch_cka(x: Any, y: Any, *, batch_size: int = 256, passes: int = 1, see
     >>> abs(minibatch_cka(x, y, batch_size=20) - cka(x, y, debiased=True)) > 0.001
     True
     """
-    if batch_size < _LEAST_BATCH:
-        raise ParameterError(f"batch_size is {batch_size!r}; an unbiased HSIC needs at least {_LEAST_BATCH} examples")
-    if passes < 1:
-        raise ParameterError(f"passes is {passes!r}; a positive whole number is needed")
+    batch_size = whole_number("batch_size", batch_size, _LEAST_BATCH, " for an unbiased HSIC")
+    passes = whole_number("passes", passes, 1)
+    if seed is not None:
+        seed = whole_number("seed", seed, 0)
     a, b = pair(x, y, minimum=_LEAST_BATCH)
     if batch_size > a.n:
         raise TooFewExamplesError(f"x has {a.n} examples, which do not fill one batch of {batch_size}")

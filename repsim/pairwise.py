@@ -9,8 +9,9 @@ from typing import Any, overload
 import numpy as np
 
 from repsim._arrays import NUMPY, Float64
+from repsim._checks import whole_number
 from repsim._crew import crew
-from repsim._factors import FactorTables
+from repsim._factors import FactorTables, memory_for_bases
 from repsim._median import check_median
 from repsim._memory import budget
 from repsim._operators import OperatorTables
@@ -23,7 +24,6 @@ from repsim.indexes import Index, complete, get_index
 Progress = bool | Callable[[int, int], None]
 _SHARED = 2**22  # values from which on threads share the work of looking through them
 _SCAN_BYTES = 128  # a feature, that looking through an array takes
-_BASES = 0.4  # of the memory, for bases that are kept; the rest is for what is computed with
 
 
 @overload
@@ -88,7 +88,7 @@ def pairwise(
     index : str, Index or sequence of these
         What to compute, by name (see `repsim.get_index`). Several at once share their work.
     block : int, optional
-        Number of examples in a block; by default as many as `memory` allows.
+        Number of examples in a block, where the examples are visited in blocks; by default as many as `memory` allows.
     memory : int, optional
         Bytes that the computation may take; by default half of those available. Bases that do not fit go to a
         temporary folder.
@@ -119,7 +119,7 @@ def pairwise(
         If there is no such index.
     ParameterError
         If there is nothing to compare, `block` or `memory` is not positive, the memory is too small for the
-        smallest step, or `resume` names a folder with something else in it.
+        smallest step or for the `block` asked for, or `resume` names a folder with something else in it.
 
     Warns
     -----
@@ -137,27 +137,35 @@ def pairwise(
     ['cca_r2', 'procrustes']
     """
     single = isinstance(index, str | Index)
+    if not (single or isinstance(index, Iterable)):
+        raise ParameterError(f"index is {index!r}; the name of an index, an Index, or a sequence of these is needed")
     indexes = [complete(get_index(name)) for name in ([index] if isinstance(index, str | Index) else index)]
     first = list(xs)
     second = first if ys is None else list(ys)
     if not (indexes and first and second):
         raise ParameterError("nothing to compare: xs, ys and index must not be empty")
-    if block is not None and not (isinstance(block, int | np.integer) and block >= 1):
-        raise ParameterError(f"block is {block!r}; a positive whole number is needed")
+    if block is not None:
+        block = whole_number("block", block, 1)
+    if not (callable(progress) or isinstance(progress, bool)):
+        raise ParameterError(f"progress is {progress!r}; True, False or a function of (done, total) is needed")
+    if not (record is None or isinstance(record, dict)):
+        raise ParameterError(f"record is {record!r}; a dict to be filled is needed")
+    if not (resume is None or isinstance(resume, str | os.PathLike)):
+        raise ParameterError(f"resume is {resume!r}; the path of a folder is needed")
     check_median(median)
     bytes_allowed = budget(memory)
     minimum = 4 if any(i.parameters.get("debiased") for i in indexes) else 2
-    views, rows, columns = _collect(first, second, minimum, bytes_allowed)
+    views, rows, columns = _collect(first, second, minimum, bytes_allowed, resume is not None)
     call = {
         "indexes": [f"{i.name}: {i.base} {sorted(i.parameters.items())}" for i in indexes],
         "median": median,
-        "block": None if block is None else int(block),
+        "block": block,
         "tiles": "there and back",
         "rows": rows,
         "columns": columns,
         "representations": [view.fingerprint() for view in views] if resume is not None else [],
     }
-    workspace = Workspace(resume, call, int(_BASES * bytes_allowed))
+    workspace = Workspace(resume, call, memory_for_bases(views, indexes, bytes_allowed))
     finished = False
     try:
         factors = FactorTables(views, rows, columns, indexes, memory=bytes_allowed, workspace=workspace)
@@ -185,7 +193,7 @@ def pairwise(
 
 
 def _collect(
-    first: list[Any], second: list[Any], minimum: int, memory: int
+    first: list[Any], second: list[Any], minimum: int, memory: int, recognised: bool
 ) -> tuple[list[Representation], list[int], list[int]]:
     """Check each distinct array once; return the views and where each list finds its own among them."""
     places: dict[int, int] = {}
@@ -199,7 +207,7 @@ def _collect(
         found.append([places[id(x)] for x in arrays])
     views: list[Representation] = []
     with crew(_hands([x for x, _ in distinct], memory)) as threads:
-        for view in threads.map(lambda one: Representation(*one, minimum=minimum), distinct):
+        for view in threads.map(lambda one: Representation(*one, minimum=minimum, recognised=recognised), distinct):
             views.append(view)
             check_same_examples([views[0], view])
     if len({(id(view.xp), str(view.device)) for view in views}) > 1:

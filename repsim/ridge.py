@@ -9,10 +9,13 @@ import numpy as np
 
 from repsim._arrays import Float64
 from repsim._basis import Factor, factorise, warn_if_saturated
+from repsim._checks import real_number
 from repsim._representation import pair
 from repsim.errors import ParameterError
 
 NORMALISERS = ("cosine", "first", "smaller")
+_FAR = 60.0  # powers of two, by which kappa makes lambda / (lambda + kappa) proportional to lambda
+_LEAST_POWER = -1070.0
 
 
 def canonical_ridge(x: Any, y: Any, *, kappa_x: float, kappa_y: float, normaliser: str = "cosine") -> float:
@@ -82,38 +85,53 @@ def canonical_ridge(x: Any, y: Any, *, kappa_x: float, kappa_y: float, normalise
     """
     if normaliser not in NORMALISERS:
         raise ParameterError(f"normaliser is {normaliser!r}; it must be one of {', '.join(NORMALISERS)}")
-    for name, kappa in (("kappa_x", kappa_x), ("kappa_y", kappa_y)):
-        if not kappa >= 0:
-            raise ParameterError(f"{name} is {kappa!r}; a number of at least 0 is needed (math.inf for the limit)")
+    kappa_x, kappa_y = _checked("kappa_x", kappa_x), _checked("kappa_y", kappa_y)
     a, b = (factorise(rep) for rep in pair(x, y))
     warn_if_saturated([f for f, kappa in ((a, kappa_x), (b, kappa_y)) if kappa == 0])
-    kappas = _scaled(a, kappa_x), _scaled(b, kappa_y)
-    infinite = [math.isinf(kappa) for kappa in kappas]
+    infinite = [math.isinf(kappa) for kappa in (kappa_x, kappa_y)]
     if (normaliser == "first" and infinite[1]) or (normaliser == "smaller" and all(infinite)):
         raise ParameterError(
             f'kappa_x={kappa_x!r}, kappa_y={kappa_y!r} with normaliser="{normaliser}" gives 0 whatever the data; '
             'use normaliser="cosine" there'
         )
-    shrink_x, shrink_y = _shrinkage(a, kappas[0]), _shrinkage(b, kappas[1])
+    (shrink_x, log_x), (shrink_y, log_y) = _shrinkage(a, kappa_x), _shrinkage(b, kappa_y)
     total = float(shrink_x @ (a.left.T @ b.left) ** 2 @ shrink_y)
     sums = float(shrink_x.sum()), float(shrink_y.sum())
-    if normaliser == "cosine":
-        below = math.sqrt(float(shrink_x @ shrink_x)) * math.sqrt(float(shrink_y @ shrink_y))
-    elif normaliser == "first" or infinite[0]:
-        below = sums[0]
-    else:
-        below = sums[1] if infinite[1] else min(sums)
-    return min(total / below, 1.0)
+    if normaliser == "cosine":  # in which the factors that were taken out cancel
+        return min(total / (math.sqrt(float(shrink_x @ shrink_x)) * math.sqrt(float(shrink_y @ shrink_y))), 1.0)
+    by_x, by_y = total / sums[0] * _power(log_y), total / sums[1] * _power(log_x)
+    if normaliser == "first" or infinite[0]:
+        return min(by_x, 1.0)
+    return min(by_y if infinite[1] else max(by_x, by_y), 1.0)
 
 
-def _scaled(factor: Factor, kappa: float) -> float:
-    """Kappa in the units of the scaled singular values, infinite if it dwarfs them all."""
-    with np.errstate(over="ignore", under="ignore"):
-        return float(np.ldexp(float(kappa), -2 * factor.exponent))
+def _checked(name: str, kappa: float) -> float:
+    needed = "a number of at least 0 is needed (math.inf for the limit)"
+    found = real_number(name, kappa, needed)
+    if found < 0:
+        raise ParameterError(f"{name} is {kappa!r}; {needed}")
+    return found
 
 
-def _shrinkage(factor: Factor, kappa: float) -> Float64:
-    """Squared singular values of Q~, lambda / (lambda + kappa); at infinity up to a factor."""
-    eigenvalues: Float64 = factor.singular**2
-    shrunk: Float64 = eigenvalues / (eigenvalues[0] if math.isinf(kappa) else eigenvalues + kappa)
-    return shrunk
+def _shrinkage(factor: Factor, kappa: float) -> tuple[Float64, float]:
+    """Squared singular values of Q~, lambda / (lambda + kappa), the first brought to 1; and its logarithm to base 2.
+
+    So nothing underflows, however large kappa is beside the eigenvalues; at infinity the logarithm is 0.
+    """
+    relative: Float64 = np.square(factor.singular / factor.singular[0])
+    if kappa == 0:
+        return np.ones_like(relative), 0.0
+    if math.isinf(kappa):
+        return relative, 0.0
+    largest = 2 * (math.log2(float(factor.singular[0])) + factor.exponent)
+    beside = math.log2(kappa) - largest  # of kappa beside the largest eigenvalue
+    if beside > _FAR:
+        return relative, -beside
+    ratio = 2.0**beside
+    shrunk: Float64 = relative * (1 + ratio) / (relative + ratio)
+    return shrunk, -math.log2(1 + ratio)
+
+
+def _power(logarithm: float) -> float:
+    """Return a power of two that may be too small to be told from 0."""
+    return 2.0**logarithm if logarithm > _LEAST_POWER else 0.0

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from repsim._arrays import Float64
+from repsim._checks import whole_number
 from repsim._representation import Representation, check_same_examples, pair
 from repsim.errors import NonFiniteError, ParameterError
 
@@ -46,7 +47,8 @@ def principal_components(x: Any, k: int) -> Float64:
     -------
     ndarray
         (n, k), X v_i in the units of `x`, by descending variance. A component's sign is arbitrary; the score of
-        greatest magnitude is made positive.
+        greatest magnitude is made positive. They come from X X' or X' X, so that a component below about 1e-7 of the
+        first is 0.
 
     Raises
     ------
@@ -65,8 +67,9 @@ def principal_components(x: Any, k: int) -> Float64:
     array([-2., -2.,  8., -2., -2.])
     """
     rep = Representation(x, "x", dtype=np.float64)
-    if not 1 <= k <= min(rep.n, rep.p):
-        raise ParameterError(f"k is {k!r}; x has shape {rep.shape}, so 1 to {min(rep.n, rep.p)} components")
+    most = f"; x has shape {rep.shape}, so 1 to {min(rep.n, rep.p)} components"
+    if whole_number("k", k, 1, most) > min(rep.n, rep.p):
+        raise ParameterError(f"k is {k!r}{most}")
     vectors, eigenvalues = _eigen(rep.matrix(), k, keep_all=True)
     scores = vectors * np.sqrt(eigenvalues)
     largest = np.take_along_axis(scores, np.abs(scores).argmax(axis=0)[None], axis=0)
@@ -110,8 +113,8 @@ def shared_subspace(x: Any, y: Any, *, k: int | None = None, normalise: bool = F
     >>> shared_subspace(x, 2 * x).cosines.round(6)
     array([1., 1., 1., 1.])
     """
-    if k is not None and k < 1:
-        raise ParameterError(f"k is {k!r}; a positive number of eigenvectors is needed")
+    if k is not None:
+        k = whole_number("k", k, 1)
     a, b = pair(x, y)
     first, second = a.matrix(), b.matrix()
     exponents = 2 * a.exponent, 2 * b.exponent
@@ -149,7 +152,8 @@ def shared_subspaces(xs: Sequence[Any], pairs: Sequence[tuple[int, int]], *, k: 
     RepresentationError
         If an element of `xs` is not a representation or is constant, or their numbers of examples differ.
     ParameterError
-        If `k` is not positive or more than n or the smallest number of features.
+        If `k` is not positive or more than n or the smallest number of features, `xs` is empty, or a position in
+        `pairs` does not exist.
 
     References
     ----------
@@ -163,8 +167,13 @@ def shared_subspaces(xs: Sequence[Any], pairs: Sequence[tuple[int, int]], *, k: 
     array([[1., 1., 1.]])
     """
     views = [Representation(x, f"xs[{i}]", dtype=np.float64) for i, x in enumerate(xs)]
+    if not views:
+        raise ParameterError("xs is empty; at least one representation is needed")
     check_same_examples(views)
-    if not 1 <= k <= min(min(view.n, view.p) for view in views):
+    places = [whole_number("a position in pairs", i, 0) for both in pairs for i in both]
+    if places and max(places) >= len(views):
+        raise ParameterError(f"pairs holds position {max(places)}; there are {len(views)} representations in xs")
+    if not 1 <= whole_number("k", k, 1) <= min(min(view.n, view.p) for view in views):
         raise ParameterError(f"k is {k!r}; 1 to {min(min(view.n, view.p) for view in views)} eigenvectors are needed")
     matrices, vectors, eigenvalues = [], [], []
     for view in views:

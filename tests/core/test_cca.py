@@ -2,6 +2,7 @@ import numpy as np
 import oracle
 import pytest
 
+import repsim
 from repsim import INDEXES, RankSaturationWarning, canonical_correlations, cca, errors, orthonormal_basis, pwcca, svcca
 from repsim._basis import _by_gram, components_kept, factorise, svd_left
 from repsim._representation import Representation
@@ -178,5 +179,22 @@ def test_numbers_stored_in_single_precision_go_through_their_gram_matrix(rng, n,
 
 def test_dependent_columns_in_single_precision_do_not(rng):
     x = rng.standard_normal((40, 6)).astype(np.float32)
-    assert _by_gram(Representation(np.hstack([x, x]), "x").in_double().matrix()) is None
+    assert _by_gram(Representation(np.hstack([x, x]), "x").in_double().matrix(), rounding=0.0) is None
     assert factorise(Representation(np.hstack([x, x]), "x").in_double()).rank == 6
+
+
+@pytest.mark.parametrize(
+    ("n", "p", "rank", "name"), [(50, 200, 10, "bfloat16"), (100, 20, 5, "bfloat16"), (400, 5, 4, "float16")]
+)
+def test_rounding_to_few_digits_is_no_rank(rng, n, p, rank, name):
+    import ml_dtypes
+
+    exact = rng.standard_normal((n, rank)) @ rng.standard_normal((rank, p))
+    y = rng.standard_normal((n, 3))
+    stored = exact.astype(ml_dtypes.bfloat16 if name == "bfloat16" else np.float16)
+    assert repsim.orthonormal_basis(stored).shape[1] == rank
+    assert repsim.cca(stored, y) == pytest.approx(repsim.cca(exact, y), abs=2e-3)
+    table = repsim.pairwise([stored, y], index=["cca_r2", "linear_regression", "cka_linear"])
+    assert table["cca_r2"][0, 1] == pytest.approx(repsim.cca(exact, y), abs=2e-3)
+    assert table["linear_regression"][1, 0] == pytest.approx(repsim.linear_regression(y, exact), abs=2e-3)
+    assert table["cka_linear"][0, 1] == pytest.approx(repsim.cka(exact, y), abs=2e-3)

@@ -1,6 +1,5 @@
 """Long runs: resumed after an interruption, on disk when memory is short, and never beyond the memory allowed."""
 
-import importlib
 import os
 import signal
 import subprocess
@@ -126,7 +125,7 @@ def test_bases_go_to_disk_when_memory_is_short(layers, monkeypatch):
     monkeypatch.setattr("repsim._workspace.tempfile.TemporaryDirectory", _spy(made))
     expected = pairwise(layers, index=INDEXES + SINGULAR)
     assert not made
-    monkeypatch.setattr(importlib.import_module("repsim.pairwise"), "_BASES", 1e-9)
+    monkeypatch.setattr("repsim._factors._KEPT", 1e-9)
     found = pairwise(layers, index=INDEXES + SINGULAR)
     assert len(made) == 1
     assert not os.path.exists(made[0].name)

@@ -91,3 +91,14 @@ def test_best_match_and_diagonal():
         diagonal_matches(matrix[:2])
     with pytest.raises(errors.NonFiniteError):
         best_match([[np.nan, 1.0]])
+
+
+@pytest.mark.parametrize("layers", [[True, False, True], [0.7, 1.9], [0, 0, 1], [-1], [3], []])
+def test_layers_that_are_no_indices_are_refused(layers):
+    with pytest.raises(errors.ParameterError, match="different indices from 0 to 2 are needed"):
+        identify(np.tile(np.eye(3), (2, 2, 1, 1)), layers=layers)
+
+
+def test_a_ragged_list_is_refused():
+    with pytest.raises(errors.ParameterError, match="similarities is no array of real numbers"):
+        identify([[[[1.0], [2.0, 3.0]]]])

@@ -1,5 +1,7 @@
 """The registry, and every invariance it claims or denies (claims T10 to T18)."""
 
+import pickle
+
 import numpy as np
 import pytest
 from scipy.stats import ortho_group
@@ -130,3 +132,11 @@ def test_unknown_names(name):
 def test_the_registry_is_read_only():
     with pytest.raises(TypeError):
         INDEXES["mine"] = INDEXES["cka_linear"]
+
+
+def test_an_unknown_index_crosses_processes():
+    with pytest.raises(errors.UnknownIndexError) as caught:
+        get_index("ckb")
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert str(again) == str(caught.value)
+    assert again.name == "ckb"

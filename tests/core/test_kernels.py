@@ -85,3 +85,10 @@ def test_overflow_is_an_error():
         gram_linear([[1e200], [0.0]])
     with pytest.raises(errors.NonFiniteError, match="rescale"):
         squared_distances([[1e200], [0.0]])
+
+
+@pytest.mark.parametrize("centre", [centre_gram, u_centre_gram])
+def test_entries_whose_sums_overflow_are_centred(centre):
+    gram = np.diag([1.5, 1.0, 0.5, 0.25])
+    np.testing.assert_allclose(centre(gram * 2.0**1022) * 2.0**-1022, centre(gram), rtol=1e-14)
+    assert np.isfinite(centre(np.full((5, 5), 1.5e308))).all()

@@ -72,3 +72,10 @@ def test_the_record_says_which(small, rng):
     assert "median" not in record
     with pytest.raises(errors.ParameterError, match='it must be "exact" or "sample"'):
         pairwise([x], index="cka_rbf_0.4", median="approximate")
+
+
+def test_two_examples_with_little_memory(rng):
+    x = rng.standard_normal((2, 20_000))
+    exact = float(np.linalg.norm(x[0] - x[1]) ** 2) / 2  # of 0, 0, d, d
+    for memory in (2**16, 2**21, 2**27):
+        assert median_squared_distance(Representation(x, "x"), memory=memory) == pytest.approx(exact)

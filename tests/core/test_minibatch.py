@@ -66,3 +66,10 @@ def test_options_are_checked(related):
         minibatch_cka(*related, batch_size=2000)
     with pytest.raises(errors.UndefinedSimilarityError, match=r"^x: "):
         minibatch_cka(np.eye(8), np.eye(8), batch_size=8)
+
+
+@pytest.mark.parametrize("options", [{"batch_size": 10.0}, {"batch_size": None}, {"passes": 1.5}, {"seed": -1}])
+def test_options_that_are_no_counts_are_named(rng, options):
+    x = rng.standard_normal((20, 3))
+    with pytest.raises(errors.ParameterError, match=f"{next(iter(options))} is .*; a whole number of at least"):
+        minibatch_cka(x, x, **{"batch_size": 10, **options})

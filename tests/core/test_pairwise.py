@@ -119,7 +119,7 @@ def test_memory_bounds_the_block(layers):
     assert tile_block(families, 100_000) == 12
     assert tile_block(families, 2**30) == N
     assert pairwise(layers, memory=100_000)[0, 1] == pytest.approx(pairwise(layers)[0, 1], rel=1e-12)
-    with pytest.raises(errors.ParameterError, match=r"memory is 5,000 bytes; tiles of 16 examples of 5 operators"):
+    with pytest.raises(errors.ParameterError, match=r"memory leaves 5,000 bytes; tiles of 16 examples of 5 operators"):
         pairwise(layers, memory=5_000)
 
 

@@ -127,5 +127,7 @@ def test_a_factor_gives_the_same(rng):
 
 
 def test_too_little_memory_is_named(rng):
-    with pytest.raises(errors.ParameterError, match=r"memory is 1,000 bytes; its QR factorisation .* of layer 3 needs"):
+    with pytest.raises(
+        errors.ParameterError, match=r"memory leaves 1,000 bytes; its QR factorisation .* of layer 3 needs"
+    ):
         project(Representation(rng.standard_normal((100, 50)), "layer 3"), 1000)

@@ -1,6 +1,8 @@
 import math
 
+import mpmath as mp
 import numpy as np
+import oracle
 import pytest
 
 from repsim import RankSaturationWarning, canonical_ridge, cca, cka, errors, linear_regression
@@ -61,3 +63,23 @@ def test_warns_only_without_regularisation(rng):
     assert 0 < canonical_ridge(x, y, kappa_x=1.0, kappa_y=0) < 1
     with pytest.warns(RankSaturationWarning, match="reached by x"):
         canonical_ridge(x, y, kappa_x=0, kappa_y=1.0)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-40, 1e-81, 1e-100, 1e100])
+@pytest.mark.parametrize("kappa", [1e-3, 1.0, 1e162])
+def test_kappa_may_dwarf_the_eigenvalues_or_be_dwarfed(rng, scale, kappa):
+    x, y = (scale * rng.standard_normal((20, p)) for p in (3, 4))
+    exact = oracle.canonical_ridge(x, y, kappa_x=mp.mpf(kappa), kappa_y=mp.mpf(kappa), normaliser="cosine")
+    found = canonical_ridge(x, y, kappa_x=kappa, kappa_y=kappa)
+    assert found == pytest.approx(float(exact), rel=1e-12)
+    for normaliser in ("first", "smaller"):
+        exact = oracle.canonical_ridge(x, y, kappa_x=mp.mpf(kappa), kappa_y=mp.mpf(kappa), normaliser=normaliser)
+        found = canonical_ridge(x, y, kappa_x=kappa, kappa_y=kappa, normaliser=normaliser)
+        assert found == pytest.approx(float(exact), rel=1e-12, abs=1e-320)
+
+
+@pytest.mark.parametrize("kappa", [-1.0, math.nan, "1", None, True])
+def test_a_kappa_that_is_no_number_is_named(rng, kappa):
+    x = rng.standard_normal((20, 3))
+    with pytest.raises(errors.ParameterError, match="kappa_y is .*; a number of at least 0 is needed"):
+        canonical_ridge(x, x, kappa_x=1.0, kappa_y=kappa)

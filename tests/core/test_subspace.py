@@ -87,3 +87,15 @@ def test_many_pairs_equal_one_by_one(rng):
         shared_subspaces(xs, pairs, k=6)
     with pytest.raises(errors.ShapeMismatchError, match=r"xs\[1\] has 10"):
         shared_subspaces([xs[0], xs[1][:10]], [(0, 1)], k=2)
+
+
+def test_positions_and_counts_that_cannot_be_are_named(rng):
+    x = rng.standard_normal((20, 3))
+    with pytest.raises(errors.ParameterError, match="k is 2.0; a whole number"):
+        principal_components(x, 2.0)
+    with pytest.raises(errors.ParameterError, match="xs is empty"):
+        shared_subspaces([], [], k=1)
+    with pytest.raises(errors.ParameterError, match="pairs holds position 2; there are 2 representations"):
+        shared_subspaces([x, x], [(0, 2)], k=1)
+    with pytest.raises(errors.ParameterError, match="a position in pairs is -1"):
+        shared_subspaces([x, x], [(-1, 0)], k=1)

@@ -1,0 +1,31 @@
+"""Options that are numbers: what is wrong with one is said by its name, not where it is first used."""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any
+
+from repsim.errors import ParameterError
+
+
+def whole_number(name: str, value: Any, least: int, why: str = "") -> int:
+    """Return an option as an int, or say that it is no whole number of at least `least`."""
+    try:
+        found = operator.index(value)
+    except TypeError:
+        found = least - 1
+    if found < least or isinstance(value, bool):
+        raise ParameterError(f"{name} is {value!r}; a whole number of at least {least} is needed{why}")
+    return found
+
+
+def real_number(name: str, value: Any, needed: str) -> float:
+    """Return an option as a float, or say what is needed; its range is the caller's."""
+    try:
+        found = float(value)
+    except (TypeError, ValueError, OverflowError):
+        found = math.nan
+    if math.isnan(found) or isinstance(value, bool | str):
+        raise ParameterError(f"{name} is {value!r}; {needed}")
+    return found
