@@ -14,8 +14,9 @@ import typer
 
 from benchmarks.engine import data, derive
 from benchmarks.engine.memory import described_machine
-from benchmarks.engine.plan import ACCURACY, GROUPS, Sizes, measurements
+from benchmarks.engine.plan import ACCURACY, GROUPS, OF_TRAINED, Sizes, measurements
 from benchmarks.peers.environments import REPOSITORY, clean
+from repsim.lab.benchmarked import engine_digest
 from repsim.lab.sealed import unseal
 from repsim.lab.store import write_record
 
@@ -27,9 +28,13 @@ def main(
     networks: Annotated[int, typer.Option(help="Networks that are compared.")] = 10,
     n_large: Annotated[int, typer.Option(help="Examples of one network, for regression and CCA too.")] = 20_000,
     n_paper: Annotated[int, typer.Option(help="Examples that the parts are extrapolated to.")] = 50_000,
-    n_singular: Annotated[int, typer.Option(help="Most examples for singular values.")] = 4_000,
+    n_singular: Annotated[int, typer.Option(help="Examples where every pair needs singular vectors.")] = 4_000,
     p_accuracy: Annotated[int, typer.Option(help="Features where float32 is compared with float64.")] = 16_384,
     memory: Annotated[int, typer.Option(help="MiB that the engine may take.")] = 3_500,
+    memory_bases: Annotated[int, typer.Option(help="MiB that it may take for bases.")] = 12_288,
+    profile: Annotated[
+        str, typer.Option(help="Take bases of its first Tiny-10's training images; empty: of random numbers.")
+    ] = "laptop",
     side: Annotated[int, typer.Option(help="Of the square matrices that are multiplied for comparison.")] = 2_048,
     channels: Annotated[str, typer.Option(help="Channels in place of Tiny-10's, as in 4,4,8.")] = "",
     representations: Annotated[
@@ -46,34 +51,48 @@ def main(
     if unknown:
         raise typer.BadParameter(f"no such group: {', '.join(unknown)}; there are {', '.join(GROUPS)}")
     narrow = tuple(int(count) for count in channels.split(",")) if channels else ()
-    most = max(n, n_large, n_singular)
+    most = max(n_large, 2 * n_singular)
+    given, trained = representations is not None, None
     arrays = representations or folder / "representations"
-    if representations is None:
-        described = data.described_networks(networks, n, most, data.layer_widths(narrow))
-    else:
+    if not given and profile:
+        trained = data.trained_network(profile)
+    if given:
         described = data.describe_files(arrays, networks)
+    else:
+        described = data.described_networks(networks, n, n if trained else max(n, most), data.layer_widths(narrow))
     widths = tuple(described[0]["widths"])
-    sizes = Sizes(n, networks, n_large, n_paper, n_singular, p_accuracy, memory, side, narrow, widths)
-    result = start(sizes, out, described, representations is not None)
+    if trained and data.trained_widths(trained) != list(widths):
+        raise typer.BadParameter(
+            f"the trained network of profile {profile} has {data.trained_widths(trained)} features, where "
+            f"{list(widths)} are compared: another --profile is needed, or --profile '' for random numbers"
+        )
+    sizes = Sizes(n, networks, n_large, n_paper, n_singular, p_accuracy, memory, memory_bases, side, narrow, widths)
+    result = start(sizes, out, described, given, trained and data.described_trained(trained, most))
     todo = [one for one in measurements(sizes) if one.group in (only or GROUPS)]
-    missing = [one for one in todo if address_of(one, result) not in result["measurements"]]
-    if representations is None and any(one.group != ACCURACY for one in missing):
-        write_representations(arrays, networks, n, most, widths)
+    missing = {one.group for one in todo if address_of(one, result) not in result["measurements"]}
+    folders = dict.fromkeys(GROUPS, arrays) | {ACCURACY: folder}
+    if trained:
+        folders |= dict.fromkeys(OF_TRAINED, folder / "trained")
+    if trained and missing & set(OF_TRAINED):
+        data.link_trained(folder / "trained", trained, most)
+    if not given and any(folders[group] == arrays for group in missing):
+        write_representations(arrays, networks, n, described[0]["n"], widths)
     for number, one in enumerate(todo, start=1):
         print(f"[{number}/{len(todo)}] {one.group}: {one.name}: ", end="", flush=True)
         address = address_of(one, result)
         if address in result["measurements"]:
             print("measured already", flush=True)
             continue
-        runs, error = run(one, folder if one.group == ACCURACY else arrays, timeout)
+        runs, error = run(one, folders[one.group], timeout)
         print(error or ", ".join(f"{found['seconds']:.4g} s" for found in runs), flush=True)
         entry = {"name": one.name, "group": one.group, "jobs": list(one.jobs), "runs": runs, "error": error}
         result["measurements"][address] = {**entry, "date": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"}
         write(out, result)
     write(out, result)
     if not keep:
-        for path in [*(folder / "representations").rglob("*.npy"), *(folder / "accuracy").rglob("*.npy")]:
-            path.unlink()
+        for part in ("representations", "trained", "accuracy"):
+            for path in (folder / part).rglob("*.npy"):
+                path.unlink()
 
 
 def write_representations(arrays, networks, n, most, widths):
@@ -85,13 +104,15 @@ def write_representations(arrays, networks, n, most, widths):
         print(f"wrote {size / 1e9:.3g} GB of representations in {time.perf_counter() - started:.0f} s", flush=True)
 
 
-def start(sizes, out, described, given):
+def start(sizes, out, described, given, trained):
     """Return a result with what an earlier run on this machine, of these sizes and this code, has measured."""
     result = {
         "machine": described_machine(),
+        "engine": engine_digest(),
         "sizes": sizes.described(),
         "given": given,
         "networks": described,
+        "trained": trained,
         "measurements": {},
     }
     if out.exists():
@@ -106,9 +127,12 @@ def start(sizes, out, described, given):
 
 def address_of(measurement, result):
     """Name a measurement after all that it depends on: jobs, arrays, machine, and the code of engine and benchmark."""
+    arrays = [] if measurement.group == ACCURACY else result["networks"]
+    if measurement.group in OF_TRAINED and result["trained"]:
+        arrays = [result["trained"]]
     made_of = {
         "jobs": list(measurement.jobs),
-        "arrays": [] if measurement.group == ACCURACY else result["networks"],
+        "arrays": arrays,
         "machine": result["machine"],
         "code": _code(),
     }
@@ -117,10 +141,9 @@ def address_of(measurement, result):
 
 @cache
 def _code():
-    own = [Path(__file__).with_name(name) for name in CODE]
-    digest = hashlib.sha256()
-    for path in [*own, *sorted((REPOSITORY / "repsim").glob("*.py"))]:
-        digest.update(path.read_bytes())
+    digest = hashlib.sha256(engine_digest().encode())
+    for name in CODE:
+        digest.update(Path(__file__).with_name(name).read_bytes())
     return digest.hexdigest()
 
 

@@ -17,6 +17,7 @@ from benchmarks.engine.plan import LINEAR, RBF
 from benchmarks.engine.tasks import split
 from benchmarks.peers.environments import REPOSITORY
 from repsim import pairwise
+from repsim.lab.benchmarked import engine_digest
 from repsim.lab.store import write_record
 
 
@@ -50,6 +51,7 @@ def main(
         rows.append(row)
     result = {
         "date": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "engine": engine_digest(),
         "machine": {**described_machine(), "device": _name(torch, device), "torch": torch.__version__},
         "sizes": {"n": n, "networks": networks, "side": side, "memory": memory, "widths": widths},
         "rows": rows,

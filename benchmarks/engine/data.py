@@ -1,4 +1,9 @@
-"""Representations shaped like those of Tiny-10 networks, as files that are written once and read a block at a time."""
+"""Representations, as files that are written once and read a block at a time.
+
+Those of many networks are made up and have the shapes of Tiny-10's. One network's are those of a trained Tiny-10 on its
+training images: what a basis or a singular value costs depends on the numbers too, such as how many directions are kept
+and whether float32 resolves them.
+"""
 
 import hashlib
 import os
@@ -8,9 +13,16 @@ from pathlib import Path
 import numpy as np
 
 from repsim.lab.families import describe
+from repsim.lab.layers import compared_layers
+from repsim.lab.profiles import load_profile
+from repsim.lab.representations import representations
+from repsim.lab.store import profile_store
+from repsim.lab.streaming import layer_features
+from repsim.lab.weights import find_network
 
 CLASSES = 10
 COMPARED = -1  # the logits are not compared
+ARCHITECTURE = "tiny10"
 SIGNALS = 32
 _ROWS = 256  # made at once, the same for all widths, so that all layers see the same signals
 
@@ -19,9 +31,13 @@ class NoRoomError(Exception):
     """The disk cannot hold the representations."""
 
 
+class NotTrainedError(Exception):
+    """There is no network to take representations of."""
+
+
 def layer_widths(channels=()):
     """Return the features of each compared layer of one network."""
-    return list(describe("tiny10", channels).features(CLASSES).values())[:COMPARED]
+    return list(describe(ARCHITECTURE, channels).features(CLASSES).values())[:COMPARED]
 
 
 def network_of(folder, number):
@@ -45,6 +61,38 @@ def write_networks(folder, count, n, widths):
     for path, p, seed in missing:
         write_layer(path, n, p, seed)
     return size
+
+
+def trained_network(profile):
+    """Return the first Tiny-10 network of a profile, trained already."""
+    group = load_profile(profile).group(ARCHITECTURE)
+    found = find_network(profile_store(profile), group, group.seeds[0])
+    if found is None:
+        raise NotTrainedError(
+            f"profile {profile} has no trained {ARCHITECTURE}: run `repsim-lab train {profile}` first"
+        )
+    return found
+
+
+def trained_widths(network):
+    """Return the features of each compared layer of a trained network."""
+    features = layer_features(network)
+    return [features[layer] for layer in compared_layers(network.record["inputs"]["architecture"])]
+
+
+def described_trained(network, n):
+    """Return which representations `link_trained` takes."""
+    return {"network": network.path.name, "sha256": network.sha256, "split": "train", "n": n}
+
+
+def link_trained(folder, network, n):
+    """Compute a network's representations of its first n training images, in the cache, and link to them."""
+    network_of(folder, 0).mkdir(parents=True, exist_ok=True)
+    layers = compared_layers(network.record["inputs"]["architecture"])
+    for number, held in enumerate(representations(network, "train", n, layers).values()):
+        path = network_of(folder, 0) / f"layer{number}.npy"
+        path.unlink(missing_ok=True)
+        path.symlink_to(held.filename)
 
 
 def write_layer(path, n, p, seed):

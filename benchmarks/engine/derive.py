@@ -1,5 +1,6 @@
 """Ratios, exponents and extrapolations, out of what was measured."""
 
+import bisect
 import math
 from collections import Counter
 
@@ -9,6 +10,7 @@ from benchmarks.engine import operations, plan
 
 ASKED = {"linear": 1.25, "rbf": 2.5, "mib": 4096, "times": 25, "parts_minutes": 90, "singular_hours": 4, "error": 1e-6}
 HOUR = 3600
+FURTHEST = 2  # times the most examples measured, that a power law is followed
 _TITLES = {plan.LINEAR: "linear", plan.RBF: "rbf"}
 
 
@@ -21,8 +23,9 @@ def derive(result):
             done[one["group"]][one["name"]] = one["runs"]
     found = {
         "asked": ASKED,
+        "furthest": FURTHEST,
         "headline": headline(done[plan.HEADLINE], sizes),
-        "parts": parts(done[plan.PARTS], sizes),
+        "parts": parts(done[plan.PARTS], sizes, excess(done[plan.GROWTH], done[plan.HEADLINE], sizes)),
         "singular": singular(done[plan.SINGULAR_VALUES], sizes),
         "growth": growth(done[plan.GROWTH], done[plan.HEADLINE], sizes),
         "accuracy": accuracy(done[plan.ACCURACY]),
@@ -88,42 +91,63 @@ def pair_counts(widths, networks):
     return found
 
 
-def parts(done, sizes):
+def excess(done, whole, sizes):
+    """Return what the pass and the medians of all networks took, over those of one network times their operations.
+
+    What it is above 1 comes of representations that the memory holds no longer. None where it was not measured.
+    """
+    layers, networks, found = len(sizes["widths"]), sizes["networks"], {}
+    grown = operations.tile_pass(sizes["n"], list(sizes["widths"]) * networks)
+    grown /= operations.tile_pass(sizes["n"], list(sizes["widths"]))
+    for index, runs in whole.items():
+        one = done.get(f"{index} representations {layers}")
+        if one:
+            alone, together = one[0]["phases"], runs[1]["phases"]
+            found[index] = {
+                "pass": together["pass"] / alone["pass"] / grown,
+                "medians": together["medians"] / alone["medians"] / networks if alone["medians"] else 1.0,
+            }
+    return found or None
+
+
+def parts(done, sizes, beyond):
     """Return the table of one network at more examples, and what it comes to for all networks and at more still."""
     n, widths, networks = sizes["n_large"], list(sizes["widths"]), sizes["networks"]
     found = {}
     for name, runs in done.items():
         phases = runs[1]["phases"]
+        of = plan.RBF if phases["medians"] else plan.LINEAR
+        factors = (beyond or {}).get(of, {"pass": 1.0, "medians": 1.0})
         found[name] = {
             **bracketed(*runs, operations.tile_pass(n, widths)),
             "phases": {**phases, "bases": sum(phases["bases"])},
-            "all_networks": extrapolated(phases, name, widths, networks, n, n),
-            "at_paper": extrapolated(phases, name, widths, networks, n, sizes["n_paper"]),
+            "beyond": factors if beyond else None,
+            "all_networks": extrapolated(phases, name, widths, networks, n, n, factors),
+            "at_paper": extrapolated(phases, name, widths, networks, n, sizes["n_paper"], factors),
             "bases_gib_at_paper": max(operations.qr_bytes(sizes["n_paper"], p) for p in widths) / 2**30,
         }
     return found
 
 
-def extrapolated(phases, name, widths, networks, n, more):
+def extrapolated(phases, name, widths, networks, n, more, factors):
     """Return seconds of each phase for all networks at `more` examples, each by its own count of operations.
 
     The median and the bases of one network are taken as many times as there are networks; the pass by its count, which
-    grows with the square of the number of tables' rows too. Where a phase grows with n otherwise than its operations
-    (more blocks are read twice, the cache is left) this is wrong by that much. Of a sample's median only the reading of
-    all examples grows.
+    grows with the square of the number of tables' rows too; both times `factors`, see `excess`. Of a sample's median
+    only the reading of all examples grows.
     """
     grown = sum(operations.median(more, p) for p in widths) / sum(operations.median(n, p) for p in widths)
     if name == "sample":
         grown = more / n
     seconds = {
-        "medians": phases["medians"] * networks * grown,
+        "medians": phases["medians"] * networks * grown * factors["medians"],
         "bases": sum(
             taken * networks * operations.qr(more, p) / operations.qr(n, p)
             for taken, p in zip(phases["bases"], widths, strict=bool(phases["bases"]))
         ),
     }
     seconds["pass"] = phases["pass"] * pass_operations(name, more, widths * networks)
-    seconds["pass"] /= pass_operations(name, n, widths)
+    seconds["pass"] *= factors["pass"] / pass_operations(name, n, widths)
     return {**seconds, "total": sum(seconds.values())}
 
 
@@ -155,7 +179,7 @@ def singular(done, sizes):
         rest = [run["phases"]["pass"] for _, run in points]
         total = [networks * b + times.get(index, unordered) * r for b, r in zip(bases, rest, strict=True)]
         fitted = fit(ns[-3:], total[-3:])
-        most = _reached(fitted, ASKED["singular_hours"] * HOUR)
+        most, limit = _most(index, fitted, ns[-1], sizes)
         found[index] = {
             "n": ns,
             "seconds": [run["seconds"] for _, run in points],
@@ -165,17 +189,33 @@ def singular(done, sizes):
             "all_networks": total,
             "fit": fitted,
             "most_examples": most,
-            "gib_at_most": most and max(operations.svd_bytes(most, p) for p in sizes["widths"]) / 2**30,
+            "limit": limit,
+            "gib_at_most": most and _basis_bytes(index, most, sizes["widths"]) / 2**30,
             "saturated": [sum(p >= n - 1 for p in sizes["widths"]) for n in ns],
         }
     return found
 
 
-def _reached(fitted, seconds):
-    """Return where a power law reaches so many seconds; None where it is too flat to be one of a decomposition."""
+def _most(index, fitted, measured, sizes):
+    """Return the most examples in the time asked for, and whether "time", "memory" or too few "measured" are the limit.
+
+    None where the power law is too flat to be one of a decomposition.
+    """
     if fitted is None or fitted["exponent"] < 1:
-        return None
-    return math.floor((seconds / fitted["factor"]) ** (1 / fitted["exponent"]))
+        return None, None
+    by_time = math.floor((ASKED["singular_hours"] * HOUR / fitted["factor"]) ** (1 / fitted["exponent"]))
+    room = sizes["memory_bases"] << 20
+    steps = range(1, FURTHEST * measured + 1)
+    by_memory = bisect.bisect_right(steps, room, key=lambda n: _basis_bytes(index, n, sizes["widths"]))
+    limits = {"time": by_time, "measured": steps[-1], "memory": by_memory}
+    limit = min(limits, key=limits.__getitem__)
+    return limits[limit], limit
+
+
+def _basis_bytes(index, n, widths):
+    """Return the memory that the largest basis takes: mean CCA goes by QR, the others by singular values."""
+    counted = (operations.qr_bytes(n, p, 8) if index == "cca_mean" else operations.svd_bytes(n, p) for p in widths)
+    return max(counted)
 
 
 def fit(x, y):

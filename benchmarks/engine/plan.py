@@ -9,6 +9,7 @@ from benchmarks.engine.accuracy import WAYS
 LINEAR, RBF = "cka_linear", "cka_rbf_0.4"
 OPERATORS = [LINEAR, RBF, "hsic_linear", "linear_regression", "cca_r2"]
 SINGULAR = ["svcca_r2", "svcca_mean", "cca_mean", "pwcca", "procrustes"]
+FASTER = SINGULAR[:3]  # measured at twice as many examples too
 HEADLINE, PAIRS, PARTS, SINGULAR_VALUES, GROWTH, ACCURACY = GROUPS = (
     "headline",
     "pairs",
@@ -17,6 +18,7 @@ HEADLINE, PAIRS, PARTS, SINGULAR_VALUES, GROWTH, ACCURACY = GROUPS = (
     "growth",
     "accuracy",
 )
+OF_TRAINED = (PARTS, SINGULAR_VALUES)  # of representations of a trained network
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,11 @@ class Sizes:
     n_paper
         Examples that the parts are extrapolated to.
     n_singular
-        Most examples for the indexes that need singular values.
+        Examples for the indexes that need singular values and vectors of every pair; the others have twice as many.
     p_accuracy
         Features of the representations whose float32 value is compared with float64.
-    memory
-        MiB that the engine may take.
+    memory, memory_bases
+        MiB that the engine may take, and where it needs bases.
     side
         Of the square matrices that are multiplied for comparison.
     channels
@@ -52,6 +54,7 @@ class Sizes:
     n_singular: int
     p_accuracy: int
     memory: int
+    memory_bases: int
     side: int
     channels: tuple[int, ...]
     widths: tuple[int, ...] = field(default=())
@@ -86,8 +89,8 @@ def _job(task, **parameters):
     return {"task": task, "parameters": parameters}
 
 
-def _table(sizes, networks, n, indexes, layers=None, **options):
-    parameters = {"networks": list(range(networks)), "n": n, "indexes": list(indexes), "memory": sizes.memory << 20}
+def _table(networks, n, indexes, memory, layers=None, **options):
+    parameters = {"networks": list(range(networks)), "n": n, "indexes": list(indexes), "memory": memory << 20}
     return _job("table", **parameters, layers=layers, **options)
 
 
@@ -96,7 +99,7 @@ def _headline(sizes):
     widths = list(sizes.widths) * sizes.networks
     half = _job("products", side=sizes.side, wanted=operations.tile_pass(sizes.n, widths) // 2)
     return [
-        Measurement(index, HEADLINE, (half, _table(sizes, sizes.networks, sizes.n, [index]), half))
+        Measurement(index, HEADLINE, (half, _table(sizes.networks, sizes.n, [index], sizes.memory), half))
         for index in (LINEAR, RBF)
     ]
 
@@ -124,7 +127,7 @@ def _parts(sizes):
     """
     half = _job("products", side=sizes.side, wanted=operations.tile_pass(sizes.n_large, sizes.widths) // 8)
     return [
-        Measurement(name, PARTS, (half, _table(sizes, 1, sizes.n_large, indexes, **options), half))
+        Measurement(name, PARTS, (half, _table(1, sizes.n_large, indexes, sizes.memory_bases, **options), half))
         for name, indexes, options in (
             ("all", OPERATORS, {}),
             ("sample", OPERATORS, {"median": "sample"}),
@@ -136,36 +139,39 @@ def _parts(sizes):
 
 
 def _singular(sizes):
-    steps = sorted({max(8, sizes.n_singular // part) for part in (8, 4, 2, 1)})
+    steps = sorted({max(8, sizes.n_singular // part) for part in (4, 2, 1)} | {2 * sizes.n_singular})
     return [
-        Measurement(f"{index}, {n}", SINGULAR_VALUES, (_table(sizes, 1, n, [index]),))
+        Measurement(f"{index}, {n}", SINGULAR_VALUES, (_table(1, n, [index], sizes.memory_bases),))
         for n in steps
-        for index in SINGULAR
+        for index in (SINGULAR if n <= sizes.n_singular else FASTER)
     ]
 
 
 def _growth(sizes):
     """With the number of representations, of examples and of features, the other two held.
 
-    The largest number of representations is the headline's.
+    The largest number of representations is the headline's. Widths at which linear CKA goes through products of
+    features with features, which are fewer there, belong to another curve and are left out.
     """
     counts = sorted({max(1, sizes.networks * tenths // 10) for tenths in (1, 2)} - {sizes.networks})
     examples = sorted({max(16, sizes.n // part) for part in (8, 4, 2, 1)})
     found = [
         Measurement(
-            f"{index} representations {count * len(sizes.widths)}", GROWTH, (_table(sizes, count, sizes.n, [index]),)
+            f"{index} representations {count * len(sizes.widths)}",
+            GROWTH,
+            (_table(count, sizes.n, [index], sizes.memory),),
         )
         for index in (LINEAR, RBF)
         for count in counts
     ]
     found += [
-        Measurement(f"{index} examples {n}", GROWTH, (_table(sizes, min(2, sizes.networks), n, [index]),))
+        Measurement(f"{index} examples {n}", GROWTH, (_table(min(2, sizes.networks), n, [index], sizes.memory),))
         for index in (LINEAR, RBF)
         for n in examples
     ]
-    wanted = {p: layer for layer, p in enumerate(sizes.widths)}
+    wanted = {p: layer for layer, p in enumerate(sizes.widths) if 2 * _ALIKE * p > sizes.n}
     found += [
-        Measurement(f"{index} features {p}", GROWTH, (_table(sizes, 1, sizes.n, [index], [layer] * _ALIKE),))
+        Measurement(f"{index} features {p}", GROWTH, (_table(1, sizes.n, [index], sizes.memory, [layer] * _ALIKE),))
         for index in (LINEAR, RBF)
         for p, layer in sorted(wanted.items())
     ]

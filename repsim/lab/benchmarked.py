@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
-from repsim.lab.paths import results_root
+from repsim.lab.paths import REPOSITORY, results_root
 from repsim.lab.sealed import unseal
 
 
@@ -20,3 +21,11 @@ def measured(benchmark: str) -> Any:
     """
     path = results_root() / "benchmarks" / f"{benchmark}.json"
     return unseal(path) if path.exists() else None
+
+
+def engine_digest() -> str:
+    """Return the SHA-256 of the core package's code, which tells results of the present engine from earlier ones."""
+    digest = hashlib.sha256()
+    for path in sorted((REPOSITORY / "repsim").glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

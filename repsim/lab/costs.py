@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import repsim
 from repsim.lab import rounding
+from repsim.lab.benchmarked import engine_digest
 from repsim.lab.libraries import LEAST_TIMED, table
 
 if TYPE_CHECKING:
@@ -46,10 +47,19 @@ def sizes(result: Result | None) -> str:
     kind = "given activations" if result["given"] else "rectified random mixtures"
     widths = ", ".join(f"{p:,}" for p in found["widths"])
     few = " **So few examples tell nothing about times.**" if found["n"] < LEAST_TIMED else ""
-    return (
+    text = (
         f"{found['networks']} networks with {len(found['widths'])} layers each, of {widths} features: {kind} in "
-        f"float32, in files, {found['n']:,} examples. The engine may take {found['memory']:,} MiB. The matrix products "
-        f"that it is measured against are of square float32 matrices of side {found['side']:,}.{few}"
+        f"float32, in files, {found['n']:,} examples. The engine may take {found['memory']:,} MiB. "
+    )
+    if result["trained"]:
+        text += (
+            "What needs bases is measured on the activations of a trained network of these shapes "
+            f"(`{result['trained']['network']}`, training images), because the time of a basis depends on the numbers "
+            f"too; there the engine may take {found['memory_bases']:,} MiB. "
+        )
+    return text + (
+        f"The matrix products that it is measured against are of square float32 matrices of side {found['side']:,}. "
+        f"Every time is that of one run.{few}"
     )
 
 
@@ -125,6 +135,12 @@ def parts(result: Result | None) -> str:
                 f"With bandwidths from a sample (`pairwise` takes `median`): {minutes['sample']:.0f} minutes "
                 f"({rounding.met(minutes['sample'] <= limit)}). "
             )
+        if beyond := found["all"]["beyond"]:
+            text += (
+                f"Of {networks} networks, which the memory does not hold at once, the pass over tiles took "
+                f"{beyond['pass'] - 1:+.0%} and the medians {beyond['medians'] - 1:+.0%} beside those of one network "
+                f"and their count of operations at {asked['n']:,} examples, and that is in the extrapolated times. "
+            )
         text += (
             f"At {asked['n_paper']:,} the widest layer's basis needs {found['all']['bases_gib_at_paper']:.1f} GiB of "
             "memory."
@@ -147,11 +163,16 @@ def on_a_gpu(result: Result | None) -> str:
     heads = ["index", f"one network, {n}", "medians", "pass", "ratio to matrix products"]
     heads += ["GPU memory beside the representations, MiB", f"{asked['networks']} networks, {n} (extrapolated)"]
     speed = result["rows"][0]["products_per_second"] / 1e12
-    return table(heads, rows) + (
-        f"\n\n*Measured on {result['date'][:10]}: {where['device']}, PyTorch {where['torch'].split('+')[0]}, whose "
+    gib = 4 * asked["n"] * sum(asked["widths"]) / 2**30
+    where_and_what = (
+        f"*Measured on {result['date'][:10]}: {where['device']}, PyTorch {where['torch'].split('+')[0]}, whose "
         f"float32 products of square matrices of side {asked['side']:,} did {speed:.0f}·10¹² operations a second; "
-        f"representations of {', '.join(f'{p:,}' for p in asked['widths'])} features that lie on the GPU.*"
+        f"representations of {', '.join(f'{p:,}' for p in asked['widths'])} features that lie on the GPU, "
+        f"{gib:.1f} GiB for one network. Those of {asked['networks']} networks take "
+        f"{asked['networks'] * gib:.0f} GiB; where the GPU does not hold them beside the engine, they are copied there "
+        "again and again, which is not in the time.*"
     )
+    return f"{table(heads, rows)}\n\n{where_and_what} {_earlier(result)}".rstrip()
 
 
 def singular(result: Result | None) -> str:
@@ -165,8 +186,7 @@ def singular(result: Result | None) -> str:
     for index, one in found.items():
         seconds = dict(zip(one["n"], one["seconds"], strict=True))
         cells = [time(seconds[n]) if n in seconds else "–" for n in ns]
-        most = f"{one['most_examples']:,} ({one['gib_at_most']:.1f} GiB)" if one["most_examples"] else "–"
-        rows.append([_title(index), *cells, _exponent(one["fit"]), f"{one['peak_mib'][-1]:,.0f}", most])
+        rows.append([_title(index), *cells, _exponent(one["fit"]), f"{one['peak_mib'][-1]:,.0f}", _most(one)])
     marks = next(iter(found.values()))
     saturated = dict(zip(marks["n"], marks["saturated"], strict=True))
     heads = ["index", *(f"{n:,} examples ({saturated.get(n, 0)} saturated)" for n in ns), "exponent"]
@@ -174,10 +194,24 @@ def singular(result: Result | None) -> str:
     layers = len(result["sizes"]["widths"])
     return table(heads, rows) + (
         f"\n\nOne network's {layers} layers. *Saturated* is how many of them have as many features as the examples "
-        "allow dimensions, where these indexes say nothing. The last column is for "
-        f"{result['sizes']['networks']} networks, each basis and each pair as often as it occurs, along the power "
-        "law through the largest three sizes."
+        "allow dimensions: there mean CCA and PWCCA say nothing, and SVCCA only what it makes of the directions that "
+        f"it keeps. The last column is for {result['sizes']['networks']} networks, each basis and each pair as often "
+        "as it occurs, along the power law through the largest three sizes, and no further than "
+        f"{result['derived']['furthest']} times the largest of them."
     )
+
+
+def _most(one: Mapping[str, Any]) -> str:
+    if not one["most_examples"]:
+        return "–"
+    more = "more than " if one["limit"] == "measured" else ""
+    what = "; the memory is the limit" if one["limit"] == "memory" else ""
+    return f"{more}{one['most_examples']:,} ({one['gib_at_most']:.1f} GiB{what})"
+
+
+def _earlier(result: Result) -> str:
+    """Say so if a result is not of the present engine."""
+    return "" if result.get("engine") == engine_digest() else "*The engine's code has changed since.*"
 
 
 def growth(result: Result | None) -> str:
@@ -224,7 +258,7 @@ def provenance(result: Result | None) -> str:
     return (
         f"*Measured until {result['date'][:10]} on {where['system']}, {where['processor'] or 'an unknown processor'}, "
         f"{where['processors']} processor cores{memory}, Python {where['python']}, {named}, {blas}; "
-        f"{len(result['measurements'])} measurements, each in a process of its own.* {errors}"
+        f"{len(result['measurements'])} measurements, each in a process of its own.* {_earlier(result)} {errors}"
     ).strip()
 
 

@@ -28,6 +28,7 @@ WAYS = {
     "textbook_exact_means_summed_in_float64": "– means and squares; only the products are float32",
     "textbook_in_float64": "– products and sums in float64; the centred features are float32",
 }
+MOVED = {"engine": 1e-6, "engine_in_float64": 1e-12}  # asked of other blocks and orders
 KINDS = {"centred": "centred data", "offset": "means far above the spread"}
 NAIVE = {"tiles": "The value of tiles that are float32 throughout", "textbook": "The textbook formula in float32"}
 STEPS = {
@@ -99,16 +100,17 @@ def invariance(result: Result | None) -> str:
                 largest = max(map(abs, blocks.values())) if blocks else None
                 order = moved.get("shuffled")
                 tried = ", ".join(name.removeprefix("block ") for name in blocks)
-                rows.append([WAYS[way], KINDS[kind], _size(largest), tried, _size(order)])
-    return table(["", "on", "largest change with the block", "blocks tried", "change with the order"], rows)
+                rows.append([WAYS[way], KINDS[kind], _asked(way, largest), tried, _asked(way, order)])
+    heads = ["", "on", "largest change with the block", "blocks tried", "change with the order"]
+    return table(heads, rows) + f"\n\nAsked: {MOVED['engine_in_float64']:g} in float64, {MOVED['engine']:g} in float32."
 
 
 def _found(result: Result | None) -> Any:
     return None if result is None else result["derived"]["accuracy"] or None
 
 
-def _size(change: float | None) -> str:
-    return "–" if change is None else f"{abs(change):.1e}"
+def _asked(way: str, change: float | None) -> str:
+    return "–" if change is None else f"{abs(change):.1e} ({met(abs(change) <= MOVED[way])})"
 
 
 def _error(found: Mapping[str, Any] | None) -> str:

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+import typer
 from bs4 import BeautifulSoup
 
 import repsim
@@ -19,7 +20,9 @@ from benchmarks.engine import accuracy, data, derive, operations, plan, tasks
 from repsim._projection import project
 from repsim._representation import Representation
 from repsim.lab import costs, fragments, rounding
-from repsim.lab.benchmarked import measured
+from repsim.lab.benchmarked import engine_digest, measured
+from repsim.lab.measurements.common import networks
+from repsim.lab.representations import representations
 from repsim.lab.sealed import sealed, unseal
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,6 +34,8 @@ TINY = {
     "n_singular": 48,
     "p_accuracy": 50,
     "memory": 64,
+    "memory_bases": 80,
+    "profile": "",
     "side": 32,
     "channels": "1,1,1",
 }
@@ -104,6 +109,33 @@ def test_networks_have_the_layers_of_tiny_10(tmp_path):
     assert [x.shape for x in xs] == [(20, 5), (20, 300)] * 2
     assert all(x.dtype == np.float32 and (x >= 0).all() and 0.2 < (x == 0).mean() < 0.8 for x in xs)
     assert data.write_networks(tmp_path, 2, 30, [5, 300]) == 0
+
+
+def test_bases_are_of_a_trained_network(tmp_path, monkeypatch):
+    monkeypatch.setenv("REPSIM_RESULTS", str(tmp_path / "results"))
+    monkeypatch.setenv("REPSIM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(driver, "run", here)
+    with pytest.raises(data.NotTrainedError, match="run `repsim-lab train smoke` first"):
+        measure(tmp_path, profile="smoke")
+    (network,) = networks("smoke", "tiny10", 1)
+    with pytest.raises(typer.BadParameter, match="another --profile is needed"):
+        measure(tmp_path, profile="smoke")
+    monkeypatch.setattr(data, "layer_widths", lambda narrow: data.trained_widths(network))
+    found = measure(tmp_path, profile="smoke", only=["pairs", "singular"])
+    assert found["trained"] == {"network": network.path.name, "sha256": network.sha256, "split": "train", "n": 96}
+    layers = data.open_networks(tmp_path / "engine" / "trained", [0], 96)
+    held = representations(network, "train", 96)
+    for found_layer, kept in zip(layers, list(held.values())[:-1], strict=True):
+        assert (np.asarray(found_layer) == kept).all()
+    values = found["measurements"]
+    one = next(one for one in values.values() if one["name"] == "procrustes, 48")
+    table = repsim.pairwise([np.asarray(layer[:48]) for layer in layers], index="procrustes")
+    assert one["runs"][0]["values"]["procrustes"][1] == pytest.approx(table.mean(), rel=1e-4)
+    assert network.path.name in costs.sizes(found)
+    monkeypatch.setattr(driver, "run", None)  # all is measured, and the links are not needed any more
+    measure(tmp_path, profile="smoke", only=["pairs", "singular"], keep=False)
+    assert list((tmp_path / "engine" / "trained").rglob("*.npy")) == []
+    assert sorted(held) == sorted(representations(network, "train", 96))
 
 
 def test_fewer_examples_are_the_first_of_more():
@@ -236,17 +268,58 @@ def test_pairs_are_counted_as_often_as_they_occur():
 
 def test_parts_are_extrapolated_by_their_counts():
     phases = {"medians": 2.0, "bases": [1.0, 3.0], "pass": 5.0}
-    same = derive.extrapolated(phases, "all", [50, 10], 1, 400, 400)
+    alone = {"pass": 1.0, "medians": 1.0}
+    same = derive.extrapolated(phases, "all", [50, 10], 1, 400, 400, alone)
     assert same["total"] == pytest.approx(11)
-    more = derive.extrapolated(phases, "all", [50, 10], 3, 400, 4000)
+    more = derive.extrapolated(phases, "all", [50, 10], 3, 400, 4000, alone)
     assert more["medians"] == pytest.approx(2 * 3 * 100)
     assert more["bases"] == pytest.approx(3 * 10 * 4, rel=0.1)  # QR is linear in n
     tiles = [4000**2 * 3 * 2 * 60 + 4000**2 * 4 * 36, 400**2 * 2 * 60 + 400**2 * 4 * 4]
     assert more["pass"] == pytest.approx(5 * tiles[0] / tiles[1])
-    linear = derive.extrapolated({"medians": 0.0, "bases": [], "pass": 5.0}, "linear", [50, 10], 3, 400, 400)
+    linear = derive.extrapolated({"medians": 0.0, "bases": [], "pass": 5.0}, "linear", [50, 10], 3, 400, 400, alone)
     assert linear["total"] == pytest.approx(5 * (180 + 36) / (60 + 4))
-    sampled = derive.extrapolated(phases, "sample", [50, 10], 3, 400, 4000)
+    sampled = derive.extrapolated(phases, "sample", [50, 10], 3, 400, 4000, alone)
     assert sampled == more | {"medians": 2 * 3 * 10, "total": more["total"] - more["medians"] + 2 * 3 * 10}
+    beyond = derive.extrapolated(phases, "all", [50, 10], 3, 400, 4000, {"pass": 1.5, "medians": 1.25})
+    assert beyond["pass"] == pytest.approx(1.5 * more["pass"])
+    assert beyond["medians"] == pytest.approx(1.25 * more["medians"])
+    assert beyond["bases"] == more["bases"]
+
+
+def test_what_many_networks_take_beyond_their_count_is_in_the_extrapolation():
+    sizes = {"n": 100, "widths": [10, 20], "networks": 3, "n_large": 200, "n_paper": 200}
+    grown = (90 + 36) / (30 + 4)
+    one = [{"phases": {"medians": 2.0, "bases": [], "pass": 1.0}}]
+    all_of_them = [None, {"phases": {"medians": 9.0, "bases": [], "pass": 1.2 * grown}}, None]
+    beyond = derive.excess({f"{plan.RBF} representations 2": one}, {plan.RBF: all_of_them}, sizes)
+    assert beyond == {plan.RBF: {"pass": pytest.approx(1.2), "medians": pytest.approx(1.5)}}
+    assert derive.excess({}, {plan.RBF: all_of_them}, sizes) is None
+    half = {"seconds": 1.0, "operations": 10}
+    table = {"seconds": 5.0, "peak_mib": 2.0, "base_mib": 1.0, "phases": {"medians": 1.0, "bases": [], "pass": 4.0}}
+    found = derive.parts({"rbf": [half, table, half]}, sizes, beyond)["rbf"]
+    assert found["all_networks"]["total"] == pytest.approx(3 * 1.5 + 4 * 1.2 * grown)
+    assert found["beyond"] == beyond[plan.RBF]
+
+
+def test_the_most_examples_end_where_time_memory_or_measurements_do():
+    def most(index, seconds, mib=10**6):
+        runs = {
+            f"{index}, {n}": [{"seconds": s, "peak_mib": 1.0, "phases": {"bases": [], "pass": s}}]
+            for n, s in zip((100, 200, 400), seconds, strict=True)
+        }
+        sizes = {"networks": 1, "widths": [50], "memory_bases": mib}
+        found = derive.singular(runs, sizes)[index]
+        return found["most_examples"], found["limit"]
+
+    hours = 3600 * derive.ASKED["singular_hours"]
+    assert most("pwcca", [hours / 64, hours / 8, hours]) == (pytest.approx(400, abs=1), "time")
+    assert most("pwcca", [1, 8, 64]) == (800, "measured")
+    count, limit = most("procrustes", [1, 8, 64], mib=1)
+    assert limit == "memory"
+    assert operations.svd_bytes(count, 50) <= 2**20 < operations.svd_bytes(count + 1, 50)
+    count, limit = most("cca_mean", [1, 8, 64], mib=1)
+    assert (count, limit) == (800, "measured")  # by QR, which takes less
+    assert most("pwcca", [1, 1, 1]) == (None, None)
 
 
 def test_all_of_it_is_derived(result):
@@ -263,7 +336,9 @@ def test_all_of_it_is_derived(result):
     assert set(found["parts"]) == set(costs.SETS)
     assert set(found["singular"]) == set(plan.SINGULAR)
     assert found["growth"][plan.RBF]["representations"]["x"] == [9, 18]
-    assert found["growth"][plan.RBF]["features"]["x"] == sorted(set(WIDTHS))
+    assert found["growth"][plan.RBF]["features"]["x"] == sorted(set(WIDTHS) - {1})
+    assert found["singular"]["pwcca"]["n"] == [12, 24, 48]
+    assert found["singular"]["svcca_mean"]["n"] == [12, 24, 48, 96]
     for kind in ("centred", "offset"):
         ways, moved = found["accuracy"][kind]["ways"], found["accuracy"][kind]["moved"]
         assert set(ways) == set(rounding.WAYS)
@@ -316,6 +391,9 @@ def test_another_size_or_machine_is_measured_anew(tmp_path, monkeypatch):
     monkeypatch.setattr(driver, "described_machine", lambda: {**first["machine"], "processors": 99})
     third = measure(tmp_path, only=["headline"], side=16)
     assert not set(second["measurements"]) & set(third["measurements"])
+    monkeypatch.setattr(driver, "_code", lambda: "another")
+    fourth = measure(tmp_path, only=["headline"], side=16)
+    assert not set(third["measurements"]) & set(fourth["measurements"])
 
 
 def test_representations_are_removed_if_they_are_not_to_be_kept(tmp_path, monkeypatch):
@@ -439,6 +517,20 @@ def test_the_figure_has_a_description(result):
     from repsim.lab.figures.display import svg
 
     assert ElementTree.fromstring(svg(drawings.growth(result["derived"]["growth"]))).tag.endswith("svg")
+
+
+def test_the_page_says_what_limits_and_what_has_changed(result):
+    def most(limit):
+        one = {"n": [8], "seconds": [1.0], "fit": None, "peak_mib": [1.0], "saturated": [0]}
+        one |= {"most_examples": 1600, "limit": limit, "gib_at_most": 2.0}
+        return costs.singular({**result, "derived": {**result["derived"], "singular": {"pwcca": one}}})
+
+    assert "| 1,600 (2.0 GiB) |" in most("time")
+    assert "| more than 1,600 (2.0 GiB) |" in most("measured")
+    assert "| 1,600 (2.0 GiB; the memory is the limit) |" in most("memory")
+    assert result["engine"] == engine_digest()
+    assert "changed since" not in costs.provenance(result)
+    assert "The engine's code has changed since." in costs.provenance({**result, "engine": "earlier"})
 
 
 def test_the_fault_is_named(result):
