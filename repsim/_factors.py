@@ -9,7 +9,7 @@ import numpy as np
 from repsim._arrays import Float64
 from repsim._basis import Factor, certain_ones, cosines, singular_values, warn_if_saturated
 from repsim._memory import needed
-from repsim._operators import basis_key, is_operator_index
+from repsim._operators import Shrunk, basis_key, is_operator_index, ridge_kappas, ridge_key
 from repsim._progress import Tick
 from repsim._projection import (
     Projection,
@@ -25,18 +25,19 @@ from repsim.cca import loadings, pwcca_of
 from repsim.errors import ParameterError
 from repsim.indexes import Index
 from repsim.procrustes import procrustes_of
+from repsim.ridge import Shrinkage
 
 _KEPT = 0.4  # of the memory, for bases
 
 
 def is_based(index: Index) -> bool:
     """Whether an index needs a basis of each representation."""
-    return index.base in ("cca", "svcca", "pwcca", "linear_regression", "procrustes")
+    return index.base in ("cca", "svcca", "pwcca", "linear_regression", "procrustes", "canonical_ridge")
 
 
 def needs_singular_values(indexes: Sequence[Index]) -> bool:
     """Whether any of them needs the singular values of each representation, not only a basis."""
-    return any(index.base in ("svcca", "pwcca", "procrustes") for index in indexes)
+    return any(index.base in ("svcca", "pwcca", "procrustes", "canonical_ridge") for index in indexes)
 
 
 def memory_for_bases(views: Sequence[Representation], indexes: Sequence[Index], memory: int) -> int:
@@ -67,7 +68,7 @@ class FactorTables:
         workspace: Workspace,
     ) -> None:
         self._views, self._allowed, self._workspace = views, memory, workspace
-        self._columns = sorted(set(columns))
+        self._rows, self._columns = sorted(set(rows)), sorted(set(columns))
         self._based = [i for i in indexes if is_based(i)]
         self._own = [i for i in self._based if not is_operator_index(i)]
         self._singular = needs_singular_values(indexes)
@@ -77,6 +78,7 @@ class FactorTables:
         self._unordered = unordered if any(i.symmetric for i in self._own) else []
         self._factors: dict[str, list[Factor]] = {}
         self.projections: dict[str, list[Projection]] = {}
+        self.shrunk: dict[str, list[Shrunk]] = {}
 
     @property
     def _memory(self) -> int:
@@ -109,6 +111,10 @@ class FactorTables:
                 self.projections.setdefault("basis", []).append(self._projection(i, view))
             tick(self._own_operations(view))
         for index in self._based:
+            if index.base == "canonical_ridge":
+                for kappa in ridge_kappas(index):
+                    self._shrink(kappa)
+                continue
             key = basis_key(index)
             if index.base == "svcca" and key not in self._factors:
                 kept = [
@@ -118,6 +124,19 @@ class FactorTables:
                 self._factors[key] = kept
             if (is_operator_index(index) or index.base == "cca") and key not in self.projections:
                 self.projections[key] = [self._projected(i, key) for i in range(len(self._views))]
+
+    def _shrink(self, kappa: float) -> None:
+        key = ridge_key(kappa)
+        if key in self.shrunk:
+            return
+        found = self.shrunk[key] = []
+        for i, factor in enumerate(self._factors["basis"]):
+            shrinkage, name = Shrinkage.of(factor, kappa), f"{key} {i}"
+            kept = self._workspace.find(name, "rows")
+            if kept is None:
+                rows = np.ascontiguousarray(factor.left * np.sqrt(shrinkage.weights).astype(factor.left.dtype))
+                kept = self._workspace.keep(name, {"rows": rows})
+            found.append(Shrunk(kept["rows"], shrinkage))
 
     def _projected(self, i: int, key: str) -> Projection:
         factor = self._factors[key][i]
@@ -148,6 +167,11 @@ class FactorTables:
         full: dict[str, Factor | Projection] = {}
         for index in self._based:
             if index.base == "procrustes":
+                continue
+            if index.base == "canonical_ridge":
+                for kappa, places in zip(ridge_kappas(index), (self._rows, self._columns), strict=True):
+                    factors = self._factors["basis"]
+                    full.update({factors[i].name: factors[i] for i in places if not kappa and factors[i].saturated})
                 continue
             key = basis_key(index)
             bases: Sequence[Factor | Projection] = self._factors.get(key) or self.projections[key]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from repsim._arrays import Float64
+from repsim._arrays import Array, Float64
 from repsim._crew import crew
 from repsim._gram import Operator, Products
 from repsim._median import kernel_rows, median_squared_distance
@@ -20,12 +20,14 @@ from repsim._workspace import Workspace
 from repsim.errors import NonFiniteError
 from repsim.indexes import Index
 from repsim.kernels import raise_undefined
+from repsim.ridge import Shrinkage, normalised
 
 _SHARED = 1e9  # operations of the medians from which on threads share them
 _MEDIAN_BYTES = 2**13  # a feature: what each of several at once may at least take, so that its blocks are not too small
 _MOST_CENTRED = 100  # times the energy that is left: beyond that, products of float32 numbers are not to 1e-6
 _FEW = 48  # examples, below which rounding does not average out over the entries of a debiased form
 Projections = Mapping[str, Sequence[Projection]]
+ShrunkBases = Mapping[str, "Sequence[Shrunk]"]
 
 
 def basis_key(index: Index) -> str:
@@ -38,7 +40,25 @@ def is_operator_index(index: Index) -> bool:
     """Whether an index is an inner product of operators, rather than a function of singular values."""
     if index.base in ("cca", "svcca"):
         return bool(index.parameters["statistic"] == "r2")
-    return index.base in ("cka", "hsic", "linear_regression")
+    return index.base in ("cka", "hsic", "linear_regression", "canonical_ridge")
+
+
+def ridge_kappas(index: Index) -> tuple[float, float]:
+    """Return how strongly a canonical ridge regularises each side."""
+    return index.parameters["kappa_x"], index.parameters["kappa_y"]
+
+
+def ridge_key(kappa: float) -> str:
+    """Name the bases that are shrunk by a strength."""
+    return f"ridge {kappa!r}"
+
+
+@dataclass(frozen=True, eq=False)
+class Shrunk:
+    """The basis of a representation, its columns shrunk: the rows of the operator Q~ Q~' up to a factor."""
+
+    rows: Array
+    shrinkage: Shrinkage
 
 
 class OperatorTables:
@@ -102,7 +122,7 @@ class OperatorTables:
                 tick(self._median_operations(self._views[i]))
         self.medians = [float(kept[i]["value"][0]) for i in range(len(self._views))]
 
-    def compute(self, projections: Projections, tick: Tick) -> dict[str, Float64]:
+    def compute(self, projections: Projections, shrunk: ShrunkBases, tick: Tick) -> dict[str, Float64]:
         """Return a table over all views for each index."""
         if not self._indexes:
             return {}
@@ -113,10 +133,11 @@ class OperatorTables:
             if product not in products:
                 products.append(product)
             for part in product:
-                if part in projections and part not in families:
+                bases: Sequence[Projection | Shrunk] = projections.get(part) or shrunk.get(part, ())
+                if bases and part not in families:
                     families[part] = [
                         Operator.linear(BasisRows(found.rows, view.xp, view.device))
-                        for found, view in zip(projections[part], self._views, strict=True)
+                        for found, view in zip(bases, self._views, strict=True)
                     ]
                 elif part == "linear" and part not in families:
                     families[part] = [Operator.linear(view) for view in self._views]
@@ -127,7 +148,12 @@ class OperatorTables:
         left = self._memory - self._workspace.held
         found = inner_products(families, products, memory=left, block=self._block, tick=tick, workspace=self._workspace)
         self._again_in_double(families, found)
-        return {index.name: self._value(index, found, projections) for index in self._indexes}
+        return {
+            index.name: _ridge(index, found, shrunk)
+            if index.base == "canonical_ridge"
+            else self._value(index, found, projections)
+            for index in self._indexes
+        }
 
     def _again_in_double(self, families: Mapping[str, Sequence[Operator]], found: Products) -> None:
         """Compute the kernels anew of which centring leaves so little that float32 has rounded it away."""
@@ -164,6 +190,9 @@ class OperatorTables:
         return "linear"
 
     def _product(self, index: Index) -> tuple[str, str]:
+        if index.base == "canonical_ridge":
+            kappa_x, kappa_y = ridge_kappas(index)
+            return ridge_key(kappa_x), ridge_key(kappa_y)
         key = self._key(index)
         return (key, "basis" if index.base == "linear_regression" else key)
 
@@ -199,6 +228,16 @@ class OperatorTables:
             first, second = (self._views[k].name for k in bad[0])
             raise NonFiniteError(f"the HSIC of {first} and {second} does not fit a float64; rescale them")
         return out
+
+
+def _ridge(index: Index, found: Products, shrunk: ShrunkBases) -> Float64:
+    """Normalise the overlaps of shrunk bases, for each pair."""
+    first, second = (ridge_key(kappa) for kappa in ridge_kappas(index))
+    table = found.plain(first, second)
+    for i, x in enumerate(shrunk[first]):
+        for j, y in enumerate(shrunk[second]):
+            table[i, j] = normalised(float(table[i, j]), x.shrinkage, y.shrinkage, index.parameters["normaliser"])
+    return table
 
 
 def _signs(projections: Sequence[Projection]) -> tuple[Float64, Float64]:

@@ -15,6 +15,7 @@ from repsim.errors import ParameterError, UnknownIndexError
 from repsim.kernels import check_bandwidth
 from repsim.procrustes import procrustes
 from repsim.regression import linear_regression
+from repsim.ridge import canonical_ridge, check_ridge
 
 KORNBLITH = "Kornblith et al. (2019)"
 SONG = "Song et al. (2007)"
@@ -28,6 +29,7 @@ _FUNCTIONS: Mapping[str, Callable[..., float]] = MappingProxyType(
         "hsic": hsic,
         "cka": cka,
         "procrustes": procrustes,
+        "canonical_ridge": canonical_ridge,
     }
 )
 
@@ -161,20 +163,41 @@ def _linear(base: str, debiased: bool) -> Index:
     )
 
 
+def _ridge(kappa: float, name: str) -> Index:
+    return Index(
+        name,
+        f"Canonical ridge ({kappa:g})",
+        r"\mathrm{CR}",
+        r"\|\tilde Q_Y^T \tilde Q_X\|_F^2 / (\|\tilde Q_X\tilde Q_X^T\|_F \|\tilde Q_Y\tilde Q_Y^T\|_F)",
+        "27",
+        "canonical_ridge",
+        {"kappa_x": kappa, "kappa_y": kappa},
+        isotropic_scaling=kappa in (0, float("inf")),
+        invertible_linear="yes" if kappa == 0 else "no",
+        source="Vinod (1976)",
+    )
+
+
 def complete(index: Index) -> Index:
     """Fill in the options that an index leaves to the defaults of its function."""
     if index.base not in _FUNCTIONS:
         raise ParameterError(f"index {index.name!r}: its base is {index.base!r}; known are {', '.join(_FUNCTIONS)}")
-    options = {o.name: o.default for o in signature(index.function).parameters.values() if o.default is not o.empty}
-    if unknown := sorted(set(index.parameters) - set(options)):
+    known = [o for o in signature(index.function).parameters.values() if o.kind == o.KEYWORD_ONLY]
+    names = [option.name for option in known]
+    if unknown := sorted(set(index.parameters) - set(names)):
         raise ParameterError(
-            f"index {index.name!r}: {index.base} has no option {unknown[0]!r}; it has: {', '.join(options) or 'none'}"
+            f"index {index.name!r}: {index.base} has no option {unknown[0]!r}; it has: {', '.join(names) or 'none'}"
         )
+    options = {option.name: option.default for option in known if option.default is not option.empty}
     options |= index.parameters
+    if missing := [name for name in names if name not in options]:
+        raise ParameterError(f"index {index.name!r}: {index.base} needs the option {missing[0]!r}")
     if index.base in ("cka", "hsic"):
         options["bandwidth"] = check_kernel(options["kernel"], options["bandwidth"])
     if "statistic" in options:
         check_statistic(options["statistic"])
+    if index.base == "canonical_ridge":
+        options["kappa_x"], options["kappa_y"] = check_ridge(**options)
     return replace(index, parameters=options)
 
 
@@ -227,6 +250,7 @@ INDEXES: Mapping[str, Index] = MappingProxyType({index.name: index for index in 
 """The named indexes, in the order of Table 2 with ours after them."""
 
 _RBF_NAME = re.compile(r"(cka|hsic)_rbf_(\d+(?:\.\d+)?)(_debiased)?")
+_RIDGE_NAME = re.compile(r"canonical_ridge_(\d+(?:\.\d+)?(?:e[+-]?\d+)?|inf)")
 _SVCCA_NAME = re.compile(r"svcca_(r2|mean)_(\d+(?:\.\d+)?)")
 
 
@@ -238,7 +262,8 @@ def get_index(name: str | Index) -> Index:
     name : str or Index
         A key of `INDEXES`; or one made up of a family and a number: ``cka_rbf_<fraction>`` and
         ``hsic_rbf_<fraction>``, either with ``_debiased`` after it, ``svcca_r2_<threshold>`` and
-        ``svcca_mean_<threshold>``. An `Index` is returned as it is.
+        ``svcca_mean_<threshold>``, and ``canonical_ridge_<kappa>``, as strong on both sides and normalised to be 1 for
+        equal representations. An `Index` is returned as it is.
 
     Returns
     -------
@@ -267,6 +292,8 @@ def get_index(name: str | Index) -> Index:
         except ParameterError:
             raise UnknownIndexError(name, INDEXES) from None
         return _rbf(found[1], fraction, found[3] is not None, name)
+    if found := _RIDGE_NAME.fullmatch(name):
+        return _ridge(float(found[1]), name)
     if (found := _SVCCA_NAME.fullmatch(name)) and 0 < float(found[2]) <= 1:
         return _svcca(found[1], float(found[2]), name)
     raise UnknownIndexError(name, INDEXES)

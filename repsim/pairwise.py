@@ -67,9 +67,10 @@ def pairwise(
     """Similarity of every representation in one list with every one in another.
 
     Each representation's own work is done once, not once per pair. Indexes that are inner products of operators
-    (CKA, HSIC, R² of CCA and SVCCA, regression) visit pairs of blocks of examples and never hold an (n, n) matrix:
-    the value is exact and does not depend on the block. CCA and regression first make a basis of each
-    representation; mean CCA, SVCCA, PWCCA and Procrustes also take the singular values of each pair.
+    (CKA, HSIC, R² of CCA and SVCCA, regression, canonical ridge) visit pairs of blocks of examples and never hold an
+    (n, n) matrix: the value is exact and does not depend on the block. CCA and regression first make a basis of each
+    representation, SVCCA, PWCCA, Procrustes and canonical ridge take its singular values; the mean forms, PWCCA and
+    Procrustes also take those of each pair.
 
     If all representations are NumPy arrays or files, and the work is large, they are read and multiplied side by side,
     in as many threads as the linear algebra library may have cores, of which it takes one in each meanwhile. There are
@@ -176,7 +177,7 @@ def pairwise(
             operators.find_medians(tick)
             factors.factorise(tick)
             factors.warn()
-            tables = operators.compute(factors.projections, tick)
+            tables = operators.compute(factors.projections, factors.shrunk, tick)
             tables.update(factors.compute(tick))
         finished = True
     finally:

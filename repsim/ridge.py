@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -83,53 +84,76 @@ def canonical_ridge(x: Any, y: Any, *, kappa_x: float, kappa_y: float, normalise
     >>> abs(canonical_ridge(x, y, kappa_x=math.inf, kappa_y=math.inf) - cka(x, y)) < 1e-12
     True
     """
-    if normaliser not in NORMALISERS:
-        raise ParameterError(f"normaliser is {normaliser!r}; it must be one of {', '.join(NORMALISERS)}")
-    kappa_x, kappa_y = _checked("kappa_x", kappa_x), _checked("kappa_y", kappa_y)
+    kappa_x, kappa_y = check_ridge(kappa_x, kappa_y, normaliser)
     a, b = (factorise(rep) for rep in pair(x, y))
     warn_if_saturated([f for f, kappa in ((a, kappa_x), (b, kappa_y)) if kappa == 0])
-    infinite = [math.isinf(kappa) for kappa in (kappa_x, kappa_y)]
+    first, second = Shrinkage.of(a, kappa_x), Shrinkage.of(b, kappa_y)
+    total = float(first.weights @ (a.left.T @ b.left) ** 2 @ second.weights)
+    return normalised(total, first, second, normaliser)
+
+
+def check_ridge(kappa_x: float, kappa_y: float, normaliser: str) -> tuple[float, float]:
+    """Return both kappas as floats, or say which option cannot be."""
+    if normaliser not in NORMALISERS:
+        raise ParameterError(f"normaliser is {normaliser!r}; it must be one of {', '.join(NORMALISERS)}")
+    found = []
+    for name, kappa in (("kappa_x", kappa_x), ("kappa_y", kappa_y)):
+        needed = "a number of at least 0 is needed (math.inf for the limit)"
+        found.append(real_number(name, kappa, needed))
+        if found[-1] < 0:
+            raise ParameterError(f"{name} is {kappa!r}; {needed}")
+    infinite = [math.isinf(kappa) for kappa in found]
     if (normaliser == "first" and infinite[1]) or (normaliser == "smaller" and all(infinite)):
         raise ParameterError(
             f'kappa_x={kappa_x!r}, kappa_y={kappa_y!r} with normaliser="{normaliser}" gives 0 whatever the data; '
             'use normaliser="cosine" there'
         )
-    (shrink_x, log_x), (shrink_y, log_y) = _shrinkage(a, kappa_x), _shrinkage(b, kappa_y)
-    total = float(shrink_x @ (a.left.T @ b.left) ** 2 @ shrink_y)
-    sums = float(shrink_x.sum()), float(shrink_y.sum())
-    if normaliser == "cosine":  # in which the factors that were taken out cancel
-        return min(total / (math.sqrt(float(shrink_x @ shrink_x)) * math.sqrt(float(shrink_y @ shrink_y))), 1.0)
-    by_x, by_y = total / sums[0] * _power(log_y), total / sums[1] * _power(log_x)
-    if normaliser == "first" or infinite[0]:
-        return min(by_x, 1.0)
-    return min(by_y if infinite[1] else max(by_x, by_y), 1.0)
+    return found[0], found[1]
 
 
-def _checked(name: str, kappa: float) -> float:
-    needed = "a number of at least 0 is needed (math.inf for the limit)"
-    found = real_number(name, kappa, needed)
-    if found < 0:
-        raise ParameterError(f"{name} is {kappa!r}; {needed}")
-    return found
+@dataclass(frozen=True, eq=False)
+class Shrinkage:
+    """The squared singular values of Q~, lambda / (lambda + kappa), by the first of them.
 
+    So nothing underflows, however large kappa is beside the eigenvalues.
 
-def _shrinkage(factor: Factor, kappa: float) -> tuple[Float64, float]:
-    """Squared singular values of Q~, lambda / (lambda + kappa), the first brought to 1; and its logarithm to base 2.
-
-    So nothing underflows, however large kappa is beside the eigenvalues; at infinity the logarithm is 0.
+    Attributes
+    ----------
+    weights : ndarray
+        (rank,), the first of them 1.
+    logarithm : float
+        To base 2, of what they were divided by; 0 at an infinite kappa.
     """
-    relative: Float64 = np.square(factor.singular / factor.singular[0])
-    if kappa == 0:
-        return np.ones_like(relative), 0.0
-    if math.isinf(kappa):
-        return relative, 0.0
-    largest = 2 * (math.log2(float(factor.singular[0])) + factor.exponent)
-    beside = math.log2(kappa) - largest  # of kappa beside the largest eigenvalue
-    if beside > _FAR:
-        return relative, -beside
-    ratio = 2.0**beside
-    shrunk: Float64 = relative * (1 + ratio) / (relative + ratio)
-    return shrunk, -math.log2(1 + ratio)
+
+    weights: Float64
+    logarithm: float
+    infinite: bool
+
+    @classmethod
+    def of(cls, factor: Factor, kappa: float) -> Shrinkage:
+        """Shrink the eigenvalues of a representation; `kappa` is in its own units, not those of the scaled values."""
+        relative: Float64 = np.square(factor.singular / factor.singular[0])
+        if kappa == 0:
+            return cls(np.ones_like(relative), 0.0, False)
+        if math.isinf(kappa):
+            return cls(relative, 0.0, True)
+        beside = math.log2(kappa) - 2 * (math.log2(float(factor.singular[0])) + factor.exponent)
+        if beside > _FAR:
+            return cls(relative, -beside, False)
+        ratio = 2.0**beside  # of kappa to the largest eigenvalue
+        return cls(relative * (1 + ratio) / (relative + ratio), -math.log2(1 + ratio), False)
+
+
+def normalised(total: float, x: Shrinkage, y: Shrinkage, normaliser: str) -> float:
+    """Divide the overlap of two shrunk bases, made with the weights, by a normaliser."""
+    if normaliser == "cosine":  # in which what the weights were divided by cancels
+        lengths = (math.sqrt(float(one.weights @ one.weights)) for one in (x, y))
+        return min(total / math.prod(lengths), 1.0)
+    by_x = total / float(x.weights.sum()) * _power(y.logarithm)
+    by_y = total / float(y.weights.sum()) * _power(x.logarithm)
+    if normaliser == "first" or x.infinite:
+        return min(by_x, 1.0)
+    return min(by_y if y.infinite else max(by_x, by_y), 1.0)
 
 
 def _power(logarithm: float) -> float:

@@ -1,11 +1,22 @@
 import math
+import warnings
 
 import mpmath as mp
 import numpy as np
 import oracle
 import pytest
 
-from repsim import RankSaturationWarning, canonical_ridge, cca, cka, errors, linear_regression
+from repsim import (
+    Index,
+    RankSaturationWarning,
+    canonical_ridge,
+    cca,
+    cka,
+    errors,
+    get_index,
+    linear_regression,
+    pairwise,
+)
 
 
 @pytest.fixture
@@ -83,3 +94,63 @@ def test_a_kappa_that_is_no_number_is_named(rng, kappa):
     x = rng.standard_normal((20, 3))
     with pytest.raises(errors.ParameterError, match="kappa_y is .*; a number of at least 0 is needed"):
         canonical_ridge(x, x, kappa_x=1.0, kappa_y=kappa)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("block", [None, 7])
+def test_all_pairs_are_those_of_the_function(rng, dtype, block):
+    xs = [(10.0 ** rng.integers(-3, 3) * rng.standard_normal((40, p))).astype(dtype) for p in (3, 8, 30, 60)]
+    options = [
+        {"kappa_x": kappa_x, "kappa_y": kappa_y, "normaliser": normaliser}
+        for normaliser in ("cosine", "first", "smaller")
+        for kappa_x, kappa_y in ((0.0, 0.0), (2.0, 2.0), (math.inf, 0.0), (0.5, math.inf), (math.inf, math.inf))
+        if not (normaliser == "first" and math.isinf(kappa_y))
+        and not (normaliser == "smaller" and math.isinf(kappa_x + kappa_y))
+    ]
+    indexes = [Index(str(one), "", "", "", "", "canonical_ridge", one) for one in options]
+    with pytest.warns(RankSaturationWarning):
+        tables = pairwise(xs, xs[1:], index=indexes, block=block)
+    tolerance = 1e-12 if dtype == np.float64 else 1e-6
+    for index, one in zip(indexes, options, strict=True):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RankSaturationWarning)
+            exact = [[canonical_ridge(x, y, **one) for y in xs[1:]] for x in xs]
+        np.testing.assert_allclose(tables[index.name], exact, rtol=tolerance, atol=tolerance)
+
+
+def test_the_ends_of_the_path_by_name(rng):
+    xs = [rng.standard_normal((40, p)) for p in (3, 3, 3)]
+    found = pairwise(xs, index=["canonical_ridge_0", "canonical_ridge_inf", "cca_r2", "cka_linear"])
+    np.testing.assert_allclose(found["canonical_ridge_0"], found["cca_r2"], rtol=1e-12)
+    np.testing.assert_allclose(found["canonical_ridge_inf"], found["cka_linear"], rtol=1e-12)
+    assert get_index("canonical_ridge_1e-3")(xs[0], xs[1]) == canonical_ridge(xs[0], xs[1], kappa_x=1e-3, kappa_y=1e-3)
+    with pytest.raises(errors.UnknownIndexError, match="canonical_ridge_10"):
+        get_index("canonical_ridge_strong")
+
+
+def test_a_ridge_goes_on_where_it_was_interrupted(rng, tmp_path):
+    xs = [rng.standard_normal((40, p)) for p in (3, 30, 60)]
+
+    def stop(done, total):
+        if done > 0.9 * total:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pairwise(xs, index="canonical_ridge_2", block=7, resume=tmp_path / "run", progress=stop)
+    found = pairwise(xs, index="canonical_ridge_2", block=7, resume=tmp_path / "run")
+    np.testing.assert_array_equal(found, pairwise(xs, index="canonical_ridge_2", block=7))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"kappa_x": 1.0}, "canonical_ridge needs the option 'kappa_y'"),
+        ({"kappa_x": 1.0, "kappa_y": -1.0}, "kappa_y is -1.0; a number of at least 0"),
+        ({"kappa_x": 1.0, "kappa_y": 1.0, "normaliser": "none"}, "normaliser is 'none'"),
+        ({"kappa_x": 1.0, "kappa_y": math.inf, "normaliser": "first"}, "gives 0 whatever the data"),
+    ],
+)
+def test_a_ridge_that_cannot_be_is_refused(rng, options, message):
+    with pytest.raises(errors.ParameterError, match=message):
+        pairwise([rng.standard_normal((9, 3))], index=Index("i", "", "", "", "", "canonical_ridge", options))
