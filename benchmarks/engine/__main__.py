@@ -16,7 +16,10 @@ from benchmarks.engine import data, derive
 from benchmarks.engine.memory import described_machine
 from benchmarks.engine.plan import ACCURACY, GROUPS, OF_TRAINED, Sizes, measurements
 from benchmarks.peers.environments import REPOSITORY, clean
+from repsim.lab import costs
 from repsim.lab.benchmarked import engine_digest
+from repsim.lab.figures import costs as drawings
+from repsim.lab.figures.display import svg
 from repsim.lab.sealed import unseal
 from repsim.lab.store import write_record
 
@@ -89,6 +92,7 @@ def main(
         result["measurements"][address] = {**entry, "date": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"}
         write(out, result)
     write(out, result)
+    show(result, folder)
     if not keep:
         for part in ("representations", "trained", "accuracy"):
             for path in (folder / part).rglob("*.npy"):
@@ -168,9 +172,26 @@ def run(measurement, folder, timeout):
 
 def write(out, result):
     """Write the result with what is derived from it."""
+    write_record(out, whole(result))
+
+
+def whole(result):
+    """Return the result with what is derived from it."""
     dates = [one["date"] for one in result["measurements"].values()]
-    whole = {"date": max(dates, default=None), **result, "derived": derive.derive(result)}
-    write_record(out, whole)
+    return {"date": max(dates, default=None), **result, "derived": derive.derive(result)}
+
+
+def show(result, folder):
+    """Print all that the page shows of the result, and plot the growth into the folder."""
+    found = whole(result)
+    for name, part in costs.PARTS.items():
+        if name != "costs-growth-figure":
+            print(f"\n{name.removeprefix('costs-')}\n{part(found)}")
+    if found["derived"]["growth"]:
+        path = folder / "growth.svg"
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(svg(drawings.growth(found["derived"]["growth"])), encoding="utf-8")
+        print(f"\n{path}")
 
 
 if __name__ == "__main__":

@@ -14,19 +14,20 @@ import typer
 from benchmarks.peers import cases, collect
 from benchmarks.peers.environments import REPOSITORY, InstallError, clean, python_of
 from benchmarks.peers.registry import ADAPTERS, PEERS
+from repsim.lab.benchmarked import engine_digest
 from repsim.lab.store import machine, write_record
 
 # fmt: off
 COLUMNS = (
     "peer", "version", "case", "entry", "batch", "value", "exact", "difference", "reference", "cause", "explanation",
-    "residual", "status", "seconds", "base_mib", "peak_mib", "error",
+    "residual", "status", "seconds", "feeding", "base_mib", "peak_mib", "error",
 )
 # fmt: on
 
 
 def main(
     n: Annotated[int, typer.Option(help="Examples of each case but the authors' and the large one.")] = 300,
-    large: Annotated[int, typer.Option(help="Examples of the large case.")] = 1000,
+    large: Annotated[int, typer.Option(help="Examples of the large case.")] = 2000,
     repeats: Annotated[int, typer.Option(help="Runs of each measurement; the median time is kept.")] = 3,
     timeout: Annotated[int, typer.Option(help="Seconds for one measurement.")] = 120,
     minutes: Annotated[int, typer.Option(help="Minutes for one library.")] = 60,
@@ -98,7 +99,9 @@ def _run(peer, python, job, out, minutes):
         )
     except subprocess.TimeoutExpired:
         return f"not done within {minutes} minutes"
-    return clean(done.stderr.strip().splitlines()[-1]) if done.returncode and done.stderr.strip() else None
+    if not done.returncode:
+        return None
+    return clean(done.stderr.strip().splitlines()[-1]) if done.stderr.strip() else f"ended with {done.returncode}"
 
 
 def _address(peer, job, described):
@@ -106,6 +109,8 @@ def _address(peer, job, described):
     made_of = {
         "peer": [peer.requires, peer.without_dependencies, list(peer.entries)],
         "code": [path.read_text(encoding="utf-8") for path in (peer.script, *map(ADAPTERS.joinpath, _SHARED))],
+        "engine": None if peer.requires else engine_digest(),
+        "machine": machine(),
         "job": {key: value for key, value in job.items() if key != "arrays"},
         "arrays": {name: case["sha256"] for name, case in described.items()},
     }

@@ -12,7 +12,7 @@ WORDS = {
     "offset": "means far above the spread, {n} × {p} and {n} × {q}",
     "constant": "one constant column on each side, {n} × {p} and {n} × {q}",
     "unrelated": "small and unrelated, {n} × {p} and {n} × {q}",
-    "large": "more examples, in float32, {n} × {p} and {n} × {q}",
+    "large": "more examples and features, in float32, {n} × {p} and {n} × {q}",
 }
 STREAMED = "convolutional"  # the case whose batch size is varied
 
@@ -26,7 +26,7 @@ def make(n, large):
         "offset": tuple(100 + z for z in _related(3, n, 40, 30)),
         "constant": tuple(np.hstack([z, np.full((n, 1), 3.0)]) for z in _related(4, n, 20, 15)),
         "unrelated": _unrelated(1),
-        "large": tuple(z.astype(np.float32) for z in _related(5, large, 64, 48)),
+        "large": tuple(z.astype(np.float32) for z in _related(5, large, large // 2, 3 * large // 8)),
     }
 
 

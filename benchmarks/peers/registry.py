@@ -59,14 +59,15 @@ PEERS = [
     Peer(
         "authors' notebook",
         "for_demo.py",
-        {"cca": Entry("cca_r2", "uncentred-cca")},
-        note="cannot be installed: its convention, written from its description",
+        {"cca": Entry("cca_r2", "uncentred-cca"), "cca, double": Entry("cca_r2", "uncentred-cca")},
+        note="cannot be installed, and was not run: its convention, written from its description by us",
     ),
     Peer(
         "pytorch-cka",
         "for_pytorch_cka.py",
         {
             "cka_from_features": Entry(DEBIASED, "debiased-clamped"),
+            "cka_from_features, double": Entry(DEBIASED, "debiased-clamped"),
             "compute_cka": Entry(DEBIASED, "minibatch-clamped"),
             "compute_cka, double": Entry(DEBIASED, "minibatch-clamped"),
         },
@@ -152,8 +153,11 @@ PEERS = [
         "for_cca_zoo.py",
         {
             "CCA().score": Entry("cca_mean", "first-correlation"),
+            "CCA().score, double": Entry("cca_mean", "first-correlation"),
             "CCA(all components).score": Entry("cca_mean"),
+            "CCA(all components).score, double": Entry("cca_mean"),
             "mean square of CCA(all components)": Entry("cca_r2"),
+            "mean square of CCA(all components), double": Entry("cca_r2"),
         },
         ("cca-zoo==4.0.1", "numpy==2.4.6", "scipy==1.17.1"),
     ),

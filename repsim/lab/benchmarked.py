@@ -12,7 +12,7 @@ from repsim.lab.sealed import unseal
 def measured(benchmark: str) -> Any:
     """Return the result of a benchmark, None if there is none.
 
-    There may be "accelerator", "cluster", "engine", "peers" and "training".
+    There may be "accelerator", "cluster", "digits", "engine", "peers" and "training".
 
     Raises
     ------

@@ -275,6 +275,7 @@ PARTS: dict[str, Callable[[Result | None], str]] = {
     "costs-invariance": rounding.invariance,
     "costs-provenance": provenance,
 }
+IN_DIGITS: dict[str, Callable[[Result | None], str]] = {"costs-digits": rounding.digits}
 ACCELERATED: dict[str, Callable[[Result | None], str]] = {"costs-gpu": on_a_gpu}
 
 

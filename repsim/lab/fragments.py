@@ -68,6 +68,7 @@ def makers(profile: str, part: Path, root: Path, stamps: Mapping[str, Stamp]) ->
         **{name: partial(make, measured("peers")) for name, make in libraries.PARTS.items()},
         **{name: partial(make, measured("engine")) for name, make in costs.PARTS.items()},
         **{name: partial(make, measured("accelerator")) for name, make in costs.ACCELERATED.items()},
+        **{name: partial(make, measured("digits")) for name, make in costs.IN_DIGITS.items()},
         **faults.PARTS,
         **{name: partial(make, measured("training")) for name, make in speed.PARTS.items()},
         **{name: partial(make, measured("cluster")) for name, make in clusters.PARTS.items()},

@@ -35,9 +35,11 @@ def packages(result: Result | None) -> str:
         return NOT_MEASURED
     rows, remarks = [], []
     for peer in result["peers"]:
-        counts = [sum(row["status"] == status for row in peer["rows"]) for status in STATUS]
-        name = peer["name"] if peer["name"] != OURS else f"**{OURS}** (ours)"
-        rows.append([name, peer["version"] or "–", *map(str, counts)])
+        counts = [str(sum(row["status"] == status for row in peer["rows"])) for status in STATUS]
+        name, version = peer["name"], peer["version"] or _pinned(peer)
+        if name == OURS:  # its values are what the others' are compared with
+            name, counts = f"**{OURS}** (ours)", ["–"] * len(STATUS)
+        rows.append([name, version, *counts])
         if said := "; ".join(text for text in (peer["note"], _literal(peer["message"])) if text):
             remarks.append(f"- {name}: {said}")
     return "\n".join([table(["library", "version", *STATUS.values()], rows), "", *remarks])
@@ -71,7 +73,7 @@ def values(result: Result | None) -> str:
                 "–" if shown is None else f"{shown['value']:.6g}",
                 f"{_on(found, GOLDEN)['exact']:.6g}",
                 "–" if worst is None else f"{differences[worst]:.1g} ({worst})",
-                result["causes"].get(found[0]["cause"], "none: it is the same quantity"),
+                _cause(found, result),
                 _verdict(found),
             ]
         )
@@ -126,9 +128,11 @@ def costs(result: Result | None) -> str:
         row = _on(rows, LARGE)
         if row and row["seconds"] is not None:
             extra = row["peak_mib"] - row["base_mib"]
-            cells = [f"{row['seconds']:.3g}", f"{extra:,.0f}", f"{row['peak_mib']:,.0f}"]
+            feeding = "–" if row["feeding"] is None else f"{row['feeding']:.3g}"
+            cells = [f"{row['seconds']:.3g}", feeding, f"{extra:,.0f}", f"{row['peak_mib']:,.0f}"]
             lines.append([peer["name"], f"`{entry}`", *cells])
-    return table(["library", "call", "seconds", "memory of the call, MiB", "with its imports, MiB"], lines)
+    heads = ["library", "call", "seconds", "one pass over batches, seconds", "memory of the call, MiB"]
+    return table([*heads, "with its imports, MiB"], lines)
 
 
 def provenance(result: Result | None) -> str:
@@ -138,7 +142,7 @@ def provenance(result: Result | None) -> str:
     where = result["machine"]
     return (
         f"*Run on {result['date']} on {where['system']}, {where['processors']} processor cores, Python "
-        f"{where['python']}; the median of {result['repeats']} runs, each call in a process of its own.*"
+        f"{where['python']}; each call in a process of its own, its time the median of up to {result['repeats']} runs.*"
     )
 
 
@@ -170,6 +174,22 @@ def _is_whole(row: Row, result: Result) -> bool:
 def _on(rows: Sequence[Row], case: str) -> Row:
     """Return the last row of a case: the one of the largest batch."""
     return [row for row in rows if row["case"] == case][-1]
+
+
+def _pinned(peer: Row) -> str:
+    """Return the version that was asked for of a library that could not say its own."""
+    wanted = [one.partition("==")[2] for one in peer["requires"] if one.startswith(f"{peer['name']}==")]
+    return f"{wanted[0]} (asked for)" if wanted else "–"
+
+
+def _cause(rows: Sequence[Row], result: Result) -> str:
+    """Name the cause of a call's differences, by its words and its name in the benchmark."""
+    cause = rows[0]["cause"]
+    if all(row["value"] is None for row in rows):
+        return "–"
+    if cause == "none":
+        return "none: it is the same quantity"
+    return f"{result['causes'][cause]} (`{cause}`)"
 
 
 def _verdict(rows: Sequence[Row]) -> str:

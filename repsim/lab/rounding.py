@@ -29,6 +29,7 @@ WAYS = {
     "textbook_in_float64": "– products and sums in float64; the centred features are float32",
 }
 MOVED = {"engine": 1e-6, "engine_in_float64": 1e-12}  # asked of other blocks and orders
+WAYS_IN = {"function": "error", "pairwise": "error of `pairwise`"}
 KINDS = {"centred": "centred data", "offset": "means far above the spread"}
 NAIVE = {"tiles": "The value of tiles that are float32 throughout", "textbook": "The textbook formula in float32"}
 STEPS = {
@@ -103,6 +104,30 @@ def invariance(result: Result | None) -> str:
                 rows.append([WAYS[way], KINDS[kind], _asked(way, largest), tried, _asked(way, order)])
     heads = ["", "on", "largest change with the block", "blocks tried", "change with the order"]
     return table(heads, rows) + f"\n\nAsked: {MOVED['engine_in_float64']:g} in float64, {MOVED['engine']:g} in float32."
+
+
+def digits(result: Result | None) -> str:
+    """Return where indexes are further from their definition in 50 digits than was asked, as a table."""
+    if result is None:
+        return "*Not measured here: `python tests/core/accuracy.py` does that.*"
+    rows, limit = result["rows"], result["limit"]
+    further = [row for row in rows if any(row[way] is None or row[way] > limit for way in WAYS_IN)]
+    shown = [
+        [
+            f"`{row['index']}`",
+            row["difficulty"],
+            f"{row['condition']:.0e}",
+            *("refused" if row[way] is None else f"{row[way]:.0e}" for way in WAYS_IN),
+        ]
+        for row in further
+    ]
+    eps = 2.0**-52
+    worst = max((row[way] / (eps * row["condition"]) for row in further for way in WAYS_IN if row[way]), default=0.0)
+    return (
+        f"{len(rows) - len(further)} of {len(rows)} are within {limit:g} of the exact value, in both ways. The others "
+        f"are off by at most {worst:.2g} times the condition times 2⁻⁵² ({result['roundings']} were allowed), or are "
+        f"refused:\n\n{table(['index', 'stretched, by', 'condition', *WAYS_IN.values()], shown)}"
+    )
 
 
 def _found(result: Result | None) -> Any:

@@ -348,6 +348,15 @@ def test_all_of_it_is_derived(result):
         assert max(map(abs, moved["engine"].values())) < 1e-6
 
 
+def test_the_comparison_is_printed_and_plotted(result, tmp_path, capsys):
+    driver.show(result, tmp_path)
+    shown = capsys.readouterr().out
+    for name, part in costs.PARTS.items():
+        if name != "costs-growth-figure":
+            assert part(result) in shown
+    assert ElementTree.parse(tmp_path / "growth.svg").getroot().tag.endswith("svg")
+
+
 # Resuming.
 
 
@@ -435,6 +444,7 @@ def test_one_group_end_to_end(tmp_path):
     assert str(tmp_path) not in out.read_text(encoding="utf-8")
     again, _ = command(tmp_path, "--only", "headline")
     assert again.stdout.count("measured already") == 2
+    assert costs.headline(found) in again.stdout
 
 
 def test_a_job_that_fails_or_does_not_end_says_so(tmp_path):

@@ -17,7 +17,7 @@ from benchmarks.peers import __main__ as driver
 from benchmarks.peers import cases, collect
 from benchmarks.peers.conventions import CAUSES, exact, explained
 from benchmarks.peers.environments import InstallError, _made, clean
-from benchmarks.peers.registry import ADAPTERS, PEERS, Entry
+from benchmarks.peers.registry import ADAPTERS, PEERS, Entry, Peer
 from repsim.lab import benchmarked, fragments, libraries
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,6 +79,7 @@ def size(x, y, batch):
     print("not ours to print")
     return batch
 
+size.feeding = lambda n, batch: time.sleep(0.02 * (n == 100))
 run("numpy", {"sum": lambda x, y: x.sum() + y.sum(), "nan": lambda x, y: float("nan"), "crash": crash, "die": die,
               "hang": hang, "size": size})
 """
@@ -123,6 +124,12 @@ def test_only_a_streaming_entry_gets_batch_sizes(measured):
     sizes = {row["batch"]: row["value"] for row in measured[0]["rows"] if row["entry"] == "size"}
     assert sizes == {5: 5, 100: 100}
     assert {row["batch"] for row in measured[0]["rows"] if row["entry"] != "size"} == {None}
+
+
+def test_what_batches_alone_take_is_measured_beside_a_call_that_wants_them(measured):
+    rows = measured[0]["rows"]
+    assert all(0.02 <= row["feeding"] < 1 for row in rows if row["entry"] == "size")
+    assert {row["feeding"] for row in rows if row["entry"] != "size"} == {None}
 
 
 def test_what_was_measured_is_not_measured_again(measured):
@@ -368,6 +375,26 @@ def test_a_library_that_does_not_install_is_reported(tmp_path, monkeypatch):
     found = driver.measure(peer, {"arrays": ""}, {}, {}, {}, tmp_path, 1)
     assert found["message"] == "does not install: ERROR: No matching distribution found"
     assert found["rows"] == []
+
+
+def test_an_adapter_that_is_killed_is_said_to_have_ended(tmp_path, monkeypatch):
+    script = tmp_path / "for_nobody.py"
+    script.write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
+    monkeypatch.setattr(driver, "python_of", lambda peer, folder: sys.executable)
+    monkeypatch.setattr(Peer, "script", script)
+    found = driver.measure(Peer("nobody", "for_nobody.py", {}, ("nobody==3",)), {}, {}, {}, {}, tmp_path, 1)
+    assert (found["message"], found["rows"]) == ("ended with -9", [])
+    text = libraries.packages({"peers": [found]})
+    assert "| nobody | 3 (asked for) |" in text
+    assert "- nobody: `ended with -9`" in text
+
+
+def test_a_cause_that_no_value_shows_is_not_named():
+    row = {"entry": "call", "cause": "minibatch", "value": None}
+    result = {"causes": {"minibatch": "averages"}}
+    assert libraries._cause([row], result) == "–"
+    assert libraries._cause([{**row, "value": 1.0}], result) == "averages (`minibatch`)"
+    assert libraries._cause([{**row, "value": 1.0, "cause": "none"}], result) == "none: it is the same quantity"
 
 
 def test_what_pip_refuses_is_an_install_error(tmp_path):

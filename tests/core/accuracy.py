@@ -1,6 +1,7 @@
 """How far each index is from its definition in 50 digits, against the condition number of what it computes.
 
-``python tests/core/accuracy.py`` prints the table of where that is more than 1e-12.
+``python tests/core/accuracy.py`` writes it down, and prints the table of where that is more than 1e-12, which the page
+"What it costs" shows too.
 """
 
 import numpy as np
@@ -8,6 +9,10 @@ import oracle
 from hard_cases import saturation_expected
 
 from repsim import INDEXES, RepresentationError, get_index, pairwise
+from repsim.lab.benchmarked import engine_digest
+from repsim.lab.paths import results_root
+from repsim.lab.rounding import digits
+from repsim.lab.store import write_record
 
 EPS = float(np.finfo(np.float64).eps)
 LIMIT = 1e-12
@@ -127,7 +132,7 @@ def rows(names=tuple(INDEXES), difficulties=DIFFICULTIES, kinds=("features", "ex
     """Return the table: a dict for each index, kind and difficulty.
 
     It has the condition number and the errors of the function and of `pairwise`, relative to 1 or for HSIC to the
-    value; infinite where there is a named error instead of a value.
+    value; None where there is a named error instead of a value.
     """
     found = []
     with saturation_expected():
@@ -162,19 +167,15 @@ def _error(compute, index, x, y, exact, unit):
     try:
         return float(abs(compute(index, x, y) - exact) / unit)
     except RepresentationError:
-        return float("inf")
+        return None
 
 
-def table(found):
-    """Lay out those rows that are further than 1e-12 from the exact value, as Markdown."""
-    lines = ["| index | data | condition | error | error of pairwise |", "|---|---|---|---|---|"]
-    for row in found:
-        errors = [row["function"], row["pairwise"]]
-        if max(errors) > LIMIT:
-            shown = " | ".join("refused" if error == float("inf") else f"{error:.0e}" for error in errors)
-            lines.append(f"| {row['index']} | {row['difficulty']} | {row['condition']:.0e} | {shown} |")
-    return "\n".join(lines)
+def result():
+    """Return what is written down."""
+    return {"engine": engine_digest(), "limit": LIMIT, "roundings": ROUNDINGS, "rows": rows()}
 
 
 if __name__ == "__main__":
-    print(table(rows()))
+    found = result()
+    write_record(results_root() / "benchmarks" / "digits.json", found)
+    print(digits(found))

@@ -23,12 +23,14 @@ def mean_square(x, y):
     return np.mean(average_pairwise_correlations(pairwise_correlations(model.transform([x, y]))) ** 2)
 
 
+def in_double(call):
+    return lambda x, y: call(x.astype(np.float64), y.astype(np.float64))
+
+
 if __name__ == "__main__":
-    run(
-        "cca-zoo",
-        {
-            "CCA().score": default,
-            "CCA(all components).score": mean,
-            "mean square of CCA(all components)": mean_square,
-        },
-    )
+    calls = {
+        "CCA().score": default,
+        "CCA(all components).score": mean,
+        "mean square of CCA(all components)": mean_square,
+    }
+    run("cca-zoo", calls | {f"{name}, double": in_double(call) for name, call in calls.items()})

@@ -5,8 +5,8 @@ from functools import partial
 import torch
 from ckatorch import CKA
 from ckatorch.core import cka_base
-from protocol import run, streaming
-from stored import LAYER, Stored, loader
+from protocol import run
+from stored import LAYER, Stored, fed, loader
 
 
 def base(x, y, **options):
@@ -25,12 +25,12 @@ def compare(x, y, batch, model):
     return CKA(first, second, [LAYER], first_name="x", second_name="y")(loader(len(x), batch))[0, 0]
 
 
-@streaming
+@fed
 def flat(x, y, batch):
     return compare(x, y, batch, Stored)
 
 
-@streaming
+@fed
 def with_batch_axis(x, y, batch):
     return compare(x, y, batch, WithBatchAxis)
 

@@ -9,5 +9,9 @@ def cca(x, y):
     return np.linalg.norm(q[0].T @ q[1]) ** 2 / min(x.shape[1], y.shape[1])
 
 
+def cca_in_double(x, y):
+    return cca(x.astype(np.float64), y.astype(np.float64))
+
+
 if __name__ == "__main__":
-    run("representation-similarity-demo", {"cca": cca})
+    run("representation-similarity-demo", {"cca": cca, "cca, double": cca_in_double})

@@ -1,8 +1,8 @@
 """torch-cka: a model and a loader on each side."""
 
 import torch
-from protocol import run, streaming
-from stored import LAYER, in_single_and_double, loader, models
+from protocol import run
+from stored import LAYER, fed, in_single_and_double, loader, models
 from torch_cka import CKA
 
 
@@ -14,7 +14,7 @@ def compare(x, y, batch, dtype):
     return cka.export()["CKA"][0, 0]
 
 
-@streaming
+@fed
 def as_double(x, y, batch):
     return compare(x, y, batch, torch.float64)
 

@@ -29,7 +29,8 @@ def run(package, entries):
     package
         The distribution whose version is reported.
     entries
-        Name -> function of (x, y), or of (x, y, batch) if its ``streams`` attribute is true.
+        Name -> function of (x, y), or of (x, y, batch) if its ``streams`` attribute is true. A ``feeding`` attribute,
+        a function of (n, batch), takes once the batches that a library wants instead of arrays: its time is ours.
     """
     job = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     out = Path(job["out"])
@@ -82,7 +83,8 @@ def _isolated(call, stem, batch, repeats, timeout):
     if child.is_alive():
         child.kill()
     child.join()
-    return {"value": None, "seconds": None, "peak_mib": None, "base_mib": None, "error": None, **measured}
+    nothing = dict.fromkeys(("value", "seconds", "feeding", "peak_mib", "base_mib", "error"))
+    return {**nothing, **measured}
 
 
 def _child(sender, call, stem, batch, repeats):
@@ -103,6 +105,10 @@ def _measure(call, stem, batch, repeats):
     except Exception as error:  # whatever a library raises is what is reported
         return {"error": f"{type(error).__name__}: {error}", "base_mib": base, "peak_mib": _peak_mib()}
     found = {"seconds": statistics.median(seconds), "base_mib": base, "peak_mib": _peak_mib()}
+    if hasattr(call, "feeding"):
+        start = time.perf_counter()
+        call.feeding(len(x), batch)
+        found["feeding"] = time.perf_counter() - start
     return {"value": value, **found} if math.isfinite(value) else {"error": f"returned {value}", **found}
 
 
