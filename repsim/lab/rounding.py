@@ -102,6 +102,8 @@ def invariance(result: Result | None) -> str:
                 order = moved.get("shuffled")
                 tried = ", ".join(name.removeprefix("block ") for name in blocks)
                 rows.append([WAYS[way], KINDS[kind], _asked(way, largest), tried, _asked(way, order)])
+    if not rows:
+        return NOT_MEASURED
     heads = ["", "on", "largest change with the block", "blocks tried", "change with the order"]
     return table(heads, rows) + f"\n\nAsked: {MOVED['engine_in_float64']:g} in float64, {MOVED['engine']:g} in float32."
 
