@@ -18,12 +18,15 @@ from repsim._representation import Representation
 from repsim.errors import ParameterError
 
 _PANEL = 256  # columns that LAPACK factorises before it updates the others by matrix products
+_MANY = 4 * _PANEL  # columns from which on the first panel is asked beforehand whether the rest is worth its time
 _READ_BYTES = 2**26
 _ITERATIONS = 12  # of inverse iteration; a null direction shows in the first
 _FAR = 100  # squared length of an example over the median of all: its rounding in float32 then shows in the others
-# Rounding turns a basis by about its unit times the condition, and an inner product of two projections by the square
-# of that. tests/core/test_projection.py holds float32 to 1e-6 of float64 up to this condition.
-_SAFE_CONDITION = {4: 1e4, 8: 1e8}
+# The condition is that of the Frobenius norm to the least singular value. Rounding turns each direction of a basis by
+# up to its unit times the condition, by chance, so that a mean over all feels it the less the more they are.
+# tests/core/test_projection.py holds float32 to 1e-6 of float64 up to this condition: so much for each direction, and
+# at most so much.
+_SAFE_CONDITION = {4: (8, 1e5), 8: (math.inf, 1e8)}
 _TOLERATED = {4: 1e-6, 8: 1e-13}  # error of a mean correlation that is made from sines
 
 
@@ -196,13 +199,16 @@ def _by_qr(view: Representation, dtype: np.dtype[Any], memory: int) -> Projectio
     if dtype.itemsize == 4 and lengths.max() > _FAR * np.median(lengths):
         return None
     factor, apply = get_lapack_funcs(("geqrt", "gemqrt"), dtype=dtype)
-    matrix, blocks, _ = factor(max(1, min(_PANEL, *matrix.shape)), matrix, overwrite_a=1)
     first = 0 if full else 1
     last = first + min(n - 1, p)
-    triangle = np.array(matrix[first:last, first:last], order="F")
-    if not _independent(triangle, view, dtype):
+    least = _least_allowed(float(lengths.sum()), view, dtype)
+    if last > _MANY:  # more columns have no larger least singular value than the first of them
+        panel, _, _ = factor(_PANEL, matrix[:, :_PANEL])
+        if _least_singular_value(np.array(panel[first:_PANEL, first:], order="F")) <= least:
+            return None
+    matrix, blocks, _ = factor(max(1, min(_PANEL, *matrix.shape)), matrix, overwrite_a=1)
+    if _least_singular_value(np.array(matrix[first:last, first:last], order="F")) <= least:
         return None
-    del triangle
     if full:
         return Projection(np.zeros((n, 0), view.dtype), n - 1, True, view.name)
     chosen = np.zeros((n, width), dtype, order="F")
@@ -245,13 +251,12 @@ def _against_constant(view: Representation, dtype: np.dtype[Any], p: int, memory
     return out[:, 1:], lengths
 
 
-def _independent(triangle: Array, view: Representation, dtype: np.dtype[Any]) -> bool:
-    """Whether the least singular value is far enough above what rounding can make out of zero."""
-    energy = float(sum(np.vdot(triangle[: i + 1, i], triangle[: i + 1, i]) for i in range(len(triangle))))
-    least = _least_singular_value(triangle)
+def _least_allowed(energy: float, view: Representation, dtype: np.dtype[Any]) -> float:
+    """Return the singular value that all must exceed, to be far enough above what rounding can make out of zero."""
     largest = math.sqrt(energy)
     floor = max(view.n, view.p) * float(np.finfo(np.float64).eps) * largest + view.stored_rounding(energy)
-    return least > max(4 * floor, largest / _SAFE_CONDITION[dtype.itemsize])
+    for_each, at_most = _SAFE_CONDITION[dtype.itemsize]
+    return max(4 * floor, largest / min(for_each * min(view.n - 1, int(view.alive.sum())), at_most))
 
 
 def _least_singular_value(triangle: Array) -> float:

@@ -14,7 +14,7 @@ import typer
 
 from benchmarks.engine import data, derive
 from benchmarks.engine.memory import described_machine
-from benchmarks.engine.plan import ACCURACY, GROUPS, OF_TRAINED, Sizes, measurements
+from benchmarks.engine.plan import ACCURACY, GROUPS, OF_TRAINED, OURS, Sizes, measurements
 from benchmarks.peers.environments import REPOSITORY, clean
 from repsim.lab import costs
 from repsim.lab.benchmarked import engine_digest
@@ -130,7 +130,12 @@ def start(sizes, out, described, given, trained):
 
 
 def address_of(measurement, result):
-    """Name a measurement after all that it depends on: jobs, arrays, machine, and the code of engine and benchmark."""
+    """Name a measurement after all that it depends on: jobs, arrays, machine, and the code of engine and benchmark.
+
+    Ways of computing that do not call the engine do not depend on its code.
+    """
+    ways = {job["parameters"].get("way") for job in measurement.jobs}
+    ours = measurement.group != ACCURACY or not ways.isdisjoint(OURS)
     arrays = [] if measurement.group == ACCURACY else result["networks"]
     if measurement.group in OF_TRAINED and result["trained"]:
         arrays = [result["trained"]]
@@ -138,14 +143,14 @@ def address_of(measurement, result):
         "jobs": list(measurement.jobs),
         "arrays": arrays,
         "machine": result["machine"],
-        "code": _code(),
+        "code": _code(ours),
     }
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:12]
 
 
 @cache
-def _code():
-    digest = hashlib.sha256(engine_digest().encode())
+def _code(ours):
+    digest = hashlib.sha256(engine_digest().encode() if ours else b"")
     for name in CODE:
         digest.update(Path(__file__).with_name(name).read_bytes())
     return digest.hexdigest()

@@ -400,9 +400,22 @@ def test_another_size_or_machine_is_measured_anew(tmp_path, monkeypatch):
     monkeypatch.setattr(driver, "described_machine", lambda: {**first["machine"], "processors": 99})
     third = measure(tmp_path, only=["headline"], side=16)
     assert not set(second["measurements"]) & set(third["measurements"])
-    monkeypatch.setattr(driver, "_code", lambda: "another")
+    monkeypatch.setattr(driver, "_code", lambda ours: "another")
     fourth = measure(tmp_path, only=["headline"], side=16)
     assert not set(third["measurements"]) & set(fourth["measurements"])
+
+
+def test_of_another_engine_only_what_does_not_call_it_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(driver, "run", here)
+    measure(tmp_path, only=["accuracy"])
+    ran = []
+    monkeypatch.setattr(driver, "run", lambda one, *rest: (ran.append(one.name), here(one, *rest))[1])
+    monkeypatch.setattr(driver, "engine_digest", lambda: "another")
+    driver._code.cache_clear()
+    measure(tmp_path, only=["accuracy"])
+    driver._code.cache_clear()
+    assert ran
+    assert {name.split(", ")[1] for name in ran} == {"engine", "engine_in_float64"}
 
 
 def test_representations_are_removed_if_they_are_not_to_be_kept(tmp_path, monkeypatch):

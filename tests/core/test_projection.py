@@ -2,10 +2,18 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq
 
 from repsim import errors, pairwise
 from repsim._basis import cosines, factorise
-from repsim._projection import _SAFE_CONDITION, Projection, _by_qr, canonical_correlations, project
+from repsim._projection import (
+    _SAFE_CONDITION,
+    Projection,
+    _by_qr,
+    _least_singular_value,
+    canonical_correlations,
+    project,
+)
 from repsim._representation import Representation
 
 MEMORY = 2**30
@@ -67,16 +75,56 @@ def test_ill_conditioned_single_precision_is_factorised_in_double(rng):
     np.testing.assert_allclose(matrix(found), expected(x), atol=1e-6)
 
 
-@pytest.mark.parametrize("p", [120, 200])
-def test_single_precision_is_enough_up_to_the_safe_condition(rng, p):
+@pytest.mark.parametrize(("n", "p"), [(1_200, 1_040), (1_040, 1_200)])
+def test_columns_that_single_precision_cannot_tell_apart_cost_one_panel(monkeypatch, rng, n, p):
+    """The others, which are most of the time, are not factorised in vain."""
+    x = rng.standard_normal((n, p))
+    if p > n:
+        x[2] = x[1] + 1e-5 * x[2]  # the first of all is taken by the constant
+    else:
+        x[:, 1] = x[:, 0] + 1e-5 * x[:, 1]
+    view = Representation(x.astype(np.float32), "x")
+    seen = []
+
+    def least(triangle):
+        seen.append(len(triangle))
+        return _least_singular_value(triangle)
+
+    monkeypatch.setattr("repsim._projection._least_singular_value", least)
+    assert _by_qr(view, np.dtype("f4"), MEMORY) is None
+    assert seen == [255 if p < n else 256]
+    found = _by_qr(view, np.dtype("f8"), MEMORY)
+    assert found.rank == min(n - 1, p)
+    assert seen[1:] == [seen[0], min(n - 1, p)]
+    np.testing.assert_allclose(matrix(found), expected(x.astype(np.float32)), atol=1e-6)
+
+
+def spectrum(kind, p, condition):
+    """Singular values of this condition, of the Frobenius norm to the least."""
+    if kind == "one large":
+        return np.append(np.sqrt(condition**2 - p + 1), np.ones(p - 1))
+    if kind == "half of them small":
+        return np.append(np.full(p - p // 2, np.sqrt((condition**2 - p // 2) / (p - p // 2))), np.ones(p // 2))
+
+    def excess(ratio):
+        return np.linalg.norm(np.geomspace(ratio, 1, p)) - condition
+
+    return np.geomspace(brentq(excess, 1, condition), 1, p)
+
+
+@pytest.mark.parametrize("kind", ["geometric", "half of them small", "one large"])
+@pytest.mark.parametrize("p", [12, 40, 120, 200, 250])
+def test_single_precision_is_enough_up_to_the_safe_condition(rng, p, kind):
     """CCA and regression hardly feel by how much rounding turned a basis of this condition."""
-    n, shared = 260, rng.standard_normal((260, 120))
+    n, shared = 260, rng.standard_normal((260, p))
+    for_each, _ = _SAFE_CONDITION[4]
     views = []
-    for _ in range(2):
-        x = shared @ rng.standard_normal((120, p)) + rng.standard_normal((n, p))
+    for beyond in (0.99, 0.99, 1.1):
+        x = shared @ rng.standard_normal((p, p)) + rng.standard_normal((n, p))
         left, _, right = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)
-        condition = _SAFE_CONDITION[4] / 4  # the limit is over the Frobenius norm, 2.5 to 3.5 times the largest here
-        views.append(Representation(((left * np.geomspace(1, 1 / condition, p)) @ right).astype(np.float32), "x"))
+        x = (left * spectrum(kind, p, beyond * for_each * p)) @ right
+        views.append(Representation(x.astype(np.float32), "x"))
+    assert _by_qr(views.pop(), np.dtype("f4"), MEMORY) is None
     single, double = ([_by_qr(view, np.dtype(kind), MEMORY) for view in views] for kind in ("f4", "f8"))
     assert all(single)
     overlaps = [float(np.sum(matrix(a) * matrix(b))) / p for a, b in (single, double)]
@@ -106,11 +154,11 @@ def test_correlations_without_singular_values(rng, p, q):
 def test_correlations_that_are_nearly_zero_are_not_made_from_sines(rng, dtype):
     """Of two representations without anything in common, one so wide that only its complement is held."""
     basis = np.linalg.qr(np.hstack([np.ones((40, 1)), rng.standard_normal((40, 39))]))[0][:, 1:]
-    x, y = ((part @ rng.standard_normal((part.shape[1],) * 2)).astype(dtype) for part in (basis[:, :30], basis[:, 30:]))
+    x, y = ((part * rng.uniform(1, 2, part.shape[1])).astype(dtype) for part in (basis[:, :30], basis[:, 30:]))
     a, b = (project(Representation(part, "x"), MEMORY) for part in (x, y))
     assert [a.complement, b.complement] == [True, False]
     assert canonical_correlations(a, b) is None
-    # Made from sines it would be the root of the rounding, 3e-4 or 1e-8; the factors have conditions of hundreds.
+    # Made from sines it would be the root of the rounding, 3e-4 or 1e-8.
     assert pairwise([x], [y], index="cca_mean") == pytest.approx(0, abs=2e-5 if dtype is np.float32 else 1e-12)
     needed = 3 * x.dtype.itemsize * 40**2
     with pytest.raises(errors.ParameterError, match=f"a basis beside its complement .* about {needed:,}"):
