@@ -18,6 +18,7 @@ from repsim._representation import Representation
 from repsim.errors import ParameterError
 
 _PANEL = 256  # columns that LAPACK factorises before it updates the others by matrix products
+_PART = 2 * _PANEL  # columns to which as many reflections are applied at once
 _MANY = 4 * _PANEL  # columns from which on the first panel is asked beforehand whether the rest is worth its time
 _READ_BYTES = 2**26
 _ITERATIONS = 12  # of inverse iteration; a null direction shows in the first
@@ -211,19 +212,34 @@ def _by_qr(view: Representation, dtype: np.dtype[Any], memory: int) -> Projectio
         return None
     if full:
         return Projection(np.zeros((n, 0), view.dtype), n - 1, True, view.name)
-    chosen = np.zeros((n, width), dtype, order="F")
-    np.fill_diagonal(chosen[start:], 1)
-    chosen, _ = apply(matrix, blocks, chosen, overwrite_c=1)
+    chosen = _columns(apply, matrix, blocks, start, width)
     return Projection(np.ascontiguousarray(chosen, dtype=view.dtype), p, complement, view.name)
+
+
+def _columns(apply: Any, matrix: Array, blocks: Array, start: int, width: int) -> Array:
+    """Return some columns of the orthogonal factor, each through those reflections only that change it."""
+    n, count = matrix.shape
+    out = np.zeros((n, width), matrix.dtype, order="F")
+    np.fill_diagonal(out[start:], 1)
+    firsts = range(0, count - len(blocks) + 1, _PART)  # LAPACK takes no fewer reflections than make a block
+    for first in reversed(firsts):
+        last = count if first == firsts[-1] else first + _PART
+        reflections = np.asfortranarray(matrix[first:, first:last])
+        for left in range(max(0, first - start), width, _PART):
+            part = out[first:, left : left + _PART]
+            part[:], _ = apply(reflections, blocks[:, first:last], part)
+    return out
 
 
 def _blocks(view: Representation, dtype: np.dtype[Any], memory: int) -> Iterator[tuple[slice, Array]]:
     """Yield the columns that vary, some rows at a time."""
     source = view.in_double() if dtype.itemsize == 8 else view.on_host()
     step = max(1, min(_READ_BYTES, memory // 8) // (4 * dtype.itemsize * view.p))
+    every = bool(view.alive.all())
     for start in range(0, view.n, step):
         rows = slice(start, min(start + step, view.n))
-        yield rows, source.block(rows.start, rows.stop)[:, view.alive]
+        block = source.block(rows.start, rows.stop)
+        yield rows, block if every else block[:, view.alive]
 
 
 def _beside_constant(view: Representation, dtype: np.dtype[Any], p: int, memory: int) -> tuple[Array, Array]:
@@ -231,7 +247,8 @@ def _beside_constant(view: Representation, dtype: np.dtype[Any], p: int, memory:
     out, lengths = np.empty((view.n, p + 1), dtype, order="F"), np.empty(view.n)
     out[:, 0] = 1 / math.sqrt(view.n)
     for rows, block in _blocks(view, dtype, memory):
-        out[rows, 1:] = block
+        for first in range(0, p, _PANEL):  # a part that the cache holds: columns of `out` lie far apart
+            out[rows, 1 + first : 1 + first + _PANEL] = block[:, first : first + _PANEL]
         lengths[rows] = np.einsum("ij,ij->i", block, block)
     return out, lengths
 
