@@ -49,7 +49,10 @@ def main(
     folder: Annotated[Path, typer.Option(help="Where representations are written.")] = REPOSITORY / "build" / "engine",
     out: Annotated[Path, typer.Option(help="The result.")] = REPOSITORY / "results" / "benchmarks" / "engine.json",
 ) -> None:
-    """Measure time and memory beside matrix products; what is measured already, on this machine, is not done again."""
+    """Measure time and memory beside matrix products.
+
+    What this code has measured on this machine already is not done again; what earlier code has is kept until it is.
+    """
     unknown = sorted(set(only or []) - set(GROUPS))
     if unknown:
         raise typer.BadParameter(f"no such group: {', '.join(unknown)}; there are {', '.join(GROUPS)}")
@@ -72,7 +75,7 @@ def main(
     sizes = Sizes(n, networks, n_large, n_paper, n_singular, p_accuracy, memory, memory_bases, side, narrow, widths)
     result = start(sizes, out, described, given, trained and data.described_trained(trained, most))
     todo = [one for one in measurements(sizes) if one.group in (only or GROUPS)]
-    missing = {one.group for one in todo if address_of(one, result) not in result["measurements"]}
+    missing = {one.group for one in todo if not is_measured(one, result)}
     folders = dict.fromkeys(GROUPS, arrays) | {ACCURACY: folder}
     if trained:
         folders |= dict.fromkeys(OF_TRAINED, folder / "trained")
@@ -82,14 +85,14 @@ def main(
         write_representations(arrays, networks, n, described[0]["n"], widths)
     for number, one in enumerate(todo, start=1):
         print(f"[{number}/{len(todo)}] {one.group}: {one.name}: ", end="", flush=True)
-        address = address_of(one, result)
-        if address in result["measurements"]:
+        if is_measured(one, result):
             print("measured already", flush=True)
             continue
         runs, error = run(one, folders[one.group], timeout)
         print(error or ", ".join(f"{found['seconds']:.4g} s" for found in runs), flush=True)
         entry = {"name": one.name, "group": one.group, "jobs": list(one.jobs), "runs": runs, "error": error}
-        result["measurements"][address] = {**entry, "date": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"}
+        entry |= {"date": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", **code_of(one)}
+        result["measurements"][address_of(one, result)] = entry
         write(out, result)
     write(out, result)
     show(result, folder)
@@ -109,10 +112,9 @@ def write_representations(arrays, networks, n, most, widths):
 
 
 def start(sizes, out, described, given, trained):
-    """Return a result with what an earlier run on this machine, of these sizes and this code, has measured."""
+    """Return a result with what earlier runs on this machine, of these sizes, have measured."""
     result = {
         "machine": described_machine(),
-        "engine": engine_digest(),
         "sizes": sizes.described(),
         "given": given,
         "networks": described,
@@ -130,12 +132,7 @@ def start(sizes, out, described, given, trained):
 
 
 def address_of(measurement, result):
-    """Name a measurement after all that it depends on: jobs, arrays, machine, and the code of engine and benchmark.
-
-    Ways of computing that do not call the engine do not depend on its code.
-    """
-    ways = {job["parameters"].get("way") for job in measurement.jobs}
-    ours = measurement.group != ACCURACY or not ways.isdisjoint(OURS)
+    """Name a measurement after all that it depends on but the code: jobs, arrays and machine."""
     arrays = [] if measurement.group == ACCURACY else result["networks"]
     if measurement.group in OF_TRAINED and result["trained"]:
         arrays = [result["trained"]]
@@ -143,14 +140,26 @@ def address_of(measurement, result):
         "jobs": list(measurement.jobs),
         "arrays": arrays,
         "machine": result["machine"],
-        "code": _code(ours),
     }
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:12]
 
 
+def is_measured(measurement, result):
+    """Whether this code has measured it."""
+    found = result["measurements"].get(address_of(measurement, result), {})
+    return found.get("error", "missing") is None and code_of(measurement).items() <= found.items()
+
+
+def code_of(measurement):
+    """Return the digests of the engine, None for ways of computing that do not call it, and of the benchmark."""
+    ways = {job["parameters"].get("way") for job in measurement.jobs}
+    ours = measurement.group != ACCURACY or not ways.isdisjoint(OURS)
+    return {"engine": engine_digest() if ours else None, "code": _code()}
+
+
 @cache
-def _code(ours):
-    digest = hashlib.sha256(engine_digest().encode() if ours else b"")
+def _code():
+    digest = hashlib.sha256()
     for name in CODE:
         digest.update(Path(__file__).with_name(name).read_bytes())
     return digest.hexdigest()

@@ -118,14 +118,26 @@ def parts(done, sizes, beyond):
         phases = runs[1]["phases"]
         of = plan.RBF if phases["medians"] else plan.LINEAR
         factors = (beyond or {}).get(of, {"pass": 1.0, "medians": 1.0})
+        beside = bracketed(*runs, operations.tile_pass(n, widths))
         found[name] = {
-            **bracketed(*runs, operations.tile_pass(n, widths)),
+            **beside,
             "phases": {**phases, "bases": sum(phases["bases"])},
+            "counted": counted(phases, name, widths, networks, n) / beside["products_per_second"],
             "beyond": factors if beyond else None,
             "all_networks": extrapolated(phases, name, widths, networks, n, n, factors),
             "at_paper": extrapolated(phases, name, widths, networks, n, sizes["n_paper"], factors),
             "bases_gib_at_paper": max(operations.qr_bytes(sizes["n_paper"], p) for p in widths) / 2**30,
         }
+    return found
+
+
+def counted(phases, name, widths, networks, n):
+    """Count the operations of all networks' phases; of a sample's median, which are few, none."""
+    found = pass_operations(name, n, widths * networks)
+    if phases["medians"] and name != "sample":
+        found += networks * sum(operations.median(n, p) for p in widths)
+    if phases["bases"]:
+        found += networks * sum(operations.qr(n, p) for p in widths)
     return found
 
 

@@ -37,12 +37,16 @@ def basis_width(n, p):
 
 
 def qr(n, p):
-    """Count those of a QR factorisation by reflections, and of the narrower basis from it."""
+    """Count those of a QR factorisation by reflections, and of the narrower basis from it.
+
+    All reflections change each vector of the complement; those of the columns themselves only from their own on.
+    """
     long, short = max(n, p), min(n, p)
     reflections = 2 * long * short**2 - 2 * short**3 / 3
     if p >= n - 1:
         return reflections
-    return reflections + basis_width(n, p) * (4 * n * p - 2 * p**2)
+    width = basis_width(n, p)
+    return reflections + (reflections if width == p else width * (4 * n * p - 2 * p**2))
 
 
 def qr_bytes(n, p, itemsize=4):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import repsim
@@ -126,14 +126,17 @@ def parts(result: Result | None) -> str:
     if "all" in found:
         limit = result["derived"]["asked"]["parts_minutes"]
         minutes = {name: found[name]["all_networks"]["total"] / 60 for name in ("all", "sample") if name in found}
+        alone = {name: found[name]["counted"] / 60 for name in minutes}
         text += (
             f"\n\nAll of them for {networks} networks at {n} examples: {minutes['all']:.0f} minutes (extrapolated), "
-            f"where {limit} were asked: {rounding.met(minutes['all'] <= limit)}. "
+            f"where {limit} were asked: {rounding.met(minutes['all'] <= limit)}. Their operations alone, at the speed "
+            f"of the square products, take {alone['all']:.0f} minutes on this machine. "
         )
         if "sample" in minutes:
             text += (
                 f"With bandwidths from a sample (`pairwise` takes `median`): {minutes['sample']:.0f} minutes "
-                f"({rounding.met(minutes['sample'] <= limit)}). "
+                f"({rounding.met(minutes['sample'] <= limit)}), of which their operations alone "
+                f"{alone['sample']:.0f}. "
             )
         if beyond := found["all"]["beyond"]:
             text += (
@@ -172,7 +175,7 @@ def on_a_gpu(result: Result | None) -> str:
         f"{asked['networks'] * gib:.0f} GiB; where the GPU does not hold them beside the engine, they are copied there "
         "again and again, which is not in the time.*"
     )
-    return f"{table(heads, rows)}\n\n{where_and_what} {_earlier(result)}".rstrip()
+    return f"{table(heads, rows)}\n\n{where_and_what} {_earlier([result['engine']])}".rstrip()
 
 
 def singular(result: Result | None) -> str:
@@ -209,9 +212,13 @@ def _most(one: Mapping[str, Any]) -> str:
     return f"{more}{one['most_examples']:,} ({one['gib_at_most']:.1f} GiB{what})"
 
 
-def _earlier(result: Result) -> str:
-    """Say so if a result is not of the present engine."""
-    return "" if result.get("engine") == engine_digest() else "*The engine's code has changed since.*"
+def _earlier(engines: Collection[str]) -> str:
+    """Say so if measurements are not of the present engine, given the digest of that which each is of."""
+    earlier = sum(engine != engine_digest() for engine in engines)
+    if not earlier:
+        return ""
+    of_some = "" if earlier == len(engines) else f" {earlier} of these measurements were made"
+    return f"*The engine's code has changed since{of_some}.*"
 
 
 def growth(result: Result | None) -> str:
@@ -254,11 +261,12 @@ def provenance(result: Result | None) -> str:
     named = ", ".join(f"{name} {versions[name]}" for name in ("numpy", "scipy", "repsim-revisited") if name in versions)
     memory = f", {where['memory']:g} GiB of memory" if where["memory"] else ""
     failed = [one for one in result["measurements"].values() if one["error"]]
+    engines = [one["engine"] for one in result["measurements"].values() if one["engine"]]
     errors = " ".join(f"*{one['group']}, {one['name']}: {one['error']}.*" for one in failed)
     return (
         f"*Measured until {result['date'][:10]} on {where['system']}, {where['processor'] or 'an unknown processor'}, "
         f"{where['processors']} processor cores{memory}, Python {where['python']}, {named}, {blas}; "
-        f"{len(result['measurements'])} measurements, each in a process of its own.* {_earlier(result)} {errors}"
+        f"{len(result['measurements'])} measurements, each in a process of its own.* {_earlier(engines)} {errors}"
     ).strip()
 
 
