@@ -88,10 +88,11 @@ def main(
         if is_measured(one, result):
             print("measured already", flush=True)
             continue
+        reading = read_once(folders[one.group]) if one.reads else None
         runs, error = run(one, folders[one.group], timeout)
         print(error or ", ".join(f"{found['seconds']:.4g} s" for found in runs), flush=True)
         entry = {"name": one.name, "group": one.group, "jobs": list(one.jobs), "runs": runs, "error": error}
-        entry |= {"date": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", **code_of(one)}
+        entry |= {"reading": reading, "date": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", **code_of(one)}
         result["measurements"][address_of(one, result)] = entry
         write(out, result)
     write(out, result)
@@ -137,11 +138,25 @@ def address_of(measurement, result):
     if measurement.group in OF_TRAINED and result["trained"]:
         arrays = [result["trained"]]
     made_of = {
+        "name": measurement.name,
         "jobs": list(measurement.jobs),
         "arrays": arrays,
         "machine": result["machine"],
     }
+    if measurement.reads:
+        made_of["reads"] = True
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def read_once(folder):
+    """Read all arrays of a folder, without keeping them; return seconds and bytes."""
+    buffer, size = memoryview(bytearray(2**24)), 0
+    start = time.perf_counter()
+    for path in sorted(folder.rglob("*.npy")):
+        with path.open("rb", buffering=0) as file:
+            while count := file.readinto(buffer):
+                size += count
+    return {"seconds": time.perf_counter() - start, "bytes": size}
 
 
 def is_measured(measurement, result):

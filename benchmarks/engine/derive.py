@@ -17,14 +17,16 @@ _TITLES = {plan.LINEAR: "linear", plan.RBF: "rbf"}
 def derive(result):
     """Return all that the page shows of a result, as far as it has been measured."""
     sizes = result["sizes"]
-    done = {group: {} for group in plan.GROUPS}
+    done, reading = {group: {} for group in plan.GROUPS}, {}
     for one in result["measurements"].values():
         if one["error"] is None:
             done[one["group"]][one["name"]] = one["runs"]
+            if one["reading"]:
+                reading[one["name"]] = one["reading"]
     found = {
         "asked": ASKED,
         "furthest": FURTHEST,
-        "headline": headline(done[plan.HEADLINE], sizes),
+        "headline": headline(done[plan.HEADLINE], reading, sizes),
         "parts": parts(done[plan.PARTS], sizes, excess(done[plan.GROWTH], done[plan.HEADLINE], sizes)),
         "singular": singular(done[plan.SINGULAR_VALUES], sizes),
         "growth": growth(done[plan.GROWTH], done[plan.HEADLINE], sizes),
@@ -51,14 +53,15 @@ def bracketed(before, table, after, wanted):
     }
 
 
-def headline(done, sizes):
-    """Return ratios to matrix products, for each index."""
+def headline(done, reading, sizes):
+    """Return ratios to matrix products, for each index, and how long it took to read the files before."""
     widths = list(sizes["widths"]) * sizes["networks"]
     wanted = operations.tile_pass(sizes["n"], widths)
-    return {
-        index: {**bracketed(*runs, wanted), "asked": ASKED[_TITLES[index]], "phases": runs[1]["phases"]}
-        for index, runs in done.items()
-    }
+    found = {}
+    for index, runs in done.items():
+        of_table = {"asked": ASKED[_TITLES[index]], "phases": runs[1]["phases"], "reading": reading.get(index)}
+        found[index] = {**bracketed(*runs, wanted), **of_table}
+    return found
 
 
 def pairs(done, sizes, seconds):

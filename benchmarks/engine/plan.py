@@ -67,11 +67,19 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Measurement:
-    """Jobs that belong together: interrupted, they are all run again, so that a ratio is of one run."""
+    """Jobs that belong together: interrupted, they are all run again, so that a ratio is of one run.
+
+    Attributes
+    ----------
+    reads
+        Whether all arrays are read once beforehand. How fast the disk gives them is told so, and what it had not
+        given for long, which can take several times as long, has come once.
+    """
 
     name: str
     group: str
     jobs: tuple[dict, ...]
+    reads: bool = False
 
 
 def measurements(sizes):
@@ -100,7 +108,7 @@ def _headline(sizes):
     widths = list(sizes.widths) * sizes.networks
     half = _job("products", side=sizes.side, wanted=operations.tile_pass(sizes.n, widths) // 2)
     return [
-        Measurement(index, HEADLINE, (half, _table(sizes.networks, sizes.n, [index], sizes.memory), half))
+        Measurement(index, HEADLINE, (half, _table(sizes.networks, sizes.n, [index], sizes.memory), half), reads=True)
         for index in (LINEAR, RBF)
     ]
 

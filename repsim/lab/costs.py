@@ -85,7 +85,14 @@ def headline(result: Result | None) -> str:
     ]
     heads = ["index", "all pairs", "matrix products", "ratio", "asked ratio", "products: 10⁹ operations a second"]
     heads += ["drift of the products", "peak memory, MiB", "asked memory"]
-    return table(heads, rows)
+    text = table(heads, rows)
+    if read := {_title(index): one["reading"] for index, one in found.items() if one["reading"]}:
+        times = ", ".join(f"{time(one['seconds'])} before {title}" for title, one in read.items())
+        text += (
+            f"\n\nReading all files once, {max(one['bytes'] for one in read.values()) / 1e9:,.3g} GB, took {times}, "
+            "and is not in the times of the table. What the memory does not hold, the engine reads more than once."
+        )
+    return text
 
 
 def pair_by_pair(result: Result | None) -> str:

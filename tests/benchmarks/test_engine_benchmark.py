@@ -557,6 +557,17 @@ def test_the_figure_has_a_description(result):
     assert ElementTree.fromstring(svg(drawings.growth(result["derived"]["growth"]))).tag.endswith("svg")
 
 
+def test_files_are_read_once_before_all_pairs(result, tmp_path):
+    (tmp_path / "network0").mkdir()
+    np.save(tmp_path / "network0" / "layer0.npy", np.zeros((30, 7), np.float32))
+    assert driver.read_once(tmp_path)["bytes"] == (tmp_path / "network0" / "layer0.npy").stat().st_size
+    sizes = result["sizes"]
+    for one in result["derived"]["headline"].values():
+        assert one["reading"]["bytes"] > 4 * sizes["n"] * sizes["networks"] * sum(sizes["widths"])
+    assert "Reading all files once, " in costs.headline(result)
+    assert {one["reading"] for one in result["measurements"].values() if one["group"] != "headline"} == {None}
+
+
 def test_the_page_says_what_limits_and_what_has_changed(result):
     def most(limit):
         one = {"n": [8], "seconds": [1.0], "fit": None, "peak_mib": [1.0], "saturated": [0]}

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.fft import dct
 from scipy.optimize import brentq
 
 from repsim import errors, pairwise
@@ -134,6 +135,26 @@ def test_single_precision_is_enough_up_to_the_safe_condition(rng, p, kind):
     x = views[0].in_double().matrix()
     explained = [float(np.sum((matrix(b) @ x) * x) / np.sum(x * x)) for _, b in (single, double)]
     assert explained[0] == pytest.approx(explained[1], abs=1e-6)
+
+
+@pytest.mark.slow
+def test_single_precision_is_enough_for_as_many_features_as_a_first_layer_has(rng):
+    """Of two representations whose conditions are just below the largest that is allowed; a third's is above it."""
+    n, p = 14_000, 12_600
+    views = []
+    for small in (0.0125, 0.0125, 0.009):  # conditions of 9.0e4, 9.0e4 and 1.2e5
+        x = rng.standard_normal((n, p))
+        x[:, p // 2 :] *= small
+        views.append(Representation(dct(x, norm="ortho", overwrite_x=True).astype(np.float32), "x"))
+    assert _by_qr(views.pop(), np.dtype("f4"), 2**33) is None
+    single, double = ([_by_qr(view, np.dtype(kind), 2**33) for view in views] for kind in ("f4", "f8"))
+    assert all(single)
+    overlaps, means = [], []
+    for a, b in (single, double):
+        overlaps.append(float(np.sum((a.rows.astype(np.float64).T @ b.rows) ** 2)) / p)
+        means.append(float(canonical_correlations(a, b).mean()))
+    assert overlaps[0] == pytest.approx(overlaps[1], abs=1e-6)
+    assert means[0] == pytest.approx(means[1], abs=1e-6)
 
 
 @pytest.mark.parametrize("p", [4, 12, 16, 25, 40])
