@@ -182,7 +182,7 @@ def on_a_gpu(result: Result | None) -> str:
         f"{asked['networks'] * gib:.0f} GiB; where the GPU does not hold them beside the engine, they are copied there "
         "again and again, which is not in the time.*"
     )
-    return f"{table(heads, rows)}\n\n{where_and_what} {_earlier([result['engine']])}".rstrip()
+    return f"{table(heads, rows)}\n\n{where_and_what} {_earlier([result.get('engine')])}".rstrip()
 
 
 def singular(result: Result | None) -> str:
@@ -219,7 +219,7 @@ def _most(one: Mapping[str, Any]) -> str:
     return f"{more}{one['most_examples']:,} ({one['gib_at_most']:.1f} GiB{what})"
 
 
-def _earlier(engines: Collection[str]) -> str:
+def _earlier(engines: Collection[str | None]) -> str:
     """Say so if measurements are not of the present engine, given the digest of that which each is of."""
     earlier = sum(engine != engine_digest() for engine in engines)
     if not earlier:
