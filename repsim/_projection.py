@@ -180,10 +180,12 @@ def svd_bytes(view: Representation) -> float:
 
 
 def qr_bytes(view: Representation, dtype: np.dtype[Any], memory: int) -> float:
-    """Return what the QR factorisation in one precision takes: matrix, triangle, and the narrower basis."""
+    """Return what the QR factorisation in one precision takes: matrix, narrower basis, triangle or what is copied."""
     n, p = view.n, int(view.alive.sum())
     width = max(0, n - 1 - p) if 2 * p > n - 1 else p
-    return 1.1 * dtype.itemsize * (n * (p + 1) + min(n, p) ** 2 + n * width) + min(_READ_BYTES, memory // 8)
+    copied = n * (2 * _PART + _PANEL) if p + 1 >= _PART + _PANEL else 0  # LAPACK takes contiguous columns only
+    entries = n * (p + 1) + n * width + max(min(n, p) ** 2, copied)
+    return 1.1 * dtype.itemsize * entries + min(_READ_BYTES, memory // 8)
 
 
 def _by_qr(view: Representation, dtype: np.dtype[Any], memory: int) -> Projection | None:
@@ -213,6 +215,7 @@ def _by_qr(view: Representation, dtype: np.dtype[Any], memory: int) -> Projectio
     if full:
         return Projection(np.zeros((n, 0), view.dtype), n - 1, True, view.name)
     chosen = _columns(apply, matrix, blocks, start, width)
+    del matrix, blocks  # in their place comes the copy by rows
     return Projection(np.ascontiguousarray(chosen, dtype=view.dtype), p, complement, view.name)
 
 
@@ -227,7 +230,7 @@ def _columns(apply: Any, matrix: Array, blocks: Array, start: int, width: int) -
         reflections = np.asfortranarray(matrix[first:, first:last])
         for left in range(max(0, first - start), width, _PART):
             part = out[first:, left : left + _PART]
-            part[:], _ = apply(reflections, blocks[:, first:last], part)
+            part[:], _ = apply(reflections, blocks[:, first:last], part, overwrite_c=1)
     return out
 
 

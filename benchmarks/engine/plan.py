@@ -72,8 +72,8 @@ class Measurement:
     Attributes
     ----------
     reads
-        Whether all arrays are read once beforehand. How fast the disk gives them is told so, and what it had not
-        given for long, which can take several times as long, has come once.
+        Whether all arrays are read once beforehand: it tells how fast the disk is, which can be several times slower
+        with what has not been read for long.
     """
 
     name: str

@@ -1,5 +1,7 @@
 """Projections by QR: the same as from singular values, whatever the shape, and only where they may be trusted."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy.fft import dct
@@ -14,6 +16,7 @@ from repsim._projection import (
     _least_singular_value,
     canonical_correlations,
     project,
+    qr_bytes,
 )
 from repsim._representation import Representation
 
@@ -98,6 +101,20 @@ def test_columns_that_single_precision_cannot_tell_apart_cost_one_panel(monkeypa
     assert found.rank == min(n - 1, p)
     assert seen[1:] == [seen[0], min(n - 1, p)]
     np.testing.assert_allclose(matrix(found), expected(x.astype(np.float32)), atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("p", [600, 1_000, 2_000, 3_500])
+def test_a_basis_takes_no_more_memory_than_was_reckoned(rng, dtype, p):
+    view = Representation(rng.standard_normal((4_000, p)).astype(dtype), "x")
+    reckoned = qr_bytes(view, np.dtype(dtype), 0)
+    tracemalloc.start()
+    try:
+        _by_qr(view, np.dtype(dtype), int(8 / 7 * reckoned) + 1)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 / 7 * reckoned
 
 
 def spectrum(kind, p, condition):
