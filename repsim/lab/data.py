@@ -96,6 +96,10 @@ class Dataset:
     test: Split
     fingerprint: str
 
+    def scale(self, images: np.ndarray, scaling: str) -> np.ndarray:
+        """Return float32 images as a recipe's `scaling` says: normalised by "colour", or in [0, 1] ("unit")."""
+        return self.normalise(images) if scaling == "colour" else images.astype(np.float32) / np.float32(255)
+
     def normalise(self, images: np.ndarray) -> np.ndarray:
         """Return float32 images with the training set's mean 0 and deviation 1 in each channel."""
         width = images.shape[-2]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -42,6 +42,12 @@ def tiny(_: int, channels: Sequence[int]) -> Architecture:
     narrow, middle, wide = channels
     rows = [(narrow,), (narrow,), (middle, 3, 2), (middle,), (middle,), (wide, 3, 2), (wide, 3, 1, "valid"), (wide, 1)]
     return _stack(rows)
+
+
+def tiny_without_borders(depth: int, channels: Sequence[int]) -> Architecture:
+    """Describe Tiny-10 with no convolution padded: maps of 30, 28, 13, 11, 9, 4, 2 and 2."""
+    padded = tiny(depth, channels)
+    return Architecture(tuple(replace(one, padding="valid") for one in padded.convolutions))
 
 
 def nano(_: int, channels: Sequence[int]) -> Architecture:
@@ -135,6 +141,7 @@ class _Family:
 _LARGEST = 1 << 20  # ranges need an end
 _FAMILIES = {
     "tiny{}": _Family(tiny, range(10, 11), (16, 32, 64)),
+    "tiny{}-valid": _Family(tiny_without_borders, range(10, 11), (16, 32, 64)),
     "nano{}": _Family(nano, range(10, 11), (4, 8)),
     "plain{}": _Family(plain, range(10, _LARGEST, 8), (96, 192)),
     "plain{}-nobn": _Family(plain_without_normalisation, range(10, _LARGEST, 8), (96, 192)),

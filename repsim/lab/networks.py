@@ -6,7 +6,8 @@ representation is taken after its ReLU.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -56,7 +57,36 @@ class BatchNormalization(layers.BatchNormalization):
         return outputs
 
 
-def _convolution(x: Any, table: Architecture, number: int, precision: str) -> Any:
+class _Options:
+    """What a recipe decides about the layers: how weights start, which ones decay through the gradient."""
+
+    def __init__(self, recipe: Mapping[str, Any]) -> None:
+        self.biases = recipe.get("biases", False)
+        self._fan_in = recipe.get("initialisation") == "fan_in"
+        self._momentum, self._epsilon = recipe.get("norm_momentum", 0.9), recipe.get("norm_epsilon", 1e-5)
+        self._decayed, self._decay = recipe.get("coupled_decay", ""), recipe.get("weight_decay", 0.0)
+
+    def filters(self, inputs: int) -> dict[str, Any]:
+        """Return the options of a layer with a kernel that has so many inputs."""
+        chosen: dict[str, Any] = {"kernel_regularizer": self._penalty("kernels", "all")}
+        chosen["bias_regularizer"] = self._penalty("all")
+        if self._fan_in:
+            limit = inputs**-0.5
+            chosen["kernel_initializer"] = keras.initializers.RandomUniform(-limit, limit)
+            chosen["bias_initializer"] = keras.initializers.RandomUniform(-limit, limit)
+        return chosen
+
+    def norm(self) -> dict[str, Any]:
+        """Return the options of a batch normalisation."""
+        penalties = {f"{name}_regularizer": self._penalty("all") for name in ("gamma", "beta")}
+        return {"momentum": self._momentum, "epsilon": self._epsilon, **penalties}
+
+    def _penalty(self, *decayed: str) -> Any:
+        """Return a term of the loss whose gradient is the decay times the parameter."""
+        return keras.regularizers.L2(self._decay / 2) if self._decayed in decayed else None
+
+
+def _convolution(x: Any, table: Architecture, number: int, precision: str, options: _Options) -> Any:
     """Apply convolution `number`, counted from 1, and its normalisation; the ReLU follows where the table wants it."""
     one = table.convolutions[number - 1]
     x = layers.Conv2D(
@@ -64,44 +94,50 @@ def _convolution(x: Any, table: Architecture, number: int, precision: str) -> An
         one.size,
         strides=one.stride,
         padding=one.padding,
-        use_bias=not table.normalised,
-        kernel_initializer="he_normal",
+        use_bias=options.biases or not table.normalised,
         dtype=precision,
         name=f"filter{number}",
+        **{"kernel_initializer": "he_normal", **options.filters(one.size**2 * x.shape[-1])},
     )(x)
     if not table.normalised:
         return x
-    return BatchNormalization(momentum=0.9, epsilon=1e-5, dtype=precision, name=f"norm{number}")(x)
+    return BatchNormalization(dtype=precision, name=f"norm{number}", **options.norm())(x)
 
 
-def _stacked(x: Any, table: Architecture, precision: str) -> Any:
+def _stacked(x: Any, table: Architecture, precision: str, options: _Options) -> Any:
     """Apply one convolution after the other."""
     for number, one in enumerate(table.convolutions, start=1):
-        x = layers.ReLU(dtype=precision, name=one.layer)(_convolution(x, table, number, precision))
+        x = layers.ReLU(dtype=precision, name=one.layer)(_convolution(x, table, number, precision, options))
     return x
 
 
-def _residual(x: Any, table: Architecture, precision: str) -> Any:
+def _residual(x: Any, table: Architecture, precision: str, options: _Options) -> Any:
     """Apply the first convolution, then the others two by two, adding what went into each pair to what comes out.
 
     Where a pair halves the maps and adds channels, its input is subsampled and filled up with zeros: He et al.'s option
     A, which has no weights.
     """
     first, *others = table.convolutions
-    x = layers.ReLU(dtype=precision, name=first.layer)(_convolution(x, table, 1, precision))
+    x = layers.ReLU(dtype=precision, name=first.layer)(_convolution(x, table, 1, precision, options))
     for number, (interior, total) in enumerate(zip(others[::2], others[1::2], strict=True), start=1):
         shortcut = x[:, :: interior.stride, :: interior.stride] if interior.stride > 1 else x
         if added := interior.channels - x.shape[-1]:
             shortcut = keras.ops.pad(shortcut, [(0, 0), (0, 0), (0, 0), (0, added)])
-        x = _convolution(x, table, 2 * number, precision)
+        x = _convolution(x, table, 2 * number, precision, options)
         x = layers.ReLU(dtype=precision, name=interior.layer)(x)
-        x = _convolution(x, table, 2 * number + 1, precision)
+        x = _convolution(x, table, 2 * number + 1, precision, options)
         x = layers.Add(dtype=precision, name=f"addition{number}")([x, shortcut])
         x = layers.ReLU(dtype=precision, name=total.layer)(x)
     return x
 
 
-def build(architecture: str, classes: int, precision: str = "float32", channels: Sequence[int] = ()) -> keras.Model:
+def build(
+    architecture: str,
+    classes: int,
+    precision: str = "float32",
+    channels: Sequence[int] = (),
+    recipe: Mapping[str, Any] = MappingProxyType({}),
+) -> keras.Model:
     """Return a new network with fresh weights.
 
     Parameters
@@ -112,17 +148,20 @@ def build(architecture: str, classes: int, precision: str = "float32", channels:
         Number of logits.
     precision
         Keras dtype policy: "float32", or "mixed_bfloat16" for bfloat16 arithmetic on float32 weights.
+    recipe
+        What is recorded of a recipe; see :meth:`repsim.lab.profiles.Recipe.inputs`.
 
     Raises
     ------
     UnknownNetworkError
         If the architecture is not known; the message lists the known ones.
     """
-    table = describe(architecture, channels)
+    table, options = describe(architecture, channels), _Options(recipe)
     images = keras.Input((IMAGE_SIDE, IMAGE_SIDE, IMAGE_CHANNELS), name="images")
-    x = (_residual if table.residual else _stacked)(images, table, precision)
+    x = (_residual if table.residual else _stacked)(images, table, precision, options)
     x = layers.GlobalAveragePooling2D(dtype="float32", name="pool")(x)
-    return keras.Model(images, layers.Dense(classes, dtype="float32", name="logits")(x))
+    logits = layers.Dense(classes, dtype="float32", name="logits", **options.filters(x.shape[-1]))
+    return keras.Model(images, logits(x))
 
 
 def representation_model(model: keras.Model, layers: Sequence[str]) -> keras.Model:

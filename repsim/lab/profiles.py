@@ -14,14 +14,44 @@ from repsim.lab.errors import ProfileError, UnknownNetworkError, known
 from repsim.lab.families import describe
 
 NAMES = ("smoke", "laptop", "paper")
+_CHOICES = {
+    "optimizer": ("sgd", "adam"),
+    "coupled_decay": ("", "kernels", "all"),
+    "border": ("mean", "zero", "reflect"),
+    "scaling": ("colour", "unit"),
+    "initialisation": ("he_normal", "fan_in"),
+}
 
 
 @dataclass(frozen=True)
 class Recipe:
     """How a network is trained; the profile's file says why each number is what it is.
 
-    Without epochs a network stays as it was initialised. `clip_norm` bounds the norm of each weight array's gradient by
-    itself; 0 bounds none.
+    Without epochs a network stays as it was initialised.
+
+    Attributes
+    ----------
+    optimizer : {"sgd", "adam"}
+        Stochastic gradient descent with `momentum`, which `nesterov` looks ahead along; or Adam, which has its own.
+    peak_rate, warmup_epochs, steps
+        The rate rises linearly to its peak and falls along a cosine to 0; or to a tenth at each of `steps`, which are
+        fractions of the epochs.
+    weight_decay, coupled_decay : float, {"", "kernels", "all"}
+        Decoupled, and of kernels only; or this much of each kernel, or of each parameter, is added to its gradient. An
+        L2 term in the loss adds twice its coefficient.
+    shift, border, flip
+        Pixels each way by which images are shifted, and what comes in: the data set's "mean" colour, black ("zero") or
+        the image's mirror image ("reflect").
+    scaling : {"colour", "unit"}
+        Images have mean 0 and deviation 1 by colour, or lie in [0, 1].
+    initialisation : {"he_normal", "fan_in"}
+        Of convolutions' kernels; or of all kernels and biases, uniform between plus and minus 1 / sqrt(fan-in).
+    biases : bool
+        Whether convolutions have biases beside their normalisation.
+    norm_momentum, norm_epsilon
+        Of batch normalisation; Keras's defaults are 0.99 and 0.001.
+    clip_norm : float
+        Bounds the norm of each weight array's gradient by itself; 0 bounds none.
     """
 
     epochs: int
@@ -35,15 +65,52 @@ class Recipe:
     precision: str
     held_out: int = 0
     clip_norm: float = 0.0
+    optimizer: str = "sgd"
+    nesterov: bool = True
+    steps: tuple[float, ...] = ()
+    coupled_decay: str = ""
+    border: str = "mean"
+    scaling: str = "colour"
+    initialisation: str = "he_normal"
+    biases: bool = False
+    norm_momentum: float = 0.9
+    norm_epsilon: float = 1e-5
 
     def inputs(self) -> dict[str, Any]:
         """Return the recipe as JSON values, the part of an artefact's address that it decides.
 
-        What the weights do not depend on stays out: clipping where there is none, and how to train where nothing is.
+        Options at their defaults stay out, as does how to train where nothing is.
         """
+        defaults = {field.name: field.default for field in fields(Recipe) if field.name != "held_out"}
+        given = {name: value for name, value in asdict(self).items() if value != defaults.get(name, MISSING)}
         if self.epochs == 0:
-            return {"epochs": 0, "held_out": self.held_out}
-        return {name: value for name, value in asdict(self).items() if name != "clip_norm" or value}
+            untrained = ("epochs", "held_out", "scaling", "initialisation", "biases", "norm_momentum", "norm_epsilon")
+            return {name: value for name, value in given.items() if name in untrained}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
+
+    def check(self, where: str) -> None:
+        """Refuse options that are none, or exclude each other.
+
+        Raises
+        ------
+        ProfileError
+            The message names the options.
+        """
+        for name, values in _CHOICES.items():
+            if getattr(self, name) not in values:
+                raise ProfileError(f"{where}: {name} must be one of {values}, found {getattr(self, name)!r}")
+        if 0 < self.epochs <= self.warmup_epochs:
+            raise ProfileError(f"{where}: {self.epochs} epochs leave none after {self.warmup_epochs} of warm-up")
+        if self.optimizer == "adam" and self.momentum:
+            raise ProfileError(f"{where}: optimizer adam has no momentum, which is {self.momentum}; it must be 0")
+        if self.optimizer == "adam" and self.nesterov:
+            raise ProfileError(f"{where}: optimizer adam excludes nesterov; it must be false")
+        if self.coupled_decay and not self.weight_decay:
+            raise ProfileError(f"{where}: coupled_decay is {self.coupled_decay!r}, but weight_decay is 0")
+        if self.steps and self.warmup_epochs:
+            raise ProfileError(f"{where}: steps exclude warmup_epochs, which are {self.warmup_epochs}; they must be 0")
+        if list(self.steps) != sorted(set(self.steps)) or not all(0 < step < 1 for step in self.steps):
+            raise ProfileError(f"{where}: steps must rise between 0 and 1, found {list(self.steps)}")
 
 
 @dataclass(frozen=True)
@@ -193,8 +260,7 @@ def _group(entry: Any, where: str) -> Networks:
     group: Networks = _make(Networks, {**entry, "recipe": recipe}, where)
     if not group.seeds:
         raise ProfileError(f"{where}: seeds must not be empty")
-    if 0 < recipe.epochs <= recipe.warmup_epochs:
-        raise ProfileError(f"{where}.recipe: {recipe.epochs} epochs leave none after {recipe.warmup_epochs} of warm-up")
+    recipe.check(f"{where}.recipe")
     try:
         describe(group.architecture, group.channels)
     except UnknownNetworkError as error:

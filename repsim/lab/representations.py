@@ -40,6 +40,11 @@ def dataset_of(network: Artefact) -> str:
     return str(network.record["inputs"]["dataset"])
 
 
+def scaling_of(network: Artefact) -> str:
+    """Return how a network's images are scaled; see :meth:`repsim.lab.data.Dataset.scale`."""
+    return str(network.record["inputs"]["recipe"].get("scaling", "colour"))
+
+
 def representations(
     network: Artefact, split: str, count: int, layers: tuple[str, ...] | None = None, dataset: str | None = None
 ) -> dict[str, np.ndarray]:
@@ -122,7 +127,7 @@ def _write(network: Artefact, name: str, split: str, count: int, layers: list[st
         with ExitStack() as stack:
             files = [stack.enter_context(part.open("wb")) for part in parts]
             for start in range(0, count, BATCH):
-                blocks = represent(model, own.normalise(images[start : start + BATCH]))
+                blocks = represent(model, own.scale(images[start : start + BATCH], scaling_of(network)))
                 for file, block in zip(files, blocks, strict=True):
                     if start == 0:
                         _write_header(file, (count, block.shape[1]))

@@ -14,7 +14,7 @@ import numpy as np
 from repsim import Blocks
 from repsim.lab.data import classes_of, load_dataset
 from repsim.lab.families import describe
-from repsim.lab.representations import BATCH, dataset_of, representations, selected_images
+from repsim.lab.representations import BATCH, dataset_of, representations, scaling_of, selected_images
 from repsim.lab.store import Artefact
 
 STORED_BYTES = 30 << 30  # of all networks of a measurement together; what is left over is computed
@@ -147,7 +147,7 @@ class Stream:
             from repsim.lab.networks import represent  # only now is a backend needed
 
             images = self._images[number * BATCH : (number + 1) * BATCH]
-            normalised = load_dataset(dataset_of(self._network)).normalise(images)
+            normalised = load_dataset(dataset_of(self._network)).scale(images, scaling_of(self._network))
             found = dict(zip(self._layers, represent(self._model, normalised), strict=True))
             self._latest.add(key, found)
         return found

@@ -47,7 +47,12 @@ def train_network(store: Store, networks: Networks, seed: int, *, again: bool = 
 def load_network(artefact: Artefact) -> keras.Model:
     """Return the network of an artefact, in float32, with its weights."""
     recorded = artefact.record["inputs"]
-    model = build(recorded["architecture"], classes_of(recorded["dataset"]), channels=recorded.get("channels", ()))
+    model = build(
+        recorded["architecture"],
+        classes_of(recorded["dataset"]),
+        channels=recorded.get("channels", ()),
+        recipe=recorded["recipe"],
+    )
     set_weights(model, artefact.arrays())
     return model
 
@@ -63,10 +68,12 @@ def set_weights(model: keras.Model, arrays: dict[str, np.ndarray]) -> None:
         weight.assign(arrays[weight.path])
 
 
-def evaluate(model: keras.Model, dataset: Dataset, split: Split, batch: int = 500) -> tuple[float, float]:
+def evaluate(
+    model: keras.Model, dataset: Dataset, split: Split, batch: int = 500, scaling: str = "colour"
+) -> tuple[float, float]:
     """Return the accuracy (a fraction) and the mean cross-entropy (nats) of a network on a split."""
     with full_precision():  # on a GPU, JAX multiplies float32 in fewer bits unless told otherwise
-        logits = model.predict(dataset.normalise(split.images), batch_size=batch, verbose=0).astype(np.float64)
+        logits = model.predict(dataset.scale(split.images, scaling), batch_size=batch, verbose=0).astype(np.float64)
     shifted = logits - logits.max(axis=1, keepdims=True)
     log_likelihood = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     rows = np.arange(len(logits))
@@ -83,11 +90,10 @@ def hold_out(split: Split, count: int) -> tuple[Split, Split]:
 def batches(
     dataset: Dataset, split: Split, recipe: Recipe, seed: int, epoch: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield one epoch of shuffled, shifted and flipped batches: normalised float32 images, and labels.
+    """Yield one epoch of shuffled, shifted and flipped batches: scaled float32 images, and labels.
 
     The random numbers depend on the seed and the epoch only, so that an epoch can be repeated after a kill. Images
-    are shifted by up to ``recipe.shift`` pixels each way, the mean colour coming in at the border; what does not
-    fill a last batch is left out.
+    are shifted by up to ``recipe.shift`` pixels each way; what does not fill a last batch is left out.
     """
     rng = np.random.default_rng([seed, epoch])
     steps = len(split.labels) // recipe.batch
@@ -96,56 +102,54 @@ def batches(
     rows = rng.integers(0, 2 * margin + 1, order.shape)
     columns = rng.integers(0, 2 * margin + 1, order.shape)
     flips = (rng.random(order.shape) < 0.5) & recipe.flip
-    padded = _padded(dataset, split, margin)
+    padded = _padded(dataset, split, margin, recipe.border)
     images = np.empty((recipe.batch, size, size, 3), np.uint8)
     for step in range(steps):
         chosen = zip(*(of[step].tolist() for of in (order, rows, columns, flips)), strict=True)
         for image, (number, row, column, flipped) in zip(images, chosen, strict=True):
             window = padded[number, row : row + size, column : column + size]
             image[:] = window[:, ::-1] if flipped else window
-        yield dataset.normalise(images), split.labels[order[step]].astype(np.int32)
+        yield dataset.scale(images, recipe.scaling), split.labels[order[step]].astype(np.int32)
 
 
-_PADDED: dict[tuple[int, int], np.ndarray] = {}
+_PADDED: list[tuple[Split, int, str, np.ndarray]] = []
 
 
-def _padded(dataset: Dataset, split: Split, margin: int) -> np.ndarray:
-    """Return the images with a border of the mean colour, made once per split and margin."""
-    if (found := _PADDED.get((id(split), margin))) is not None:
-        return found
-    padded = np.empty((len(split.images), *(n + 2 * margin for n in split.images.shape[1:3]), 3), np.uint8)
-    padded[:] = dataset.mean.round().astype(np.uint8)
-    padded[:, margin : margin + split.images.shape[1], margin : margin + split.images.shape[2]] = split.images
-    _PADDED.clear()
-    _PADDED[id(split), margin] = padded
+def _padded(dataset: Dataset, split: Split, margin: int, border: str) -> np.ndarray:
+    """Return the images with a border, made once for the split that is trained on."""
+    for known, width, colour, padded in _PADDED:
+        if known is split and (width, colour) == (margin, border):
+            return padded
+    around = [(0, 0), (margin, margin), (margin, margin), (0, 0)]
+    if border == "reflect":
+        padded = np.pad(split.images, around, mode="reflect")
+    else:
+        padded = np.pad(split.images, around)
+        inside = np.pad(np.ones(split.images.shape[1:3], bool), margin)
+        padded[:, ~inside] = 0 if border == "zero" else dataset.mean.round().astype(np.uint8)
+    _PADDED[:] = [(split, margin, border, padded)]  # holding the split itself: an `id` may come again
     return padded
 
 
 def initialised(networks: Networks, classes: int, seed: int) -> keras.Model:
     """Return a new network, initialised from `seed`."""
     keras.utils.set_random_seed(seed)
-    return build(networks.architecture, classes, networks.recipe.precision, networks.channels)
+    recipe = networks.recipe
+    return build(networks.architecture, classes, recipe.precision, networks.channels, recipe.inputs())
 
 
 def compiled(networks: Networks, classes: int, steps_per_epoch: int, seed: int) -> keras.Model:
     """Return a new network, initialised from `seed` and compiled with the recipe's optimiser."""
     recipe = networks.recipe
     model = initialised(networks, classes, seed)
-    warmup = recipe.warmup_epochs * steps_per_epoch
-    rate = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0,
-        warmup_target=recipe.peak_rate,
-        warmup_steps=warmup,
-        decay_steps=recipe.epochs * steps_per_epoch - warmup,
-    )
-    optimizer = keras.optimizers.SGD(
-        rate,
-        momentum=recipe.momentum,
-        nesterov=True,
-        weight_decay=recipe.weight_decay or None,
-        clipnorm=recipe.clip_norm or None,
-    )
-    if recipe.weight_decay:
+    decay = None if recipe.coupled_decay else recipe.weight_decay or None
+    shared = {"weight_decay": decay, "clipnorm": recipe.clip_norm or None}
+    rate = _schedule(recipe, steps_per_epoch)
+    if recipe.optimizer == "adam":
+        optimizer = keras.optimizers.Adam(rate, **shared)
+    else:
+        optimizer = keras.optimizers.SGD(rate, momentum=recipe.momentum, nesterov=recipe.nesterov, **shared)
+    if decay:
         optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     model.compile(
         optimizer,
@@ -155,6 +159,21 @@ def compiled(networks: Networks, classes: int, steps_per_epoch: int, seed: int) 
     )
     optimizer.build(model.trainable_variables)
     return model
+
+
+def _schedule(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.schedules.LearningRateSchedule:
+    """Return the learning rate as a function of the step."""
+    if recipe.steps:
+        after = [round(step * recipe.epochs * steps_per_epoch) for step in recipe.steps]
+        rates = [recipe.peak_rate * 0.1**number for number in range(len(after) + 1)]
+        return keras.optimizers.schedules.PiecewiseConstantDecay([step - 1 for step in after], rates)
+    warmup = recipe.warmup_epochs * steps_per_epoch
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0 if warmup else recipe.peak_rate,
+        warmup_target=recipe.peak_rate if warmup else None,
+        warmup_steps=warmup,
+        decay_steps=recipe.epochs * steps_per_epoch - warmup,
+    )
 
 
 def _train(
@@ -180,10 +199,12 @@ def _train(
             devices.append(device())
             _save(model, checkpoint, history, devices)
             report(epoch + 1, recipe.epochs)
-    final = build(networks.architecture, dataset.classes, channels=networks.channels)
+    final = build(networks.architecture, dataset.classes, channels=networks.channels, recipe=recipe.inputs())
     weights = get_weights(model)
     set_weights(final, weights)
-    test_accuracy, test_loss = evaluate(final, dataset, dataset.test) if held is None else (None, None)
+    test_accuracy, test_loss = (
+        evaluate(final, dataset, dataset.test, scaling=recipe.scaling) if held is None else (None, None)
+    )
     facts: dict[str, Any] = {
         "history": {"loss": history[:, 0].round(5).tolist(), "accuracy": history[:, 1].round(5).tolist()},
         "parameters": int(model.count_params()),
@@ -195,7 +216,13 @@ def _train(
     if held is None:
         facts |= {"test_accuracy": test_accuracy, "test_loss": test_loss}
     else:
-        facts |= dict(zip(("held_out_accuracy", "held_out_loss"), evaluate(final, dataset, held), strict=True))
+        facts |= dict(
+            zip(
+                ("held_out_accuracy", "held_out_loss"),
+                evaluate(final, dataset, held, scaling=recipe.scaling),
+                strict=True,
+            )
+        )
     return weights, facts
 
 
