@@ -145,6 +145,8 @@ PEERS = [
             "compare(corr)": Entry(BIASED, "distances-correlation"),
             "compare(bures)": Entry("procrustes", "roots-of-eigenvalues"),
             "compare(bures), double": Entry("procrustes", "roots-of-eigenvalues"),
+            "compare(spearman)": Entry("rsa"),
+            "compare(spearman), double": Entry("rsa"),
         },
         ("rsatoolbox==0.3.2", "numpy==2.4.6", "scipy==1.17.1"),
     ),

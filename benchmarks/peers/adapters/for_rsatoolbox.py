@@ -17,6 +17,7 @@ def double(x, y, method):
 
 
 if __name__ == "__main__":
-    methods = ("cosine_cov", "corr_cov", "cosine", "corr", "bures")
+    methods = ("cosine_cov", "corr_cov", "cosine", "corr", "bures", "spearman")
     entries = {f"compare({method})": partial(of, method=method) for method in methods}
-    run("rsatoolbox", {**entries, "compare(bures), double": partial(double, method="bures")})
+    doubles = {f"compare({method}), double": partial(double, method=method) for method in ("bures", "spearman")}
+    run("rsatoolbox", {**entries, **doubles})

@@ -1,0 +1,252 @@
+"""Indexes made of two functions: RSA, mutual neighbours, predictivity, and what they have in common."""
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import cdist
+from scipy.stats import spearmanr
+from sklearn.linear_model import Ridge
+from sklearn.metrics import r2_score
+
+from repsim import Blocks, errors, linear_regression
+from repsim.neighbours import compare_mutual_knn, mutual_knn, prepare_mutual_knn
+from repsim.predictivity import STRENGTHS, compare_linear_predictivity, linear_predictivity, prepare_linear_predictivity
+from repsim.rsa import compare_rsa, prepare_rsa, rsa
+
+INDEXES = {
+    "rsa": (rsa, prepare_rsa, compare_rsa),
+    "mutual_knn": (mutual_knn, prepare_mutual_knn, compare_mutual_knn),
+    "linear_predictivity": (linear_predictivity, prepare_linear_predictivity, compare_linear_predictivity),
+}
+
+
+def related(rng, n, p, q):
+    hidden = rng.standard_normal((n, 4))
+    return (
+        np.maximum(hidden @ rng.standard_normal((4, width)) + rng.standard_normal((n, width)), 0) for width in (p, q)
+    )
+
+
+# What they have in common.
+
+
+@pytest.mark.parametrize("name", INDEXES)
+def test_the_function_is_its_two_parts(rng, name):
+    function, prepare, compare = INDEXES[name]
+    x, y = related(rng, 30, 6, 50)
+    value = function(x, y)
+    assert type(value) is float
+    assert value == compare(prepare(x), prepare(y))
+    before = x.copy()
+    state = prepare(x)
+    compare(state, state)
+    np.testing.assert_array_equal(x, before)
+
+
+@pytest.mark.parametrize("name", INDEXES)
+def test_equal_representations_and_what_does_not_matter(rng, name):
+    function = INDEXES[name][0]
+    x, y = related(rng, 30, 6, 8)
+    rotation = np.linalg.qr(rng.standard_normal((6, 6)))[0]
+    assert function(x, x) == pytest.approx(1.0, abs=1e-12 if name != "linear_predictivity" else 1e-3)
+    value = function(x, y)
+    for other in (x @ rotation, 1e-170 * x, 1e150 * x, x.reshape(30, 3, 1, 2), Blocks(lambda i, j: x[i:j], (30, 6))):
+        assert function(other, y) == pytest.approx(value, rel=1e-9)
+    shift = 100 * np.ones(6)
+    if name == "mutual_knn":  # cosines are not of centred features
+        assert function(x + shift, y) != pytest.approx(value, rel=1e-2)
+    else:
+        assert function(x + shift, y) == pytest.approx(value, rel=1e-9)
+
+
+@pytest.mark.parametrize("name", INDEXES)
+def test_bad_representations_are_named(rng, name):
+    function = INDEXES[name][0]
+    x = rng.standard_normal((30, 3))
+    with pytest.raises(errors.ConstantRepresentationError, match="^y "):
+        function(x, np.ones((30, 2)))
+    with pytest.raises(errors.NonFiniteError, match="^x "):
+        function(np.where(x > 2, np.nan, x), x)
+    with pytest.raises(errors.ShapeMismatchError, match="x has 30 examples"):
+        function(x, x[:20])
+
+
+# RSA.
+
+
+def condensed(x):
+    return cdist(x, x)[np.triu_indices(len(x), 1)]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_rsa_is_spearman_of_the_distances(rng, dtype):
+    x, y = (z.astype(dtype) for z in related(rng, 40, 5, 70))
+    expected = spearmanr(condensed(x.astype(float)), condensed(y.astype(float))).statistic
+    assert rsa(x, y) == pytest.approx(expected, abs=1e-13)
+
+
+def test_rsa_ties_share_their_rank(rng):
+    x, y = rng.integers(0, 3, (25, 2)).astype(float), rng.integers(0, 3, (25, 3)).astype(float)
+    assert rsa(x, y) == pytest.approx(spearmanr(condensed(x), condensed(y)).statistic, abs=1e-13)
+    assert rsa(x, x + 1e6) == pytest.approx(1.0, abs=1e-15)
+
+
+def test_rsa_by_hand():
+    """Distances 1, 3, 2 and 1, 2, 3: ranks differ by 0, 1, 1, so rho is 1 - 6 * 2 / (3 * 8)."""
+    assert rsa([[0.0], [1.0], [3.0]], [[1.0], [0.0], [3.0]]) == pytest.approx(0.5)
+    assert rsa([[0.0], [1.0], [3.0]], [[0.0], [3.0], [1.0]]) == pytest.approx(-1.0)
+
+
+def test_rsa_needs_distances_that_differ(rng):
+    with pytest.raises(errors.UndefinedSimilarityError, match="^y: its 5 examples are all equally far"):
+        rsa(rng.standard_normal((5, 2)), np.eye(5))
+    with pytest.raises(errors.UndefinedSimilarityError, match="^x: its 2 examples"):
+        rsa([[0.0], [1.0]], [[0.0], [1.0]])
+
+
+# Mutual neighbours.
+
+
+def brute_force(x, y, k):
+    """Sorts every row of cosines, example by example; of equal ones the first."""
+    n, common = len(x), 0
+    for i in range(n):
+        sets = []
+        for z in (x, y):
+            lengths = [np.linalg.norm(row) for row in z]
+            cosines = [z[i] @ z[j] / (lengths[i] * lengths[j]) if lengths[i] * lengths[j] else 0.0 for j in range(n)]
+            sets.append(set(sorted((j for j in range(n) if j != i), key=lambda j: -round(cosines[j], 12))[:k]))
+        common += len(sets[0] & sets[1])
+    return common / (n * k)
+
+
+@pytest.mark.parametrize("k", [1, 3, 10, 29])
+def test_mutual_knn_by_brute_force(rng, k):
+    x, y = related(rng, 30, 4, 60)
+    assert mutual_knn(x, y, k=k) == pytest.approx(brute_force(x, y, k))
+    if k == 29:
+        assert mutual_knn(x, y, k=k) == 1.0
+
+
+def test_mutual_knn_ties_take_the_first():
+    """Eight examples on two axes: cosines are exactly 1 or 0."""
+    x = np.eye(2)[[0, 1, 0, 1, 0, 1, 0, 1]] * np.array([1, 2, 4, 8, 1, 2, 4, 8])[:, None]
+    y = np.eye(2)[[0, 0, 0, 0, 1, 1, 1, 1]]
+    for k in range(1, 8):
+        assert mutual_knn(x, y, k=k) == pytest.approx(brute_force(x, y, k))
+    assert mutual_knn(x, y, k=1) == 1 / 8  # that of example 2 is 0 in both
+
+
+def test_mutual_knn_of_dead_examples(rng):
+    x, y = related(rng, 12, 4, 4)
+    x[[2, 5]] = 0
+    assert mutual_knn(x, y, k=3) == pytest.approx(brute_force(x, y, 3))
+
+
+def test_mutual_knn_goes_through_blocks(rng, monkeypatch):
+    import importlib
+
+    x, y = related(rng, 37, 5, 9)
+    expected = mutual_knn(x, y)
+    monkeypatch.setattr(importlib.import_module("repsim.neighbours"), "_TILE", 37 * 5)
+    assert mutual_knn(x, y) == expected
+
+
+def test_mutual_knn_by_chance(rng):
+    values = [mutual_knn(*rng.standard_normal((2, 101, 20)), k=10) for _ in range(20)]
+    assert np.mean(values) == pytest.approx(0.1, abs=0.01)
+
+
+@pytest.mark.parametrize("k", [0, 20, 2.0, True, "3", None])
+def test_mutual_knn_checks_k(rng, k):
+    x = rng.standard_normal((20, 3))
+    with pytest.raises(errors.ParameterError, match="^k is "):
+        mutual_knn(x, x, k=k)
+
+
+# Predictivity.
+
+
+def held_out(x, y, folds, penalty):
+    """Ridge of scikit-learn, with a penalty for each fold: predictions of the examples that it was not fitted to."""
+    predicted = np.empty_like(x)
+    for fold in range(folds):
+        out = np.arange(len(x)) % folds == fold
+        predicted[out] = Ridge(alpha=penalty(x[~out], y[~out])).fit(y[~out], x[~out]).predict(y[out])
+    return r2_score(x, predicted, multioutput="variance_weighted")
+
+
+def largest_eigenvalue(y):
+    return np.linalg.norm(y - y.mean(axis=0), 2) ** 2
+
+
+@pytest.mark.parametrize("strength", [1e-6, 1e-2, 3.0])
+@pytest.mark.parametrize(("widths", "folds"), [((4, 5), 5), ((3, 60), 2), ((80, 6), 7), ((50, 60), 20)])
+def test_predictivity_is_ridge_on_held_out_examples(rng, widths, folds, strength):
+    x, y = related(rng, 40, *widths)
+    expected = held_out(x, y, folds, lambda _, fitted_to: strength * largest_eigenvalue(fitted_to))
+    assert linear_predictivity(x, y, folds=folds, strengths=[strength]) == pytest.approx(expected, rel=1e-8)
+
+
+def best_penalty(x, y):
+    """Generalised cross-validation with the hat matrix written out, of centred examples with an intercept."""
+    n = len(x)
+    a, b = x - x.mean(axis=0), y - y.mean(axis=0)
+    errors_ = []
+    for strength in STRENGTHS:
+        penalty = strength * largest_eigenvalue(y)
+        hat = b @ np.linalg.solve(b.T @ b + penalty * np.eye(b.shape[1]), b.T) + 1 / n
+        errors_.append(np.sum((a - hat @ a) ** 2) / np.trace(np.eye(n) - hat) ** 2)
+    return STRENGTHS[int(np.argmin(errors_))] * largest_eigenvalue(y)
+
+
+@pytest.mark.parametrize("noise", [0.01, 1.0, 5.0])
+@pytest.mark.parametrize("widths", [(4, 5), (6, 25), (50, 10)])
+def test_the_strength_is_chosen_among_the_other_examples(rng, widths, noise):
+    x, y = related(rng, 40, *widths)
+    x = x + noise * rng.standard_normal(x.shape)
+    assert linear_predictivity(x, y) == pytest.approx(held_out(x, y, 5, best_penalty), rel=1e-6)
+
+
+def test_unrelated_are_not_predicted_whatever_their_widths(rng):
+    values = [linear_predictivity(*rng.standard_normal((2, 60, p))) for p in (3, 30, 59, 300)]
+    assert all(-0.2 < value < 0.05 for value in values)
+    x, y = rng.standard_normal((2, 60, 100))
+    with pytest.warns(errors.RankSaturationWarning):
+        assert linear_regression(x, y) == pytest.approx(1.0)
+
+
+def test_sorted_by_class_is_predicted_all_the_same(rng):
+    """Every fold has examples of every class: contiguous folds would hold out classes that were never seen."""
+    classes = np.repeat(np.eye(5), 20, axis=0)
+    x = classes @ rng.standard_normal((5, 8)) + 0.1 * rng.standard_normal((100, 8))
+    y = classes @ rng.standard_normal((5, 6)) + 0.1 * rng.standard_normal((100, 6))
+    assert linear_predictivity(x, y, folds=5) > 0.9
+
+
+def test_predictors_that_do_not_vary_in_training(rng):
+    """In the first fold all that varies is held out: the mean is predicted."""
+    x, y = rng.standard_normal((6, 2)), np.zeros((6, 1))
+    y[0] = 1.0
+    expected = held_out(x, y, 2, lambda _, fitted_to: largest_eigenvalue(fitted_to) or 1.0)
+    assert linear_predictivity(x, y, folds=2, strengths=[1.0]) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("folds", [1, 21, 2.0, True, "5"])
+def test_predictivity_checks_folds(rng, folds):
+    x = rng.standard_normal((20, 3))
+    with pytest.raises(errors.ParameterError, match="^folds is "):
+        linear_predictivity(x, x, folds=folds)
+
+
+@pytest.mark.parametrize("strengths", ["1.0", 0.1, [], [0.0], [-1.0], [np.inf], [np.nan], ["1"], [True], None])
+def test_predictivity_checks_strengths(rng, strengths):
+    x = rng.standard_normal((20, 3))
+    with pytest.raises(errors.ParameterError, match="strengths.*positive numbers are needed"):
+        linear_predictivity(x, x, strengths=strengths)
+
+
+def test_predictivity_needs_four_examples(rng):
+    x = rng.standard_normal((3, 2))
+    with pytest.raises(errors.TooFewExamplesError, match="^x: there are 3 examples; at least 4"):
+        linear_predictivity(x, x, folds=2)
+    assert np.isfinite(linear_predictivity(x.repeat(2, axis=0), x.repeat(2, axis=0), folds=2))
