@@ -17,6 +17,7 @@ from repsim._representation import pair
 from repsim._tiles import inner_products
 from repsim.cka import check_kernel, cka
 from repsim.errors import BiasWarning, TooFewExamplesError
+from repsim.flags import flag
 from repsim.results import Result
 
 LEAST_EXAMPLES = 4  # the variance has n - 3 in a denominator
@@ -114,6 +115,7 @@ def chance(
     >>> abs(chance(x, y).z) < 5 < chance(x, x + y).z
     True
     """
+    debiased = flag("debiased", debiased)
     value = np.array([[cka(x, y, kernel=kernel, bandwidth=bandwidth, debiased=debiased)]])
     a, b = pair(x, y, minimum=LEAST_EXAMPLES)
     if debiased:

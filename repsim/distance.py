@@ -9,6 +9,7 @@ import numpy as np
 
 from repsim._arrays import Float64
 from repsim.errors import ParameterError
+from repsim.identification import numbers
 
 _ANGLES = re.compile(r"cka_linear|cka_rbf_\d+(\.\d+)?|procrustes")
 _ROUNDING = 1e-9
@@ -43,7 +44,7 @@ def to_distance(values: Any, index: Any) -> float | Float64:
     Raises
     ------
     ParameterError
-        If the index has no distance, or a value does not lie between 0 and 1.
+        If the index has no distance, or a value is no number between 0 and 1.
 
     See Also
     --------
@@ -74,7 +75,7 @@ def to_distance(values: Any, index: Any) -> float | Float64:
         raise ParameterError(
             f"index is {name!r}, which has no distance; cka_linear, cka_rbf_<fraction> and procrustes have one"
         )
-    cosines = np.asarray(values, dtype=np.float64)
+    cosines = numbers("values", values)
     outside = ~((cosines >= -_ROUNDING) & (cosines <= 1 + _ROUNDING))
     if outside.any():
         raise ParameterError(f"values holds {cosines[outside][0]}; similarities between 0 and 1 are needed")

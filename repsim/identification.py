@@ -10,28 +10,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repsim.errors import NonFiniteError, ParameterError
+from repsim.flags import flag
+from repsim.results import Result
 
 Float64 = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Identification:
+@dataclass(frozen=True, eq=False)
+class Identification(Result):
     """Outcome of the layer-identification test.
 
     Attributes
     ----------
     accuracy : float
         Fraction of decisions that are correct, in [0, 1].
-    correct, decisions : int
-        Counts; there are networks * (networks - 1) * layers decisions.
+    correct : float
+        Number of correct decisions; one whose greatest similarity k layers share counts 1 / k if the right layer is
+        one of them, as a guess among them would in the mean.
+    decisions : int
+        There are networks * (networks - 1) * layers.
     ties : int
-        Decisions whose greatest similarity is shared by several layers; the first of them was taken.
+        Decisions whose greatest similarity is shared by several layers.
     per_layer : ndarray
         (layers,), accuracy for each layer.
     """
 
     accuracy: float
-    correct: int
+    correct: float
     decisions: int
     ties: int
     per_layer: Float64
@@ -41,7 +46,9 @@ def identify(similarities: Any, *, symmetrise: bool = False, layers: Sequence[in
     """Run the layer-identification test and count.
 
     For every ordered pair of different networks a, b and every layer i of a, the layer of b with the greatest
-    similarity is the match, which is correct if it is layer i.
+    similarity is the match, which is correct if it is layer i. Where k layers share the greatest similarity, layer i
+    among them, the decision counts 1 / k. Shared means equal to the last digit: the values of a saturated index, 1 but
+    for rounding, are told apart by their rounding.
 
     Parameters
     ----------
@@ -61,7 +68,8 @@ def identify(similarities: Any, *, symmetrise: bool = False, layers: Sequence[in
     Raises
     ------
     ParameterError
-        If the shape is wrong, there are fewer than 2 networks, or a layer does not exist.
+        If the shape is wrong, there are fewer than 2 networks, `symmetrise` is not True or False, or a layer does not
+        exist.
     NonFiniteError
         If a similarity of two different networks is NaN or infinite.
 
@@ -69,11 +77,20 @@ def identify(similarities: Any, *, symmetrise: bool = False, layers: Sequence[in
     ----------
     Kornblith et al. (2019), section 6.1 and Table 2.
 
+    See Also
+    --------
+    jackknife : Its standard error.
+
     Examples
     --------
+    Two networks of three layers, of which an index does not tell the last two apart:
+
     >>> import numpy as np
-    >>> identify(np.tile(np.eye(3), (2, 2, 1, 1))).decisions
-    6
+    >>> outcome = identify(np.tile([[1.0, 0.2, 0.2], [0.2, 0.9, 0.9], [0.2, 0.9, 0.9]], (2, 2, 1, 1)))
+    >>> outcome.correct, outcome.decisions, outcome.ties
+    (4.0, 6, 4)
+    >>> outcome.per_layer
+    array([1. , 0.5, 0.5])
     """
     return count_identified(prepare_similarities(similarities, symmetrise, layers))
 
@@ -126,7 +143,8 @@ def best_match(similarities: Any) -> NDArray[np.intp]:
     Returns
     -------
     ndarray
-        (..., La), indices into the last axis; of several equal ones the first.
+        (..., La), indices into the last axis; of several equal ones the first, though `identify` and
+        `diagonal_matches` count them in parts.
 
     Raises
     ------
@@ -140,7 +158,7 @@ def best_match(similarities: Any) -> NDArray[np.intp]:
     >>> best_match([[0.9, 0.2], [0.3, 0.1]])
     array([0, 0])
     """
-    values = _numbers(similarities)
+    values = numbers("similarities", similarities)
     if values.ndim < 2 or 0 in values.shape:
         raise ParameterError(f"similarities has shape {values.shape}; (..., layers, layers) is needed")
     if not np.isfinite(values).all():
@@ -149,7 +167,7 @@ def best_match(similarities: Any) -> NDArray[np.intp]:
     return matches
 
 
-def diagonal_matches(similarities: Any) -> int:
+def diagonal_matches(similarities: Any) -> float:
     """How many layers match the layer of the same position.
 
     Parameters
@@ -159,28 +177,38 @@ def diagonal_matches(similarities: Any) -> int:
 
     Returns
     -------
-    int
-        Number of rows whose greatest entry is on the diagonal, at most L.
+    float
+        Number of rows whose greatest entry is on the diagonal, at most L. A row of k equal greatest entries counts
+        1 / k if one of them is on the diagonal; equal means to the last digit, as for `identify`.
 
     Raises
     ------
     ParameterError
         If the matrix is not square.
+    NonFiniteError
+        If a similarity is NaN or infinite.
+
+    See Also
+    --------
+    best_match : Which layers match.
 
     Examples
     --------
     >>> diagonal_matches([[0.9, 0.2], [0.3, 0.1]])
-    1
+    1.0
+    >>> diagonal_matches([[0.9, 0.2], [0.3, 0.3]])
+    1.5
     """
     matches = best_match(similarities)
     if matches.ndim != 1 or np.shape(similarities)[1] != len(matches):
         raise ParameterError(f"similarities has shape {np.shape(similarities)}; (layers, layers) is needed")
-    return int(np.count_nonzero(matches == np.arange(len(matches))))
+    return _shared_out(*_best(numbers("similarities", similarities)))
 
 
-def prepare_similarities(similarities: Any, symmetrise: bool, layers: Sequence[int] | None) -> Float64:
+def prepare_similarities(similarities: Any, symmetrise: Any, layers: Sequence[int] | None) -> Float64:
     """Check (m, m, L, L) similarities, take the layers that were named, add the exchanged roles if asked to."""
-    values = _numbers(similarities)
+    symmetrise = flag("symmetrise", symmetrise)
+    values = numbers("similarities", similarities)
     if values.ndim != 4 or values.shape[0] != values.shape[1] or values.shape[2] != values.shape[3]:
         raise ParameterError(f"similarities has shape {values.shape}; (networks, networks, layers, layers) is needed")
     if len(values) < 2 or values.shape[2] < 1:
@@ -200,17 +228,33 @@ def prepare_similarities(similarities: Any, symmetrise: bool, layers: Sequence[i
     return values
 
 
-def _numbers(similarities: Any) -> Float64:
+def numbers(name: str, values: Any) -> Float64:
+    """Return a copy as float64, or say that it holds something else than real numbers; text is not read as numbers."""
     try:
-        return np.array(similarities, dtype=np.float64)
+        array = np.asarray(values)
+        if array.dtype.kind not in "USc":
+            return array.astype(np.float64)
+        problem = f"dtype {array.dtype}"
     except (TypeError, ValueError) as error:
-        raise ParameterError(f"similarities is no array of real numbers: {error}") from None
+        problem = str(error)
+    raise ParameterError(f"{name} is no array of real numbers: {problem}")
 
 
 def count_identified(values: Float64) -> Identification:
     """Count the decisions of the test on checked similarities."""
-    pairs = values[~np.eye(len(values), dtype=bool)]
-    right = np.argmax(pairs, axis=2) == np.arange(pairs.shape[2])
-    tied = np.count_nonzero(pairs == pairs.max(axis=2, keepdims=True), axis=2) > 1
-    correct = int(right.sum())
-    return Identification(correct / right.size, correct, right.size, int(tied.sum()), right.mean(axis=0))
+    hit, best = _best(values[~np.eye(len(values), dtype=bool)])
+    per_layer = np.array([_shared_out(*layer) for layer in zip(hit.T, best.T, strict=True)]) / len(hit)
+    correct = _shared_out(hit, best)
+    return Identification(correct / hit.size, correct, hit.size, int(np.count_nonzero(best > 1)), per_layer)
+
+
+def _best(similarities: Float64) -> tuple[NDArray[np.bool_], NDArray[np.intp]]:
+    """Return whether each layer is a best match of itself, and of how many equally good ones, (..., L) each."""
+    best = similarities == similarities.max(axis=-1, keepdims=True)
+    return np.diagonal(best, axis1=-2, axis2=-1), np.count_nonzero(best, axis=-1)
+
+
+def _shared_out(hit: NDArray[np.bool_], best: NDArray[np.intp]) -> float:
+    """Sum 1 / k over the hits of k equally good matches; those of the same k first, so that whole numbers are exact."""
+    number = np.bincount(best[hit])
+    return float(sum(number[1:] / np.arange(1, len(number))))

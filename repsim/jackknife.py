@@ -11,11 +11,13 @@ import numpy as np
 
 from repsim._arrays import Float64
 from repsim.errors import ParameterError
-from repsim.identification import count_identified, prepare_similarities
+from repsim.flags import flag
+from repsim.identification import count_identified, numbers, prepare_similarities
+from repsim.results import Result
 
 
-@dataclass(frozen=True)
-class Jackknife:
+@dataclass(frozen=True, eq=False)
+class Jackknife(Result):
     """A leave-one-network-out jackknife.
 
     Attributes
@@ -65,7 +67,7 @@ def jackknife_se(replicates: Any) -> float:
     Parameters
     ----------
     replicates : array_like
-        (m,), the estimate without each of the m units in turn.
+        (m,), the estimate without each of the m units in turn, m >= 2.
 
     Returns
     -------
@@ -82,7 +84,7 @@ def jackknife_se(replicates: Any) -> float:
     >>> jackknife_se([0.0, 1.0])
     0.5
     """
-    values = np.asarray(replicates, dtype=np.float64)
+    values = numbers("replicates", replicates)
     if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all():
         raise ParameterError(f"replicates has shape {values.shape}; at least 2 finite numbers are needed")
     m = len(values)
@@ -118,18 +120,32 @@ def jackknife(
     Raises
     ------
     ParameterError
-        If there are fewer than 3 networks, or as for `identify`.
+        If there are fewer than 3 networks, `statistic` is no function, or as for `identify`.
 
     References
     ----------
-    Kornblith et al. (2019), Table 2 and Figure 6. Efron (1982).
+    Kornblith et al. (2019), Table 2 and Figure 6. Efron (1982), doi:10.1137/1.9781611970319.
+
+    See Also
+    --------
+    identify : The accuracy alone.
+    jackknife_z_test : Of the difference of two.
 
     Examples
     --------
+    Four networks, the last of which no layer of the others is recognised in, nor the other way round:
+
     >>> import numpy as np
-    >>> jackknife(np.tile(np.eye(3), (4, 4, 1, 1))).standard_error
-    0.0
+    >>> similarities = np.tile(np.eye(3), (4, 4, 1, 1))
+    >>> similarities[3] = similarities[:, 3] = np.roll(np.eye(3), 1, axis=1)
+    >>> result = jackknife(similarities)
+    >>> result.estimate, result.replicates
+    (0.5, array([0.33333333, 0.33333333, 0.33333333, 1.        ]))
+    >>> round(result.standard_error, 3)
+    0.5
     """
+    if not (statistic is None or callable(statistic)):
+        raise ParameterError(f"statistic is {statistic!r}; a function of similarities is needed")
     values = prepare_similarities(similarities, symmetrise, layers)
     measure = statistic or (lambda some: count_identified(some).accuracy)
     return Jackknife(float(measure(values)), *_leave_one_out(values, measure))
@@ -139,7 +155,7 @@ def jackknife_z_test(
     similarities_1: Any,
     similarities_2: Any,
     *,
-    symmetrise: bool | tuple[bool, bool] = False,
+    symmetrise: bool | Sequence[bool] = False,
     layers: Sequence[int] | None = None,
 ) -> ZTest:
     """Test whether two indexes identify layers of the same networks equally well.
@@ -151,7 +167,7 @@ def jackknife_z_test(
     ----------
     similarities_1, similarities_2 : array_like
         (m, m, L, L) of the same m >= 3 networks.
-    symmetrise : bool or pair of bool
+    symmetrise : bool or sequence of two bool
         For both, or for each.
     layers : sequence of int, optional
         As for `identify`.
@@ -164,22 +180,28 @@ def jackknife_z_test(
     Raises
     ------
     ParameterError
-        If the numbers of networks differ, or as for `jackknife`.
+        If the numbers of networks differ, `symmetrise` is not True, False or two of these, or as for `jackknife`.
 
     References
     ----------
     Kornblith et al. (2019), Table 2.
 
+    See Also
+    --------
+    jackknife : Of one index.
+
     Examples
     --------
     >>> import numpy as np
-    >>> same = np.tile(np.eye(3), (4, 4, 1, 1))
-    >>> jackknife_z_test(same, same).p_value
-    1.0
+    >>> clear = np.tile(np.eye(3), (8, 8, 1, 1))
+    >>> noisy = clear + 0.6 * np.random.default_rng(0).standard_normal(clear.shape)
+    >>> test = jackknife_z_test(clear, noisy)
+    >>> print(f"difference {test.difference:.2f}, p {test.p_value:.1e}")
+    difference 0.18, p 1.8e-09
     """
-    each = symmetrise if isinstance(symmetrise, tuple) else (symmetrise, symmetrise)
-    first = jackknife(similarities_1, symmetrise=each[0], layers=layers)
-    second = jackknife(similarities_2, symmetrise=each[1], layers=layers)
+    first_symmetrised, second_symmetrised = _flags(symmetrise)
+    first = jackknife(similarities_1, symmetrise=first_symmetrised, layers=layers)
+    second = jackknife(similarities_2, symmetrise=second_symmetrised, layers=layers)
     if len(first.replicates) != len(second.replicates):
         raise ParameterError(
             f"similarities_1 is of {len(first.replicates)} networks and similarities_2 of {len(second.replicates)}; "
@@ -192,6 +214,17 @@ def jackknife_z_test(
         return ZTest(difference, 0.0, 0.0 if equal else math.copysign(math.inf, difference), float(equal), True)
     z = difference / error
     return ZTest(difference, error, z, math.erfc(abs(z) / math.sqrt(2)), False)
+
+
+def _flags(symmetrise: Any) -> tuple[bool, bool]:
+    """Return one flag for each of two indexes."""
+    if isinstance(symmetrise, bool | np.bool_):
+        return bool(symmetrise), bool(symmetrise)
+    try:
+        first, second = symmetrise
+        return flag("symmetrise", first), flag("symmetrise", second)
+    except (TypeError, ValueError):
+        raise ParameterError(f"symmetrise is {symmetrise!r}; True, False or two of these are needed") from None
 
 
 def _leave_one_out(values: Float64, measure: Callable[[Float64], float]) -> tuple[float, Float64]:

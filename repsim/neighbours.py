@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from repsim._arrays import Float64
 from repsim._checks import whole_number
 from repsim.errors import ParameterError
-from repsim.own import compared
+from repsim.own import compared, scaled
 
 _TILE = 2**22  # cosines that are held at once
 
@@ -73,7 +73,7 @@ def prepare_mutual_knn(x: Float64, *, k: int = 10) -> NDArray[np.intp]:
     n = len(x)
     if whole_number("k", k, 1) >= n:
         raise ParameterError(f"k is {k!r}; of {n} examples each has {n - 1} others, so 1 to {n - 1} are needed")
-    unit = np.ldexp(x, -int(np.frexp(np.abs(x).max())[1]))
+    unit = scaled(x)
     lengths = np.linalg.norm(unit, axis=1, keepdims=True)
     np.divide(unit, lengths, out=unit, where=lengths > 0)
     step = max(1, _TILE // n)

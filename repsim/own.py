@@ -32,3 +32,8 @@ def compared(prepare: Callable[[Float64], State], compare: Callable[[State, Stat
 def rows_as_given(view: Representation) -> Float64:
     """Return all values of a checked representation in float64, (n, p)."""
     return host(view._raw(0, view.n)).astype(np.float64)
+
+
+def scaled(x: Float64) -> Float64:
+    """Return values by a power of two, so that the largest spread of a feature is about 1 and squares of it fit."""
+    return np.ldexp(x, -int(np.frexp(np.ptp(x, axis=0).max())[1]))

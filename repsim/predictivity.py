@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from repsim._arrays import Float64
 from repsim._checks import real_number, whole_number
 from repsim.errors import ParameterError, TooFewExamplesError
-from repsim.own import compared
+from repsim.own import compared, scaled
 
 STRENGTHS = tuple(10.0**power for power in range(-8, 2))
 _LEAST_EXAMPLES = 4  # so that at least two are left to fit to
@@ -106,11 +106,9 @@ class Folds:
             raise TooFewExamplesError(f"there are {n} examples; at least {_LEAST_EXAMPLES} are needed to hold some out")
         if whole_number("folds", folds, 2) > n:
             raise ParameterError(f"folds is {folds!r}; of {n} examples there are 2 to {n} folds")
-        scaled: Float64 = np.ldexp(
-            x, -int(np.frexp(np.ptp(x, axis=0).max())[1])
-        )  # so that squares neither overflow nor vanish
-        scaled -= scaled.mean(axis=0)
-        self.rows = np.asarray(np.linalg.qr(scaled.T, mode="r")).T if x.shape[1] > n else scaled
+        rows = scaled(x)
+        rows -= rows.mean(axis=0)
+        self.rows = np.asarray(np.linalg.qr(rows.T, mode="r")).T if x.shape[1] > n else rows
         self.held_out: list[NDArray[np.bool_]] = [np.arange(n) % folds == fold for fold in range(folds)]
 
     @cached_property

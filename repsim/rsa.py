@@ -8,7 +8,7 @@ import numpy as np
 
 from repsim._arrays import Float64
 from repsim.errors import UndefinedSimilarityError
-from repsim.own import compared
+from repsim.own import compared, scaled
 
 
 def rsa(x: Any, y: Any) -> float:
@@ -69,8 +69,7 @@ def prepare_rsa(x: Float64) -> Float64:
     from scipy.spatial.distance import pdist  # here, because importing it takes longer than importing this package
     from scipy.stats import rankdata
 
-    exponent = int(np.frexp(np.ptp(x, axis=0).max())[1])  # so that squares neither overflow nor vanish
-    ranks: Float64 = rankdata(pdist(np.ldexp(x, -exponent), "sqeuclidean"))
+    ranks: Float64 = rankdata(pdist(scaled(x), "sqeuclidean"))
     ranks -= ranks.mean()
     length = np.linalg.norm(ranks)
     if length == 0:

@@ -12,10 +12,12 @@ from repsim._arrays import Float64
 from repsim._checks import whole_number
 from repsim._representation import Representation, check_same_examples, pair
 from repsim.errors import NonFiniteError, ParameterError
+from repsim.flags import flag
+from repsim.results import Result
 
 
-@dataclass(frozen=True)
-class SharedSubspace:
+@dataclass(frozen=True, eq=False)
+class SharedSubspace(Result):
     """What Figure 8 plots, for each eigenvector u_i of X X', by descending eigenvalue.
 
     Attributes
@@ -100,7 +102,12 @@ def shared_subspace(x: Any, y: Any, *, k: int | None = None, normalise: bool = F
     RepresentationError
         If an argument is not a representation or is constant.
     ParameterError
-        If `k` is not positive.
+        If `k` is not positive, or `normalise` not True or False.
+
+    See Also
+    --------
+    shared_subspaces : Of many pairs.
+    cka : Its numerator is the sum of eigenvalue times scale times cosine.
 
     References
     ----------
@@ -108,13 +115,17 @@ def shared_subspace(x: Any, y: Any, *, k: int | None = None, normalise: bool = F
 
     Examples
     --------
+    Two representations that share the first two of four signals. In the directions of the others Y does nothing:
+
     >>> import numpy as np
-    >>> x = np.random.default_rng(0).standard_normal((50, 4))
-    >>> shared_subspace(x, 2 * x).cosines.round(6)
-    array([1., 1., 1., 1.])
+    >>> signals = np.random.default_rng(0).standard_normal((50, 4))
+    >>> signals = np.linalg.qr(signals - signals.mean(axis=0))[0]
+    >>> shared_subspace(signals * [8, 4, 2, 1], signals[:, :2] * [8, 4]).scales.round(6)
+    array([64., 16.,  0.,  0.])
     """
     if k is not None:
         k = whole_number("k", k, 1)
+    normalise = flag("normalise", normalise)
     a, b = pair(x, y)
     first, second = a.matrix(), b.matrix()
     exponents = 2 * a.exponent, 2 * b.exponent

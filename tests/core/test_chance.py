@@ -142,6 +142,8 @@ def test_arguments_are_those_of_cka(rng):
     x = rng.standard_normal((9, 2))
     with pytest.raises(errors.ParameterError, match="kernel is 'poly'"):
         chance(x, x, kernel="poly")
+    with pytest.raises(errors.ParameterError, match="debiased is 'no'; True or False"):
+        chance(x, x, debiased="no")
     with pytest.raises(errors.ConstantRepresentationError, match="^y "):
         chance(x, np.ones((9, 2)))
     with pytest.raises(errors.ShapeMismatchError, match="x has 9 examples"):

@@ -63,3 +63,5 @@ def test_bad_input():
     for values in (1.1, -0.2, np.nan, [[0.2, 3.0]]):
         with pytest.raises(errors.ParameterError, match="values holds .*between 0 and 1"):
             to_distance(values, "cka_linear")
+    with pytest.raises(errors.ParameterError, match="values is no array of real numbers"):
+        to_distance("0.5", "cka_linear")

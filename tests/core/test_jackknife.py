@@ -60,7 +60,32 @@ def test_z_test_by_hand():
 def test_each_may_be_symmetrised():
     first, second = tensor(3, 0.6), tensor(4, 0.3)
     both = second + second.transpose(1, 0, 3, 2)
-    assert jackknife_z_test(first, second, symmetrise=(False, True)) == jackknife_z_test(first, both)
+    expected = jackknife_z_test(first, both)
+    for each in ((False, True), [False, True], np.array([False, True])):
+        assert jackknife_z_test(first, second, symmetrise=each) == expected
+    assert jackknife_z_test(first, second, symmetrise=True) == jackknife_z_test(first, second, symmetrise=[True, True])
+    assert jackknife_z_test(first, second, symmetrise=True) != expected
+
+
+@pytest.mark.parametrize("symmetrise", ["no", "yes", 1, None, [True], [True, False, True], ["yes", "no"], [[True], 0]])
+def test_symmetrise_is_a_flag_or_two(symmetrise):
+    with pytest.raises(errors.ParameterError, match="symmetrise is .*True, False or two of these"):
+        jackknife_z_test(tensor(3, 0.6), tensor(4, 0.3), symmetrise=symmetrise)
+
+
+def test_ties_count_in_part():
+    """Four equal layers: every replicate is one in four, whatever the order of the layers."""
+    result = jackknife(np.ones((4, 4, 4, 4)))
+    assert (result.estimate, result.standard_error) == (0.25, 0.0)
+    half = np.tile([[1.0, 1.0], [0.0, 1.0]], (3, 3, 1, 1))
+    assert jackknife(half).estimate == 3 / 4 == jackknife(half[..., ::-1, ::-1]).estimate
+
+
+def test_results_are_compared_by_their_values():
+    one, same, other = jackknife(tensor(1, 0.5)), jackknife(tensor(1, 0.5)), jackknife(tensor(2, 0.5))
+    assert one == same
+    assert one != other
+    assert one != jackknife(tensor(1, 0.5, networks=5))
 
 
 def test_no_spread_is_said():
@@ -78,6 +103,8 @@ def test_arguments_are_checked():
         jackknife(np.ones((2, 2, 3, 3)))
     with pytest.raises(errors.ParameterError, match="of 6 networks and similarities_2 of 5"):
         jackknife_z_test(tensor(0, 1), tensor(0, 1, networks=5))
-    for bad in ([1.0], [1.0, np.nan], [[1.0, 2.0]]):
+    with pytest.raises(errors.ParameterError, match="statistic is 'mean'; a function"):
+        jackknife(tensor(0, 1), statistic="mean")
+    for bad in ([1.0], [1.0, np.nan], [[1.0, 2.0]], ["1.0", "2.0"], "12", [None, 1.0]):
         with pytest.raises(errors.ParameterError):
             jackknife_se(bad)

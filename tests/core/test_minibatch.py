@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from repsim import cka, errors, minibatch_cka, pairwise
+from repsim import Blocks, cka, errors, minibatch_cka, pairwise
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +68,58 @@ def test_options_are_checked(related):
         minibatch_cka(np.eye(8), np.eye(8), batch_size=8)
 
 
-@pytest.mark.parametrize("options", [{"batch_size": 10.0}, {"batch_size": None}, {"passes": 1.5}, {"seed": -1}])
+@pytest.mark.parametrize(
+    "options",
+    [{"batch_size": 10.0}, {"batch_size": None}, {"batch_size": "10"}, {"passes": 1.5}, {"passes": True}, {"seed": -1}],
+)
 def test_options_that_are_no_counts_are_named(rng, options):
     x = rng.standard_normal((20, 3))
     with pytest.raises(errors.ParameterError, match=f"{next(iter(options))} is .*; a whole number of at least"):
         minibatch_cka(x, x, **{"batch_size": 10, **options})
+
+
+class Counted:
+    """Rows that count how often they are asked for."""
+
+    def __init__(self, values):
+        self.values, self.shape, self.reads = values, values.shape, 0
+
+    def __getitem__(self, rows):
+        self.reads += 1
+        return self.values[rows]
+
+
+def test_a_batch_is_read_at_once(related):
+    """Beside what looking through all rows takes."""
+    before, after = Counted(related[0]), Counted(related[0])
+    minibatch_cka(before, related[1], batch_size=1024)
+    minibatch_cka(after, related[1], batch_size=128)
+    assert after.reads - before.reads == 1024 // 128 - 1
+
+
+@pytest.mark.parametrize("seed", [None, 3])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int16])
+def test_however_the_rows_are_held(related, tmp_path, seed, dtype):
+    x, y = (np.round(100 * z).astype(dtype) for z in related)
+    x[:, 3] = 7
+    options = {"batch_size": 100, "passes": 2, "seed": seed}
+    expected = minibatch_cka(x.astype(float), y.astype(float), **options)
+    np.save(tmp_path / "x.npy", x)
+    there = np.load(tmp_path / "x.npy", mmap_mode="r")
+    for other in (x, x.tolist(), there, Blocks(lambda start, stop: x[start:stop], x.shape), x.reshape(1024, 2, 5, 4)):
+        assert minibatch_cka(other, y, **options) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("seed", [None, 3])
+def test_scales_and_offsets_do_not_matter(related, seed):
+    x, y = related
+    expected = minibatch_cka(x, y, batch_size=64, seed=seed)
+    for other in (1e-120 * x, 1e120 * x, x + 1e6):
+        assert minibatch_cka(other, y, batch_size=64, seed=seed) == pytest.approx(expected, rel=1e-8)
+
+
+def test_the_order_of_a_seed_is_that_of_its_generator(related):
+    x, y = related
+    order = np.random.default_rng(5).permutation(1024)
+    by_hand = minibatch_cka(x[order], y[order], batch_size=32)
+    assert minibatch_cka(x, y, batch_size=32, seed=5) == pytest.approx(by_hand, rel=1e-12)

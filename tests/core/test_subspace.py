@@ -99,3 +99,17 @@ def test_positions_and_counts_that_cannot_be_are_named(rng):
         shared_subspaces([x, x], [(0, 2)], k=1)
     with pytest.raises(errors.ParameterError, match="a position in pairs is -1"):
         shared_subspaces([x, x], [(-1, 0)], k=1)
+
+
+def test_results_are_compared_by_their_values(rng):
+    x, y = rng.standard_normal((2, 20, 3))
+    assert shared_subspace(x, y) == shared_subspace(x, y)
+    assert shared_subspace(x, y) != shared_subspace(y, x)
+    assert shared_subspace(x, y, k=2) != shared_subspace(x, y, k=3)
+
+
+def test_normalise_is_true_or_false(rng):
+    x = rng.standard_normal((20, 3))
+    for normalise in ("no", 1, None):
+        with pytest.raises(errors.ParameterError, match="normalise is .*True or False is needed"):
+            shared_subspace(x, x, normalise=normalise)

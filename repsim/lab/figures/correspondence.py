@@ -51,7 +51,7 @@ def similarity_maps(
         figure.supxlabel("layer", fontsize=9)
         figure.supylabel("layer", fontsize=9)
     rows = {index: repsim.diagonal_matches(mean_map(table)) for index, table in tables.items()}
-    counts = ", ".join(f"{title(index)} {count}" for index, count in rows.items())
+    counts = ", ".join(f"{title(index)} {count:g}" for index, count in rows.items())
     return Drawing(
         figure,
         f"Heat maps of the mean similarity between the {len(layers)} layers of differently initialised networks, one "
