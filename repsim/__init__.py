@@ -7,9 +7,12 @@ as data; `pairwise` compares many representations at once.
 
 from repsim.blocks import Blocks
 from repsim.cca import canonical_correlations, cca, orthonormal_basis, pwcca, svcca
-from repsim.cka import cka, cka_from_grams, hsic, hsic_from_grams
+from repsim.chance import Chance
+from repsim.cka import chance, cka, cka_from_grams, hsic, hsic_from_grams
 from repsim.compare import Comparison, activations, compare
+from repsim.distance import to_distance
 from repsim.errors import (
+    BiasWarning,
     ConstantRepresentationError,
     DimensionError,
     DTypeError,
@@ -33,17 +36,22 @@ from repsim.indexes import INDEXES, Index, get_index
 from repsim.jackknife import Jackknife, ZTest, jackknife, jackknife_se, jackknife_z_test
 from repsim.kernels import centre_gram, gram_linear, gram_rbf, squared_distances, u_centre_gram
 from repsim.minibatch import minibatch_cka
+from repsim.neighbours import mutual_knn
 from repsim.pairwise import pairwise
+from repsim.predictivity import linear_predictivity
 from repsim.procrustes import procrustes
 from repsim.regression import linear_regression
 from repsim.ridge import canonical_ridge
+from repsim.rsa import rsa
 from repsim.subspace import SharedSubspace, principal_components, shared_subspace, shared_subspaces
 
 __version__ = "0.1.0"
 
 __all__ = [
     "INDEXES",
+    "BiasWarning",
     "Blocks",
+    "Chance",
     "Comparison",
     "ConstantRepresentationError",
     "DTypeError",
@@ -68,6 +76,7 @@ __all__ = [
     "canonical_ridge",
     "cca",
     "centre_gram",
+    "chance",
     "cka",
     "cka_from_grams",
     "compare",
@@ -82,16 +91,20 @@ __all__ = [
     "jackknife",
     "jackknife_se",
     "jackknife_z_test",
+    "linear_predictivity",
     "linear_regression",
     "minibatch_cka",
+    "mutual_knn",
     "orthonormal_basis",
     "pairwise",
     "principal_components",
     "procrustes",
     "pwcca",
+    "rsa",
     "shared_subspace",
     "shared_subspaces",
     "squared_distances",
     "svcca",
+    "to_distance",
     "u_centre_gram",
 ]

@@ -6,12 +6,22 @@ from typing import Any
 
 import numpy as np
 
-from repsim._arrays import Array, Float64
-from repsim._basis import Factor, cosines, factorise, squared_overlap, svd, warn_if_saturated
-from repsim._representation import Representation, pair
+from repsim.engine.arrays import Array, Float64
+from repsim.engine.bases import Basis, check_truncation, svd
+from repsim.engine.memory import budget
+from repsim.engine.moments import pair_moments
+from repsim.engine.operators import Projector, SingularVectors
+from repsim.engine.pairs import pair_states
+from repsim.engine.prepared import Prepared
+from repsim.engine.projectors import Projection, correlations
+from repsim.engine.representation import Representation
+from repsim.engine.tables import Moments
 from repsim.errors import ParameterError
+from repsim.notices import warn_of_ranks
 
-__all__ = ["canonical_correlations", "cca", "orthonormal_basis", "pwcca", "svcca"]
+PROJECTOR = Projector()
+SINGULAR = SingularVectors()
+_TIED = 1e-10  # correlations as near to 1 or 0 as that count as tied
 
 
 def cca(x: Any, y: Any, *, statistic: str = "r2") -> float:
@@ -60,10 +70,7 @@ def cca(x: Any, y: Any, *, statistic: str = "r2") -> float:
     >>> round(cca(x, x @ rng.standard_normal((4, 4))), 12)
     1.0
     """
-    check_statistic(statistic)
-    a, b = _factors(x, y)
-    warn_if_saturated([a, b])
-    return cca_of(a, b, statistic)
+    return _correlated(x, y, PROJECTOR, statistic)
 
 
 def svcca(x: Any, y: Any, *, statistic: str = "r2", threshold: float = 0.99, truncation: str = "variance") -> float:
@@ -113,10 +120,8 @@ def svcca(x: Any, y: Any, *, statistic: str = "r2", threshold: float = 0.99, tru
     >>> round(svcca(x, 2 * x, statistic="mean"), 12)
     1.0
     """
-    check_statistic(statistic)
-    a, b = (f.leading(threshold, truncation) for f in _factors(x, y))
-    warn_if_saturated([a, b])
-    return cca_of(a, b, statistic)
+    check_truncation(threshold, truncation)
+    return _correlated(x, y, Projector(threshold, truncation), statistic)
 
 
 def pwcca(x: Any, y: Any) -> float:
@@ -167,10 +172,9 @@ def pwcca(x: Any, y: Any) -> float:
     >>> round(pwcca(x, x[:, ::-1]), 12)
     1.0
     """
-    a, b = pair(x, y)
-    left, right = factorise(a), factorise(b)
-    warn_if_saturated([left, right])
-    return pwcca_of(left, right, loadings(left, a))
+    focused, other, ranks = pair_states(x, y, SINGULAR, SINGULAR)
+    warn_of_ranks(ranks)
+    return projection_weighted(focused, other)
 
 
 def orthonormal_basis(x: Any) -> Float64:
@@ -203,7 +207,7 @@ def orthonormal_basis(x: Any) -> Float64:
     >>> orthonormal_basis([[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]]).shape
     (3, 1)
     """
-    basis: Float64 = factorise(Representation(x, "x", dtype=np.float64)).left
+    basis: Float64 = Prepared(Representation(x, "x", dtype=np.float64), budget(None)).basis.left
     return basis
 
 
@@ -234,52 +238,50 @@ def canonical_correlations(x: Any, y: Any) -> Float64:
     >>> canonical_correlations([[0.0], [1.0], [2.0]], [[0.0], [1.0], [0.0]]).round(12) + 0.0
     array([0.])
     """
-    return cosines(*_factors(x, y))
+    return np.sort(correlations(*pair_states(x, y, PROJECTOR, PROJECTOR)[:2]))[::-1]
 
 
-def check_statistic(statistic: str) -> None:
-    """Raise unless the statistic exists."""
+def _correlated(x: Any, y: Any, made: Projector, statistic: str) -> float:
     if statistic not in ("r2", "mean"):
         raise ParameterError(f'statistic is {statistic!r}; it must be "r2" or "mean"')
+    if statistic == "mean":
+        a, b, ranks = pair_states(x, y, made, made)
+        warn_of_ranks(ranks)
+        return mean_correlation(a, b)
+    moments = pair_moments(x, y, made, made)
+    warn_of_ranks((moments.n, moments.x.ranks, moments.y.ranks))
+    return float(shared_dimensions(moments)[0, 0])
 
 
-def cca_of(a: Factor, b: Factor, statistic: str) -> float:
-    """Mean, or mean squared, canonical correlation of two bases."""
-    total = squared_overlap(a, b) if statistic == "r2" else float(cosines(a, b).sum())
-    return min(total / min(a.rank, b.rank), 1.0)
+def shared_dimensions(m: Moments) -> Float64:
+    """Return equation 7, ||Q_Y' Q_X||² / p1 = <Q_X Q_X', Q_Y Q_Y'> / p1, for all pairs."""
+    return np.clip(m.xy / m.smaller_rank, 0.0, 1.0)
 
 
-def loadings(factor: Factor, rep: Representation) -> Array:
-    """Return Q_X' X, (rank, p): what the weights of PWCCA are made from, in the precision of the basis."""
-    values: Array = factor.left.T @ rep.matrix().astype(factor.left.dtype, copy=False)
-    return values
+def mean_correlation(a: Projection, b: Projection) -> float:
+    """Return equation 8, ||Q_Y' Q_X||_* / p1."""
+    return min(float(correlations(a, b).sum()) / min(a.rank, b.rank), 1.0)
 
 
-def pwcca_of(a: Factor, b: Factor, loaded: Array) -> float:
-    """PWCCA weighted by the canonical variables of the first basis."""
-    if b.saturated:
+def projection_weighted(focused: tuple[Basis, Array], b: Basis) -> float:
+    """Return equation 9, sum alpha_i rho_i / sum alpha_i, given the columns of X in its singular vectors, (rank, p)."""
+    a, columns = focused
+    if b.rank >= b.n - 1:
         return 1.0
     cross = a.left.T @ b.left
     directions, correlations, _ = np.linalg.svd(cross) if b.rank < a.rank else svd(cross)
     rho = np.zeros(a.rank)
     rho[: len(correlations)] = np.minimum(correlations, 1.0)
-    tolerance = 1e-10 if cross.dtype.itemsize == 8 else 1e-5
-    rho[rho >= 1 - tolerance] = 1.0
-    rho[rho <= tolerance] = 0.0
+    rho[rho >= 1 - _TIED] = 1.0
+    rho[rho <= _TIED] = 0.0
     for tied in (rho == 1.0, rho == 0.0):
         if np.count_nonzero(tied) > 1:
             directions[:, tied] = _principal_axes(directions[:, tied], a.singular)
-    weights = np.abs(directions.T @ loaded).sum(axis=1, dtype=np.float64)
+    weights = np.abs(directions.T @ columns).sum(axis=1)
     return min(float(weights @ rho / weights.sum()), 1.0)
 
 
 def _principal_axes(directions: Array, singular: Float64) -> Array:
     """Rotate orthonormal directions, given in the basis of the left singular vectors, to their principal axes."""
-    scaled = directions * singular[:, None].astype(directions.dtype)
-    axes: Array = directions @ svd(scaled)[2].T
+    axes: Array = directions @ svd(directions * singular[:, None])[2].T
     return axes
-
-
-def _factors(x: Any, y: Any) -> tuple[Factor, Factor]:
-    a, b = pair(x, y)
-    return factorise(a), factorise(b)

@@ -2,46 +2,21 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from repsim._arrays import NUMPY, Float64
-from repsim._gram import Operator
-from repsim._median import distances_of, median_of, median_squared_distance
-from repsim._memory import budget
-from repsim._representation import Representation, pair
-from repsim._tiles import inner_products
+from repsim.chance import LEAST_EXAMPLES, CentredGrams, Chance, chance_of_biased, chance_of_debiased, warn_if_biased
+from repsim.engine.arrays import Float64
+from repsim.engine.moments import gram_moments, pair_moments
+from repsim.engine.operators import LinearGram, MadeOperator, RBFGram
+from repsim.engine.tables import Moments
 from repsim.errors import NonFiniteError, ParameterError, ShapeMismatchError
-from repsim.kernels import (
-    DEFAULT_BANDWIDTH,
-    centre_in_place,
-    check_bandwidth,
-    check_gram,
-    raise_undefined,
-    shift_rounding,
-    shifted_rbf,
-    u_centre_in_place,
-)
+from repsim.kernels import DEFAULT_BANDWIDTH, check_bandwidth, check_gram, raise_undefined
+from repsim.options import flag
 
-_LARGEST_GRAM = 4096  # beyond this many examples a Gram matrix is visited tile by tile
-_MOST_LEFT_OUT = 1e3  # times what is left: a diagonal that is subtracted from the whole costs that many digits
-
-
-@dataclass(frozen=True)
-class Moments:
-    """Inner products of two centred operators, with each other and with themselves.
-
-    A self-product that is not above its noise is rounding error of a centred operator that is zero.
-    """
-
-    xy: float
-    xx: float
-    yy: float
-    noise_x: float
-    noise_y: float
+LINEAR = LinearGram()
+_ROUNDING = 1e-6  # beyond a bound, that is rounding of float32 numbers
 
 
 def cka(x: Any, y: Any, *, kernel: str = "linear", bandwidth: float | None = None, debiased: bool = False) -> float:
@@ -92,8 +67,11 @@ def cka(x: Any, y: Any, *, kernel: str = "linear", bandwidth: float | None = Non
     >>> cka(x, rng.standard_normal((50, 8)), debiased=True) < 0.2
     True
     """
-    moments, _, _ = _moments(x, y, kernel, bandwidth, debiased)
-    return ratio(moments, debiased)
+    gram = kernel_gram(kernel, bandwidth)
+    moments = pair_moments(x, y, gram, gram, debiased=flag("debiased", debiased), own=True)
+    values = alignment(moments)
+    chance_of("cka", moments, values)
+    return float(values[0, 0])
 
 
 def hsic(x: Any, y: Any, *, kernel: str = "linear", bandwidth: float | None = None, debiased: bool = False) -> float:
@@ -135,8 +113,73 @@ def hsic(x: Any, y: Any, *, kernel: str = "linear", bandwidth: float | None = No
     >>> hsic([[0.0], [1.0], [2.0]], [[0.0], [2.0], [4.0]])
     4.0
     """
-    moments, n, exponent = _moments(x, y, kernel, bandwidth, debiased)
-    return scaled(moments.xy / (n * (n - 3) if debiased else (n - 1) ** 2), exponent)
+    gram = kernel_gram(kernel, bandwidth)
+    moments = pair_moments(x, y, gram, gram, debiased=flag("debiased", debiased))
+    return float(independence(moments)[0, 0])
+
+
+def chance(
+    x: Any, y: Any, *, kernel: str = "linear", bandwidth: float | None = None, debiased: bool = False
+) -> Chance[float]:
+    r"""Mean and standard deviation of CKA over all shuffles of the examples, and how far above them the value is.
+
+    Shuffled, two representations have nothing in common but their spectra, so the mean is what CKA is by chance
+    alone, near 1 where there are many more features than examples. It is exact: no shuffle is made. With
+    :math:`b_K = \mathrm{tr}(K)^2 / \mathrm{tr}(K^2)` and :math:`s_K = \sum_i K_{ii}^2 / \mathrm{tr}(K^2)` of the
+    centred Gram matrices K and L,
+
+    .. math:: \mathrm{E} = \frac{\sqrt{b_K b_L}}{n - 1}, \qquad
+              \mathrm{Var} = \frac{2 c_K c_L + \frac{n - 1}{n (n - 3)} w_K w_L}{(n + 1) (n - 1)^2 (n - 2)},
+
+    where :math:`c = n - 1 - b` and :math:`w = n (n + 1) s - (n - 1) (b + 2)`. The debiased form has mean 0 and
+    variance :math:`2 / (n (n - 3))` whatever is compared.
+
+    Parameters
+    ----------
+    x, y : array_like
+        Representations of the same n >= 4 examples, (n, p) or (n, h, w, c). Columns are centred here.
+    kernel, bandwidth, debiased
+        As for `repsim.cka`.
+
+    Returns
+    -------
+    Chance
+        Of floats. The distribution is skewed, so z is not a p-value; unrelated representations are seldom beyond 5.
+
+    Raises
+    ------
+    RepresentationError
+        As for `repsim.cka`; `TooFewExamplesError` for fewer than 4 examples.
+    ParameterError
+        As for `repsim.cka`.
+
+    See Also
+    --------
+    repsim.cka : The value itself.
+    repsim.pairwise : Tables of values, with their chance from the same pass.
+
+    References
+    ----------
+    Kazi-Aoual, Hitier, Sabatier and Lebreton (1995), doi:10.1016/0167-9473(94)00064-2, for the RV coefficient, which
+    linear CKA is. Szekely and Rizzo (2014), doi:10.1214/14-AOS1255, for U-centred matrices, which the debiased form
+    is made from.
+
+    Examples
+    --------
+    Two representations that have nothing to do with each other, of ten times as many features as examples:
+
+    >>> import numpy as np
+    >>> from repsim import cka
+    >>> x, y = np.random.default_rng(0).standard_normal((2, 50, 500))
+    >>> print(f"{cka(x, y):.2f}, by chance {chance(x, y).mean:.2f}")
+    0.91, by chance 0.91
+    >>> abs(chance(x, y).z) < 5 < chance(x, x + y).z
+    True
+    """
+    gram = kernel_gram(kernel, bandwidth)
+    moments = pair_moments(x, y, gram, gram, debiased=flag("debiased", debiased), own=True, minimum=LEAST_EXAMPLES)
+    table = chance_table(moments, alignment(moments))
+    return Chance(*(values.item() for values in (table.mean, table.standard_deviation, table.z)))
 
 
 def cka_from_grams(k: Any, l: Any, *, debiased: bool = False) -> float:  # noqa: E741
@@ -169,8 +212,7 @@ def cka_from_grams(k: Any, l: Any, *, debiased: bool = False) -> float:  # noqa:
     >>> cka_from_grams(np.eye(5), np.diag([1.0, 1.0, 1.0, 1.0, 1.0]))
     1.0
     """
-    first, second, _ = _two_grams(k, l, debiased)
-    return ratio(_gram_moments(first, second, debiased), debiased, ("k", "l"))
+    return float(alignment(_two_grams(k, l, debiased))[0, 0])
 
 
 def hsic_from_grams(k: Any, l: Any, *, debiased: bool = False) -> float:  # noqa: E741
@@ -203,122 +245,70 @@ def hsic_from_grams(k: Any, l: Any, *, debiased: bool = False) -> float:  # noqa
     >>> round(hsic_from_grams(np.eye(5), np.eye(5)), 12)
     0.25
     """
-    first, second, exponent = _two_grams(k, l, debiased)
-    n = first.shape[0]
-    xy = _gram_moments(first, second, debiased).xy
-    return scaled(xy / (n * (n - 3) if debiased else (n - 1) ** 2), exponent)
+    return float(independence(_two_grams(k, l, debiased))[0, 0])
 
 
-def ratio(moments: Moments, debiased: bool, names: tuple[str, str] = ("x", "y")) -> float:
-    """Turn three inner products into an alignment; rounding past the bound is removed, nothing else."""
-    if not moments.xx > moments.noise_x:
-        raise_undefined(names[0], debiased)
-    if not moments.yy > moments.noise_y:
-        raise_undefined(names[1], debiased)
-    value = moments.xy / (math.sqrt(moments.xx) * math.sqrt(moments.yy))
-    return min(value, 1.0) if debiased else min(max(value, 0.0), 1.0)
+def alignment(m: Moments) -> Float64:
+    """Return equation 4, <K, L> / sqrt(<K, K> <L, L>) of centred K and L, for all pairs."""
+    for side in (m.x, m.y):
+        for name, square, noise in zip(side.names, side.square, side.noise, strict=True):
+            if not square > noise:
+                raise_undefined(name, m.debiased)
+    return without_rounding(m.xy / np.sqrt(m.xx * m.yy), -1.0 if m.debiased else 0.0, 1.0)
 
 
-def scaled(value: float, exponent: int) -> float:
-    """Return value * 2**exponent, or say that it does not fit."""
-    try:
-        return math.ldexp(value, exponent)
-    except OverflowError:
-        raise NonFiniteError(
-            f"the value, {value:.6g} * 2**{exponent}, does not fit a float64; rescale x and y"
-        ) from None
+def chance_table(m: Moments, values: Float64) -> Chance[Float64]:
+    """Return where values of CKA lie among those of shuffled examples, for all pairs."""
+    if m.debiased:
+        return chance_of_debiased(values, m.n)
+    grams = [CentredGrams(side.trace, side.square, side.diagonal_square) for side in (m.x, m.y)]
+    return chance_of_biased(values, m.n, *grams)
 
 
-def check_kernel(kernel: str, bandwidth: float | None) -> float | None:
-    """Return the bandwidth of an RBF kernel, None for the linear one."""
+def chance_of(name: str, m: Moments, values: Float64) -> Chance[Float64] | None:
+    """Return the same, None for fewer than four examples, and warn if most biased values are no more than chance."""
+    if m.n < LEAST_EXAMPLES:
+        return None
+    table = chance_table(m, values)
+    others = np.not_equal.outer(np.array(m.x.names), np.array(m.y.names))
+    if not m.debiased and others.any():
+        warn_if_biased(name, table.z[others], n=m.n, widths=[*m.x.widths, *m.y.widths])
+    return table
+
+
+def independence(m: Moments) -> Float64:
+    """Return equation 3, <K, L> / (n - 1)² of centred K and L, for all pairs; over n (n - 3) of U-centred ones."""
+    scale = np.add.outer(m.x.exponent, m.y.exponent).astype(int)
+    with np.errstate(over="ignore"):
+        xy = m.xy if m.debiased else without_rounding(m.xy, 0.0, np.inf, 1e-12 * np.abs(m.trace_x * m.trace_y))
+        values: Float64 = np.ldexp(xy / (m.n * (m.n - 3) if m.debiased else (m.n - 1) ** 2), scale)
+    for i, j in np.argwhere(~np.isfinite(values))[:1]:
+        raise NonFiniteError(f"the HSIC of {m.x.names[i]} and {m.y.names[j]} does not fit a float64; rescale them")
+    return values
+
+
+def without_rounding(values: Float64, low: float, high: float, rounding: Float64 | float = _ROUNDING) -> Float64:
+    """Take rounding past the bounds away, and nothing else."""
+    values = np.where((values < low) & (values > low - rounding), low, values)
+    return np.where((values > high) & (values < high + rounding), high, values)
+
+
+def kernel_gram(kernel: str, bandwidth: float | None) -> MadeOperator:
+    """Return what a kernel makes of a representation."""
     if kernel == "linear":
         if bandwidth is not None:
             raise ParameterError(f'bandwidth is {bandwidth!r}, but kernel="linear" has none; use kernel="rbf"')
-        return None
+        return LINEAR
     if kernel == "rbf":
-        return check_bandwidth(DEFAULT_BANDWIDTH if bandwidth is None else bandwidth)
+        return RBFGram(check_bandwidth(DEFAULT_BANDWIDTH if bandwidth is None else bandwidth))
     raise ParameterError(f'kernel is {kernel!r}; it must be "linear" or "rbf"')
 
 
-def _moments(x: Any, y: Any, kernel: str, bandwidth: float | None, debiased: bool) -> tuple[Moments, int, int]:
-    """Inner products of scaled operators, n, and the power of two that the scaling took out of xy."""
-    bandwidth = check_kernel(kernel, bandwidth)
-    a, b = pair(x, y, minimum=4 if debiased else 2)
-    n = a.n
-    if bandwidth is not None:
-        if n > _LARGEST_GRAM:
-            return _tiled_moments(a, b, bandwidth, debiased), n, 0
-        grams = [_shifted_gram(r, bandwidth) for r in (a, b)]
-        floor = (n * shift_rounding(bandwidth)) ** 2
-        return _gram_moments(grams[0], grams[1], debiased, floor), n, 0
-    exponent = 2 * (a.exponent + b.exponent)
-    if a.p**2 + b.p**2 + a.p * b.p < n * (a.p + b.p + 3):
-        found = _feature_moments(a.matrix(), b.matrix(), debiased)
-        if found is not None:
-            return found, n, exponent
-    if n > _LARGEST_GRAM:
-        return _tiled_moments(a, b, None, debiased), n, exponent
-    first, second = a.matrix(), b.matrix()
-    return _gram_moments(first @ first.T, second @ second.T, debiased), n, exponent
-
-
-def _shifted_gram(rep: Representation, bandwidth: float) -> Float64:
-    rows = rep.matrix()
-    distances = distances_of(rows)
-    gram: Float64 = shifted_rbf(NUMPY, distances, median_of(distances, rep.name, rows), bandwidth)
-    return gram
-
-
-def _gram_moments(k: Float64, m: Float64, debiased: bool, energy: float = 0.0) -> Moments:
-    """Gram form, both matrices being overwritten; `energy` is what they had before a shift, if there was one."""
-    noise = []
-    for gram in (k, m):
-        if debiased:
-            np.fill_diagonal(gram, 0)
-        noise.append(1e-24 * (float(np.vdot(gram, gram)) + energy))
-        u_centre_in_place(gram) if debiased else centre_in_place(gram)
-    return Moments(float(np.vdot(k, m)), float(np.vdot(k, k)), float(np.vdot(m, m)), noise[0], noise[1])
-
-
-def _feature_moments(x: Float64, y: Float64, debiased: bool) -> Moments | None:
-    """Feature form, for centred columns: cross-products of features in place of Gram matrices.
-
-    None if the debiased form is not accurate so, being small beside the diagonals that are subtracted from the whole.
-    """
-    n = x.shape[0]
-    norms = [np.einsum("ij,ij->i", z, z) for z in (x, y)]
-
-    def product(a: Float64, b: Float64, norms_a: Float64, norms_b: Float64) -> float:
-        cross = a.T @ b
-        value = float(np.vdot(cross, cross))
-        if debiased:
-            value -= n / (n - 2) * float(norms_a @ norms_b)
-            value += float(norms_a.sum() * norms_b.sum()) / ((n - 1) * (n - 2))
-        return value
-
-    xx = product(x, x, norms[0], norms[0])
-    yy = product(y, y, norms[1], norms[1])
-    if debiased and any(own * _MOST_LEFT_OUT < float(v @ v) for own, v in zip((xx, yy), norms, strict=True)):
-        return None
-    return Moments(product(x, y, norms[0], norms[1]), xx, yy, 0.0, 0.0)
-
-
-def _tiled_moments(a: Representation, b: Representation, bandwidth: float | None, debiased: bool) -> Moments:
-    """Gram form without any (n, n) matrix."""
-    memory = budget(None)
-    family = [
-        Operator(r) if bandwidth is None else Operator(r, bandwidth, median_squared_distance(r, memory=memory))
-        for r in (a, b)
-    ]
-    products = inner_products({"k": family}, [("k", "k")], memory=memory)
-    table, noise = products.debiased("k", "k") if debiased else products.biased("k", "k")
-    return Moments(*(float(v) for v in (table[0, 1], table[0, 0], table[1, 1], noise[0], noise[1])))
-
-
-def _two_grams(k: Any, m: Any, debiased: bool) -> tuple[Float64, Float64, int]:
-    """Check two Gram matrices and bring their largest entries to [0.5, 1)."""
-    first, second = check_gram(k, "k", 4 if debiased else 2), check_gram(m, "l", 4 if debiased else 2)
-    if first.shape != second.shape:
-        raise ShapeMismatchError(f"k has shape {first.shape} and l has shape {second.shape}; both must be alike")
-    exponents = [int(np.frexp(np.abs(gram).max())[1]) for gram in (first, second)]
-    return np.ldexp(first, -exponents[0]), np.ldexp(second, -exponents[1]), sum(exponents)
+def _two_grams(k: Any, m: Any, debiased: bool) -> Moments:
+    """Check two Gram matrices, bring their largest entries to [0.5, 1), and return their moments."""
+    grams = [check_gram(gram, name, 4 if flag("debiased", debiased) else 2) for gram, name in ((k, "k"), (m, "l"))]
+    if grams[0].shape != grams[1].shape:
+        raise ShapeMismatchError(f"k has shape {grams[0].shape} and l has shape {grams[1].shape}; both must be alike")
+    exponents = [int(np.frexp(np.abs(gram).max())[1]) for gram in grams]
+    scaled = [np.ldexp(gram, -exponent) for gram, exponent in zip(grams, exponents, strict=True)]
+    return gram_moments(scaled, ("k", "l"), exponents, debiased)

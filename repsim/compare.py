@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from repsim._arrays import Array, Float64, to_numpy
-from repsim._checks import whole_number
+from repsim.engine.arrays import Array, Float64, to_numpy
 from repsim.errors import DimensionError, ParameterError
 from repsim.indexes import Index, get_index
+from repsim.options import whole_number
 from repsim.pairwise import pairwise
 
 

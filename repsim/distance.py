@@ -7,7 +7,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from repsim._arrays import Float64
+from repsim.engine.arrays import Float64
 from repsim.errors import ParameterError
 from repsim.identification import numbers
 

@@ -56,7 +56,8 @@ class UnknownIndexError(KeyError):
         return (
             f"unknown index {self.name!r}. Known: {', '.join(self.known)}; "
             "any fraction and threshold can be named, as in cka_rbf_0.3, cka_rbf_0.3_debiased, "
-            "hsic_rbf_0.3, svcca_r2_0.5, svcca_mean_0.9 and canonical_ridge_10"
+            "hsic_rbf_0.3, svcca_r2_0.5, svcca_mean_0.9 and canonical_ridge_10; beyond the paper: rsa, mutual_knn_10, "
+            "linear_predictivity"
         )
 
 

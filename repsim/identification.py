@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repsim.errors import NonFiniteError, ParameterError
-from repsim.flags import flag
+from repsim.options import flag
 from repsim.results import Result
 
 Float64 = NDArray[np.float64]

@@ -1,37 +1,39 @@
-"""The registry: Table 1 of the paper as data, and the names that other indexes are found by."""
+"""The registry: Table 1 of the paper as data, with what each index makes of x and of y, and its value of the two.
+
+Of a representation with centred columns X, `LINEAR` makes X X', `RBFGram` the RBF kernel, `PROJECTOR` the projector
+Q_X Q_X' onto the columns, ``Projector(threshold)`` that onto the leading principal components. `value` makes the index
+of inner products of the two, for all pairs; or `compare` makes it of the two themselves, pair by pair.
+"""
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from inspect import signature
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from repsim.cca import cca, check_statistic, pwcca, svcca
-from repsim.cka import check_kernel, cka, hsic
+from repsim.cca import PROJECTOR, SINGULAR, cca, mean_correlation, projection_weighted, pwcca, shared_dimensions, svcca
+from repsim.cka import LINEAR, alignment, chance_of, cka, hsic, independence
+from repsim.engine.arrays import Float64
+from repsim.engine.moments import pair_moments
+from repsim.engine.operators import Own, Projector, RBFGram, ShrunkProjector, described
+from repsim.engine.pairs import pair_states
+from repsim.engine.tables import Moments
 from repsim.errors import ParameterError, UnknownIndexError
 from repsim.kernels import check_bandwidth
-from repsim.procrustes import procrustes
-from repsim.regression import linear_regression
-from repsim.ridge import canonical_ridge, check_ridge
+from repsim.neighbours import compare_mutual_knn, prepare_mutual_knn
+from repsim.notices import warn_of_ranks
+from repsim.predictivity import compare_linear_predictivity, prepare_linear_predictivity
+from repsim.procrustes import COMPACT, procrustes, rotated
+from repsim.regression import explained, linear_regression
+from repsim.ridge import canonical_ridge
+from repsim.rsa import compare_rsa, prepare_rsa
 
-KORNBLITH = "Kornblith et al. (2019)"
-SONG = "Song et al. (2007)"
-
-_FUNCTIONS: Mapping[str, Callable[..., float]] = MappingProxyType(
-    {
-        "cca": cca,
-        "svcca": svcca,
-        "pwcca": pwcca,
-        "linear_regression": linear_regression,
-        "hsic": hsic,
-        "cka": cka,
-        "procrustes": procrustes,
-        "canonical_ridge": canonical_ridge,
-    }
-)
+KORNBLITH, RAGHU, SONG = "Kornblith et al. (2019)", "Raghu et al. (2017)", "Song et al. (2007)"
+FREE = (-math.inf, math.inf)
 
 
 @dataclass(frozen=True)
@@ -48,10 +50,18 @@ class Index:
         LaTeX, without dollar signs; `formula` is that of Table 1 for centred X and Y.
     equation : str
         Where the paper defines it.
-    base : str
-        Name of the public function that computes it.
-    parameters : mapping
-        Options of that function.
+    x, y : MadeOperator or Made
+        What is made of either representation, once.
+    value : callable, optional
+        From `Moments`, the inner products of what was made, to a table of values, (len(xs), len(ys)).
+    compare : callable, optional
+        In place of `value`: from what was made of x and of y to a float.
+    own : bool
+        Whether `value` needs the inner products of operators with themselves.
+    debiased : bool
+        Whether operators are U-centred (Szekely and Rizzo 2014) in place of centred.
+    function, parameters : callable, mapping
+        The public function, and its options, that give the same value.
     invertible_linear : {"yes", "second", "same subspace", "no"}
         Whether an invertible linear map of the features leaves it unchanged: of either representation, of the
         second (predicting) one only, of either if the same subspace is kept, or of neither.
@@ -63,6 +73,15 @@ class Index:
         Least and greatest value.
     source : str
         Who proposed it in this form, or where it was taken from.
+
+    Examples
+    --------
+    An index of one's own, from the entry that is most like it, of an RBF kernel beside a linear one:
+
+    >>> from dataclasses import replace
+    >>> mixed = replace(INDEXES["cka_linear"], name="cka_mixed", y=RBFGram(0.4))
+    >>> round(mixed([[0.0], [1.0], [3.0]], [[0.0], [1.0], [3.0]]), 3)
+    0.723
     """
 
     name: str
@@ -70,8 +89,14 @@ class Index:
     symbol: str
     formula: str
     equation: str
-    base: str
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    x: Any
+    y: Any
+    value: Callable[[Moments], Float64] | None = None
+    compare: Callable[[Any, Any], float] | None = None
+    own: bool = False
+    debiased: bool = False
+    function: Callable[..., float] | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict, hash=False)
     invertible_linear: str = "no"
     orthogonal: bool = True
     isotropic_scaling: bool = True
@@ -79,140 +104,189 @@ class Index:
     bounds: tuple[float, float] = (0.0, 1.0)
     source: str = KORNBLITH
 
+    def __post_init__(self) -> None:
+        if (self.value is None) == (self.compare is None):
+            raise ParameterError(f"index {self.name!r}: it needs a value or a compare, and not both")
+
     @property
-    def function(self) -> Callable[..., float]:
-        """The public function that computes it, before its options."""
-        return _FUNCTIONS[self.base]
+    def definition(self) -> str:
+        """What it computes, in words that are the same in every process."""
+        of = self.value or self.compare
+        return f"{self.name}: {described(of)} of {self.x} and {self.y}{', debiased' if self.debiased else ''}"
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        prepare: Callable[[Float64], Any],
+        compare: Callable[[Any, Any], float],
+        *,
+        title: str = "",
+        symmetric: bool = True,
+        bounds: tuple[float, float] = FREE,
+    ) -> Index:
+        """Make an index of two functions.
+
+        Parameters
+        ----------
+        name : str
+            What tables of it are called.
+        prepare : callable
+            From a representation, (n, p) in float64, as it was given, to what `compare` needs; called once for each.
+        compare : callable
+            From what was made of x and of y to a float.
+        title : str, optional
+            What a figure calls it; the name, if not given.
+        symmetric : bool
+            Whether ``compare(a, b)`` is ``compare(b, a)``, so that one of them is enough.
+        bounds : tuple of float
+            Least and greatest value.
+
+        Returns
+        -------
+        Index
+            For `pairwise`, `compare` and everything else that takes an index.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> widths = Index.of("widths", lambda x: x.shape[1], lambda a, b: min(a, b) / max(a, b))
+        >>> widths(np.eye(4)[:, :2], np.eye(4)[:, :3])
+        0.6666666666666666
+        """
+        own = Own(prepare)
+        return cls(
+            name, title or name, "", "", "", own, own, compare=compare, symmetric=symmetric, bounds=bounds, source=""
+        )
 
     def __call__(self, x: Any, y: Any) -> float:
         """Compute the index for two representations of the same examples."""
-        return self.function(x, y, **self.parameters)
+        if self.compare is not None:
+            a, b, ranks = pair_states(x, y, self.x, self.y)
+            warn_of_ranks(ranks)
+            return float(self.compare(a, b))
+        assert self.value is not None
+        moments = pair_moments(x, y, self.x, self.y, debiased=self.debiased, own=self.own)
+        values = self.value(moments)
+        warn_of_ranks((moments.n, moments.x.ranks, moments.y.ranks))
+        if self.own:
+            chance_of(self.name, moments, values)
+        return float(values[0, 0])
 
 
-_HSIC = r"\|Y^T X\|_F^2 / (n-1)^2"
-_CKA = r"\|Y^T X\|_F^2 / (\|X^T X\|_F \|Y^T Y\|_F)"
-_RBF = r"\mathrm{tr}(KHLH) / \sqrt{\mathrm{tr}(KHKH)\,\mathrm{tr}(LHLH)}"
-_U_HSIC = r"\langle\tilde K, \tilde L\rangle / (n(n-3))"
-_U_CKA = r"\langle\tilde K, \tilde L\rangle / (\|\tilde K\|_F \|\tilde L\|_F)"
-_FREE = (float("-inf"), float("inf"))
-
-
-def _cca(statistic: str) -> Index:
-    mean = statistic == "mean"
+def _gram(kernel: str, fraction: float, normalised: bool, debiased: bool, name: str) -> Index:
+    """CKA and HSIC, equations 4 and 3: inner products of Gram matrices, normalised or not."""
+    linear = kernel == "linear"
+    made = LINEAR if linear else RBFGram(fraction)
+    label, base = kernel if linear else f"RBF {fraction:g}", "CKA" if normalised else "HSIC"
+    forms = {
+        (True, True, False): r"\|Y^T X\|_F^2 / (\|X^T X\|_F \|Y^T Y\|_F)",
+        (True, False, False): r"\|Y^T X\|_F^2 / (n-1)^2",
+        (False, True, False): r"\mathrm{tr}(KHLH) / \sqrt{\mathrm{tr}(KHKH)\,\mathrm{tr}(LHLH)}",
+        (False, False, False): r"\mathrm{tr}(KHLH) / (n-1)^2",
+    }
+    u_centred = r"\langle\tilde K, \tilde L\rangle / " + (
+        r"(\|\tilde K\|_F \|\tilde L\|_F)" if normalised else "(n(n-3))"
+    )
     return Index(
-        f"cca_{statistic}",
-        "CCA (mean)" if mean else "CCA (R²)",
-        r"\bar\rho_{CCA}" if mean else r"R^2_{CCA}",
-        r"\|Q_Y^T Q_X\|_* / p_1" if mean else r"\|Q_Y^T Q_X\|_F^2 / p_1",
-        "8" if mean else "7",
-        "cca",
-        {"statistic": statistic},
-        invertible_linear="yes",
-        source="Raghu et al. (2017)" if mean else "Yanai (1974)",
+        name,
+        f"{base} ({label}{', debiased' if debiased else ''})",
+        rf"\mathrm{{{base}}}" if linear else rf"\mathrm{{{base}}}_{{\mathrm{{RBF}}\,{fraction:g}}}",
+        forms.get((linear, normalised, debiased), u_centred),
+        ("4" if normalised else "3") + (", unbiased HSIC" if debiased else ""),
+        x=made,
+        y=made,
+        value=alignment if normalised else independence,
+        own=normalised,
+        debiased=debiased,
+        function=cka if normalised else hsic,
+        parameters={"kernel": kernel, **({} if linear else {"bandwidth": fraction}), "debiased": debiased},
+        isotropic_scaling=normalised or not linear,
+        bounds=FREE if debiased else (0.0, 1.0) if normalised else (0.0, math.inf),
+        source=SONG if debiased else "Gretton et al. (2005)" if linear and not normalised else KORNBLITH,
     )
 
 
-def _svcca(statistic: str, threshold: float, name: str) -> Index:
-    mean = statistic == "mean"
-    norm = r"\|_*" if mean else r"\|_F^2"
-    plain = name == f"svcca_{statistic}"
+def _svcca(statistic: str, threshold: float, name: str, title: str = "") -> Index:
+    """SVCCA, Table 1: CCA of the leading principal components."""
+    mean, made = statistic == "mean", Projector(threshold)
     return Index(
         name,
-        f"SVCCA ({'mean' if mean else 'R²'}{'' if plain else f', {threshold:g}'})",
+        title or f"SVCCA ({'mean' if mean else 'R²'}, {threshold:g})",
         r"\bar\rho_{SVCCA}" if mean else r"R^2_{SVCCA}",
-        r"\|(U_Y T_Y)^T U_X T_X" + norm + r" / \min(\|T_X\|_F^2, \|T_Y\|_F^2)",
+        r"\|(U_Y T_Y)^T U_X T_X\|" + ("_*" if mean else "_F^2") + r" / \min(\|T_X\|_F^2, \|T_Y\|_F^2)",
         "Table 1",
-        "svcca",
-        {"statistic": statistic, "threshold": threshold},
+        x=made,
+        y=made,
+        value=None if mean else shared_dimensions,
+        compare=mean_correlation if mean else None,
+        function=svcca,
+        parameters={"statistic": statistic, "threshold": threshold},
         invertible_linear="same subspace",
-        source="Raghu et al. (2017)" if mean else KORNBLITH,
-    )
-
-
-def _rbf(base: str, fraction: float, debiased: bool, name: str) -> Index:
-    normalised = base == "cka"
-    label = f"RBF {fraction:g}"
-    plain, unbiased = (_RBF, _U_CKA) if normalised else (r"\mathrm{tr}(KHLH) / (n-1)^2", _U_HSIC)
-    return Index(
-        name,
-        f"{base.upper()} ({label}, debiased)" if debiased else f"{base.upper()} ({label})",
-        rf"\mathrm{{{base.upper()}}}_{{\mathrm{{RBF}}\,{fraction:g}}}",
-        unbiased if debiased else plain,
-        ("4" if normalised else "3") + (", unbiased HSIC" if debiased else ""),
-        base,
-        {"kernel": "rbf", "bandwidth": fraction, "debiased": debiased},
-        bounds=_FREE if debiased else (0.0, 1.0) if normalised else (0.0, float("inf")),
-        source=SONG if debiased else KORNBLITH,
-    )
-
-
-def _linear(base: str, debiased: bool) -> Index:
-    normalised = base == "cka"
-    title = "CKA" if normalised else "HSIC"
-    return Index(
-        f"{base}_linear" + ("_debiased" if debiased else ""),
-        f"{title} (linear, debiased)" if debiased else f"{title} (linear)",
-        rf"\mathrm{{{title}}}",
-        (_U_CKA if normalised else _U_HSIC) if debiased else (_CKA if normalised else _HSIC),
-        ("4" if normalised else "3") + (", unbiased HSIC" if debiased else ""),
-        base,
-        {"kernel": "linear", "debiased": debiased},
-        isotropic_scaling=normalised,
-        bounds=_FREE if debiased else (0.0, 1.0) if normalised else (0.0, float("inf")),
-        source=SONG if debiased else KORNBLITH if normalised else "Gretton et al. (2005)",
+        source=RAGHU if mean else KORNBLITH,
     )
 
 
 def _ridge(kappa: float, name: str) -> Index:
+    """Canonical ridge, equation 27: the CKA of shrunk projectors."""
     return Index(
         name,
         f"Canonical ridge ({kappa:g})",
         r"\mathrm{CR}",
         r"\|\tilde Q_Y^T \tilde Q_X\|_F^2 / (\|\tilde Q_X\tilde Q_X^T\|_F \|\tilde Q_Y\tilde Q_Y^T\|_F)",
         "27",
-        "canonical_ridge",
-        {"kappa_x": kappa, "kappa_y": kappa},
-        isotropic_scaling=kappa in (0, float("inf")),
+        x=ShrunkProjector(kappa),
+        y=ShrunkProjector(kappa),
+        value=alignment,
+        function=canonical_ridge,
+        parameters={"kappa_x": kappa, "kappa_y": kappa},
+        isotropic_scaling=kappa in (0, math.inf),
         invertible_linear="yes" if kappa == 0 else "no",
         source="Vinod (1976)",
     )
 
 
-def complete(index: Index) -> Index:
-    """Fill in the options that an index leaves to the defaults of its function."""
-    if index.base not in _FUNCTIONS:
-        raise ParameterError(f"index {index.name!r}: its base is {index.base!r}; known are {', '.join(_FUNCTIONS)}")
-    known = [o for o in signature(index.function).parameters.values() if o.kind == o.KEYWORD_ONLY]
-    names = [option.name for option in known]
-    if unknown := sorted(set(index.parameters) - set(names)):
-        raise ParameterError(
-            f"index {index.name!r}: {index.base} has no option {unknown[0]!r}; it has: {', '.join(names) or 'none'}"
-        )
-    options = {option.name: option.default for option in known if option.default is not option.empty}
-    options |= index.parameters
-    if missing := [name for name in names if name not in options]:
-        raise ParameterError(f"index {index.name!r}: {index.base} needs the option {missing[0]!r}")
-    if index.base in ("cka", "hsic"):
-        options["bandwidth"] = check_kernel(options["kernel"], options["bandwidth"])
-    if "statistic" in options:
-        check_statistic(options["statistic"])
-    if index.base == "canonical_ridge":
-        options["kappa_x"], options["kappa_y"] = check_ridge(**options)
-    return replace(index, parameters=options)
-
-
 _TABLE = [
-    _cca("mean"),
-    _cca("r2"),
-    _svcca("mean", 0.99, "svcca_mean"),
-    _svcca("r2", 0.99, "svcca_r2"),
+    Index(
+        "cca_mean",
+        "CCA (mean)",
+        r"\bar\rho_{CCA}",
+        r"\|Q_Y^T Q_X\|_* / p_1",
+        "8",
+        x=PROJECTOR,
+        y=PROJECTOR,
+        compare=mean_correlation,
+        function=cca,
+        parameters={"statistic": "mean"},
+        invertible_linear="yes",
+        source=RAGHU,
+    ),
+    Index(
+        "cca_r2",
+        "CCA (R²)",
+        r"R^2_{CCA}",
+        r"\|Q_Y^T Q_X\|_F^2 / p_1",
+        "7",
+        x=PROJECTOR,
+        y=PROJECTOR,
+        value=shared_dimensions,
+        function=cca,
+        parameters={"statistic": "r2"},
+        invertible_linear="yes",
+        source="Yanai (1974)",
+    ),
+    _svcca("mean", 0.99, "svcca_mean", "SVCCA (mean)"),
+    _svcca("r2", 0.99, "svcca_r2", "SVCCA (R²)"),
     Index(
         "pwcca",
         "PWCCA",
         r"\rho_{PW}",
         r"\sum_i \alpha_i \rho_i / \|\alpha\|_1, \quad \alpha_i = \sum_j |\langle h_i, x_j \rangle|",
         "9",
-        "pwcca",
+        x=SINGULAR,
+        y=SINGULAR,
+        compare=projection_weighted,
+        function=pwcca,
         orthogonal=False,
         symmetric=False,
         source="Morcos et al. (2018)",
@@ -223,34 +297,59 @@ _TABLE = [
         r"R^2_{LR}",
         r"\|Q_Y^T X\|_F^2 / \|X\|_F^2",
         "5",
-        "linear_regression",
+        x=LINEAR,
+        y=PROJECTOR,
+        value=explained,
+        function=linear_regression,
         invertible_linear="second",
         symmetric=False,
     ),
-    _linear("hsic", False),
-    _linear("cka", False),
-    _rbf("cka", 0.2, False, "cka_rbf_0.2"),
-    _rbf("cka", 0.4, False, "cka_rbf_0.4"),
-    _rbf("cka", 0.8, False, "cka_rbf_0.8"),
-    _linear("hsic", True),
-    _linear("cka", True),
-    _rbf("cka", 0.4, True, "cka_rbf_0.4_debiased"),
+    _gram("linear", 0, False, False, "hsic_linear"),
+    _gram("linear", 0, True, False, "cka_linear"),
+    _gram("rbf", 0.2, True, False, "cka_rbf_0.2"),
+    _gram("rbf", 0.4, True, False, "cka_rbf_0.4"),
+    _gram("rbf", 0.8, True, False, "cka_rbf_0.8"),
+    _gram("linear", 0, False, True, "hsic_linear_debiased"),
+    _gram("linear", 0, True, True, "cka_linear_debiased"),
+    _gram("rbf", 0.4, True, True, "cka_rbf_0.4_debiased"),
     Index(
         "procrustes",
         "Procrustes",
         r"\rho_P",
         r"\|Y^T X\|_* / (\|X\|_F \|Y\|_F)",
         "appendix D.2",
-        "procrustes",
+        x=COMPACT,
+        y=COMPACT,
+        compare=rotated,
+        function=procrustes,
         source="Ding et al. (2021)",
     ),
 ]
+
+
+def _beyond(name: str) -> Index | None:
+    """Indexes that the paper does not compare, made with `Index.of`."""
+    if name == "rsa":
+        rsa = Index.of(name, prepare_rsa, compare_rsa, title="RSA", bounds=(-1.0, 1.0))
+        return replace(rsa, source="Kriegeskorte et al. (2008)")
+    if name == "linear_predictivity":
+        own = (prepare_linear_predictivity, compare_linear_predictivity)
+        predictivity = Index.of(name, *own, title="Linear predictivity", symmetric=False, bounds=(-math.inf, 1.0))
+        return replace(predictivity, source="Yamins et al. (2014)")
+    if neighbours := _NEIGHBOURS_NAME.fullmatch(name):
+        k = int(neighbours[1] or 10)
+        prepare = partial(prepare_mutual_knn, k=k)
+        knn = Index.of(name, prepare, compare_mutual_knn, title=f"Mutual {k}-NN", bounds=(0.0, 1.0))
+        return replace(knn, source="Huh et al. (2024)")
+    return None
+
 
 INDEXES: Mapping[str, Index] = MappingProxyType({index.name: index for index in _TABLE})
 """The named indexes, in the order of Table 2 with ours after them."""
 
 _RBF_NAME = re.compile(r"(cka|hsic)_rbf_(\d+(?:\.\d+)?)(_debiased)?")
 _RIDGE_NAME = re.compile(r"canonical_ridge_(\d+(?:\.\d+)?(?:e[+-]?\d+)?|inf)")
+_NEIGHBOURS_NAME = re.compile(r"mutual_knn(?:_([1-9]\d*))?")
 _SVCCA_NAME = re.compile(r"svcca_(r2|mean)_(\d+(?:\.\d+)?)")
 
 
@@ -263,7 +362,8 @@ def get_index(name: str | Index) -> Index:
         A key of `INDEXES`; or one made up of a family and a number: ``cka_rbf_<fraction>`` and
         ``hsic_rbf_<fraction>``, either with ``_debiased`` after it, ``svcca_r2_<threshold>`` and
         ``svcca_mean_<threshold>``, and ``canonical_ridge_<kappa>``, as strong on both sides and normalised to be 1 for
-        equal representations. An `Index` is returned as it is.
+        equal representations. Beyond the paper ``rsa``, ``mutual_knn`` or ``mutual_knn_<k>``, and
+        ``linear_predictivity``. An `Index` is returned as it is.
 
     Returns
     -------
@@ -286,14 +386,16 @@ def get_index(name: str | Index) -> Index:
         raise UnknownIndexError(name, INDEXES)
     if name in INDEXES:
         return INDEXES[name]
-    if found := _RBF_NAME.fullmatch(name):
+    if rbf := _RBF_NAME.fullmatch(name):
         try:
-            fraction = check_bandwidth(float(found[2]))
+            fraction = check_bandwidth(float(rbf[2]))
         except ParameterError:
             raise UnknownIndexError(name, INDEXES) from None
-        return _rbf(found[1], fraction, found[3] is not None, name)
-    if found := _RIDGE_NAME.fullmatch(name):
-        return _ridge(float(found[1]), name)
-    if (found := _SVCCA_NAME.fullmatch(name)) and 0 < float(found[2]) <= 1:
-        return _svcca(found[1], float(found[2]), name)
+        return _gram("rbf", fraction, rbf[1] == "cka", rbf[3] is not None, name)
+    if ridge := _RIDGE_NAME.fullmatch(name):
+        return _ridge(float(ridge[1]), name)
+    if (svd := _SVCCA_NAME.fullmatch(name)) and 0 < float(svd[2]) <= 1:
+        return _svcca(svd[1], float(svd[2]), name)
+    if beyond := _beyond(name):
+        return beyond
     raise UnknownIndexError(name, INDEXES)

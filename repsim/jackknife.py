@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from repsim._arrays import Float64
+from repsim.engine.arrays import Float64
 from repsim.errors import ParameterError
-from repsim.flags import flag
 from repsim.identification import count_identified, numbers, prepare_similarities
+from repsim.options import flag
 from repsim.results import Result
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
-from repsim._arrays import Float64, to_numpy
-from repsim._checks import real_number
-from repsim._median import distances_of, median_of
-from repsim._representation import Representation
+from repsim.engine.arrays import Float64, to_numpy
+from repsim.engine.centring import centre_in_place, u_centre_in_place
+from repsim.engine.distances import distances_of
+from repsim.engine.median import median_of
+from repsim.engine.representation import Representation, matrix_of
 from repsim.errors import (
     ConstantRepresentationError,
     DimensionError,
@@ -19,6 +19,7 @@ from repsim.errors import (
     TooFewExamplesError,
     UndefinedSimilarityError,
 )
+from repsim.options import real_number
 
 DEFAULT_BANDWIDTH = 0.4
 _LARGEST_EXPONENT = 900  # of entries whose sums fit a float64
@@ -51,7 +52,15 @@ def gram_linear(x: Any) -> Float64:
     Raises
     ------
     RepresentationError
-        If `x` is not a representation or is constant (see `repsim.errors`).
+        If `x` is not a representation (see `repsim.errors`).
+
+    See Also
+    --------
+    repsim.centre_gram : Its centring.
+
+    References
+    ----------
+    Kornblith et al. (2019), equation 1.
 
     Examples
     --------
@@ -59,8 +68,7 @@ def gram_linear(x: Any) -> Float64:
     array([[1., 1.],
            [1., 5.]])
     """
-    rep = Representation(x, "x", dtype=np.float64)
-    values = to_numpy(x, "x").reshape(rep.n, rep.p).astype(np.float64)
+    values = matrix_of(x, "x")
     with np.errstate(over="ignore", invalid="ignore"):
         gram: Float64 = values @ values.T
     if not np.isfinite(gram).all():
@@ -98,35 +106,6 @@ def squared_distances(x: Any) -> Float64:
     if not np.isfinite(distances).all():
         raise NonFiniteError("x: the squared distances do not fit a float64; rescale x")
     return distances
-
-
-def shifted_rbf(xp: Any, distances: Any, median: float, bandwidth: float) -> Any:
-    """Return exp(-d / (2 sigma**2)) of squared distances d, minus its value at the median distance.
-
-    Centring removes the constant, so it may be taken out first: that keeps wide bandwidths accurate, whose
-    entries are all nearly 1.
-    """
-    shift = shift_of(bandwidth)
-    scaled = distances * (-1 / (2 * bandwidth**2 * median))
-    if bandwidth >= 2:
-        scaled += 1 / (2 * bandwidth**2)
-        out = xp.expm1(scaled)
-        out *= shift
-        return out
-    out = xp.exp(scaled)
-    out -= shift
-    return out
-
-
-def shift_of(bandwidth: float) -> float:
-    """Value of the RBF kernel at the median distance."""
-    exponent = 1 / (2 * bandwidth**2)
-    return math.exp(-exponent) if exponent < 700 else 0.0
-
-
-def shift_rounding(bandwidth: float) -> float:
-    """How large an entry of a shifted kernel is before it cancels; rounding leaves a tiny fraction of it."""
-    return shift_of(bandwidth) * min(1.0, 1 / (2 * bandwidth**2))
 
 
 def gram_rbf(x: Any, bandwidth: float = DEFAULT_BANDWIDTH) -> Float64:
@@ -217,14 +196,6 @@ def centre_gram(gram: Any) -> Float64:
     return np.ldexp(centre_in_place(found), exponent)
 
 
-def centre_in_place(gram: Float64) -> Float64:
-    """Centre without a copy."""
-    means = gram.mean(axis=0)
-    gram -= means - means.mean() / 2
-    gram -= (means - means.mean() / 2)[:, None]
-    return gram
-
-
 def u_centre_gram(gram: Any) -> Float64:
     """U-centre a Gram matrix (Szekely and Rizzo 2014).
 
@@ -261,18 +232,6 @@ def _scaled_gram(gram: Any, minimum: int) -> tuple[Float64, int]:
     if exponent <= _LARGEST_EXPONENT:
         return found, 0
     return np.ldexp(found, -exponent), exponent
-
-
-def u_centre_in_place(gram: Float64) -> Float64:
-    """U-centre without a copy."""
-    n = gram.shape[0]
-    np.fill_diagonal(gram, 0)
-    means = gram.sum(axis=0) / (n - 2)
-    means -= means.sum() / (2 * (n - 1))
-    gram -= means
-    gram -= means[:, None]
-    np.fill_diagonal(gram, 0)
-    return gram
 
 
 def raise_undefined(name: str, debiased: bool) -> None:

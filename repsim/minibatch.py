@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from repsim._arrays import Array, Float64, host, is_array
-from repsim._checks import whole_number
-from repsim._representation import Representation, pair
+from repsim.engine.arrays import Array, Float64, host, is_array
+from repsim.engine.centring import u_centre_in_place
+from repsim.engine.representation import Representation, pair
 from repsim.errors import TooFewExamplesError
-from repsim.kernels import raise_undefined, u_centre_in_place
+from repsim.kernels import raise_undefined
+from repsim.options import whole_number
 
 _LEAST_BATCH = 4  # examples, of an unbiased HSIC
 
@@ -73,27 +75,29 @@ def minibatch_cka(x: Any, y: Any, *, batch_size: int = 256, passes: int = 1, see
     0.410 0.410 0.403 0.425
     """
     batch_size = whole_number("batch_size", batch_size, _LEAST_BATCH, " for an unbiased HSIC")
-    passes = whole_number("passes", passes, 1)
-    if seed is not None:
-        seed = whole_number("seed", seed, 0)
     a, b = pair(x, y, minimum=_LEAST_BATCH)
-    if batch_size > a.n:
-        raise TooFewExamplesError(f"x has {a.n} examples, which do not fill one batch of {batch_size}")
     held = [host(z) if is_array(z) else None for z in (x, y)]
-    rng = None if seed is None else np.random.default_rng(seed)
     sums, noise = np.zeros(3), np.zeros(2)
-    for _ in range(passes):
-        order = np.arange(a.n) if rng is None else rng.permutation(a.n)
-        for start in range(0, a.n - batch_size + 1, batch_size):
-            batch = np.sort(order[start : start + batch_size])
-            grams = [_gram(_rows(view, array, batch)) for view, array in zip((a, b), held, strict=True)]
-            noise += [1e-24 * float(np.vdot(gram, gram)) for gram in grams]
-            k, m = (u_centre_in_place(gram) for gram in grams)
-            sums += [float(np.vdot(k, m)), float(np.vdot(k, k)), float(np.vdot(m, m))]
+    for batch in _batches(a.n, batch_size, passes, seed):
+        grams = [_gram(_rows(view, array, batch)) for view, array in zip((a, b), held, strict=True)]
+        noise += [1e-24 * float(np.vdot(gram, gram)) for gram in grams]
+        k, m = (u_centre_in_place(gram) for gram in grams)
+        sums += [float(np.vdot(k, m)), float(np.vdot(k, k)), float(np.vdot(m, m))]
     for name, own, floor in (("x", sums[1], noise[0]), ("y", sums[2], noise[1])):
         if not own > floor:
             raise_undefined(name, debiased=True)
     return float(sums[0] / (math.sqrt(sums[1]) * math.sqrt(sums[2])))
+
+
+def _batches(n: int, batch_size: int, passes: int, seed: int | None) -> Iterator[NDArray[np.intp]]:
+    """Yield the examples of each batch, ascending."""
+    rng = None if seed is None else np.random.default_rng(whole_number("seed", seed, 0))
+    if batch_size > n:
+        raise TooFewExamplesError(f"x has {n} examples, which do not fill one batch of {batch_size}")
+    for _ in range(whole_number("passes", passes, 1)):
+        order = np.arange(n) if rng is None else rng.permutation(n)
+        for start in range(0, n - batch_size + 1, batch_size):
+            yield np.sort(order[start : start + batch_size])
 
 
 def _rows(view: Representation, array: Array | None, batch: NDArray[np.intp]) -> Float64:

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from repsim._arrays import Float64
-from repsim._checks import whole_number
+from repsim.engine.arrays import Float64, scaled
+from repsim.engine.operators import Own
+from repsim.engine.pairs import pair_states
 from repsim.errors import ParameterError
-from repsim.own import compared, scaled
+from repsim.options import whole_number
 
 _TILE = 2**22  # cosines that are held at once
 
@@ -65,7 +66,8 @@ def mutual_knn(x: Any, y: Any, *, k: int = 10) -> float:
     >>> print(f"CKA {cka(once, twice):.2f}, mutual neighbours {mutual_knn(once, twice, k=9):.2f}")
     CKA 0.00, mutual neighbours 0.44
     """
-    return compared(partial(prepare_mutual_knn, k=k), compare_mutual_knn, x, y)
+    made = Own(partial(prepare_mutual_knn, k=k))
+    return compare_mutual_knn(*pair_states(x, y, made, made)[:2])
 
 
 def prepare_mutual_knn(x: Float64, *, k: int = 10) -> NDArray[np.intp]:

@@ -3,67 +3,46 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, overload
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from repsim._arrays import NUMPY, Float64
-from repsim._checks import whole_number
-from repsim._crew import crew
-from repsim._factors import FactorTables, memory_for_bases
-from repsim._median import check_median
-from repsim._memory import budget
-from repsim._operators import OperatorTables
-from repsim._progress import reporter
-from repsim._representation import Representation, check_same_examples
-from repsim._workspace import Workspace
+from repsim.chance import Chance
+from repsim.cka import chance_of
+from repsim.engine.arrays import NUMPY, Float64
+from repsim.engine.median import check_median
+from repsim.engine.memory import budget
+from repsim.engine.moments import Wanted
+from repsim.engine.pairs import Compared
+from repsim.engine.progress import reporter
+from repsim.engine.representation import Representation, check_same_examples
+from repsim.engine.run import Run
+from repsim.engine.tables import Moments
+from repsim.engine.threads import crew
 from repsim.errors import ParameterError
-from repsim.indexes import Index, complete, get_index
+from repsim.indexes import Index, get_index
+from repsim.notices import warn_of_ranks
+from repsim.options import flag, whole_number
 
 Progress = bool | Callable[[int, int], None]
 _SHARED = 2**22  # values from which on threads share the work of looking through them
 _SCAN_BYTES = 128  # a feature, that looking through an array takes
 
 
-@overload
-def pairwise(  # type: ignore[overload-overlap]
-    xs: Iterable[Any],
-    ys: Iterable[Any] | None = ...,
-    *,
-    index: str | Index = ...,
-    block: int | None = ...,
-    memory: int | None = ...,
-    median: str = ...,
-    resume: str | os.PathLike[str] | None = ...,
-    progress: Progress = ...,
-    record: dict[str, Any] | None = ...,
-) -> Float64: ...
-@overload
-def pairwise(
-    xs: Iterable[Any],
-    ys: Iterable[Any] | None = ...,
-    *,
-    index: Sequence[str | Index],
-    block: int | None = ...,
-    memory: int | None = ...,
-    median: str = ...,
-    resume: str | os.PathLike[str] | None = ...,
-    progress: Progress = ...,
-    record: dict[str, Any] | None = ...,
-) -> dict[str, Float64]: ...
 def pairwise(
     xs: Iterable[Any],
     ys: Iterable[Any] | None = None,
     *,
     index: str | Index | Sequence[str | Index] = "cka_linear",
+    chance: bool = False,
     block: int | None = None,
     memory: int | None = None,
     median: str = "exact",
     resume: str | os.PathLike[str] | None = None,
     progress: Progress = False,
     record: dict[str, Any] | None = None,
-) -> Float64 | dict[str, Float64]:
+) -> Any:
     """Similarity of every representation in one list with every one in another.
 
     Each representation's own work is done once, not once per pair. Indexes that are inner products of operators
@@ -137,75 +116,83 @@ def pairwise(
     >>> sorted(pairwise(layers[:1], layers[:2], index=["cca_r2", "procrustes"]))
     ['cca_r2', 'procrustes']
     """
-    single = isinstance(index, str | Index)
-    if not (single or isinstance(index, Iterable)):
+    indexes = _indexes(index, chance)
+    first, second = _named(xs, "xs"), None if ys is None else _named(ys, "ys")
+    _check_options(block, progress, record, resume)
+    minimum = 4 if chance or any(one.debiased for one in indexes) else 2
+    allowed = budget(memory, sum(getattr(x, "nbytes", np.inf) for x in (first | (second or {})).values()))
+    views, rows, columns = _views(first, second, minimum, allowed, resume is not None)
+    call = {
+        "indexes": [one.definition for one in indexes],
+        "median": check_median(median),
+        "block": block,
+        "rows": rows,
+        "columns": columns,
+        "representations": [view.fingerprint() for view in views] if resume is not None else [],
+    }
+    asked = [_asked(one) for one in indexes]
+    run = Run(views, rows, columns, asked, memory=allowed, median=median, block=block, resume=resume, call=call)
+    with run, reporter(progress, run.operations()) as tick:
+        results = run.results(tick)
+    if record is not None:
+        record |= _recorded(run, allowed, median, rows if second is None else [*rows, *columns])
+    tables, chances = _values(indexes, results)
+    if isinstance(index, str | Index):
+        return (tables[indexes[0].name], chances[indexes[0].name]) if chance else tables[indexes[0].name]
+    return (tables, chances) if chance else tables
+
+
+def _indexes(index: Any, chance: bool) -> list[Index]:
+    """Look the indexes up, and refuse what would be lost or is not defined."""
+    if not isinstance(index, str | Index | Iterable):
         raise ParameterError(f"index is {index!r}; the name of an index, an Index, or a sequence of these is needed")
-    indexes = [complete(get_index(name)) for name in ([index] if isinstance(index, str | Index) else index)]
-    first = list(xs)
-    second = first if ys is None else list(ys)
-    if not (indexes and first and second):
-        raise ParameterError("nothing to compare: xs, ys and index must not be empty")
+    indexes = [get_index(name) for name in ([index] if isinstance(index, str | Index) else index)]
+    if not indexes:
+        raise ParameterError("nothing to compare: index must not be empty")
+    names = [one.name for one in indexes]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ParameterError(f"index: two are called {twice[0]!r}, of which one would be lost; give each its own name")
+    without = [one.name for one in indexes if not one.own]
+    if flag("chance", chance) and without:
+        raise ParameterError(f"chance is known for CKA only, not for {', '.join(without)}; ask for those by themselves")
+    return indexes
+
+
+def _named(arrays: Any, label: str) -> dict[str, Any]:
+    """Return representations by what messages call them: those of a mapping, as of an .npz file, by its names."""
+    if isinstance(arrays, Mapping):
+        named = {f"{label}[{key!r}]": arrays[key] for key in arrays}
+    else:
+        named = {f"{label}[{i}]": x for i, x in enumerate(arrays)}
+    if not named:
+        raise ParameterError(f"nothing to compare: {label} must not be empty")
+    return named
+
+
+def _check_options(block: Any, progress: Any, record: Any, resume: Any) -> None:
     if block is not None:
-        block = whole_number("block", block, 1)
+        whole_number("block", block, 1)
     if not (callable(progress) or isinstance(progress, bool)):
         raise ParameterError(f"progress is {progress!r}; True, False or a function of (done, total) is needed")
     if not (record is None or isinstance(record, dict)):
         raise ParameterError(f"record is {record!r}; a dict to be filled is needed")
     if not (resume is None or isinstance(resume, str | os.PathLike)):
         raise ParameterError(f"resume is {resume!r}; the path of a folder is needed")
-    check_median(median)
-    bytes_allowed = budget(memory)
-    minimum = 4 if any(i.parameters.get("debiased") for i in indexes) else 2
-    views, rows, columns = _collect(first, second, minimum, bytes_allowed, resume is not None)
-    call = {
-        "indexes": [f"{i.name}: {i.base} {sorted(i.parameters.items())}" for i in indexes],
-        "median": median,
-        "block": block,
-        "tiles": "there and back",
-        "rows": rows,
-        "columns": columns,
-        "representations": [view.fingerprint() for view in views] if resume is not None else [],
-    }
-    workspace = Workspace(resume, call, memory_for_bases(views, indexes, bytes_allowed))
-    finished = False
-    try:
-        factors = FactorTables(views, rows, columns, indexes, memory=bytes_allowed, workspace=workspace)
-        operators = OperatorTables(
-            views, rows, columns, indexes, block=block, memory=bytes_allowed, median=median, workspace=workspace
-        )
-        with reporter(progress, factors.operations() + operators.operations()) as tick:
-            operators.find_medians(tick)
-            factors.factorise(tick)
-            factors.warn()
-            tables = operators.compute(factors.projections, factors.shrunk, tick)
-            tables.update(factors.compute(tick))
-        finished = True
-    finally:
-        workspace.close(finished=finished)
-    if record is not None:
-        record |= {"examples": views[0].n, "memory": bytes_allowed}
-        if operators.medians:
-            found = [float(np.ldexp(np.sqrt(m), v.exponent)) for m, v in zip(operators.medians, views, strict=True)]
-            chosen = rows if ys is None else [*rows, *columns]
-            record |= {"median": median, "median_distances": [found[i] for i in chosen]}
-    wanted = np.ix_(rows, columns)
-    cut = {i.name: np.ascontiguousarray(tables[i.name][wanted]) for i in indexes}
-    return cut[indexes[0].name] if single else cut
 
 
-def _collect(
-    first: list[Any], second: list[Any], minimum: int, memory: int, recognised: bool
+def _views(
+    first: dict[str, Any], second: dict[str, Any] | None, minimum: int, memory: int, recognised: bool
 ) -> tuple[list[Representation], list[int], list[int]]:
     """Check each distinct array once; return the views and where each list finds its own among them."""
-    places: dict[int, int] = {}
     distinct: list[tuple[Any, str]] = []
-    found: list[list[int]] = []
-    for label, arrays in (("xs", first), ("ys", second)):
-        for i, x in enumerate(arrays):
-            if id(x) not in places:
-                places[id(x)] = len(distinct)
-                distinct.append((x, f"{label}[{i}]"))
-        found.append([places[id(x)] for x in arrays])
+    places: list[list[int]] = []
+    for named in (first, first if second is None else second):
+        places.append([])
+        for name, x in named.items():
+            known = next((i for i, (other, _) in enumerate(distinct) if other is x), len(distinct))
+            if known == len(distinct):
+                distinct.append((x, name))
+            places[-1].append(known)
     views: list[Representation] = []
     with crew(_hands([x for x, _ in distinct], memory)) as threads:
         for view in threads.map(lambda one: Representation(*one, minimum=minimum, recognised=recognised), distinct):
@@ -213,7 +200,7 @@ def _collect(
             check_same_examples([views[0], view])
     if len({(id(view.xp), str(view.device)) for view in views}) > 1:
         views = [view if view.xp is NUMPY else view.on_host() for view in views]
-    return views, found[0], found[1]
+    return views, places[0], places[1]
 
 
 def _hands(arrays: list[Any], memory: int) -> int:
@@ -222,3 +209,35 @@ def _hands(arrays: list[Any], memory: int) -> int:
         return 1
     widest: int = max(x.size // (len(x) if x.ndim else 1) for x in arrays)
     return min(len(arrays), memory // (_SCAN_BYTES * widest))
+
+
+def _asked(index: Index) -> Wanted | Compared:
+    """Return what an index asks of the engine."""
+    if index.compare is not None:
+        return Compared(index.x, index.y, index.compare, index.symmetric)
+    return Wanted(index.x, index.y, index.debiased, index.own)
+
+
+def _values(indexes: Sequence[Index], results: Sequence[Any]) -> tuple[dict[str, Float64], dict[str, Chance[Float64]]]:
+    """Return the values of each index and the chance of CKA, and warn of what says little."""
+    tables, chances, ranks = {}, {}, []
+    for one, result in zip(indexes, results, strict=True):
+        if isinstance(result, Moments):
+            assert one.value is not None
+            tables[one.name] = one.value(result)
+            ranks.append((result.n, result.x.ranks, result.y.ranks))
+            if one.own and (table := chance_of(one.name, result, tables[one.name])):
+                chances[one.name] = table
+        else:
+            tables[one.name], known = result
+            ranks.append(known)
+    warn_of_ranks(*ranks)
+    return tables, chances
+
+
+def _recorded(run: Run, memory: int, median: str, places: Sequence[int]) -> dict[str, Any]:
+    """Return how values were computed."""
+    facts: dict[str, Any] = {"examples": run.representations[0].view.n, "memory": memory}
+    if run.medians:
+        facts |= {"median": median, "median_distances": [run.medians[i] for i in places]}
+    return facts

@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from repsim._arrays import Float64
-from repsim._checks import real_number, whole_number
+from repsim.engine.arrays import Float64, scaled
+from repsim.engine.operators import Own
+from repsim.engine.pairs import pair_states
 from repsim.errors import ParameterError, TooFewExamplesError
-from repsim.own import compared, scaled
+from repsim.options import real_number, whole_number
 
 STRENGTHS = tuple(10.0**power for power in range(-8, 2))
 _LEAST_EXAMPLES = 4  # so that at least two are left to fit to
@@ -77,8 +78,8 @@ def linear_predictivity(x: Any, y: Any, *, folds: int = 5, strengths: Sequence[f
     >>> print(f"fitted {fitted:.2f}, predicted {linear_predictivity(x, y):.2f}")
     fitted 1.00, predicted -0.05
     """
-    prepare = partial(prepare_linear_predictivity, folds=folds)
-    return compared(prepare, partial(compare_linear_predictivity, strengths=strengths), x, y)
+    made = Own(partial(prepare_linear_predictivity, folds=folds))
+    return compare_linear_predictivity(*pair_states(x, y, made, made)[:2], strengths=strengths)
 
 
 class Fit(NamedTuple):

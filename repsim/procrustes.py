@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
-from repsim._basis import Factor, compact, singular_values
-from repsim._representation import pair
+from repsim.engine.arrays import Array
+from repsim.engine.bases import singular_values
+from repsim.engine.operators import Compact
+from repsim.engine.pairs import pair_states
+
+COMPACT = Compact()
 
 
 def procrustes(x: Any, y: Any) -> float:
@@ -45,16 +48,10 @@ def procrustes(x: Any, y: Any) -> float:
     >>> round(procrustes([[0.0, 1.0], [1.0, 0.0], [2.0, 2.0]], [[2.0, 0.0], [0.0, 2.0], [4.0, 4.0]]), 12)
     1.0
     """
-    a, b = pair(x, y)
-    left, right = compact(a.matrix()), compact(b.matrix())
-    norms = math.sqrt(float(np.vdot(left, left))) * math.sqrt(float(np.vdot(right, right)))
-    return min(float(singular_values(left.T @ right).sum()) / norms, 1.0)
+    return rotated(*pair_states(x, y, COMPACT, COMPACT)[:2])
 
 
-def procrustes_of(a: Factor, b: Factor) -> float:
-    """Compute the same from two factorisations."""
-    cross = a.left.T @ b.left
-    cross *= a.singular[:, None].astype(cross.dtype)
-    cross *= b.singular.astype(cross.dtype)
-    norms = math.sqrt(float(a.singular @ a.singular)) * math.sqrt(float(b.singular @ b.singular))
-    return min(float(singular_values(cross).sum()) / norms, 1.0)
+def rotated(x: Array, y: Array) -> float:
+    """Return ||Y' X||_* / (||X||_F ||Y||_F) of two matrices with the X X' and Y Y' of the representations."""
+    norms = np.linalg.norm(x.astype(np.float64)) * np.linalg.norm(y.astype(np.float64))
+    return min(float(singular_values(x.T @ y).sum() / norms), 1.0)

@@ -6,8 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from repsim._basis import factorise, warn_if_saturated
-from repsim._representation import pair
+from repsim.cca import PROJECTOR
+from repsim.cka import LINEAR
+from repsim.engine.arrays import Float64
+from repsim.engine.moments import pair_moments
+from repsim.engine.tables import Moments
+from repsim.notices import warn_of_ranks
 
 
 def linear_regression(x: Any, y: Any) -> float:
@@ -47,11 +51,11 @@ def linear_regression(x: Any, y: Any) -> float:
     >>> round(linear_regression(x, [[0.0], [1.0], [2.0], [3.0]]), 12)
     0.82
     """
-    predicted, predictor = pair(x, y)
-    basis = factorise(predictor)
-    warn_if_saturated([basis])
-    if basis.saturated:
-        return 1.0
-    values = predicted.matrix()
-    explained = basis.left.T @ values
-    return min(float(np.vdot(explained, explained) / np.vdot(values, values)), 1.0)
+    moments = pair_moments(x, y, LINEAR, PROJECTOR)
+    warn_of_ranks((moments.n, moments.x.ranks, moments.y.ranks))
+    return float(explained(moments)[0, 0])
+
+
+def explained(m: Moments) -> Float64:
+    """Return equation 5, ||Q_Y' X||² / ||X||² = <X X', Q_Y Q_Y'> / tr X X', for all pairs."""
+    return np.clip(m.xy / m.trace_x, 0.0, 1.0)

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from repsim._arrays import Float64
-from repsim._basis import Factor, factorise, warn_if_saturated
-from repsim._checks import real_number
-from repsim._representation import pair
+from repsim.cka import alignment
+from repsim.engine.arrays import Float64
+from repsim.engine.moments import pair_moments
+from repsim.engine.operators import ShrunkProjector
+from repsim.engine.tables import Moments
 from repsim.errors import ParameterError
-
-NORMALISERS = ("cosine", "first", "smaller")
-_FAR = 60.0  # powers of two, by which kappa makes lambda / (lambda + kappa) proportional to lambda
-_LEAST_POWER = -1070.0
+from repsim.notices import warn_of_ranks
+from repsim.options import real_number
 
 
 def canonical_ridge(x: Any, y: Any, *, kappa_x: float, kappa_y: float, normaliser: str = "cosine") -> float:
@@ -85,11 +83,9 @@ def canonical_ridge(x: Any, y: Any, *, kappa_x: float, kappa_y: float, normalise
     True
     """
     kappa_x, kappa_y = check_ridge(kappa_x, kappa_y, normaliser)
-    a, b = (factorise(rep) for rep in pair(x, y))
-    warn_if_saturated([f for f, kappa in ((a, kappa_x), (b, kappa_y)) if kappa == 0])
-    first, second = Shrinkage.of(a, kappa_x), Shrinkage.of(b, kappa_y)
-    total = float(first.weights @ (a.left.T @ b.left) ** 2 @ second.weights)
-    return normalised(total, first, second, normaliser)
+    moments = pair_moments(x, y, ShrunkProjector(kappa_x), ShrunkProjector(kappa_y))
+    warn_of_ranks((moments.n, moments.x.ranks, moments.y.ranks))
+    return float(NORMALISERS[normaliser](moments)[0, 0])
 
 
 def check_ridge(kappa_x: float, kappa_y: float, normaliser: str) -> tuple[float, float]:
@@ -111,51 +107,14 @@ def check_ridge(kappa_x: float, kappa_y: float, normaliser: str) -> tuple[float,
     return found[0], found[1]
 
 
-@dataclass(frozen=True, eq=False)
-class Shrinkage:
-    """The squared singular values of Q~, lambda / (lambda + kappa), by the first of them.
-
-    So nothing underflows, however large kappa is beside the eigenvalues.
-
-    Attributes
-    ----------
-    weights : ndarray
-        (rank,), the first of them 1.
-    logarithm : float
-        To base 2, of what they were divided by; 0 at an infinite kappa.
-    """
-
-    weights: Float64
-    logarithm: float
-    infinite: bool
-
-    @classmethod
-    def of(cls, factor: Factor, kappa: float) -> Shrinkage:
-        """Shrink the eigenvalues of a representation; `kappa` is in its own units, not those of the scaled values."""
-        relative: Float64 = np.square(factor.singular / factor.singular[0])
-        if kappa == 0:
-            return cls(np.ones_like(relative), 0.0, False)
-        if math.isinf(kappa):
-            return cls(relative, 0.0, True)
-        beside = math.log2(kappa) - 2 * (math.log2(float(factor.singular[0])) + factor.exponent)
-        if beside > _FAR:
-            return cls(relative, -beside, False)
-        ratio = 2.0**beside  # of kappa to the largest eigenvalue
-        return cls(relative * (1 + ratio) / (relative + ratio), -math.log2(1 + ratio), False)
+def by_first(m: Moments) -> Float64:
+    """Return equation 25 for all pairs."""
+    return np.minimum(m.xy / m.trace_x * np.exp2(m.y.exponent), 1.0)
 
 
-def normalised(total: float, x: Shrinkage, y: Shrinkage, normaliser: str) -> float:
-    """Divide the overlap of two shrunk bases, made with the weights, by a normaliser."""
-    if normaliser == "cosine":  # in which what the weights were divided by cancels
-        lengths = (math.sqrt(float(one.weights @ one.weights)) for one in (x, y))
-        return min(total / math.prod(lengths), 1.0)
-    by_x = total / float(x.weights.sum()) * _power(y.logarithm)
-    by_y = total / float(y.weights.sum()) * _power(x.logarithm)
-    if normaliser == "first" or x.infinite:
-        return min(by_x, 1.0)
-    return min(by_y if y.infinite else max(by_x, by_y), 1.0)
+def by_smaller(m: Moments) -> Float64:
+    """Return equation 26 for all pairs."""
+    return np.maximum(by_first(m), np.minimum(m.xy / m.trace_y * np.exp2(m.x.exponent)[:, None], 1.0))
 
 
-def _power(logarithm: float) -> float:
-    """Return a power of two that may be too small to be told from 0."""
-    return 2.0**logarithm if logarithm > _LEAST_POWER else 0.0
+NORMALISERS = {"cosine": alignment, "first": by_first, "smaller": by_smaller}  # equations 27, 25, 26

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from repsim._arrays import Float64
+from repsim.engine.arrays import Float64, scaled
+from repsim.engine.operators import Own
+from repsim.engine.pairs import pair_states
 from repsim.errors import UndefinedSimilarityError
-from repsim.own import compared, scaled
 
 
 def rsa(x: Any, y: Any) -> float:
@@ -61,7 +62,8 @@ def rsa(x: Any, y: Any) -> float:
     >>> print(f"CKA {cka(x, y):.2f}, RSA {rsa(x, y):.2f}")
     CKA 1.00, RSA 0.00
     """
-    return compared(prepare_rsa, compare_rsa, x, y)
+    made = Own(prepare_rsa)
+    return compare_rsa(*pair_states(x, y, made, made)[:2])
 
 
 def prepare_rsa(x: Float64) -> Float64:

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from repsim._arrays import Float64
-from repsim._checks import whole_number
-from repsim._representation import Representation, check_same_examples, pair
+from repsim.engine.arrays import Float64
+from repsim.engine.representation import Representation, check_same_examples, pair
 from repsim.errors import NonFiniteError, ParameterError
-from repsim.flags import flag
+from repsim.options import flag, whole_number
 from repsim.results import Result
 
 

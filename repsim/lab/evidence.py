@@ -61,7 +61,7 @@ def public_functions(claim: str) -> list[str]:
         for name in re.findall(r"\b\w+\b", source):
             for one in _beside(claim, function.__globals__.get(name)):
                 if isinstance(one, str) and one in repsim.INDEXES:
-                    indexes[repsim.get_index(one).base] = None
+                    indexes[repsim.get_index(one).function.__name__] = None
                 elif inspect.isfunction(one) and one.__module__.startswith(findings.__name__):
                     waiting.append(one)
     return [name for name in {**indexes, **called} if inspect.isfunction(getattr(repsim, name, None))]

@@ -167,7 +167,7 @@ def table_1() -> str:
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for name, index in repsim.INDEXES.items():
-        function = f"{{py:func}}`{name} <repsim.{index.base}>`"
+        function = f"{{py:func}}`{name} <repsim.{index.function.__name__}>`"
         formula = index.formula.replace(r"\|", r"\Vert ")
         yes = {True: "yes", False: "no"}
         lines.append(

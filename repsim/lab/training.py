@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from repsim._arrays import full_precision
+from repsim.engine.arrays import full_precision
 from repsim.lab.backend import device
 from repsim.lab.data import Dataset, Split, classes_of, load_dataset
 from repsim.lab.errors import DamagedArtefactError

@@ -17,8 +17,8 @@ from bs4 import BeautifulSoup
 import repsim
 from benchmarks.engine import __main__ as driver
 from benchmarks.engine import accuracy, data, derive, operations, plan, tasks
-from repsim._projection import project
-from repsim._representation import Representation
+from repsim.engine.projectors import project
+from repsim.engine.representation import Representation
 from repsim.lab import costs, fragments, rounding
 from repsim.lab.benchmarked import engine_digest, measured
 from repsim.lab.measurements.common import networks

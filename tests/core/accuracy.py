@@ -35,17 +35,17 @@ def condition(name, x, y):
     index = get_index(name)
     options = dict(index.parameters)
     x, y = (_centred(z) for z in (x, y))
-    if index.base in ("hsic", "cka"):
+    if index.function.__name__ in ("hsic", "cka"):
         kernel = _linear if options["kernel"] == "linear" else _rbf
         return max(kernel(z, options) for z in (x, y))
-    if index.base == "procrustes":
+    if index.function.__name__ == "procrustes":
         return 1.0
-    if index.base == "linear_regression":
+    if index.function.__name__ == "linear_regression":
         return _basis(y)
-    if index.base == "svcca":
+    if index.function.__name__ == "svcca":
         return max(_truncated(z, options["threshold"]) for z in (x, y))
     bases = max(_basis(z) for z in (x, y))
-    return bases * _axes(x, y) if index.base == "pwcca" else bases
+    return bases * _axes(x, y) if index.function.__name__ == "pwcca" else bases
 
 
 def _centred(x):
@@ -141,8 +141,8 @@ def rows(names=tuple(INDEXES), difficulties=DIFFICULTIES, kinds=("features", "ex
                 x, y = data(difficulty, kind)
                 for name in names:
                     index = get_index(name)
-                    exact = getattr(oracle, index.base)(x, y, **index.parameters)
-                    unit = abs(exact) if index.base == "hsic" else 1
+                    exact = getattr(oracle, index.function.__name__)(x, y, **index.parameters)
+                    unit = abs(exact) if index.function.__name__ == "hsic" else 1
                     found.append(
                         {
                             "index": name,

@@ -96,7 +96,7 @@ def all_at_once(names, x, y, **options):
 def size_of(name, x, y):
     """What an error is relative to: 1 for a similarity, the norms of the operators for HSIC."""
     index = get_index(name)
-    if index.base != "hsic":
+    if index.function.__name__ != "hsic":
         return 1.0
     size = 1.0
     for z in (x, y):

@@ -4,8 +4,8 @@ import pytest
 
 import repsim
 from repsim import INDEXES, RankSaturationWarning, canonical_correlations, cca, errors, orthonormal_basis, pwcca, svcca
-from repsim._basis import _by_gram, components_kept, factorise, svd_left
-from repsim._representation import Representation
+from repsim.engine.bases import _by_gram, components_kept, factorise, svd_left
+from repsim.engine.representation import Representation
 
 
 def test_golden_value(golden):
@@ -25,6 +25,7 @@ def test_correlations_are_those_of_the_definition(golden):
     assert cca(x, y[:, :6]) == pytest.approx((rho**2).mean(), rel=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore::repsim.RankSaturationWarning")
 @pytest.mark.parametrize(("p", "q"), [(20, 15), (25, 12), (28, 3), (15, 15)])
 def test_complement_gives_the_same_correlations(rng, p, q):
     """With ranks adding up to more than n - 1 the surplus is exactly 1."""
@@ -61,10 +62,10 @@ def test_basis_is_orthonormal_and_orthogonal_to_constants(rng, shape):
 
 def test_stored_precision_decides_the_rank(rng):
     exact = rng.standard_normal((100, 4)) @ rng.standard_normal((4, 40))
-    assert factorise(Representation(exact, "x")).rank == 4
+    assert factorise(Representation(exact, "x"), 2**30).rank == 4
     rounded = exact.astype(np.float32)
-    assert factorise(Representation(rounded, "x").in_double()).rank == 4
-    assert factorise(Representation(rounded.astype(np.float64), "x")).rank == 40
+    assert factorise(Representation(rounded, "x").in_double(), 2**30).rank == 4
+    assert factorise(Representation(rounded.astype(np.float64), "x"), 2**30).rank == 40
 
 
 def test_theorem_1(rng):
@@ -105,9 +106,20 @@ def test_warning_points_at_the_caller(rng):
         assert [warning.filename for warning in caught] == [__file__]
 
 
-def test_no_warning_below_saturation(rng):
-    x = rng.standard_normal((40, 38))
+def test_no_warning_as_long_as_no_correlation_is_certain(rng):
+    x = rng.standard_normal((40, 37))
     assert 0 < cca(x, rng.standard_normal((40, 2))) <= 1
+    with pytest.warns(
+        RankSaturationWarning, match=r"1 of the 3 canonical correlations of x \(rank 37\) and y .*n = 40"
+    ):
+        cca(x, rng.standard_normal((40, 3)))
+
+
+@pytest.mark.parametrize("index", [cca, pwcca])
+def test_unrelated_representations_of_nearly_full_rank_are_said_to_be(rng, index):
+    x, y = rng.standard_normal((2, 100, 98))
+    with pytest.warns(RankSaturationWarning, match=r"97 of the 98 .* 1 whatever the data, as there are n = 100 .*197"):
+        assert index(x, y) > 0.97
 
 
 def test_components_kept():
@@ -169,7 +181,7 @@ def test_numbers_stored_in_single_precision_go_through_their_gram_matrix(rng, n,
     x = (np.maximum(rng.standard_normal((n, p)), 0) * rng.uniform(0.1, 3, p)).astype(np.float32)
     x[:, 3] = 1  # a unit that does not vary
     view = Representation(x, "x", dtype=np.float64)
-    found = factorise(view)
+    found = factorise(view, 2**30)
     left, singular = svd_left(view.matrix())
     assert found.rank == min(n - 1, p - 1)
     np.testing.assert_allclose(found.singular, singular[: found.rank], rtol=1e-9)
@@ -180,7 +192,7 @@ def test_numbers_stored_in_single_precision_go_through_their_gram_matrix(rng, n,
 def test_dependent_columns_in_single_precision_do_not(rng):
     x = rng.standard_normal((40, 6)).astype(np.float32)
     assert _by_gram(Representation(np.hstack([x, x]), "x").in_double().matrix(), rounding=0.0) is None
-    assert factorise(Representation(np.hstack([x, x]), "x").in_double()).rank == 6
+    assert factorise(Representation(np.hstack([x, x]), "x").in_double(), 2**30).rank == 6
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import warnings
 import numpy as np
 import pytest
 
-from repsim import cka, errors, gram_rbf, u_centre_gram
-from repsim.chance import CentredGrams, Chance, chance, chance_of_biased, chance_of_debiased, warn_if_biased
+from repsim import chance, cka, errors, gram_rbf, u_centre_gram
+from repsim.chance import CentredGrams, Chance, chance_of_biased, chance_of_debiased, warn_if_biased
 
 FORMS = {
     "linear": {},

@@ -1,8 +1,24 @@
 import numpy as np
 import pytest
 
-from repsim import _representation as representation
-from repsim import cka, cka_from_grams, errors, gram_linear, gram_rbf, hsic, hsic_from_grams, u_centre_gram
+from repsim import (
+    centre_gram,
+    chance,
+    cka,
+    cka_from_grams,
+    errors,
+    gram_linear,
+    gram_rbf,
+    hsic,
+    hsic_from_grams,
+    pairwise,
+    squared_distances,
+    u_centre_gram,
+)
+from repsim.cka import LINEAR
+from repsim.engine.moments import Plan, Wanted, _by_features, _by_grams
+from repsim.engine.prepared import Prepared
+from repsim.engine.representation import pair
 
 
 def test_golden_values(golden):
@@ -14,18 +30,16 @@ def test_golden_values(golden):
 
 @pytest.mark.parametrize("debiased", [False, True])
 @pytest.mark.parametrize("widths", [(3, 4), (30, 50), (2, 60)])
-def test_gram_form_and_feature_form_agree(rng, debiased, widths):
-    import importlib
-
-    module = importlib.import_module("repsim.cka")
-    a, b = representation.pair(rng.standard_normal((40, widths[0])), np.exp(rng.standard_normal((40, widths[1]))))
-    x, y = a.matrix(), b.matrix()
+def test_features_grams_and_tiles_agree(rng, debiased, widths):
+    a, b = pair(rng.standard_normal((40, widths[0])), np.exp(rng.standard_normal((40, widths[1]))))
+    wanted, prepared = Wanted(LINEAR, LINEAR, debiased, own=True), [Prepared(view, 2**30) for view in (a, b)]
     forms = [
-        module._feature_moments(x, y, debiased),
-        module._gram_moments(x @ x.T, y @ y.T, debiased),
-        module._tiled_moments(a, b, None, debiased),
+        _by_grams(wanted, prepared),
+        *Plan([wanted], [0], [1]).moments(prepared, memory=2**30),
+        _by_features(wanted, prepared),
     ]
-    for form in forms[1:]:
+    assert (forms[-1] is None) == (max(widths) == 60 or min(widths) == 30)
+    for form in forms[1:] if forms[-1] else forms[1:-1]:
         for part in ("xy", "xx", "yy"):
             assert getattr(form, part) == pytest.approx(getattr(forms[0], part), rel=1e-11)
 
@@ -127,3 +141,31 @@ def test_large_offsets_do_not_matter(golden):
     assert cka(x + 1e6, y - 1e6) == pytest.approx(cka(x, y), rel=1e-8)
     single = (x + 1000).astype(np.float32)
     assert cka(single, y) == pytest.approx(cka(single.astype(float) - 1000, y), rel=1e-10)
+
+
+def test_a_negative_alignment_is_not_clamped(rng):
+    """Of a matrix that is no kernel, such as squared distances, CKA is negative by definition."""
+    x = rng.standard_normal((50, 6))
+    distances, gram = squared_distances(x), gram_linear(x)
+    centred = [centre_gram(matrix) for matrix in (distances, gram)]
+    expected = np.vdot(*centred) / np.sqrt(np.vdot(centred[0], centred[0]) * np.vdot(centred[1], centred[1]))
+    assert expected < -0.8
+    assert cka_from_grams(distances, gram) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("value", ["no", 1, None])
+def test_only_true_and_false_are_truth_values(golden, value):
+    for function in (cka, hsic, chance):
+        with pytest.raises(errors.ParameterError, match="debiased is .*; True or False is needed"):
+            function(*golden, debiased=value)
+
+
+def test_most_values_near_chance_are_said_to_be():
+    x, y = np.random.default_rng(0).standard_normal((2, 100, 10_000))
+    with pytest.warns(errors.BiasWarning, match=r"1 of 1 values .* 100 examples with 10,000 features"):
+        assert cka(x, y) == pytest.approx(0.990, abs=1e-3)
+    with pytest.warns(errors.BiasWarning, match=r"cka_linear: 2 of 2 values"):
+        _, by_chance = pairwise([x, y], chance=True)
+    assert abs(by_chance.z[0, 1]) < 5 < by_chance.z[0, 0]
+    assert by_chance.mean[0, 1] == pytest.approx(chance(x, y).mean, rel=1e-9)
+    assert by_chance.standard_deviation[0, 1] == pytest.approx(chance(x, y).standard_deviation, rel=1e-6)

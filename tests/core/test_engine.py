@@ -9,8 +9,10 @@ import textwrap
 import numpy as np
 import pytest
 
-from repsim import Blocks, _tile, errors, pairwise
+from repsim import Blocks, errors, pairwise
+from repsim.engine import tiles
 
+pytestmark = pytest.mark.filterwarnings("ignore::repsim.RankSaturationWarning")
 INDEXES = ["cka_linear", "cka_rbf_0.4", "cka_linear_debiased", "linear_regression", "cca_r2"]
 FINGERPRINT = 16  # reads that only a resumable run makes
 SCAN = 3  # reads before that
@@ -75,8 +77,8 @@ def test_a_killed_run_resumes(tmp_path):
         import os, signal, sys
         import numpy as np
         import repsim
-        from repsim import _workspace
-        _workspace._SECONDS_BETWEEN_SAVES = 0
+        from repsim.engine import checkpoint
+        checkpoint._SECONDS_BETWEEN_SAVES = 0
         xs = [np.random.default_rng(i).standard_normal((80, p)) for i, p in enumerate((90, 3, 30))]
         def kill(done, total):
             if len(sys.argv) > 2 and done / total > float(sys.argv[2]):
@@ -122,10 +124,10 @@ def test_a_folder_with_something_else_is_left_alone(tmp_path, layers):
 
 def test_bases_go_to_disk_when_memory_is_short(layers, monkeypatch):
     made = []
-    monkeypatch.setattr("repsim._workspace.tempfile.TemporaryDirectory", _spy(made))
+    monkeypatch.setattr("repsim.engine.checkpoint.tempfile.TemporaryDirectory", _spy(made))
     expected = pairwise(layers, index=INDEXES + SINGULAR)
     assert not made
-    monkeypatch.setattr("repsim._factors._KEPT", 1e-9)
+    monkeypatch.setattr("repsim.engine.prepared._KEPT", 1e-9)
     found = pairwise(layers, index=INDEXES + SINGULAR)
     assert len(made) == 1
     assert not os.path.exists(made[0].name)
@@ -170,7 +172,7 @@ def test_blocks_are_computed_not_stored(layers):
     ],
 )
 def test_blocks_that_break_their_promise(monkeypatch, read, message):
-    monkeypatch.setattr("repsim._representation._SCAN_ELEMENTS", 40)
+    monkeypatch.setattr("repsim.engine.representation._SCAN_ELEMENTS", 40)
     with pytest.raises(errors.RepresentationError, match=message):
         pairwise([Blocks(read, (50, 4))])
 
@@ -227,7 +229,7 @@ def test_memory_is_kept(tmp_path, index, megabytes):
     code = textwrap.dedent(
         f"""
         import numpy as np
-        import repsim, repsim._projection, scipy.linalg
+        import repsim, repsim.engine.qr, scipy.linalg
         scipy.linalg.qr(np.ones((300, 300))); np.ones((300, 300)) @ np.ones((300, 300))
         for i in range(6):
             out = np.lib.format.open_memmap(f"{tmp_path}/{{i}}.npy", "w+", np.float32, (6000, 2500 - 400 * i))
@@ -254,19 +256,19 @@ def test_memory_is_kept(tmp_path, index, megabytes):
 def test_a_flag_that_blas_raises_over_finite_numbers_is_no_warning(monkeypatch):
     layers = [np.random.default_rng(i).normal(size=(12, 20)) for i in range(2)]
     expected = pairwise(layers, index="cka_rbf_0.4")
-    row_sums = _tile._row_sums
+    row_sums = tiles._row_sums
 
     def flagged(*arguments):
         np.subtract(np.float32(np.inf), np.float32(np.inf))
         return row_sums(*arguments)
 
-    monkeypatch.setattr(_tile, "_row_sums", flagged)
+    monkeypatch.setattr(tiles, "_row_sums", flagged)
     np.testing.assert_array_equal(pairwise(layers, index="cka_rbf_0.4"), expected)
 
 
 def test_sums_that_are_not_finite_never_leave(monkeypatch):
     layers = [np.random.default_rng(i).normal(size=(12, 20)) for i in range(2)]
-    row_sums = _tile._row_sums
-    monkeypatch.setattr(_tile, "_row_sums", lambda *arguments: row_sums(*arguments) * np.nan)
+    row_sums = tiles._row_sums
+    monkeypatch.setattr(tiles, "_row_sums", lambda *arguments: row_sums(*arguments) * np.nan)
     with pytest.raises(errors.NonFiniteError, match="not finite, though all their values are"):
         pairwise(layers, index="cka_rbf_0.4")

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +11,19 @@ import oracle
 import pytest
 
 import repsim
-from repsim import Blocks, Index, cka, errors, get_index, hsic, minibatch_cka, pairwise
-from repsim._median import median_squared_distance
-from repsim._projection import project
-from repsim._representation import Representation
-from repsim._tiles import _Pass
+from repsim import Blocks, cka, errors, get_index, hsic, minibatch_cka, pairwise
+from repsim.cca import SINGULAR
+from repsim.engine.median import median_squared_distance
+from repsim.engine.operators import Projector, RBFGram
+from repsim.engine.passes import _Pass
+from repsim.engine.projectors import project
+from repsim.engine.representation import Representation
 
 pytestmark = pytest.mark.filterwarnings("ignore::repsim.RankSaturationWarning")
 
 
-def custom(base, **parameters):
-    return Index("mine", "", "", "", "", base, parameters)
+def custom(index, **changed):
+    return replace(get_index(index), **{"name": "mine", **changed})
 
 
 def test_the_order_of_bytes_does_not_change_the_precision(rng):
@@ -74,7 +77,7 @@ def test_distances_in_single_precision_far_from_the_mean(rng):
 @pytest.mark.parametrize("tiles", [False, True])
 def test_single_precision_far_from_zero(monkeypatch, rng, name, tiles):
     if tiles:
-        monkeypatch.setattr("repsim._tiles.features_are_cheaper", lambda *_: False)
+        monkeypatch.setattr("repsim.engine.passes.features_are_cheaper", lambda *_: False)
     x = (rng.standard_normal((200, 10)) + 1e5).astype(np.float32)
     y = (x[:, :5] + rng.standard_normal((200, 5))).astype(np.float32)
     assert pairwise([x, y], index=name, block=64)[0, 1] == pytest.approx(get_index(name)(x, y), rel=1e-6)
@@ -115,12 +118,12 @@ def test_biased_hsic_is_not_negative(block):
 @pytest.mark.parametrize(
     "index",
     [
-        custom("svcca", threshold=0.7, truncation="singular_values"),
-        custom("svcca"),
-        custom("cca"),
-        custom("cka"),
-        custom("cka", kernel="rbf"),
-        custom("hsic", debiased=True),
+        custom("svcca_r2", x=Projector(0.7, "singular_values"), y=Projector(0.7, "singular_values")),
+        custom("cca_r2", y=Projector(0.9)),
+        custom("cka_linear", y=RBFGram(0.4)),
+        custom("linear_regression", x=RBFGram(0.3)),
+        custom("hsic_linear", debiased=True),
+        custom("procrustes", x=SINGULAR, y=SINGULAR, compare=lambda a, b: a[0].rank / b.rank, symmetric=False),
     ],
     ids=str,
 )
@@ -195,7 +198,7 @@ def test_interrupted_between_two_additions(tmp_path, monkeypatch, rng, line):
     """Ctrl-C may come at any line: what is half added is not taken for whole."""
     import inspect
 
-    monkeypatch.setattr("repsim._workspace._SECONDS_BETWEEN_SAVES", 0.0)
+    monkeypatch.setattr("repsim.engine.checkpoint._SECONDS_BETWEEN_SAVES", 0.0)
     layers = [rng.standard_normal((60, p)) for p in (30, 40)]
     expected = pairwise(layers, index="cka_rbf_0.4", block=16)
     source, first = inspect.getsourcelines(_Pass.add_up)
@@ -242,7 +245,7 @@ def test_a_resumed_run_with_saturated_representations(tmp_path, rng, index):
 @pytest.mark.parametrize("name", ["linear_regression", "cca_mean", "cca_r2", "svcca_r2", "pwcca", "procrustes"])
 @pytest.mark.parametrize("fault", [KeyboardInterrupt, RuntimeError])
 def test_no_temporary_folder_is_left_behind(monkeypatch, tmp_path, rng, name, fault):
-    monkeypatch.setattr("repsim._factors._KEPT", 0.0)
+    monkeypatch.setattr("repsim.engine.prepared._KEPT", 0.0)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     seen = []
 
@@ -265,7 +268,7 @@ def test_no_temporary_folder_is_left_behind(monkeypatch, tmp_path, rng, name, fa
         ("linear_regression", "its QR factorisation"),
         ("cca_mean", "its QR factorisation"),
         ("svcca_r2", "the singular value decomposition"),
-        ("procrustes", "the singular value decomposition"),
+        ("procrustes", "its reduction"),
     ],
 )
 def test_too_little_memory_is_named_at_each_step(rng, name, step):
@@ -311,7 +314,7 @@ def test_a_run_with_other_options_is_not_resumed(tmp_path, rng, change):
 
 @pytest.fixture
 def interrupted(monkeypatch, tmp_path, rng):
-    monkeypatch.setattr("repsim._workspace._SECONDS_BETWEEN_SAVES", 0.0)
+    monkeypatch.setattr("repsim.engine.checkpoint._SECONDS_BETWEEN_SAVES", 0.0)
     layers, folder = [rng.standard_normal((40, p)) for p in (5, 30)], tmp_path / "run"
 
     def stop(done, total):
@@ -339,7 +342,7 @@ def test_no_room_for_a_resumed_run_is_one_sentence(monkeypatch, tmp_path, rng):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("repsim._workspace._SECONDS_BETWEEN_SAVES", 0.0)
+    monkeypatch.setattr("repsim.engine.checkpoint._SECONDS_BETWEEN_SAVES", 0.0)
     layers = [rng.standard_normal((40, p)) for p in (5, 30)]
     for name in ("numpy.save", "numpy.savez", "os.replace"):
         with monkeypatch.context() as patch:
@@ -386,13 +389,13 @@ def test_an_array_that_is_missing_is_damage(tmp_path, rng):
     layers = [rng.standard_normal((60, p)) for p in (5, 30)]
 
     def stop(done, total):
-        if (tmp_path / "run" / "projection1.done").exists():
+        if (tmp_path / "run" / "projection 1.done").exists():
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         pairwise(layers, index="cca_r2", resume=tmp_path / "run", progress=stop)
-    (tmp_path / "run" / "projection1.rows.npy").unlink()
-    with pytest.raises(errors.ParameterError, match="projection1.rows.npy is damaged"):
+    (tmp_path / "run" / "projection 1.rows.npy").unlink()
+    with pytest.raises(errors.ParameterError, match="projection 1.rows.npy is damaged"):
         pairwise(layers, index="cca_r2", resume=tmp_path / "run")
 
 
@@ -458,9 +461,9 @@ def test_a_block_that_the_memory_does_not_hold_is_refused(rng):
         ({"record": True}, "record is True; a dict"),
         ({"resume": True}, "resume is True; the path of a folder"),
         ({"block": 2.5}, "block is 2.5; a whole number of at least 1"),
-        ({"index": custom("cca", statistic="max")}, 'it must be "r2" or "mean"'),
-        ({"index": custom("cka", debias=True)}, "cka has no option 'debias'; it has: kernel"),
-        ({"index": custom("rv")}, "its base is 'rv'; known are cca"),
+        ({"index": ["cka_linear", custom("cka_linear", name="cka_linear")]}, "two are called 'cka_linear'"),
+        ({"index": ["cka_linear", "cca_r2"], "chance": True}, "chance is known for CKA only, not for cca_r2"),
+        ({"chance": "no"}, "chance is 'no'; True or False is needed"),
     ],
 )
 def test_options_that_cannot_be_are_named_before_any_work(rng, options, message):

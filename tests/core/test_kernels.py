@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from repsim import centre_gram, errors, gram_linear, gram_rbf, squared_distances, u_centre_gram
-from repsim._arrays import NUMPY
-from repsim._median import distances_of, median_of
-from repsim.kernels import shifted_rbf
+from repsim.engine.arrays import NUMPY
+from repsim.engine.distances import distances_of, shifted_rbf
+from repsim.engine.median import median_of
 
 
 def test_linear_gram_is_not_centred(rng):

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from repsim import _median, pairwise
-from repsim._arrays import NUMPY
-from repsim._median import distances_of, median_squared_distance
-from repsim._representation import Representation
+from repsim import pairwise
+from repsim.engine import median as _median
+from repsim.engine.arrays import NUMPY
+from repsim.engine.median import distances_of, median_squared_distance
+from repsim.engine.representation import Representation
 
 INDEXES = ["cka_linear", "cka_rbf_0.4", "hsic_linear_debiased", "cca_r2", "linear_regression", "cca_mean", "procrustes"]
 

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from repsim import _median, errors, pairwise
-from repsim._median import distances_of, median_squared_distance
-from repsim._representation import Representation
+from repsim import errors, pairwise
+from repsim.engine import median as _median
+from repsim.engine.median import distances_of, median_squared_distance
+from repsim.engine.representation import Representation
 
 
 @pytest.fixture

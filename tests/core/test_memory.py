@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from repsim import _memory
+from repsim.engine import memory
 
 GROUPS = {
     "unified": ("0::/system.slice/slurmstepd.scope/job_7/step_0\n", "", "memory.max", "memory.current", "max"),
@@ -34,7 +34,7 @@ def machine(request, tmp_path):
 
 
 def test_the_limit_of_a_group_above_counts(machine):
-    assert min(_memory._group_limits(machine)) == 700
+    assert min(memory._group_limits(machine)) == 700
 
 
 def test_a_container_sees_its_own_limit_at_the_top(machine):
@@ -49,14 +49,14 @@ def test_a_container_sees_its_own_limit_at_the_top(machine):
     (top / "memory" / "memory.limit_in_bytes").write_text("500")
     (top / "memory" / "memory.usage_in_bytes").write_text("600")
     (machine / "proc/self/cgroup").write_text("5:memory:/docker/a\n0::/docker/a\n")
-    assert set(_memory._group_limits(machine)) == {0}, "nothing is left"
+    assert set(memory._group_limits(machine)) == {0}, "nothing is left"
 
 
 def test_without_groups_what_the_system_says_counts(tmp_path, monkeypatch):
-    assert _memory._group_limits(tmp_path) == []
-    monkeypatch.setattr(_memory, "_proc_available", lambda: 2**30)
-    monkeypatch.setattr(_memory, "_group_limits", lambda root: [2**40] if root == Path("/") else [])
-    assert _memory.available() == 2**30
-    monkeypatch.setattr(_memory, "_group_limits", lambda _: [2**28, 2**40])
-    assert _memory.available() == 2**28
-    assert _memory.budget(None) == 2**27
+    assert memory._group_limits(tmp_path) == []
+    monkeypatch.setattr(memory, "_proc_available", lambda: 2**30)
+    monkeypatch.setattr(memory, "_group_limits", lambda root: [2**40] if root == Path("/") else [])
+    assert memory.available() == 2**30
+    monkeypatch.setattr(memory, "_group_limits", lambda _: [2**28, 2**40])
+    assert memory.available() == 2**28
+    assert memory.budget(None) == 2**27

@@ -1,5 +1,7 @@
 """Indexes made of two functions: RSA, mutual neighbours, predictivity, and what they have in common."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
@@ -7,7 +9,8 @@ from scipy.stats import spearmanr
 from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
 
-from repsim import Blocks, errors, linear_regression
+import repsim
+from repsim import Blocks, Index, errors, get_index, identification_accuracy, linear_regression, pairwise
 from repsim.neighbours import compare_mutual_knn, mutual_knn, prepare_mutual_knn
 from repsim.predictivity import STRENGTHS, compare_linear_predictivity, linear_predictivity, prepare_linear_predictivity
 from repsim.rsa import compare_rsa, prepare_rsa, rsa
@@ -250,3 +253,37 @@ def test_predictivity_needs_four_examples(rng):
     with pytest.raises(errors.TooFewExamplesError, match="^x: there are 3 examples; at least 4"):
         linear_predictivity(x, x, folds=2)
     assert np.isfinite(linear_predictivity(x.repeat(2, axis=0), x.repeat(2, axis=0), folds=2))
+
+
+@pytest.mark.parametrize("name", ["rsa", "mutual_knn", "mutual_knn_3", "linear_predictivity"])
+def test_by_name_everywhere(rng, name):
+    """The function, all pairs, identification: one value."""
+    xs = list(related(rng, 40, 6, 9))
+    index = get_index(name)
+    table = pairwise(xs, index=name)
+    for i, x in enumerate(xs):
+        for j, y in enumerate(xs):
+            assert table[i, j] == index(x, y)
+    options = {"k": 3} if name.endswith("_3") else {}
+    assert table[0, 1] == getattr(repsim, name.removesuffix("_3"))(*xs, **options)
+    assert identification_accuracy(np.broadcast_to(table, (2, 2, 2, 2)), symmetrise=not index.symmetric) == 1
+
+
+def test_an_index_of_ones_own(rng, tmp_path):
+    """Prepared once a representation, whatever the number of pairs; refusals name the representation."""
+    seen = []
+
+    def prepare(x):
+        seen.append(x)
+        return x.mean(axis=0)
+
+    index = Index.of("means", prepare, lambda a, b: float(a @ b), symmetric=True)
+    xs = [rng.standard_normal((30, 4)).astype(np.float32) for _ in range(3)]
+    table = pairwise(xs, index=[index, "cka_linear"], resume=tmp_path / "run")["means"]
+    assert [x.shape for x in seen] == [(30, 4)] * 3
+    assert {x.dtype for x in seen} == {np.dtype(np.float64)}
+    assert table[0, 1] == index(xs[0], xs[1]) == pytest.approx(xs[0].mean(axis=0) @ xs[1].mean(axis=0), rel=1e-6)
+    with pytest.raises(errors.ParameterError, match="needs a value or a compare"):
+        replace(index, compare=None)
+    with pytest.raises(errors.UndefinedSimilarityError, match=r"^xs\[1\]: its 4 examples are all equally far"):
+        pairwise([rng.standard_normal((4, 2)), np.eye(4)], index="rsa")

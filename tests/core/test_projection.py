@@ -8,17 +8,10 @@ from scipy.fft import dct
 from scipy.optimize import brentq
 
 from repsim import errors, pairwise
-from repsim._basis import cosines, factorise
-from repsim._projection import (
-    _SAFE_CONDITION,
-    Projection,
-    _by_qr,
-    _least_singular_value,
-    canonical_correlations,
-    project,
-    qr_bytes,
-)
-from repsim._representation import Representation
+from repsim.engine.bases import Basis, factorise
+from repsim.engine.projectors import Projection, correlations, of_basis, project
+from repsim.engine.qr import SAFE_CONDITION, _least_singular_value, basis_by_qr, qr_bytes
+from repsim.engine.representation import Representation
 
 MEMORY = 2**30
 
@@ -30,8 +23,13 @@ def matrix(projection):
     return np.eye(n) - 1 / n - rows @ rows.T if projection.complement else rows @ rows.T
 
 
+def by_qr(view, dtype, memory):
+    found = basis_by_qr(view, dtype, memory)
+    return found and Projection(*found, view.name)
+
+
 def expected(x):
-    left = factorise(Representation(x, "x", dtype=np.float64)).left
+    left = factorise(Representation(x, "x", dtype=np.float64), MEMORY).left
     return left @ left.T
 
 
@@ -41,7 +39,6 @@ def test_equals_the_one_from_singular_values(rng, p, dtype):
     x = (rng.standard_normal((30, p)) * rng.uniform(0.1, 10, p) + 3).astype(dtype)
     found = project(Representation(x, "x"), MEMORY)
     assert found.rank == min(p, 29)
-    assert found.saturated == (p >= 29)
     assert found.width == min(found.rank, 29 - found.rank)
     assert found.rows.dtype == dtype
     tolerance = 1e-12 if dtype is np.float64 else 1e-4
@@ -94,10 +91,10 @@ def test_columns_that_single_precision_cannot_tell_apart_cost_one_panel(monkeypa
         seen.append(len(triangle))
         return _least_singular_value(triangle)
 
-    monkeypatch.setattr("repsim._projection._least_singular_value", least)
-    assert _by_qr(view, np.dtype("f4"), MEMORY) is None
+    monkeypatch.setattr("repsim.engine.qr._least_singular_value", least)
+    assert by_qr(view, np.dtype("f4"), MEMORY) is None
     assert seen == [255 if p < n else 256]
-    found = _by_qr(view, np.dtype("f8"), MEMORY)
+    found = by_qr(view, np.dtype("f8"), MEMORY)
     assert found.rank == min(n - 1, p)
     assert seen[1:] == [seen[0], min(n - 1, p)]
     np.testing.assert_allclose(matrix(found), expected(x.astype(np.float32)), atol=1e-6)
@@ -110,7 +107,7 @@ def test_a_basis_takes_no_more_memory_than_was_reckoned(rng, dtype, p):
     reckoned = qr_bytes(view, np.dtype(dtype), 0)
     tracemalloc.start()
     try:
-        _by_qr(view, np.dtype(dtype), int(8 / 7 * reckoned) + 1)
+        by_qr(view, np.dtype(dtype), int(8 / 7 * reckoned) + 1)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -135,19 +132,19 @@ def spectrum(kind, p, condition):
 def test_single_precision_is_enough_up_to_the_safe_condition(rng, p, kind):
     """CCA and regression hardly feel by how much rounding turned a basis of this condition."""
     n, shared = 260, rng.standard_normal((260, p))
-    for_each, _ = _SAFE_CONDITION[4]
+    for_each, _ = SAFE_CONDITION[4]
     views = []
     for beyond in (0.99, 0.99, 1.1):
         x = shared @ rng.standard_normal((p, p)) + rng.standard_normal((n, p))
         left, _, right = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)
         x = (left * spectrum(kind, p, beyond * for_each * p)) @ right
         views.append(Representation(x.astype(np.float32), "x"))
-    assert _by_qr(views.pop(), np.dtype("f4"), MEMORY) is None
-    single, double = ([_by_qr(view, np.dtype(kind), MEMORY) for view in views] for kind in ("f4", "f8"))
+    assert by_qr(views.pop(), np.dtype("f4"), MEMORY) is None
+    single, double = ([by_qr(view, np.dtype(kind), MEMORY) for view in views] for kind in ("f4", "f8"))
     assert all(single)
     overlaps = [float(np.sum(matrix(a) * matrix(b))) / p for a, b in (single, double)]
     assert overlaps[0] == pytest.approx(overlaps[1], abs=1e-6)
-    means = [float(canonical_correlations(a, b).mean()) for a, b in (single, double)]
+    means = [float(correlations(a, b).mean()) for a, b in (single, double)]
     assert means[0] == pytest.approx(means[1], abs=1e-6)
     x = views[0].in_double().matrix()
     explained = [float(np.sum((matrix(b) @ x) * x) / np.sum(x * x)) for _, b in (single, double)]
@@ -163,13 +160,13 @@ def test_single_precision_is_enough_for_as_many_features_as_a_first_layer_has(rn
         x = rng.standard_normal((n, p))
         x[:, p // 2 :] *= small
         views.append(Representation(dct(x, norm="ortho", overwrite_x=True).astype(np.float32), "x"))
-    assert _by_qr(views.pop(), np.dtype("f4"), 2**33) is None
-    single, double = ([_by_qr(view, np.dtype(kind), 2**33) for view in views] for kind in ("f4", "f8"))
+    assert by_qr(views.pop(), np.dtype("f4"), 2**33) is None
+    single, double = ([by_qr(view, np.dtype(kind), 2**33) for view in views] for kind in ("f4", "f8"))
     assert all(single)
     overlaps, means = [], []
     for a, b in (single, double):
         overlaps.append(float(np.sum((a.rows.astype(np.float64).T @ b.rows) ** 2)) / p)
-        means.append(float(canonical_correlations(a, b).mean()))
+        means.append(float(correlations(a, b).mean()))
     assert overlaps[0] == pytest.approx(overlaps[1], abs=1e-6)
     assert means[0] == pytest.approx(means[1], abs=1e-6)
 
@@ -181,8 +178,9 @@ def test_correlations_without_singular_values(rng, p, q):
     shared = rng.standard_normal((30, 3))
     x, y = (shared @ rng.standard_normal((3, size)) + rng.standard_normal((30, size)) for size in (p, q))
     a, b = (project(Representation(part, "x"), MEMORY) for part in (x, y))
-    expected = cosines(*(factorise(Representation(part, "x", dtype=np.float64)) for part in (x, y)))
-    np.testing.assert_allclose(np.sort(canonical_correlations(a, b))[::-1], expected, atol=1e-12)
+    left, right = (factorise(Representation(part, "x", dtype=np.float64), MEMORY).left for part in (x, y))
+    expected = np.minimum(np.linalg.svd(left.T @ right, compute_uv=False), 1)
+    np.testing.assert_allclose(np.sort(correlations(a, b))[::-1], expected, atol=1e-12)
     for projection in (a, b):
         assert projection.basis.shape == (30, projection.rank)
         np.testing.assert_allclose(projection.basis @ projection.basis.T, matrix(projection), atol=1e-13)
@@ -195,7 +193,9 @@ def test_correlations_that_are_nearly_zero_are_not_made_from_sines(rng, dtype):
     x, y = ((part * rng.uniform(1, 2, part.shape[1])).astype(dtype) for part in (basis[:, :30], basis[:, 30:]))
     a, b = (project(Representation(part, "x"), MEMORY) for part in (x, y))
     assert [a.complement, b.complement] == [True, False]
-    assert canonical_correlations(a, b) is None
+    assert not np.isin("basis", list(a.__dict__))
+    assert len(correlations(a, b)) == b.rank
+    assert a.basis.shape == (40, 30)
     # Made from sines it would be the root of the rounding, 3e-4 or 1e-8.
     assert pairwise([x], [y], index="cca_mean") == pytest.approx(0, abs=2e-5 if dtype is np.float32 else 1e-12)
     needed = 3 * x.dtype.itemsize * 40**2
@@ -205,9 +205,9 @@ def test_correlations_that_are_nearly_zero_are_not_made_from_sines(rng, dtype):
 
 def test_a_factor_gives_the_same(rng):
     x = rng.standard_normal((30, 20))
-    factor = factorise(Representation(x, "x", dtype=np.float64))
-    for kept in (factor, factor.first(4)):
-        found = Projection.of_factor(kept)
+    basis = factorise(Representation(x, "x", dtype=np.float64), MEMORY)
+    for kept in (basis, Basis(basis.left[:, :4], basis.singular[:4], 0, "x")):
+        found = of_basis(kept)
         assert found.width == min(kept.rank, 29 - kept.rank)
         np.testing.assert_allclose(matrix(found), kept.left @ kept.left.T, atol=1e-13)
 

@@ -1,5 +1,6 @@
 import math
 import warnings
+from dataclasses import replace
 
 import mpmath as mp
 import numpy as np
@@ -7,7 +8,6 @@ import oracle
 import pytest
 
 from repsim import (
-    Index,
     RankSaturationWarning,
     canonical_ridge,
     cca,
@@ -17,12 +17,20 @@ from repsim import (
     linear_regression,
     pairwise,
 )
+from repsim.engine.operators import ShrunkProjector
+from repsim.ridge import NORMALISERS
 
 
 @pytest.fixture
 def data(rng):
     x = rng.standard_normal((80, 5)) * [1, 2, 3, 4, 5]
     return x, x @ rng.standard_normal((5, 7)) + 5 * rng.standard_normal((80, 7))
+
+
+def ridge_index(kappa_x, kappa_y, normaliser="cosine"):
+    """An index of one's own, as strong on either side as one likes."""
+    made = {"x": ShrunkProjector(kappa_x), "y": ShrunkProjector(kappa_y), "value": NORMALISERS[normaliser]}
+    return replace(get_index("canonical_ridge_1"), name=f"{kappa_x} {kappa_y} {normaliser}", symmetric=False, **made)
 
 
 def top(x):
@@ -107,7 +115,7 @@ def test_all_pairs_are_those_of_the_function(rng, dtype, block):
         if not (normaliser == "first" and math.isinf(kappa_y))
         and not (normaliser == "smaller" and math.isinf(kappa_x + kappa_y))
     ]
-    indexes = [Index(str(one), "", "", "", "", "canonical_ridge", one) for one in options]
+    indexes = [ridge_index(**one) for one in options]
     with pytest.warns(RankSaturationWarning):
         tables = pairwise(xs, xs[1:], index=indexes, block=block)
     tolerance = 1e-12 if dtype == np.float64 else 1e-6
@@ -145,12 +153,12 @@ def test_a_ridge_goes_on_where_it_was_interrupted(rng, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"kappa_x": 1.0}, "canonical_ridge needs the option 'kappa_y'"),
         ({"kappa_x": 1.0, "kappa_y": -1.0}, "kappa_y is -1.0; a number of at least 0"),
         ({"kappa_x": 1.0, "kappa_y": 1.0, "normaliser": "none"}, "normaliser is 'none'"),
         ({"kappa_x": 1.0, "kappa_y": math.inf, "normaliser": "first"}, "gives 0 whatever the data"),
     ],
 )
 def test_a_ridge_that_cannot_be_is_refused(rng, options, message):
+    x = rng.standard_normal((9, 3))
     with pytest.raises(errors.ParameterError, match=message):
-        pairwise([rng.standard_normal((9, 3))], index=Index("i", "", "", "", "", "canonical_ridge", options))
+        canonical_ridge(x, x, **options)

@@ -31,10 +31,10 @@ def train(folder: Path) -> None:
 
 def tiles(folder: Path) -> None:
     import repsim
-    from repsim import _workspace
+    from repsim.engine import checkpoint
     from repsim.lab.store import write_arrays
 
-    _workspace._SECONDS_BETWEEN_SAVES = 0.02  # this run takes seconds, not the hours that half a minute is meant for
+    checkpoint._SECONDS_BETWEEN_SAVES = 0.02  # this run takes seconds, not the hours that half a minute is meant for
     rng = np.random.default_rng(2)
     layers = [rng.standard_normal((900, p)).astype(np.float32) for p in (40, 400, 1100)]
     tables = repsim.pairwise(layers, index=["cka_rbf_0.4", "cca_mean", "pwcca"], block=30, resume=folder / "resume")

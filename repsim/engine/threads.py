@@ -7,17 +7,21 @@ one to a thread, all of it goes on at once.
 from __future__ import annotations
 
 import contextlib
+import math
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
+from functools import cache
 from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+_WORTH_SHARING = 1e8  # operations of a matrix product or factorisation
 _LIMITED = threading.Lock()  # the limit is one for the process: a second crew at the same time works in its own thread
 
 
@@ -58,22 +62,31 @@ class Crew:
             raise StoppedError
 
 
+@cache
+def _libraries(_: bool) -> ThreadpoolController:
+    """Return the libraries that are loaded; SciPy's own comes when it is first needed."""
+    return ThreadpoolController()
+
+
 @contextlib.contextmanager
-def crew(most: int) -> Iterator[Crew]:
+def crew(most: int, operations: float = math.inf) -> Iterator[Crew]:
     """Yield a crew of as many threads as linear algebra may take, `most` at most; it takes one core in each.
 
     Where they were less than half of the cores, the calling thread works alone, and linear algebra with all of them:
-    calls from several threads at once are only safe, and fast, where each takes one core.
+    calls from several threads at once are only safe, and fast, where each takes one core. It takes one, too, where a
+    product is of few `operations`: more would only wait for each other on a busy machine.
     """
-    if most < 2 or not _LIMITED.acquire(blocking=False):
+    small = operations < _WORTH_SHARING
+    if (most < 2 and not small) or not _LIMITED.acquire(blocking=False):
         yield Crew()
         return
     try:
-        libraries = ThreadpoolController()
+        libraries = _libraries("scipy.linalg" in sys.modules)
         cores = max((one["num_threads"] for one in libraries.info() if one["user_api"] == "blas"), default=1)
         size = min(most, cores)
         if size < 2 or 2 * size < cores:
-            yield Crew()
+            with libraries.limit(limits=1 if small else cores, user_api="blas"):
+                yield Crew()
             return
 
         def one_core() -> Any:

@@ -45,8 +45,12 @@ def native(x: Any, name: str) -> Any:
 
 def to_numpy(x: Any, name: str) -> Array:
     """Turn anything array-like into a NumPy array of real numbers, or say why that cannot be."""
+    if hasattr(x, "toarray") and hasattr(x, "nnz"):
+        raise DTypeError(f"{name} is sparse ({type(x).__name__}); a dense array is needed: {name}.toarray()")
     try:
         array = host(x)
+        if array.dtype == object and hasattr(x, "iloc"):  # pandas' nullable columns; what is missing becomes NaN
+            array = x.to_numpy(dtype=np.float64, na_value=np.nan)
     except Exception as error:
         try:
             array = np.from_dlpack(x)
@@ -70,6 +74,11 @@ def host(x: Any) -> Array:
     elif array_api_compat.is_cupy_array(x):
         x = x.get()
     return np.asarray(x)
+
+
+def scaled(x: Float64) -> Float64:
+    """Return values by a power of two, so that the largest spread of a feature is about 1 and squares of it fit."""
+    return np.ldexp(x, -int(np.frexp(np.ptp(x, axis=0).max())[1]))
 
 
 def stored_eps(dtype: Any) -> float:

@@ -12,8 +12,19 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from repsim._arrays import NUMPY, Array, Float64, host, is_array, namespace, native, stored_eps, to_numpy, working_dtype
-from repsim._files import FileRows, file_rows
+from repsim.engine.arrays import (
+    NUMPY,
+    Array,
+    Float64,
+    host,
+    is_array,
+    namespace,
+    native,
+    stored_eps,
+    to_numpy,
+    working_dtype,
+)
+from repsim.engine.files import FileRows, file_rows
 from repsim.errors import (
     ConstantRepresentationError,
     DimensionError,
@@ -36,25 +47,45 @@ class Rows(Protocol):
     """What the tiles are made from: n rows of p numbers, read in blocks."""
 
     @property
-    def n(self) -> int: ...
+    def n(self) -> int:
+        """Number of rows."""
+
     @property
-    def p(self) -> int: ...
+    def p(self) -> int:
+        """Number of columns."""
+
     @property
-    def dtype(self) -> np.dtype[Any]: ...
+    def dtype(self) -> np.dtype[Any]:
+        """Precision of the blocks."""
+
     @property
-    def xp(self) -> Any: ...
+    def xp(self) -> Any:
+        """The library of the blocks."""
+
     @property
-    def any_thread(self) -> bool: ...
-    def block(self, start: int, stop: int) -> Any: ...
-    def expect(self, start: int, stop: int) -> None: ...
+    def any_thread(self) -> bool:
+        """Whether any thread may read them."""
+
+    def block(self, start: int, stop: int) -> Any:
+        """Return rows start to stop, (stop - start, p)."""
+
+    def expect(self, start: int, stop: int) -> None:
+        """Let the system read rows from the disk ahead."""
+
+    def on_host(self) -> Rows:
+        """Return the same, read by NumPy."""
 
 
 def check_shape(shape: tuple[int, ...], name: str, minimum: int) -> tuple[int, int]:
     """Check the shape and return (n, p), the features of a convolution flattened."""
     if len(shape) not in (2, 4):
+        tokens = (
+            '. Of (examples, tokens, width), say what an example is: repsim.pool(x, "mean") or "first" for the mean or '
+            'the first token of each, "tokens" for every token'
+        )
         raise DimensionError(
             f"{name} has shape {shape}: {len(shape)} dimensions. A representation is (examples, features) "
-            "or (examples, height, width, channels)"
+            f"or (examples, height, width, channels){tokens if len(shape) == 3 else ''}"
         )
     n, p = int(shape[0]), math.prod(int(side) for side in shape[1:])
     if n < minimum:
@@ -120,7 +151,7 @@ class Representation:
                 f"{self.name}: examples {start} to {stop} could not be read: {type(error).__name__}: {error}"
             ) from error
 
-    def _raw(self, start: int, stop: int) -> Any:
+    def raw(self, start: int, stop: int) -> Any:
         """Return rows start to stop as they are, (stop - start, p), in the library of this view."""
         read = to_numpy if self.xp is NUMPY else native
         block = read(self._read(start, stop), self.name)
@@ -140,14 +171,14 @@ class Representation:
 
     def _scan(self, recognised: bool) -> None:
         xp = self.xp
-        first = host(self._raw(0, 1)).astype(np.float64)[0]
+        first = host(self.raw(0, 1)).astype(np.float64)[0]
         low, high, total = first.copy(), first.copy(), np.zeros(self.p)
         there = self._first_in_double(first)
         together = _CACHED if self.any_thread else _SCAN_ELEMENTS if there is None else _SCAN_THERE
         step = max(1, together // self.p)
         with np.errstate(all="ignore"):
             for start in range(0, self.n, step):
-                block = self._raw(start, min(start + step, self.n))
+                block = self.raw(start, min(start + step, self.n))
                 np.minimum(low, host(xp.min(block, axis=0)), out=low)
                 np.maximum(high, host(xp.max(block, axis=0)), out=high)
                 if not (np.isfinite(low).all() and np.isfinite(high).all()):
@@ -208,9 +239,9 @@ class Representation:
     def block(self, start: int, stop: int) -> Any:
         """Return rows start to stop, centred and scaled, as a new (stop - start, p) array."""
         if self.xp is not NUMPY:
-            return self._scaled(self._working(self._raw(start, stop)) - self._centre, start, stop)
+            return self._scaled(self._working(self.raw(start, stop)) - self._centre, start, stop)
         out = np.empty((stop - start, self.p), self.dtype)
-        raw = None if self.any_thread else self._raw(start, stop)
+        raw = None if self.any_thread else self.raw(start, stop)
         step = max(1, _CACHED // self.p)
         for first in range(start, stop, step):
             last = min(first + step, stop)
@@ -221,7 +252,7 @@ class Representation:
                 values = part
                 self._x.read_into(part, first)
             else:
-                values = self._raw(first, last)
+                values = self.raw(first, last)
             np.subtract(values, self._centre, dtype=self.dtype, out=part)
             self._scaled(part, first, last)
         return out
@@ -285,18 +316,8 @@ class Representation:
         digest = hashlib.sha256(f"{self.shape} {self.dtype} {self.eps} {self._checksum}".encode())
         digest.update(self.mean.tobytes())
         for row in np.linspace(0, self.n - 1, _FINGERPRINT_ROWS).astype(int).tolist():
-            digest.update(np.ascontiguousarray(host(self._raw(row, row + 1))).tobytes())
+            digest.update(np.ascontiguousarray(host(self.raw(row, row + 1))).tobytes())
         return digest.hexdigest()
-
-    def stored_rounding(self, energy: float) -> float:
-        """Bound the largest singular value that rounding to the stored precision can make.
-
-        `energy` is the squared Frobenius norm of `matrix()`; the means, which are rounded too, are added.
-        """
-        mean = np.ldexp(self.mean, -self.exponent)
-        mean[~self.alive] = 0.0
-        typical = math.sqrt((float(mean @ mean) + energy / self.n) / self.p)
-        return self.eps * typical * (math.sqrt(self.n) + math.sqrt(self.p))
 
 
 def _sum_of_differences(rows: Array, first: Float64) -> Float64:
@@ -306,6 +327,16 @@ def _sum_of_differences(rows: Array, first: Float64) -> Float64:
     else:
         found = np.sum(np.subtract(rows, first, dtype=np.float64), axis=0)
     return found
+
+
+def matrix_of(x: Any, name: str) -> Float64:
+    """Return an array as it is, (n, p) in float64, checked to be finite; it may be constant."""
+    array = to_numpy(x[0 : x.shape[0]] if not is_array(x) and hasattr(x, "shape") else x, name)
+    n, p = check_shape(array.shape, name, 1)
+    matrix: Float64 = array.reshape(n, p).astype(np.float64)
+    for row, column in np.argwhere(~np.isfinite(matrix))[:1]:
+        raise NonFiniteError(f"{name} holds {matrix[row, column]} at example {row}, feature {column}")
+    return matrix
 
 
 def pair(x: Any, y: Any, *, minimum: int = 2) -> tuple[Representation, Representation]:

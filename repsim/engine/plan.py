@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from repsim._gram import Families, distinct_rows, itemsize
+from repsim.engine.operators import Families, distinct_rows, itemsize
 from repsim.errors import ParameterError
 
-_LARGEST_BLOCK = 2048  # larger ones are no faster, since fewer tiles lie off the diagonal and are used twice
+LARGEST_BLOCK = 2048  # larger ones are no faster, since fewer tiles lie off the diagonal and are used twice
 _SMALLEST_BLOCK = 16  # smaller ones would take hours
 _CHUNK = {4: 2**13, 8: 2**16}  # entries of a tile summed in its own precision before float64 takes over
 _SHARED = 2**24  # operations of a tile from which on threads share the work
@@ -21,7 +21,7 @@ def hands(families: Families, memory: int) -> int:
     to the tiles. One thread does what is small, and what other libraries or other people's code compute.
     """
     rows = distinct_rows(families)
-    side, widest = min(rows[0].n, _LARGEST_BLOCK), max(r.p for r in rows)
+    side, widest = min(rows[0].n, LARGEST_BLOCK), max(r.p for r in rows)
     whole = sum(r.p for r in rows)
     if not all(r.any_thread for r in rows) or side**2 * whole < _SHARED:
         return 1
@@ -56,8 +56,8 @@ def tile_block(families: Families, memory: int, threads: int = 1, asked: int | N
     def largest(per_example: int) -> float:
         return (-per_example + math.sqrt(per_example**2 + 4 * per_entry * left)) / (2 * per_entry)
 
-    side = min(_LARGEST_BLOCK, largest(per_example))
-    roomy = min(_LARGEST_BLOCK, largest(per_example + sum(r.p * r.dtype.itemsize for r in rows)))
+    side = min(LARGEST_BLOCK, largest(per_example))
+    roomy = min(LARGEST_BLOCK, largest(per_example + sum(r.p * r.dtype.itemsize for r in rows)))
     side = roomy if 2 * roomy > max(side, 2 * _SMALLEST_BLOCK) else side
     least = min(n, _SMALLEST_BLOCK)
     if side < least:

@@ -12,41 +12,45 @@ from typing import Any
 
 import numpy as np
 
-from repsim._arrays import Float64, full_precision, host, namespace
-from repsim._crew import Crew, crew
-from repsim._features import feature_block, features_are_cheaper, products_by_features
-from repsim._gram import Families, Operator, Pairs, Products, distinct_rows
-from repsim._progress import Tick
-from repsim._tile import Part, Reader, Room, fill
-from repsim._tile_plan import bytes_needed, group_and_chunk, hands, there_and_back, tile_block
-from repsim._workspace import Workspace
+from repsim.engine.arrays import Float64, full_precision, host, namespace
+from repsim.engine.checkpoint import Checkpoint
+from repsim.engine.features import feature_block, features_are_cheaper, products_by_features
+from repsim.engine.operators import Families, MadeOperator, Operator, Products, distinct_rows
+from repsim.engine.plan import LARGEST_BLOCK, bytes_needed, group_and_chunk, hands, there_and_back, tile_block
+from repsim.engine.progress import Tick
+from repsim.engine.representation import Rows
+from repsim.engine.tables import Sums
+from repsim.engine.threads import Crew, crew
+from repsim.engine.tiles import Part, Reader, Room, fill
 from repsim.errors import NonFiniteError
 
 
 def inner_products(
     families: Families,
-    products: Pairs,
+    products: Products,
     *,
     memory: int,
     block: int | None = None,
     tick: Tick | None = None,
-    workspace: Workspace | None = None,
-) -> Products:
+    checkpoint: Checkpoint | None = None,
+) -> Sums:
     """Compute <K, L> for K in one family and L in another, for each pair of families named in `products`.
 
     Operators of different families that share their rows share the matrix products too. `tick` is called with the
-    operations done since the last time (see `operations`). With a workspace, what has been added up is kept there
+    operations done since the last time (see `operations`). With a checkpoint, what has been added up is kept there
     if the pass does not come to its end, and the next one goes on from it.
     """
-    result = Products.zero(families, products)
+    result = Sums.zero(families, products)
     tick = tick or _ignore
     # BLAS may raise the flag of an invalid operation over finite numbers with a finite result (NumPy's issue 24067).
     with full_precision(), np.errstate(invalid="ignore"):
         if features_are_cheaper(families, products, memory):
             products_by_features(families, products, result, block or feature_block(families, memory), tick)
         else:
-            with crew(hands(families, memory)) as threads:
-                _Pass(families, products, result, memory, threads).add_up(block, tick, workspace)
+            side = min(result.n, LARGEST_BLOCK)
+            widest = max(rows.p for rows in distinct_rows(families))
+            with crew(hands(families, memory), side**2 * widest) as threads:
+                _Pass(families, products, result, memory, threads).add_up(block, tick, checkpoint)
     if not result.finite():
         raise NonFiniteError("inner products of the representations are not finite, though all their values are")
     return result
@@ -56,7 +60,7 @@ def _ignore(_: float) -> None:
     pass
 
 
-def operations(families: Families, products: Pairs, memory: int) -> float:
+def operations(families: Families, products: Products, memory: int) -> float:
     """Estimate the multiplications and additions of `inner_products`."""
     n = next(iter(families.values()))[0].rows.n
     if features_are_cheaper(families, products, memory):
@@ -65,7 +69,7 @@ def operations(families: Families, products: Pairs, memory: int) -> float:
     return float(n) * n * _per_entry(families, products)
 
 
-def _per_entry(families: Families, products: Pairs) -> float:
+def _per_entry(families: Families, products: Products) -> float:
     """Operations for an entry of every operator, half of them being mirror images."""
     exponentials = 20 * sum(op.bandwidth is not None for ops in families.values() for op in ops)
     own = sum(rows.p for rows in distinct_rows(families)) + exponentials
@@ -75,21 +79,21 @@ def _per_entry(families: Families, products: Pairs) -> float:
 class _Pass:
     """Goes through all tiles of some operators, and adds up what their tables are made from."""
 
-    def __init__(self, families: Families, products: Pairs, result: Products, memory: int, threads: Crew) -> None:
+    def __init__(self, families: Families, products: Products, result: Sums, memory: int, threads: Crew) -> None:
         self._families, self._products, self._result = families, products, result
         self._memory, self._threads = memory, threads
         # The widest first: no thread then does the last of them while the others have nothing left.
         self._rows = sorted(distinct_rows(families), key=lambda rows: -rows.p)
-        self._users: dict[int, list[tuple[str, int, Operator]]] = {}
+        self._users: dict[Rows, list[tuple[MadeOperator, int, Operator]]] = {}
         for key, ops in families.items():
             for i, op in enumerate(ops):
-                self._users.setdefault(id(op.rows), []).append((key, i, op))
+                self._users.setdefault(op.rows, []).append((key, i, op))
 
-    def add_up(self, block: int | None, tick: Tick, workspace: Workspace | None) -> None:
-        """Add all tiles to the result; the block is that of the progress that the workspace holds, if it does."""
+    def add_up(self, block: int | None, tick: Tick, checkpoint: Checkpoint | None) -> None:
+        """Add all tiles to the result; the block is that of the progress that the checkpoint holds, if it does."""
         result, done = self._result, 0
         side = tile_block(self._families, self._memory, self._threads.size, block)
-        if workspace is not None and (saved := workspace.restore("tiles", result.arrays())):
+        if checkpoint is not None and (saved := checkpoint.restore("tiles", result.arrays())):
             done, side = saved
         room = Room(self._families, side)
         fixed, per_entry, per_example = bytes_needed(self._families, self._memory, self._threads.size)
@@ -111,22 +115,22 @@ class _Pass:
                         getattr(result, kind)[key][i, where] += values
                     done = number + 1
                     whole = True
-                    if workspace is not None:
-                        workspace.save_sometimes("tiles", result.arrays(), done, side)
+                    if checkpoint is not None:
+                        checkpoint.save_sometimes("tiles", result.arrays(), done, side)
                 tick(weight * (first.stop - first.start) * (second.stop - second.start) * cost)
         except BaseException:
             # An interruption may come between two additions; what was saved before goes for that.
-            if workspace is not None and whole:
-                workspace.save("tiles", result.arrays(), done, side)
+            if checkpoint is not None and whole:
+                checkpoint.save("tiles", result.arrays(), done, side)
             raise
 
-    def _fill(self, tiles: Mapping[str, Any], first: slice, second: slice, reader: Reader) -> list[Part]:
+    def _fill(self, tiles: Mapping[MadeOperator, Any], first: slice, second: slice, reader: Reader) -> list[Part]:
         """Put the tiles of all operators in place; return what to add to diagonals and row sums."""
 
         def of(number: int) -> list[Part]:
             reader.expect(number + self._threads.size)
             rows = self._rows[number]
-            return list(fill(rows, self._users[id(rows)], first, second, tiles, reader))
+            return list(fill(rows, self._users[rows], first, second, tiles, reader))
 
         return [part for parts in self._threads.map(of, range(len(self._rows))) for part in parts]
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from repsim._arrays import Array
+from repsim.engine.arrays import Array
 from repsim.errors import RepresentationError
 
 

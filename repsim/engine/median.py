@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from repsim._arrays import NUMPY, Array, full_precision, host, namespace
-from repsim._representation import LARGEST_ENTRY, Representation
+from repsim.engine.arrays import NUMPY, Array, full_precision, host, namespace
+from repsim.engine.distances import CACHED_ROWS, distances_of, squared_norms, tile_distances
+from repsim.engine.representation import LARGEST_ENTRY, Representation
 from repsim.errors import ParameterError, UndefinedSimilarityError
 
 MEDIANS = ("exact", "sample")
@@ -20,7 +21,6 @@ _FAR_FROM_MEAN = 16.0  # median squared distances: beyond this, lengths are subt
 _BINS = 2**16
 _HELD = 2**27  # distances gathered in one pass, if the memory has room
 _READ_ELEMENTS = 2**20
-CACHED_ROWS = 64  # of a tile, gone through together, so that they stay in the processor's cache
 
 
 def check_median(median: str) -> str:
@@ -132,33 +132,6 @@ def _middle(distances: Array) -> float:
     parted = np.partition(above, sorted(set(places)))
     middle = [0.0 if rank < size else float(parted[place]) for rank, place in zip(ranks, places, strict=True)]
     return (middle[0] + middle[1]) / 2
-
-
-def squared_norms(xp: Any, rows: Any) -> Any:
-    """Squared lengths of the rows of a block, in its own precision."""
-    if xp is not NUMPY:
-        return xp.sum(rows * rows, axis=1)
-    out = np.empty(len(rows), rows.dtype)
-    for start in range(0, len(rows), CACHED_ROWS):
-        some = rows[start : start + CACHED_ROWS]
-        np.sum(some * some, axis=1, out=out[start : start + CACHED_ROWS])
-    return out
-
-
-def tile_distances(xp: Any, product: Any, left: Any, right: Any) -> Any:
-    """Squared distances between the rows of two blocks, from their inner products and squared lengths."""
-    out = product * -2
-    out += left[:, None]
-    out += right
-    return np.maximum(out, 0, out=out) if xp is NUMPY else xp.clip(out, 0, None)
-
-
-def distances_of(rows: Array) -> Array:
-    """Squared distances between all rows of a centred array, in its own precision."""
-    lengths = squared_norms(NUMPY, rows)
-    out: Array = tile_distances(NUMPY, rows @ rows.T, lengths, lengths)
-    np.fill_diagonal(out, 0)
-    return out
 
 
 def _middle_ranks(n: int) -> tuple[int, int]:

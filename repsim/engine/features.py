@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from repsim._arrays import Float64, host
-from repsim._gram import Families, Pairs, Products
-from repsim._progress import Tick
-from repsim._representation import Representation
+from repsim.engine.arrays import Float64, host
+from repsim.engine.operators import Families, Products
+from repsim.engine.progress import Tick
+from repsim.engine.representation import Representation, Rows
+from repsim.engine.tables import Sums
 
 _SUBTRACTED = 1e-10  # of what was subtracted: less than that is left with fewer than six digits
 
 
-def features_are_cheaper(families: Families, products: Pairs, memory: int) -> bool:
+def features_are_cheaper(families: Families, products: Products, memory: int) -> bool:
     """Compare the cost of cross-products of all features with that of the tiles."""
     operators = [op for ops in families.values() for op in ops]
     if any(op.bandwidth is not None for op in operators):
@@ -20,7 +21,7 @@ def features_are_cheaper(families: Families, products: Pairs, memory: int) -> bo
     n = operators[0].rows.n
     width = {key: sum(op.rows.p for op in ops) for key, ops in families.items()}
     features = sum(width[a] * width[b] for a, b in products)
-    tiles = n * sum({id(op.rows): op.rows.p for op in operators}.values())
+    tiles = n * sum({op.rows: op.rows.p for op in operators}.values())
     tiles += n * sum(len(families[a]) * len(families[b]) for a, b in products)
     # Features are multiplied in float64, tiles as they are.
     slower = 8 / max(op.rows.dtype.itemsize for op in operators)
@@ -34,30 +35,30 @@ def feature_block(families: Families, memory: int) -> int:
     return max(1, min(n, memory // (64 * max(1, width))))
 
 
-def products_by_features(families: Families, products: Pairs, result: Products, block: int, tick: Tick) -> None:
+def products_by_features(families: Families, products: Products, result: Sums, block: int, tick: Tick) -> None:
     """Linear operators only: ||Y'X||^2 from cross-products of all features with all features."""
     width = {key: [op.rows.p for op in ops] for key, ops in families.items()}
     cross = {(a, b): np.zeros((sum(width[a]), sum(width[b]))) for a, b in products}
     column_sums = {key: np.zeros(sum(widths)) for key, widths in width.items()}
     # Centres rounded to float32 would leave the diagonals, which are taken as they are, off centre.
     sources = {
-        id(op.rows): op.rows.in_double() if isinstance(op.rows, Representation) else op.rows
+        op.rows: op.rows.in_double() if isinstance(op.rows, Representation) else op.rows
         for ops in families.values()
         for op in ops
     }
     for start in range(0, result.n, block):
         rows = slice(start, min(start + block, result.n))
-        read: dict[int, Float64] = {}
+        read: dict[Rows, Float64] = {}
         for ops in families.values():
             for op in ops:
-                if id(op.rows) not in read:
-                    read[id(op.rows)] = host(sources[id(op.rows)].block(rows.start, rows.stop)).astype(np.float64)
+                if op.rows not in read:
+                    read[op.rows] = host(sources[op.rows].block(rows.start, rows.stop)).astype(np.float64)
         stacked = {}
         for key, ops in families.items():
-            stacked[key] = np.hstack([read[id(op.rows)] for op in ops])
+            stacked[key] = np.hstack([read[op.rows] for op in ops])
             column_sums[key] += stacked[key].sum(axis=0)
             for i, op in enumerate(ops):
-                values = read[id(op.rows)]
+                values = read[op.rows]
                 result.diagonals[key][i, rows] = np.einsum("ij,ij->i", values, values)
         for a, b in products:
             cross[a, b] += stacked[a].T @ stacked[b]

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 
-from repsim.errors import ParameterError
+from repsim.options import whole_number
 
+_ALWAYS, _FEW = 2**26, 2**20
 FRACTION = 0.5  # of what is available, unless told otherwise
 _ASSUMED = 2**32  # where the system does not say what is available
 
 
-def budget(memory: int | None) -> int:
-    """Return the number of bytes to stay within: as told, or half of what is available now."""
-    if memory is None:
-        return max(2**24, int(FRACTION * available()))
-    try:
-        allowed = int(memory)
-    except (TypeError, ValueError, OverflowError):
-        allowed = 0
-    if allowed < 1:
-        raise ParameterError(f"memory is {memory!r}; a positive number of bytes is needed")
-    return allowed
+def budget(memory: int | None, size: float = math.inf) -> int:
+    """Return the number of bytes to stay within: as told, or half of what is available now.
+
+    What is available is not looked up, which takes milliseconds, where the representations are of few bytes, `size`.
+    """
+    if memory is not None:
+        return whole_number("memory", memory, 1, " (bytes)")
+    return _ALWAYS if size < _FEW else max(_ALWAYS, int(FRACTION * available()))
 
 
 def available() -> int:

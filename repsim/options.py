@@ -1,10 +1,12 @@
-"""Options that are numbers: what is wrong with one is said by its name, not where it is first used."""
+"""Options that are numbers or truth values: what is wrong with one is said by its name, not where it is first used."""
 
 from __future__ import annotations
 
 import math
 import operator
 from typing import Any
+
+import numpy as np
 
 from repsim.errors import ParameterError
 
@@ -29,3 +31,10 @@ def real_number(name: str, value: Any, needed: str) -> float:
     if math.isnan(found) or isinstance(value, bool | str):
         raise ParameterError(f"{name} is {value!r}; {needed}")
     return found
+
+
+def flag(name: str, value: Any) -> bool:
+    """Return an option that is true or false, or say that it is neither."""
+    if not isinstance(value, bool | np.bool_):
+        raise ParameterError(f"{name} is {value!r}; True or False is needed")
+    return bool(value)

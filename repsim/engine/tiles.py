@@ -7,30 +7,29 @@ from typing import Any
 
 import numpy as np
 
-from repsim._arrays import NUMPY, Float64, host, namespace
-from repsim._gram import Families, Operator
-from repsim._median import CACHED_ROWS, squared_norms, tile_distances
-from repsim._representation import Rows
-from repsim._tile_plan import blocks
-from repsim.kernels import shifted_rbf
+from repsim.engine.arrays import NUMPY, Float64, host, namespace
+from repsim.engine.distances import CACHED_ROWS, shifted_rbf, squared_norms, tile_distances
+from repsim.engine.operators import Families, MadeOperator, Operator
+from repsim.engine.plan import blocks
+from repsim.engine.representation import Rows
 
 _SUMMED = 256  # entries of a row summed in its own precision
 
-Part = tuple[str, str, int, slice, Float64]  # of which sums, family and operator, where, and what to add
+Part = tuple[str, MadeOperator, int, slice, Float64]  # of which sums, family and operator, where, and what to add
 
 
 class Room:
     """Room for a tile of every operator, used again for every tile; other libraries make their own arrays."""
 
     def __init__(self, families: Families, side: int) -> None:
-        self._families, self._room = families, dict[str, Any]()
+        self._families, self._room = families, dict[MadeOperator, Any]()
         n = next(iter(families.values()))[0].rows.n
         for key, ops in families.items():
             if all(op.rows.xp is NUMPY for op in ops):
                 dtype = max((op.rows.dtype for op in ops), key=lambda dtype: dtype.itemsize)
                 self._room[key] = np.empty((len(ops), min(side, n) ** 2), dtype)
 
-    def tiles(self, first: slice, second: slice) -> dict[str, Any]:
+    def tiles(self, first: slice, second: slice) -> dict[MadeOperator, Any]:
         """Return for each family the flat tiles of its operators, to be filled."""
         size = (first.stop - first.start) * (second.stop - second.start)
         return {
@@ -47,15 +46,15 @@ class Reader:
     """
 
     def __init__(self, rows: Sequence[Rows], side: int, spare: int) -> None:
-        self._rows, self._keep = rows, set[int]()
-        for one in rows:
-            size = side * one.p * one.dtype.itemsize
+        self._rows, self._keep = rows, set[Rows]()
+        for some in rows:
+            size = side * some.p * some.dtype.itemsize
             if size <= spare:
-                self._keep.add(id(one))
+                self._keep.add(some)
                 spare -= size
         self._first, self._second, self._next = slice(0), slice(0), slice(0)
-        self._kept: dict[int, Any] = {}
-        self._norms: dict[tuple[int, int], Any] = {}
+        self._kept: dict[Rows, Any] = {}
+        self._norms: dict[tuple[Rows, int], Any] = {}
 
     def turn_to(self, first: slice, second: slice, following: slice | None) -> None:
         """Go on to another tile, and say which examples the one after it takes second."""
@@ -68,20 +67,20 @@ class Reader:
         again, number = divmod(number, len(self._rows))
         rows, second = self._rows[number], self._next if again else self._second
         rows.expect(second.start, second.stop)
-        if id(rows) not in self._kept and not again:
+        if rows not in self._kept and not again:
             rows.expect(self._first.start, self._first.stop)
 
     def first(self, rows: Rows) -> Any:
         """Return the block of a tile's first examples."""
-        if (block := self._kept.get(id(rows))) is None:
+        if (block := self._kept.get(rows)) is None:
             block = rows.block(self._first.start, self._first.stop)
-            if id(rows) in self._keep:
-                self._kept[id(rows)] = block
+            if rows in self._keep:
+                self._kept[rows] = block
         return block
 
     def norms(self, rows: Rows, part: slice, block: Any) -> Any:
         """Return the squared lengths of the rows of a block, in its own library and precision."""
-        where = id(rows), part.start
+        where = rows, part.start
         if where not in self._norms:
             self._norms[where] = squared_norms(namespace(block), block)
         return self._norms[where]
@@ -89,10 +88,10 @@ class Reader:
 
 def fill(
     rows: Rows,
-    users: Sequence[tuple[str, int, Operator]],
+    users: Sequence[tuple[MadeOperator, int, Operator]],
     first: slice,
     second: slice,
-    tiles: Mapping[str, Any],
+    tiles: Mapping[MadeOperator, Any],
     reader: Reader,
 ) -> Iterator[Part]:
     """Put the tiles of all operators that share these rows in place; yield what to add to diagonals and row sums."""

@@ -7,20 +7,21 @@ import json
 import os
 import shutil
 import tempfile
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from repsim._arrays import Array, Float64
+from repsim.engine.arrays import Array, Float64
 from repsim.errors import ParameterError
 
-_SECONDS_BETWEEN_SAVES = 30.0
+_SECONDS_BETWEEN_SAVES = 5.0
 
 
-class Workspace:
+class Checkpoint:
     """A folder for large arrays and for progress: one that the user named, which resumes, or a passing one.
 
     Parameters
@@ -38,7 +39,7 @@ class Workspace:
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._left = memory
         self.held = 0  # bytes of memory
-        self._saved = time.monotonic()
+        self._saved, self._keeps = time.monotonic(), threading.Lock()
         if self._named is not None:
             self._claim(self._named, json.loads(json.dumps(call)))
 
@@ -73,21 +74,29 @@ class Workspace:
             part.unlink(missing_ok=True)
             raise ParameterError(f"resume: {folder} cannot be written into: {error.strerror or error}") from error
 
-    def find(self, name: str, *keys: str) -> dict[str, Array] | None:
-        """Return the arrays kept under a name by an earlier run, which has kept these."""
-        if self._named is None or not (self._named / f"{name}.done").exists():
-            return None
-        found = {}
-        for key in keys:
-            path = self._named / f"{name}.{key}.npy"
+    def once(self, name: str, make: Callable[[], dict[str, Array]]) -> dict[str, Array]:
+        """Return the arrays that an earlier run has kept under a name, or make and keep them.
+
+        They stay in memory while they fit, else on disk; always on disk if an interrupted run can resume.
+        """
+        if self._named is not None and (self._named / f"{name}.done").exists():
+            return self._read(self._named, name)
+        arrays = make()
+        with self._keeps:
+            return self._keep(name, arrays)
+
+    @staticmethod
+    def _read(folder: Path, name: str) -> dict[str, Array]:
+        kept = {}
+        for key in (folder / f"{name}.done").read_text(encoding="utf-8").split():
+            path = folder / f"{name}.{key}.npy"
             try:
-                found[key] = np.load(path, mmap_mode="r", allow_pickle=False)
+                kept[key] = np.load(path, mmap_mode="r", allow_pickle=False)
             except Exception as error:  # whatever NumPy makes of a file that was cut, altered or removed
                 raise ParameterError(f"resume: {path} is damaged ({error}); remove the folder to begin again") from None
-        return found
+        return kept
 
-    def keep(self, name: str, arrays: dict[str, Array]) -> dict[str, Array]:
-        """Keep arrays in memory while they fit, else on disk; always on disk if an interrupted run can resume."""
+    def _keep(self, name: str, arrays: dict[str, Array]) -> dict[str, Array]:
         size = sum(array.nbytes for array in arrays.values())
         if self._named is None and size <= self._left:
             self._left -= size
@@ -103,7 +112,7 @@ class Workspace:
                 path.unlink(missing_ok=True)
                 raise ParameterError(f"{path} cannot be written: {error.strerror or error}") from error
             kept[key] = np.load(path, mmap_mode="r", allow_pickle=False) if array.size else array
-        (folder / f"{name}.done").touch()
+        (folder / f"{name}.done").write_text(" ".join(arrays), encoding="utf-8")
         return kept
 
     def _folder(self, size: int) -> Path:
@@ -119,7 +128,7 @@ class Workspace:
         return folder
 
     def save_sometimes(self, name: str, arrays: Mapping[str, Float64], done: int, block: int = 0) -> None:
-        """Save unless that was done within the last half minute."""
+        """Save unless that was done within the last seconds."""
         if time.monotonic() - self._saved > _SECONDS_BETWEEN_SAVES:
             self.save(name, arrays, done, block)
 

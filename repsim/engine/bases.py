@@ -1,0 +1,221 @@
+"""Rank-revealing orthonormal bases of representations: their singular vectors and values."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from repsim.engine.arrays import Array, Float64
+from repsim.engine.memory import needed
+from repsim.engine.representation import Representation
+from repsim.errors import ParameterError
+from repsim.options import real_number
+
+_STORED_IN_DOUBLE = 1e-10  # numbers with a larger relative spacing were not
+_LEAST_RATIO = 1e-4  # of singular values whose squares keep eight digits
+_FAR = 60.0  # powers of two, by which kappa makes lambda / (lambda + kappa) proportional to lambda
+_ALIKE = 3  # powers of two within which the sizes of units count as alike
+
+
+@dataclass(frozen=True, eq=False)
+class Basis:
+    """The left singular vectors and singular values of a centred, scaled representation.
+
+    Attributes
+    ----------
+    left : ndarray
+        (n, rank), orthonormal columns, orthogonal to the constant vector.
+    singular : ndarray
+        (rank,), descending, of the matrix scaled by 2**-exponent.
+    exponent, name
+        Of the representation.
+    """
+
+    left: Array
+    singular: Float64
+    exponent: int
+    name: str
+
+    @property
+    def n(self) -> int:
+        """Number of examples."""
+        return int(self.left.shape[0])
+
+    @property
+    def rank(self) -> int:
+        """Numerical rank, or the number of components kept."""
+        return int(self.left.shape[1])
+
+    def leading(self, threshold: float, truncation: str) -> Basis:
+        """Keep the fewest components that reach a proportion of the variance, or of the singular values."""
+        count = components_kept(self.singular, threshold, truncation)
+        return Basis(self.left[:, :count], self.singular[:count], self.exponent, self.name)
+
+
+def factorise(view: Representation, memory: int) -> Basis:
+    """Find the singular vectors and values of a representation, and decide its numerical rank.
+
+    Rounding to the stored precision is relative to each unit. So the rank is that of the matrix whose units were
+    brought to comparable sizes (see `unit_scales`), of which the singular values count that exceed
+    ``max(n, p) * eps64 * largest + eps_stored * rms * (sqrt(n) + sqrt(p))``: what the decomposition, and what the
+    rounding, can make out of an exact zero. Well-conditioned numbers that were stored in less than float64 are
+    factorised through their Gram matrix, some times faster.
+
+    Raises
+    ------
+    ParameterError
+        If there is not enough memory.
+    """
+    if (size := svd_bytes(view)) > memory:
+        raise ParameterError(needed(view.name, "the singular value decomposition", size, memory))
+    x = view.in_double().matrix()
+    x = x if view.alive.all() else x[:, view.alive]
+    energies = np.einsum("ij,ij->j", x, x)
+    scales = unit_scales(view, energies)
+    rounding = stored_rounding(view, energies, scales)
+    # What is far above the rounding of the largest unit is above that of all.
+    by_gram = _by_gram(x, rounding / float(scales.min())) if view.eps > _STORED_IN_DOUBLE else None
+    left, singular = by_gram or svd_left(x)
+    rank = min(view.n - 1, len(singular), _rank(singular, view, rounding / float(scales.min())))
+    if by_gram is None and rank < min(view.n - 1, x.shape[1]) and (scales != 1).any():
+        left, singular = _by_units(x, scales, view, rounding)
+        rank = len(singular)
+    rank = max(1, rank)
+    return Basis(np.ascontiguousarray(left[:, :rank], view.dtype), singular[:rank], view.exponent, view.name)
+
+
+def _rank(singular: Float64, view: Representation, rounding: float) -> int:
+    floor = max(view.n, view.p) * float(np.finfo(np.float64).eps) * float(singular[0]) + rounding
+    return int(np.count_nonzero(singular > floor))
+
+
+def _by_units(x: Float64, scales: Float64, view: Representation, rounding: float) -> tuple[Float64, Float64]:
+    """Singular vectors and values within the space that the units span once they are of comparable sizes."""
+    left, singular = svd_left(x * scales)
+    space = left[:, : max(1, min(view.n - 1, _rank(singular, view, rounding)))]
+    inner, values = svd_left(space.T @ x)
+    return space @ inner, values
+
+
+def unit_scales(view: Representation, energies: Float64) -> Float64:
+    """Return powers of two that bring units that vary to comparable sizes: 1 for those within 1/8 to 8 of the typical.
+
+    The size of a unit is its root mean square, with its mean: what its rounding is relative to. `energies` are the sums
+    of its squares after centring. The space that the units span does not change.
+    """
+    powers = np.rint(np.log2(_sizes(view, energies) / _typical(view, energies)))
+    return np.exp2(np.where(np.abs(powers) <= _ALIKE, 0.0, -powers))
+
+
+def stored_rounding(view: Representation, energies: Float64, scales: Float64) -> float:
+    """Bound the largest singular value that rounding to the stored precision can make, units being scaled."""
+    sizes = _sizes(view, energies) * scales
+    return view.eps * math.sqrt(float(sizes @ sizes) / view.p) * (math.sqrt(view.n) + math.sqrt(view.p))
+
+
+def shrinkage(basis: Basis, kappa: float) -> tuple[Float64, float]:
+    """Return lambda / (lambda + kappa) of each eigenvalue, by the first of them, and that one's binary logarithm.
+
+    So nothing underflows, however large kappa is beside the eigenvalues. It is in the representation's own units.
+    """
+    relative: Float64 = np.square(basis.singular / basis.singular[0])
+    if kappa == 0:
+        return np.ones_like(relative), 0.0
+    if math.isinf(kappa):
+        return relative, -math.inf
+    beside = math.log2(kappa) - 2 * (math.log2(float(basis.singular[0])) + basis.exponent)
+    if beside > _FAR:
+        return relative, -beside
+    ratio = 2.0**beside  # of kappa to the largest eigenvalue
+    return relative * (1 + ratio) / (relative + ratio), -math.log2(1 + ratio)
+
+
+def _sizes(view: Representation, energies: Float64) -> Float64:
+    sizes: Float64 = np.hypot(np.ldexp(view.mean, -view.exponent)[view.alive], np.sqrt(energies / view.n))
+    return sizes
+
+
+def _typical(view: Representation, energies: Float64) -> float:
+    sizes = _sizes(view, energies)
+    return math.sqrt(float(sizes @ sizes) / view.p)
+
+
+def _by_gram(x: Float64, rounding: float) -> tuple[Float64, Float64] | None:
+    """Left singular vectors and values from the eigenvectors of the smaller Gram matrix, or None.
+
+    Squaring loses half of the digits, so it is done at full rank only, where the condition leaves enough of them, and
+    where the least singular value is above what rounding to the stored precision makes out of zero.
+    """
+    from scipy.linalg import eigh
+
+    n, p = x.shape
+    rank = min(n - 1, p)
+    gram = x @ x.T if n <= p else x.T @ x
+    eigenvalues, vectors = eigh(gram, driver="evd", overwrite_a=True)
+    kept = eigenvalues[::-1][:rank]
+    if not kept[-1] > max(_LEAST_RATIO * float(np.sqrt(kept[0])), 2 * rounding) ** 2:
+        return None
+    singular = np.sqrt(kept)
+    left = vectors[:, ::-1][:, :rank]
+    return (left if n <= p else x @ left / singular), singular
+
+
+def svd_bytes(view: Representation) -> float:
+    """Return what the singular value decomposition takes."""
+    return 8 * (3.0 * view.n * view.p + 6.0 * min(view.n, view.p) ** 2)
+
+
+def svd_left(x: Float64) -> tuple[Float64, Float64]:
+    """Left singular vectors and singular values; a wide matrix is first reduced to (n, n)."""
+    left, singular, _ = svd(compact(x))
+    return left, singular
+
+
+def compact(x: Float64) -> Float64:
+    """Return a matrix with the same X X' and at most n columns."""
+    if x.shape[1] <= x.shape[0]:
+        return x
+    triangle: Any = np.linalg.qr(x.T, mode="r")
+    return np.ascontiguousarray(triangle.T)
+
+
+def svd(x: Array) -> tuple[Array, Array, Array]:
+    """Thin singular value decomposition; the slower driver where the fast one does not converge."""
+    try:
+        return np.linalg.svd(x, full_matrices=False)
+    except np.linalg.LinAlgError:
+        from scipy.linalg import svd as robust
+
+        left, singular, right = robust(x, full_matrices=False, lapack_driver="gesvd")
+        return left, singular, right
+
+
+def singular_values(x: Array) -> Float64:
+    """Singular values in float64, whatever the precision of the matrix."""
+    if 0 in x.shape:
+        return np.zeros(0)
+    try:
+        values = np.linalg.svd(x, compute_uv=False)
+    except np.linalg.LinAlgError:
+        from scipy.linalg import svd as robust
+
+        values = robust(x, compute_uv=False, lapack_driver="gesvd")
+    return np.asarray(values, dtype=np.float64)
+
+
+def components_kept(singular: Float64, threshold: float, truncation: str) -> int:
+    """Count the fewest leading components that reach the threshold."""
+    reached = np.cumsum(singular**2 if truncation == "variance" else singular)
+    needed_sum = threshold * (1 - 1e-13) * reached[-1]
+    return min(int(np.searchsorted(reached, needed_sum)) + 1, len(singular))
+
+
+def check_truncation(threshold: float, truncation: str) -> None:
+    """Raise unless components can be kept so."""
+    if truncation not in ("variance", "singular_values"):
+        raise ParameterError(f'truncation is {truncation!r}; it must be "variance" or "singular_values"')
+    if not 0 < real_number("threshold", threshold, "a proportion in (0, 1] is needed") <= 1:
+        raise ParameterError(f"threshold is {threshold!r}; a proportion in (0, 1] is needed")

@@ -1,0 +1,284 @@
+"""What is made of a representation: a symmetric (n, n) operator, given by the rows of some matrix.
+
+A class says what is made; its instances are compared by value, so that several indexes share an operator.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from repsim.engine.arrays import NUMPY, Float64
+from repsim.engine.distances import distances_of, shift_of, shift_rounding, shifted_rbf
+from repsim.engine.median import median_of
+from repsim.engine.representation import Rows
+from repsim.errors import RepresentationError
+
+if TYPE_CHECKING:
+    from repsim.engine.prepared import Prepared
+
+
+@dataclass(frozen=True, eq=False)
+class Operator:
+    """2**exponent (constant H + sign B), where B is the Gram matrix, linear or RBF, of some rows and H centres.
+
+    Attributes
+    ----------
+    rows : Rows
+        Read in blocks.
+    bandwidth, median : float or None, float
+        Of an RBF kernel, less its value at the median distance, which centring would take out.
+    exponent : float
+        What scaling the rows took out.
+    constant, sign : float
+        0 and 1, but for a projector that is held as its complement: H - B.
+    rank : int
+        Of the operator, where it is a projector.
+    trace, square : float or None
+        Of B: trace of HBH and its inner product with itself, where they are known beforehand.
+    """
+
+    rows: Rows
+    bandwidth: float | None = None
+    median: float = 1.0
+    exponent: float = 0.0
+    constant: float = 0.0
+    sign: float = 1.0
+    rank: int = 0
+    trace: float | None = None
+    square: float | None = None
+
+    def diagonal(self, norms: Float64) -> Float64:
+        """Diagonal entries of B, given the squared norms of the rows."""
+        return norms if self.bandwidth is None else np.full(norms.shape, 1 - shift_of(self.bandwidth))
+
+    def floor(self) -> float:
+        """Energy that rounding may leave of a kernel whose entries are all alike."""
+        if self.bandwidth is None:
+            return 0.0
+        relative = 1e-12 if self.rows.dtype.itemsize == 8 else 1e-5
+        return (relative * self.rows.n * shift_rounding(self.bandwidth)) ** 2
+
+
+class Making(ABC):
+    """What an index makes of a representation, and what is needed for that."""
+
+    needs_median = False
+    needs_basis = False
+
+    @property
+    def needs_singular_values(self) -> bool:
+        """Whether it is made from the singular values, rather than from a basis only."""
+        return False
+
+    @abstractmethod
+    def make(self, x: Prepared) -> Any:
+        """Make it, once, and remember it."""
+
+
+class Made(Making):
+    """What is made of a representation for indexes that compare pairs of it."""
+
+    def make(self, x: Prepared) -> Any:
+        """Make the state."""
+        return self.state(x)
+
+    @abstractmethod
+    def state(self, x: Prepared) -> Any:
+        """Return what is made once of each representation."""
+
+    def focus(self, state: Any, x: Prepared) -> Any:
+        """Return what is compared with all others, while that is done."""
+        return state
+
+    def rank(self, state: Any) -> int:
+        """Return the rank on which an index depends that Theorem 1 is about; 0 for others."""
+        return 0
+
+
+class MadeOperator(Making):
+    """What is made of a representation for indexes that are functions of inner products."""
+
+    by_features = True  # whether inner products can be taken from cross-products of features
+
+    def make(self, x: Prepared) -> Any:
+        """Make the operator."""
+        return self.operator(x)
+
+    @abstractmethod
+    def operator(self, x: Prepared) -> Operator:
+        """Return what is visited in tiles."""
+
+    def gram(self, x: Prepared) -> tuple[Float64, float, float]:
+        """Return the whole operator, the energy that a shift has taken out, and its exponent."""
+        op = self.operator(x)
+        rows = op.rows.block(0, op.rows.n)
+        gram = op.sign * (rows @ rows.T)
+        gram[np.diag_indices(len(gram))] += op.constant
+        return gram, 0.0, op.exponent
+
+
+@dataclass(frozen=True)
+class LinearGram(MadeOperator):
+    """X X', of centred columns."""
+
+    def operator(self, x: Prepared) -> Operator:
+        """Take the rows as they are."""
+        return Operator(x.view, exponent=2 * x.view.exponent)
+
+
+@dataclass(frozen=True)
+class RBFGram(MadeOperator):
+    """exp(-d² / 2 sigma²), sigma being a fraction of the median distance d."""
+
+    fraction: float
+    by_features = False
+    needs_median = True
+
+    def operator(self, x: Prepared) -> Operator:
+        """Take the rows in the precision that distances need."""
+        return Operator(x.kernel_rows, self.fraction, x.median)
+
+    def gram(self, x: Prepared) -> tuple[Float64, float, float]:
+        """Make it and the median from the same distances."""
+        rows = x.view.matrix()
+        distances = distances_of(rows)
+        gram = shifted_rbf(NUMPY, distances, median_of(distances, x.view.name, rows), self.fraction)
+        return gram, (len(rows) * shift_rounding(self.fraction)) ** 2, 0.0
+
+
+@dataclass(frozen=True)
+class Projector(MadeOperator, Made):
+    """Q Q', onto the columns of X; or, with a threshold, onto its leading principal components."""
+
+    threshold: float | None = None
+    truncation: str = "variance"
+    needs_basis = True
+
+    @property
+    def needs_singular_values(self) -> bool:
+        """Where components are left out."""
+        return self.threshold is not None
+
+    def make(self, x: Prepared) -> Any:
+        """Make the projection."""
+        return x.projection(self)
+
+    def operator(self, x: Prepared) -> Operator:
+        """Take the narrower of the basis and its complement."""
+        held = x.projection(self)
+        return Operator(
+            x.basis_rows(held.rows),
+            constant=float(held.complement),
+            sign=1.0 - 2.0 * held.complement,
+            rank=held.rank,
+            trace=float(held.width),
+            square=float(held.width),
+        )
+
+    def state(self, x: Prepared) -> Any:
+        """Return the projection itself."""
+        return x.projection(self)
+
+    def rank(self, state: Any) -> int:
+        """Return that of the projection."""
+        return int(state.rank)
+
+
+@dataclass(frozen=True)
+class ShrunkProjector(MadeOperator):
+    """Q~ Q~', whose eigenvalues are lambda / (lambda + kappa) in place of Q Q''s ones."""
+
+    kappa: float
+
+    @property
+    def needs_singular_values(self) -> bool:
+        """They are what is shrunk."""
+        return True
+
+    def operator(self, x: Prepared) -> Operator:
+        """Take the singular vectors, each by the root of its weight."""
+        rows, weights, logarithm = x.shrunk(self.kappa)
+        return Operator(
+            x.basis_rows(rows),
+            exponent=logarithm,
+            rank=0 if self.kappa else x.basis.rank,
+            trace=float(weights.sum()),
+            square=float(weights @ weights),
+        )
+
+
+@dataclass(frozen=True)
+class SingularVectors(Made):
+    """The singular vectors and values of X, in float64; of the one in focus, what its columns are in them, too."""
+
+    @property
+    def needs_singular_values(self) -> bool:
+        """They are what it is."""
+        return True
+
+    def state(self, x: Prepared) -> Any:
+        """Return the basis."""
+        return x.double_basis
+
+    def focus(self, state: Any, x: Prepared) -> Any:
+        """Return the basis and Q' X, (rank, p)."""
+        return state, state.left.T @ x.view.in_double().matrix()
+
+    def rank(self, state: Any) -> int:
+        """Return that of the basis."""
+        return int(state.rank)
+
+
+@dataclass(frozen=True)
+class Compact(Made):
+    """A matrix with the same X X', of as few columns as that allows."""
+
+    needs_basis = True
+
+    def state(self, x: Prepared) -> Any:
+        """Return it, (n, min(n, p))."""
+        return x.compact
+
+
+@dataclass(frozen=True, repr=False)
+class Own(Made):
+    """What somebody's own function makes of the array, (n, p) in float64."""
+
+    prepare: Callable[[Any], Any]
+
+    def __repr__(self) -> str:
+        return f"Own({described(self.prepare)})"
+
+    def state(self, x: Prepared) -> Any:
+        """Call it; what it refuses is said of the representation."""
+        try:
+            return self.prepare(x.array)
+        except RepresentationError as error:
+            raise type(error)(f"{x.view.name}: {error}") from None
+
+
+def described(function: Any) -> str:
+    """Name a function, and what was filled in of its arguments, in the same words in every process."""
+    if isinstance(function, partial):
+        return f"{described(function.func)} with {function.args} {sorted(function.keywords.items())}"
+    return str(getattr(function, "__qualname__", type(function).__qualname__))
+
+
+Families = Mapping[MadeOperator, Sequence[Operator]]
+Products = Sequence[tuple[MadeOperator, MadeOperator]]
+
+
+def distinct_rows(families: Families) -> list[Rows]:
+    """Return what the operators are made from, once each."""
+    return list(dict.fromkeys(op.rows for ops in families.values() for op in ops))
+
+
+def itemsize(ops: Iterable[Operator]) -> int:
+    """Return the bytes of a number of the most precise operator."""
+    return max(op.rows.dtype.itemsize for op in ops)

@@ -1,0 +1,133 @@
+"""Values of pairs that are no inner products: what was made of each representation is compared with every other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from repsim.engine.arrays import Float64
+from repsim.engine.checkpoint import Checkpoint
+from repsim.engine.memory import budget
+from repsim.engine.operators import Made, Own
+from repsim.engine.prepared import Prepared
+from repsim.engine.progress import Tick
+from repsim.engine.representation import Representation, pair
+from repsim.engine.threads import Crew, crew
+
+Ranks = tuple[int, Mapping[str, int], Mapping[str, int]]  # number of examples, and ranks by name on either side
+_BYTES = 6 * 8  # an entry of a square matrix, that comparing two bases of as many vectors takes
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What is made of x and of y, and the function of the two; `symmetric` if their order does not matter."""
+
+    x: Made
+    y: Made
+    compare: Callable[[Any, Any], float]
+    symmetric: bool
+
+
+class Pairs:
+    """All pairs of representations on the rows and columns of a table, compared in several ways."""
+
+    def __init__(self, compared: Sequence[Compared], rows: Sequence[int], columns: Sequence[int]) -> None:
+        self._compared, self._rows, self._columns = compared, list(rows), list(columns)
+        wanted = sorted({(i, j) for i in rows for j in columns})
+        unordered = {(min(pair), max(pair)) for pair in wanted}
+        # Of a symmetric one either order is enough; what both need is compared in one step.
+        self._tasks = [pair for pair in sorted({*wanted, *unordered}) if self._needed(pair, set(wanted), unordered)]
+        self._wanted, self._unordered = set(wanted), unordered
+        self.places: dict[Made, list[int]] = {}
+        for one in compared:
+            for made, numbers in ((one.x, rows), (one.y, columns)):
+                self.places[made] = sorted({*self.places.get(made, ()), *numbers})
+
+    def _needed(self, pair: tuple[int, int], wanted: set[tuple[int, int]], unordered: set[tuple[int, int]]) -> bool:
+        return any(pair in (unordered if one.symmetric else wanted) for one in self._compared)
+
+    def operations(self, views: Sequence[Representation]) -> float:
+        """Estimate the operations of all comparisons."""
+        return sum(self._operations(views[i], views[j]) for i, j in self._tasks)
+
+    @staticmethod
+    def _operations(x: Representation, y: Representation) -> float:
+        return 20.0 * min(x.n, x.p, y.p) ** 3
+
+    def tables(
+        self, representations: Sequence[Prepared], *, memory: int, tick: Tick, checkpoint: Checkpoint
+    ) -> list[tuple[Float64, Ranks]]:
+        """Return a table, (rows, columns), and the ranks of what is on either side, for each way to compare."""
+        if not self._compared:
+            return []
+        count = len(representations)
+        tables = {str(k): np.full((count, count), np.nan) for k in range(len(self._compared))}
+        saved = checkpoint.restore("pairs", tables)
+        done = saved[0] if saved else 0
+        views = [x.view for x in representations]
+        for i, j in self._tasks[:done]:
+            tick(self._operations(views[i], views[j]))
+        states = self._states(representations, self._tasks[done:])
+        try:
+            with self._threads(views, memory - checkpoint.held) as threads:
+                for i, row in groupby(self._tasks[done:], key=lambda task: task[0]):
+                    focused = {one.x: one.x.focus(states[one.x, i], representations[i]) for one in self._compared}
+                    tasks = list(row)
+                    values = threads.map(lambda task: self._values(focused, states, *task), tasks)  # noqa: B023
+                    for (_, j), found in zip(tasks, values, strict=True):
+                        for k, value in found.items():
+                            tables[str(k)][i, j] = value
+                            if self._compared[k].symmetric:
+                                tables[str(k)][j, i] = value
+                        done += 1
+                        checkpoint.save_sometimes("pairs", tables, done)
+                        tick(self._operations(views[i], views[j]))
+        except BaseException:
+            checkpoint.save("pairs", tables, done)
+            raise
+        places = np.ix_(self._rows, self._columns)
+        return [
+            (np.ascontiguousarray(table[places]), self._ranks(one, representations))
+            for table, one in zip(tables.values(), self._compared, strict=True)
+        ]
+
+    def _ranks(self, one: Compared, representations: Sequence[Prepared]) -> Ranks:
+        sides = []
+        for made, places in ((one.x, self._rows), (one.y, self._columns)):
+            ranks = {i: made.rank(made.state(representations[i])) for i in places if not isinstance(made, Own)}
+            sides.append({representations[i].view.name: rank for i, rank in ranks.items() if rank})
+        return representations[0].view.n, sides[0], sides[1]
+
+    def _threads(self, views: Sequence[Representation], memory: int) -> AbstractContextManager[Crew]:
+        """Return as many threads as pairs fit into the memory; somebody's own code is called in the caller's."""
+        widest = max(min(view.n, view.p) for view in views)
+        alone = any(isinstance(one.x, Own) for one in self._compared)
+        return crew(1 if alone else min(len(self._tasks), memory // (_BYTES * widest**2)), widest**3)
+
+    def _states(self, representations: Sequence[Prepared], tasks: Sequence[tuple[int, int]]) -> dict[Any, Any]:
+        """Return what was made of each representation that a task needs."""
+        needed = {(made, i): None for pair in tasks for one in self._compared for made in (one.x, one.y) for i in pair}
+        return {(made, i): made.state(representations[i]) for made, i in sorted(needed, key=lambda key: key[1])}
+
+    def _values(self, focused: dict[Made, Any], states: dict[Any, Any], i: int, j: int) -> dict[int, float]:
+        return {
+            k: float(one.compare(focused[one.x], states[one.y, j]))
+            for k, one in enumerate(self._compared)
+            if (i, j) in (self._unordered if one.symmetric else self._wanted)
+        }
+
+
+def pair_states(x: Any, y: Any, made_x: Made, made_y: Made) -> tuple[Any, Any, Ranks]:
+    """Check two representations, read them in float64, and return what is made of each, and of which ranks."""
+    a, b = pair(x, y)
+    memory = budget(None, 8 * a.n * (a.p + b.p))
+    first, second = Prepared(a, memory), Prepared(b, memory)
+    states = made_x.state(first), made_y.state(second)
+    ranks = made_x.rank(states[0]), made_y.rank(states[1])
+    named = [{view.name: rank} if rank else {} for view, rank in zip((a, b), ranks, strict=True)]
+    return made_x.focus(states[0], first), states[1], (a.n, named[0], named[1])

@@ -1,0 +1,193 @@
+"""What indexes need of one representation, made once: its median distance, bases, projectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+
+import numpy as np
+
+from repsim.engine.arrays import Array, Float64, host
+from repsim.engine.bases import Basis, compact, factorise, shrinkage, svd_bytes
+from repsim.engine.checkpoint import Checkpoint
+from repsim.engine.median import kernel_rows, median_squared_distance
+from repsim.engine.memory import needed
+from repsim.engine.operators import Projector
+from repsim.engine.projectors import BasisRows, Projection, complement_of, of_basis, project
+from repsim.engine.qr import qr_bytes
+from repsim.engine.representation import Representation
+from repsim.engine.threads import crew
+from repsim.errors import ParameterError
+
+_SHARED = 1e9  # operations of the medians from which on threads share them
+_MEDIAN_BYTES = 2**13  # a feature: what each of several at once may at least take, so that its blocks are not too small
+_KEPT = 0.4  # of the memory, for bases
+
+
+class Prepared:
+    """One representation and what has been made of it; large arrays are kept where the checkpoint has room.
+
+    Parameters
+    ----------
+    view : Representation
+        As it is read.
+    memory : int
+        Bytes that making something may take beside what the checkpoint holds.
+    checkpoint : Checkpoint, optional
+        Where bases go.
+    number : int
+        By which the checkpoint knows it.
+    singular : bool
+        Whether the singular values are needed, so that projectors are made from them.
+    """
+
+    def __init__(
+        self,
+        view: Representation,
+        memory: int,
+        checkpoint: Checkpoint | None = None,
+        number: int = 0,
+        *,
+        singular: bool = False,
+    ) -> None:
+        self.view, self._memory, self._singular = view, memory, singular
+        self._checkpoint = checkpoint or Checkpoint(None, {}, memory)
+        self._number = number
+        self._projections: dict[Projector, Projection] = {}
+        self._shrunk: dict[float, tuple[Array, Float64, float]] = {}
+
+    @property
+    def _left(self) -> int:
+        return self._memory - self._checkpoint.held
+
+    def _kept(self, name: str, make: Callable[[], dict[str, Array]]) -> dict[str, Array]:
+        """Return arrays by name as an earlier run has kept them, or make and keep them."""
+        return self._checkpoint.once(f"{name} {self._number}", make)
+
+    @cached_property
+    def median(self) -> float:
+        """Median squared distance of the scaled rows."""
+        return self.find_median("exact", self._memory, lambda: None)
+
+    def find_median(self, how: str, memory: int, go_on: Callable[[], None]) -> float:
+        """Find the median squared distance, and remember it."""
+        found = self._kept(
+            "median",
+            lambda: {"value": np.array([median_squared_distance(self.view, how, memory=memory, go_on=go_on)])},
+        )
+        self.__dict__["median"] = float(found["value"][0])
+        return self.median
+
+    @cached_property
+    def kernel_rows(self) -> Representation:
+        """The rows in the precision that distances need."""
+        return kernel_rows(self.view, self.median)
+
+    def basis_rows(self, basis: Array) -> BasisRows:
+        """Return a basis as it is read beside the representation."""
+        return BasisRows(basis, self.view.xp, self.view.device)
+
+    @cached_property
+    def basis(self) -> Basis:
+        """Singular vectors, in the precision of the view, and singular values."""
+        return self._basis("basis", self.view)
+
+    @cached_property
+    def double_basis(self) -> Basis:
+        """The same in float64."""
+        if self.view.dtype.itemsize == 8:
+            return self.basis
+        return self._basis("double basis", self.view.in_double())
+
+    def _basis(self, name: str, view: Representation) -> Basis:
+        def make() -> dict[str, Array]:
+            with crew(1, _operations(view)):
+                basis = factorise(view, self._left)
+            return {"left": basis.left, "singular": basis.singular}
+
+        kept = self._kept(name, make)
+        return Basis(kept["left"], np.array(kept["singular"]), view.exponent, view.name)
+
+    def projection(self, made: Projector) -> Projection:
+        """Return the projector onto all columns, or onto the leading components."""
+        if made not in self._projections:
+            self._projections[made] = self._projection(made)
+        return self._projections[made]
+
+    def _projection(self, made: Projector) -> Projection:
+        def make() -> dict[str, Array]:
+            with crew(1, _operations(self.view)):
+                if made.threshold is not None:
+                    found = of_basis(self.basis.leading(made.threshold, made.truncation))
+                else:
+                    found = of_basis(self.basis) if self._singular else project(self.view, self._left)
+            return {"rows": found.rows, "facts": np.array([found.rank, found.complement])}
+
+        def widen(rows: Array) -> Array:
+            if (size := 3 * rows.dtype.itemsize * len(rows) ** 2) > self._left:
+                raise ParameterError(needed(self.view.name, "a basis beside its complement", size, self._left))
+            return self._kept("widened", lambda: {"basis": complement_of(rows)})["basis"]
+
+        components = "" if made.threshold is None else f" {made.threshold} {made.truncation}"
+        kept = self._kept(f"projection{components}", make)
+        rank, complement = kept["facts"].tolist()
+        return Projection(kept["rows"], rank, bool(complement), self.view.name, widen)
+
+    def shrunk(self, kappa: float) -> tuple[Array, Float64, float]:
+        """Return the basis by the roots of weights, these weights, and the binary logarithm of what divides them."""
+        if kappa not in self._shrunk:
+            weights, logarithm = shrinkage(self.basis, kappa)
+
+            def make() -> dict[str, Array]:
+                left = self.basis.left
+                return {"rows": np.ascontiguousarray(left * np.sqrt(weights).astype(left.dtype))}
+
+            self._shrunk[kappa] = self._kept(f"shrunk {kappa!r}", make)["rows"], weights, logarithm
+        return self._shrunk[kappa]
+
+    @cached_property
+    def compact(self) -> Array:
+        """(n, min(n, p)), with the same X X'."""
+
+        def make() -> dict[str, Array]:
+            if (size := svd_bytes(self.view)) > self._left:
+                raise ParameterError(needed(self.view.name, "its reduction", size, self._left))
+            with crew(1, _operations(self.view)):
+                return {"matrix": compact(self.view.in_double().matrix()).astype(self.view.dtype, copy=False)}
+
+        return self._kept("compact", make)["matrix"]
+
+    @cached_property
+    def array(self) -> Float64:
+        """The array as it was given, (n, p) in float64."""
+        return host(self.view.raw(0, self.view.n)).astype(np.float64)
+
+
+def _operations(view: Representation) -> float:
+    return float(view.n) * view.p * min(view.n, view.p)
+
+
+def find_medians(representations: Sequence[Prepared], how: str, memory: int, tick: Callable[[float], None]) -> None:
+    """Find the median squared distances of all, some of them side by side where that is worth it."""
+    views = [x.view for x in representations]
+    alone = not all(view.any_thread for view in views) or sum(map(median_operations, views)) < _SHARED
+    most = 1 if alone else min(len(views), memory // (_MEDIAN_BYTES * max(view.p for view in views)))
+    with crew(most) as threads:
+        share = memory // threads.size
+        found = threads.map(lambda x: x.find_median(how, share, threads.go_on), representations)
+        for view, _ in zip(views, found, strict=True):
+            tick(median_operations(view))
+
+
+def median_operations(view: Representation) -> float:
+    """Estimate the operations of a median distance."""
+    return float(view.n) ** 2 * (view.p + 20)
+
+
+def memory_for_bases(views: Sequence[Representation], memory: int, *, based: bool, singular: bool) -> int:
+    """Return the bytes that kept bases may take: a part of the memory, which leaves the largest factorisation room."""
+    if not based:
+        return int(_KEPT * memory)
+    double = np.dtype(np.float64)
+    largest = max(svd_bytes(view) if singular else qr_bytes(view, double, memory) for view in views)
+    return max(0, min(int(_KEPT * memory), int(memory - largest)))

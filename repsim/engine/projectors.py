@@ -1,0 +1,151 @@
+"""Projectors onto the column spaces of representations, each by the narrower of two bases."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from repsim.engine.arrays import NUMPY, Array, Float64
+from repsim.engine.bases import Basis, factorise, singular_values
+from repsim.engine.files import FileRows, file_rows
+from repsim.engine.qr import basis_by_qr
+from repsim.engine.representation import Representation
+
+_TOLERATED = {4: 1e-6, 8: 1e-13}  # error of a mean correlation that is made from sines
+
+
+def complement_of(basis: Array) -> Array:
+    """Return an orthonormal basis of what is orthogonal to a basis and to the constant vector."""
+    n, width = basis.shape
+    constant = np.full((n, 1), 1 / math.sqrt(n), basis.dtype)
+    full, _ = np.linalg.qr(np.hstack([constant, basis]), mode="complete")
+    return np.ascontiguousarray(full[:, width + 1 :])
+
+
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """The projector P onto the centred columns of a representation.
+
+    Attributes
+    ----------
+    rows : ndarray
+        (n, w), orthonormal columns, orthogonal to the constant vector.
+    rank : int
+        Of P.
+    complement : bool
+        Whether P is H - rows rows', with H = I - 11'/n, rather than rows rows'.
+    name : str
+        Of the representation.
+    widen : callable
+        Makes the basis from a complement, which is as large as (n, n).
+    """
+
+    rows: Array
+    rank: int
+    complement: bool
+    name: str
+    widen: Callable[[Array], Array] = complement_of
+
+    @property
+    def n(self) -> int:
+        """Number of examples."""
+        return int(self.rows.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Number of basis vectors."""
+        return int(self.rows.shape[1])
+
+    @cached_property
+    def basis(self) -> Array:
+        """(n, rank): of the projector, made from the complement if that is what is held."""
+        return self.widen(self.rows) if self.complement else self.rows
+
+
+def project(view: Representation, memory: int) -> Projection:
+    """Find the projector of a representation, in the precision of the view if its condition allows, else in float64.
+
+    Where the columns are independent, the basis comes from a QR factorisation, and where their number is more than
+    half of n - 1, that of the complement does. Otherwise the singular values decide on the rank (see `factorise`).
+
+    Raises
+    ------
+    ParameterError
+        If the factorisation needs more memory than there may be.
+    """
+    for size in sorted({view.dtype.itemsize, 8}):
+        if (found := basis_by_qr(view, np.dtype(f"f{size}"), memory)) is not None:
+            return Projection(*found, view.name)
+    return of_basis(factorise(view, memory))
+
+
+def of_basis(basis: Basis) -> Projection:
+    """Take the basis, or its complement if that is narrower."""
+    held = Projection(basis.left, basis.rank, False, basis.name)
+    if 2 * basis.rank <= basis.n - 1:
+        return held
+    return replace(held, rows=complement_of(basis.left), complement=True)
+
+
+def correlations(a: Projection, b: Projection) -> Float64:
+    """Canonical correlations, min(rank) of them in no order, without singular values of either representation.
+
+    Between two bases they are cosines, and between two complements too, beside ones for the surplus of ranks.
+    Between a basis and a complement they follow from sines, which small correlations do not survive: where so many
+    are small that their mean would suffer, the other basis is made.
+    """
+    cosines = np.minimum(singular_values(a.rows.T @ b.rows), 1.0)
+    if a.complement != b.complement:
+        cosines = np.sqrt((1 - cosines) * (1 + cosines))
+        eps = float(np.finfo(a.rows.dtype).eps)
+        if cosines.size and eps * float(np.mean(1 / np.maximum(cosines, eps))) > _TOLERATED[a.rows.dtype.itemsize]:
+            return np.minimum(singular_values(a.basis.T @ b.basis), 1.0)
+    return np.concatenate([np.ones(min(a.rank, b.rank) - len(cosines)), cosines])
+
+
+@dataclass(frozen=True, eq=False)
+class BasisRows:
+    """A basis as the rows of an operator, read where the representations are computed."""
+
+    basis: Array
+    xp: Any = NUMPY
+    device: Any = None
+
+    @property
+    def n(self) -> int:
+        """Number of examples."""
+        return int(self.basis.shape[0])
+
+    @property
+    def p(self) -> int:
+        """Number of basis vectors."""
+        return int(self.basis.shape[1])
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Precision of the basis."""
+        return self.basis.dtype
+
+    @property
+    def any_thread(self) -> bool:
+        """Whether any thread may read it."""
+        return self.xp is NUMPY
+
+    def block(self, start: int, stop: int) -> Any:
+        """Rows start to stop."""
+        rows = file_rows(self.basis)[start:stop]
+        return rows if self.xp is NUMPY else self.xp.asarray(rows, device=self.device)
+
+    def on_host(self) -> BasisRows:
+        """Return the same, read by NumPy."""
+        return BasisRows(self.basis)
+
+    def expect(self, start: int, stop: int) -> None:
+        """Let the system read these rows from the disk ahead."""
+        if isinstance(rows := file_rows(self.basis), FileRows):
+            rows.expect(start, stop)

@@ -1,0 +1,115 @@
+"""Everything that some indexes ask of some representations: what is made of each, one pass, then pair by pair."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from repsim.engine.arrays import Float64
+from repsim.engine.checkpoint import Checkpoint
+from repsim.engine.moments import Plan, Wanted
+from repsim.engine.pairs import Compared, Pairs, Ranks
+from repsim.engine.prepared import Prepared, find_medians, median_operations, memory_for_bases
+from repsim.engine.progress import Tick
+from repsim.engine.representation import Representation
+from repsim.engine.tables import Moments
+
+Asked = Wanted | Compared
+
+
+class Run:
+    """One computation, which an interrupted one can go on with.
+
+    Parameters
+    ----------
+    views : sequence of Representation
+        Of the same examples.
+    rows, columns : sequence of int
+        Which of them are on the rows of the tables and which on the columns.
+    asked : sequence of Wanted or Compared
+        What each index asks for.
+    memory : int
+        Bytes.
+    median : str
+        "exact" or "sample".
+    block : int or None
+        Number of examples in a block.
+    resume : path or None
+        Folder for what is finished.
+    call : mapping
+        What the computation is, so that a folder of another one is refused.
+    """
+
+    def __init__(
+        self,
+        views: Sequence[Representation],
+        rows: Sequence[int],
+        columns: Sequence[int],
+        asked: Sequence[Asked],
+        *,
+        memory: int,
+        median: str,
+        block: int | None,
+        resume: str | os.PathLike[str] | None,
+        call: Mapping[str, Any],
+    ) -> None:
+        self._asked, self._memory, self._median, self._block = asked, memory, median, block
+        self._plan = Plan([one for one in asked if isinstance(one, Wanted)], rows, columns)
+        self._pairs = Pairs([one for one in asked if isinstance(one, Compared)], rows, columns)
+        self._places: dict[Any, list[int]] = dict(self._plan.places)
+        for made, places in self._pairs.places.items():
+            self._places[made] = sorted({*self._places.get(made, ()), *places})
+        self._singular = any(made.needs_singular_values for made in self._places)
+        based = self._singular or any(made.needs_basis for made in self._places)
+        kept = memory_for_bases(views, memory, based=based, singular=self._singular)
+        self.checkpoint = Checkpoint(resume, call, kept)
+        self.representations = [
+            Prepared(view, memory, self.checkpoint, number, singular=self._singular)
+            for number, view in enumerate(views)
+        ]
+
+    def operations(self) -> float:
+        """Estimate the operations of everything."""
+        views = [x.view for x in self.representations]
+        own = sum(self._making(made, views[i]) for made, places in self._places.items() for i in places)
+        return own + self._plan.operations(views, self._memory) + self._pairs.operations(views)
+
+    def _making(self, made: Any, view: Representation) -> float:
+        if made.needs_median:
+            return median_operations(view)
+        if not (made.needs_basis or made.needs_singular_values):
+            return 0.0
+        return (20.0 if self._singular else 3.0) * view.n * view.p * min(view.n, view.p)
+
+    def results(self, tick: Tick) -> list[Moments | tuple[Float64, Ranks]]:
+        """Return the moments, or the values and the ranks of what was compared, for each of `asked`."""
+        self._make(tick)
+        options: dict[str, Any] = {"memory": self._memory, "tick": tick, "checkpoint": self.checkpoint}
+        moments = iter(self._plan.moments(self.representations, block=self._block, **options))
+        compared = iter(self._pairs.tables(self.representations, **options))
+        return [next(moments) if isinstance(one, Wanted) else next(compared) for one in self._asked]
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        self.checkpoint.close(finished=error is None)
+
+    @property
+    def medians(self) -> dict[int, float]:
+        """The median distances that were found, in the representations' units."""
+        known = {i: x for i, x in enumerate(self.representations) if "median" in x.__dict__}
+        return {i: float(np.ldexp(np.sqrt(x.median), x.view.exponent)) for i, x in known.items()}
+
+    def _make(self, tick: Tick) -> None:
+        """Make what is needed of each representation, before the pass and apart from it."""
+        medians = sorted({i for made, places in self._places.items() if made.needs_median for i in places})
+        if medians:
+            find_medians([self.representations[i] for i in medians], self._median, self._memory, tick)
+        for made, places in self._places.items():
+            for i in places if made.needs_basis or made.needs_singular_values else ():
+                made.make(self.representations[i])
+                tick(self._making(made, self.representations[i].view))

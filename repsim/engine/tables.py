@@ -1,0 +1,184 @@
+"""Tables of inner products of operators, and what follows from them: centred moments of all pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from repsim.engine.arrays import Float64
+from repsim.engine.operators import Families, MadeOperator, Operator, Products, itemsize
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """What is known of each operator on one side of a table.
+
+    Attributes
+    ----------
+    names : sequence of str
+        Of the representations.
+    trace, square, diagonal_square : ndarray
+        (m,): trace of the centred operator, inner product with itself, and sum of its squared diagonal entries.
+    noise : ndarray
+        (m,): what `square` would be of rounding errors alone.
+    rank, exponent, width : ndarray
+        (m,): of projectors; the power of two that scaling took out; and the number of features of the rows.
+    """
+
+    names: Sequence[str]
+    trace: Float64
+    square: Float64
+    diagonal_square: Float64
+    noise: Float64
+    rank: Float64
+    exponent: Float64
+    width: Float64
+
+    @property
+    def ranks(self) -> dict[str, int]:
+        """Those of projectors, by name."""
+        return {name: int(rank) for name, rank in zip(self.names, self.rank, strict=True) if rank}
+
+    @property
+    def widths(self) -> list[int]:
+        """Numbers of features."""
+        return [int(width) for width in self.width]
+
+    @classmethod
+    def of(cls, ops: Sequence[Operator], names: Sequence[str], trace: Float64, square: Float64, *rest: Float64) -> Side:
+        """Take what operators know of themselves in place of what was added up."""
+        known = np.array([[np.nan if v is None else v for v in (op.trace, op.square)] for op in ops])
+        own = np.where(np.isnan(known), np.stack([trace, square], axis=1), known)
+        facts = np.array([(op.rank, op.exponent, op.rows.p) for op in ops], dtype=np.float64)
+        return cls(names, own[:, 0], own[:, 1], *rest, *facts.T)
+
+    def take(self, places: Sequence[int]) -> Side:
+        """Return the same of some of them."""
+        arrays = (self.trace, self.square, self.diagonal_square, self.noise, self.rank, self.exponent, self.width)
+        return Side([self.names[i] for i in places], *(array[places] for array in arrays))
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Inner products of centred operators A of x with B of y, for all pairs; what an index's value is made from.
+
+    Attributes
+    ----------
+    n : int
+        Number of examples.
+    xy : ndarray
+        (mx, my): <A, B>, to be multiplied by two to the power of both exponents.
+    x, y : Side
+        Of what is on the rows and on the columns.
+    debiased : bool
+        Whether the operators are U-centred, of Szekely and Rizzo (2014), in place of centred.
+    """
+
+    n: int
+    xy: Float64
+    x: Side
+    y: Side
+    debiased: bool = False
+
+    @property
+    def xx(self) -> Float64:
+        """(mx, 1): <A, A>."""
+        return self.x.square[:, None]
+
+    @property
+    def yy(self) -> Float64:
+        """(1, my): <B, B>."""
+        return self.y.square[None, :]
+
+    @property
+    def trace_x(self) -> Float64:
+        """(mx, 1): trace of A."""
+        return self.x.trace[:, None]
+
+    @property
+    def trace_y(self) -> Float64:
+        """(1, my): trace of B."""
+        return self.y.trace[None, :]
+
+    @property
+    def smaller_rank(self) -> Float64:
+        """(mx, my)."""
+        return np.minimum(self.x.rank[:, None], self.y.rank[None, :])
+
+
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """Inner products with the diagonals left out, and each operator's diagonal and row sums, as they are added up."""
+
+    n: int
+    tables: dict[tuple[MadeOperator, MadeOperator], Float64]
+    diagonals: dict[MadeOperator, Float64]
+    row_sums: dict[MadeOperator, Float64]  # without the diagonal
+    precision: dict[MadeOperator, float]
+    floors: dict[MadeOperator, Float64]  # energy that rounding alone may leave after centring
+
+    @classmethod
+    def zero(cls, families: Families, products: Products) -> Sums:
+        """Nothing added up yet."""
+        n = next(iter(families.values()))[0].rows.n
+        return cls(
+            n,
+            {key: np.zeros((len(families[key[0]]), len(families[key[1]]))) for key in products},
+            {key: np.zeros((len(ops), n)) for key, ops in families.items()},
+            {key: np.zeros((len(ops), n)) for key, ops in families.items()},
+            {key: 1e-13 if itemsize(ops) == 8 else 1e-9 for key, ops in families.items()},
+            {key: np.array([op.floor() for op in ops]) for key, ops in families.items()},
+        )
+
+    def finite(self) -> bool:
+        """Whether all that was added up is finite."""
+        parts = (self.tables, self.diagonals, self.row_sums)
+        return all(np.isfinite(array).all() for part in parts for array in part.values())
+
+    def plain(self, a: MadeOperator, b: MadeOperator) -> Float64:
+        """<K, L>, as the operators are."""
+        return self.tables[a, b] + self.diagonals[a] @ self.diagonals[b].T
+
+    def biased(self, a: MadeOperator, b: MadeOperator) -> Float64:
+        """<HKH, HLH> = <K, L> - 2/n <K1, L1> + (1'K1)(1'L1) / n²."""
+        sums = [self.row_sums[key] + self.diagonals[key] for key in (a, b)]
+        totals = [rows.sum(axis=1) for rows in sums]
+        centred: Float64 = self.plain(a, b) - 2 / self.n * (sums[0] @ sums[1].T) + np.outer(*totals) / self.n**2
+        return centred
+
+    def debiased(self, a: MadeOperator, b: MadeOperator) -> Float64:
+        """Inner products of the U-centred operators: the same without the diagonals, over n - 2 and (n - 1)(n - 2)."""
+        n, sums = self.n, [self.row_sums[key] for key in (a, b)]
+        totals = [rows.sum(axis=1) for rows in sums]
+        means: Float64 = 2 / (n - 2) * (sums[0] @ sums[1].T) - np.outer(*totals) / ((n - 1) * (n - 2))
+        return self.tables[a, b] - means
+
+    def side(self, key: MadeOperator, ops: Sequence[Operator], names: Sequence[str], debiased: bool) -> Side:
+        """Return what is known of each operator of a family."""
+        n, diagonal, sums = self.n, self.diagonals[key], self.row_sums[key] + self.diagonals[key]
+        totals = sums.sum(axis=1, keepdims=True)
+        centred = diagonal - 2 / n * sums + totals / n**2
+        square, noise = np.full(len(ops), np.nan), np.zeros(len(ops))
+        if (key, key) in self.tables:
+            square = np.diag((self.debiased if debiased else self.biased)(key, key))
+            before = np.diag(self.tables[key, key] if debiased else self.plain(key, key))
+            noise = self.precision[key] * before + self.floors[key]
+        return Side.of(ops, names, centred.sum(axis=1), square, np.square(centred).sum(axis=1), noise)
+
+    def arrays(self) -> dict[str, Float64]:
+        """Everything that is added up, by name, to be saved or restored in place."""
+        named = {f"table {a} {b}": table for (a, b), table in self.tables.items()}
+        named |= {f"diagonal {key}": values for key, values in self.diagonals.items()}
+        return named | {f"sums {key}": values for key, values in self.row_sums.items()}
+
+
+def held(n: int, products: Float64, x: Sequence[Operator], y: Sequence[Operator], traces: Sequence[Float64]) -> Float64:
+    """Turn inner products of what operators hold, B = HBH, into their own: of c H + s B each."""
+    (c, s), (d, t) = (np.array([(op.constant, op.sign) for op in ops]).T for ops in (x, y))
+    if not (c.any() or d.any()):
+        return products
+    mixed = np.outer(c, t * traces[1]) + np.outer(s * traces[0], d)
+    own: Float64 = np.outer(c, d) * (n - 1) + mixed + np.outer(s, t) * products
+    return own
