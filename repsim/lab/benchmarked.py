@@ -26,6 +26,6 @@ def measured(benchmark: str) -> Any:
 def engine_digest() -> str:
     """Return the SHA-256 of the core package's code, which tells results of the present engine from earlier ones."""
     digest = hashlib.sha256()
-    for path in sorted((REPOSITORY / "repsim").glob("*.py")):
+    for path in sorted([*(REPOSITORY / "repsim").glob("*.py"), *(REPOSITORY / "repsim" / "engine").glob("*.py")]):
         digest.update(path.read_bytes())
     return digest.hexdigest()
