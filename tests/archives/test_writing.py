@@ -21,7 +21,7 @@ from repsim.lab.commits import RepositoryError
 from repsim.lab.errors import ProfileError, StorageError
 from repsim.lab.staging import StagingError
 
-from .conftest import NOTEBOOK, PROFILE, archived, commit_all, contents, git
+from .conftest import EXECUTED, NOTEBOOK, PROFILE, archived, commit_all, contents, git
 
 OUTPUTS = {
     f"outputs/notebooks/{NOTEBOOK}.ipynb",
@@ -160,7 +160,7 @@ def take_place(root):
 
 
 def odd_figure(root):
-    path = root / "build" / "notebooks" / f"{NOTEBOOK}.ipynb"
+    path = root / EXECUTED / f"{NOTEBOOK}.ipynb"
     path.write_text(path.read_text().replace('id=\\"drawn\\"', 'id=\\"../../drawn\\"'))
 
 

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import pytest
 
 from benchmarks.cluster import __main__ as driver
+from benchmarks.cluster import clusters
 from benchmarks.cluster.copies import copied
-from repsim.lab import clusters
-from repsim.lab.benchmarked import measured
+from benchmarks.results import measured
 from repsim.lab.paths import REPOSITORY
 
 

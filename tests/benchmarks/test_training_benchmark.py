@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.results import measured
 from benchmarks.training import __main__ as driver
-from repsim.lab import speed
+from benchmarks.training import speed
 from repsim.lab.architectures import IMAGE_CHANNELS, IMAGE_SIDE
-from repsim.lab.benchmarked import measured
 from repsim.lab.families import describe
 
 
@@ -70,4 +70,3 @@ def test_the_verdict_compares_the_fastest_ways():
     assert "a 0.95, where 0.9 was asked: met" in speed.training(result)
     rows[1]["keras"] = 100
     assert "**missed**" in speed.training(result)
-    assert speed.training(None) == speed.NOT_MEASURED

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from repsim.lab import clusters
+from benchmarks.cluster import clusters
 from repsim.lab.measurements.steps import steps
 from repsim.lab.profiles import load_profile
 
@@ -76,4 +76,3 @@ def test_what_slurm_adds_and_gains():
     assert "Other work" in text, "a quarter is idle where half should be"
     free = [{**row, "idle": 0.45} for row in RESULT["rows"]]
     assert "Other work" not in clusters.speed({**RESULT, "rows": free})
-    assert clusters.speed(None) == clusters.NOT_MEASURED

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from repsim.lab.libraries import table
+from benchmarks.results import Result
+from repsim.lab.markdown import table
 
-Result = Mapping[str, Any]
-
-NOT_MEASURED = "*Not measured here: `make bench-train` does that.*"
 ASKED = 0.9  # of PyTorch's images per second
 PRECISIONS = {"float32": "float32", "bfloat16": "bfloat16, weights in float32"}
 
 
-def training(result: Result | None) -> str:
+def training(result: Result) -> str:
     """Return images per second beside PyTorch's."""
-    if result is None:
-        return NOT_MEASURED
     rows = [
         [
             row["group"],
@@ -48,6 +44,3 @@ def training(result: Result | None) -> str:
 def _best(rows: list[Mapping[str, Any]], group: str) -> float:
     keras, torch = (max(float(row[library]) for row in rows if row["group"] == group) for library in ("keras", "torch"))
     return keras / torch
-
-
-PARTS: dict[str, Callable[[Result | None], str]] = {"training-speed": training}

@@ -1,12 +1,12 @@
-"""The page on faults: what ``make faults`` counted, from ``faults/*.json`` among the results."""
+"""The tables of ``faults.ipynb``: what ``make faults`` counted, from ``faults/*.json`` among the results."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from repsim.lab.libraries import table
+from repsim.lab.markdown import table
 from repsim.lab.paths import results_root
 from repsim.lab.sealed import unseal
 
@@ -93,15 +93,6 @@ def provenance() -> str:
         for run in runs()
     ]
     return f"*Counted with {'; '.join(lines)}.*" if lines else NOT_COUNTED
-
-
-PARTS: dict[str, Callable[[], str]] = {
-    "faults-kills": kills,
-    "faults-full": full,
-    "faults-altered": altered,
-    "faults-hostile": hostile,
-    "faults-provenance": provenance,
-}
 
 
 def _rows(name: str) -> list[tuple[str, Counter[str]]]:

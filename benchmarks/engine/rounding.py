@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from repsim.lab.libraries import table
+from benchmarks.results import NotMeasuredError, Result
+from repsim.lab.markdown import table
 
-Result = Mapping[str, Any]
-
-NOT_MEASURED = "*Not measured here: `make bench-engine` does that.*"
 WAYS = {
     "engine": "**the engine**, float32 as it is",
     "engine_in_float64": "the engine, the same numbers in float64",
@@ -45,16 +43,21 @@ STEPS = {
 }
 
 
+def derived(result: Result, part: str) -> Any:
+    """Return a part of what the benchmark of the engine derives from its measurements."""
+    if not (found := result["derived"][part]):
+        raise NotMeasuredError("engine")
+    return found
+
+
 def met(held: bool) -> str:
     """Say whether what was asked for is there."""
     return "met" if held else "**missed**"
 
 
-def accuracy(result: Result | None) -> str:
+def accuracy(result: Result) -> str:
     """Return how far each way of computing is from float64."""
-    found = _found(result)
-    if result is None or found is None:
-        return NOT_MEASURED
+    found = derived(result, "accuracy")
     kinds = [kind for kind in KINDS if kind in found]
     rows = []
     for way, words in WAYS.items():
@@ -64,11 +67,9 @@ def accuracy(result: Result | None) -> str:
     return table(["linear CKA", *(KINDS[kind] for kind in kinds)], [exact, *rows])
 
 
-def fault(result: Result | None) -> str:
+def fault(result: Result) -> str:
     """Say which of the two naive ways is wrong, by how much, and which of its steps is at fault."""
-    found = _found(result)
-    if result is None or found is None:
-        return NOT_MEASURED
+    found = derived(result, "accuracy")
     sentences = []
     for kind, one in found.items():
         errors = {way: abs(values["error"]) for way, values in one["ways"].items() if values["error"] is not None}
@@ -87,11 +88,9 @@ def fault(result: Result | None) -> str:
     return f"At {sizes['n']:,} examples and {sizes['p_accuracy']:,} features: " + " ".join(sentences)
 
 
-def invariance(result: Result | None) -> str:
+def invariance(result: Result) -> str:
     """Return how far block sizes and the order of the examples move the value."""
-    found = _found(result)
-    if found is None:
-        return NOT_MEASURED
+    found = derived(result, "accuracy")
     rows = []
     for way in ("engine", "engine_in_float64"):
         for kind, one in found.items():
@@ -103,15 +102,13 @@ def invariance(result: Result | None) -> str:
                 tried = ", ".join(name.removeprefix("block ") for name in blocks)
                 rows.append([WAYS[way], KINDS[kind], _asked(way, largest), tried, _asked(way, order)])
     if not rows:
-        return NOT_MEASURED
+        raise NotMeasuredError("engine")
     heads = ["", "on", "largest change with the block", "blocks tried", "change with the order"]
     return table(heads, rows) + f"\n\nAsked: {MOVED['engine_in_float64']:g} in float64, {MOVED['engine']:g} in float32."
 
 
-def digits(result: Result | None) -> str:
+def digits(result: Result) -> str:
     """Return where indexes are further from their definition in 50 digits than was asked, as a table."""
-    if result is None:
-        return "*Not measured here: `python tests/core/accuracy.py` does that.*"
     rows, limit = result["rows"], result["limit"]
     further = [row for row in rows if any(row[way] is None or row[way] > limit for way in WAYS_IN)]
     shown = [
@@ -130,10 +127,6 @@ def digits(result: Result | None) -> str:
         f"are off by at most {worst:.2g} times the condition times 2⁻⁵² ({result['roundings']} were allowed), or are "
         f"refused:\n\n{table(['index', 'stretched, by', 'condition', *WAYS_IN.values()], shown)}"
     )
-
-
-def _found(result: Result | None) -> Any:
-    return None if result is None else result["derived"]["accuracy"] or None
 
 
 def _asked(way: str, change: float | None) -> str:

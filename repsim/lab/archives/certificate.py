@@ -29,7 +29,7 @@ class Check:
         What was compared with what.
     compared
         How many things.
-    wrong
+    differs
         Each thing that differs, by its file, and how.
     tolerance
         How far numbers may differ; empty where they may not.
@@ -41,7 +41,7 @@ class Check:
 
     what: str
     compared: int = 0
-    wrong: Sequence[str] = ()
+    differs: Sequence[str] = ()
     tolerance: str = ""
     remark: str = ""
     not_done: str = ""
@@ -49,15 +49,15 @@ class Check:
     @property
     def outcome(self) -> str:
         """One of agreed, DIFFERS, not done."""
-        return DIFFERS if self.wrong else NOT_DONE if self.not_done else AGREED
+        return DIFFERS if self.differs else NOT_DONE if self.not_done else AGREED
 
     def lines(self) -> list[str]:
         """Return it as text."""
         about = (
             [f"{self.compared} compared" + (f", {self.tolerance}" if self.tolerance else "")] if self.compared else []
         )
-        more = len(self.wrong) - MOST_SHOWN
-        about += [*self.wrong[:MOST_SHOWN], *([f"and {more} more, all in the JSON form"] if more > 0 else [])]
+        more = len(self.differs) - MOST_SHOWN
+        about += [*self.differs[:MOST_SHOWN], *([f"and {more} more, all in the JSON form"] if more > 0 else [])]
         about += [line for line in (self.remark, self.not_done) if line]
         return [f"{self.outcome:<9} {self.what}", *(f"{'':<10}{line}" for line in about)]
 
@@ -84,7 +84,7 @@ class Certificate:
     def verdict(self) -> str:
         """The outcome in a sentence."""
         if not self.agreed:
-            count = sum(len(check.wrong) for check in self.checks)
+            count = sum(len(check.differs) for check in self.checks)
             return f"NOT CERTIFIED: {count} difference{'s' if count > 1 else ''}"
         left = sum(check.outcome == NOT_DONE for check in self.checks)
         return f"CERTIFIED, but for {left} of {len(self.checks)} checks that were not done" if left else "CERTIFIED"

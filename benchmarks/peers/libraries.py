@@ -1,18 +1,19 @@
-"""The page on other libraries: tables of what each made of the same activations, from ``benchmarks/peers.json``."""
+"""The tables of ``libraries.ipynb``: what each library made of the same activations."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from benchmarks.results import LEAST_TIMED, Result
+from repsim.lab.markdown import table
+
 Row = Mapping[str, Any]
-Result = Mapping[str, Any]
 
 OURS = "repsim-revisited"
 GOLDEN, LARGE = "golden", "large"
-LEAST_TIMED = 1000  # examples, below which a call is mostly its overhead
 SAME_CALL = ", double"  # a second run of the same call, which tells rounding from a difference
-NOT_MEASURED = "*Not measured here: `make bench-peers` does that.*"
 STATUS = {
     "exact": "the exact value",
     "explained": "explained",
@@ -23,16 +24,35 @@ STATUS = {
 }
 
 
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table."""
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+def findings(result: Result) -> str:
+    """Return what the tables come to: how many numbers are exact, what batches do, what gives no value."""
+    calls = list(_calls(result))
+    rows = [row for _, _, found in calls for row in found]
+    counts = Counter(row["status"] for row in rows)
+    explained = counts["explained"] + counts["rounding"]
+    exact = sum(all(row["status"] == "exact" for row in found) for _, _, found in calls)
+    streams = {
+        peer["name"]: [row["value"] for row in found if row["case"] == _streamed(found) and row["value"] is not None]
+        for peer, _, found in _calls(result, ours=True)
+        if found[0]["batch"] is not None and any(row["value"] is not None for row in found)
+    }
+    ours = streams.pop(OURS)
+    moving = ", ".join(f"{name} {min(values):.3f} to {max(values):.3f}" for name, values in streams.items())
+    silent = {peer["name"]: None for peer, _, found in calls if any(row["value"] is None for row in found)}
+    rest = " for each" if max(ours) - min(ours) < 1e-9 else f" to {max(ours):.3f}"
+    return (
+        f"1. **The same name is not the same number.** {exact} of {len(calls)} calls give the exact value of the index "
+        f"that they are compared with on everything that was tried. Of their {len(rows)} numbers {counts['exact']} are "
+        f"exact, {explained} differ by a cause that was found and checked, {counts['unexplained']} by another.\n"
+        f"2. **A CKA that averages mini-batches depends on their size**: on the same activations {moving}. Added up "
+        f"over blocks of the same sizes, as here, it is {min(ours):.3f}{rest}.\n"
+        f"3. **Some calls give no number at all**: {counts['failed']} of {len(rows)}, of {', '.join(silent)}. What "
+        "they say instead stands below."
+    )
 
 
-def packages(result: Result | None) -> str:
+def packages(result: Result) -> str:
     """Return which libraries were run, and how many of their numbers are exact, explained, or missing."""
-    if result is None:
-        return NOT_MEASURED
     rows, remarks = [], []
     for peer in result["peers"]:
         counts = [str(sum(row["status"] == status for row in peer["rows"])) for status in STATUS]
@@ -45,20 +65,16 @@ def packages(result: Result | None) -> str:
     return "\n".join([table(["library", "version", *STATUS.values()], rows), "", *remarks])
 
 
-def activations(result: Result | None) -> str:
+def activations(result: Result) -> str:
     """Return what each case is."""
-    if result is None:
-        return NOT_MEASURED
     return table(
         ["case", "activations", "stored as"],
         [[name, case["words"], case["dtype"]] for name, case in result["cases"].items()],
     )
 
 
-def values(result: Result | None) -> str:
+def values(result: Result) -> str:
     """Return each call's value on the authors' example, its largest difference, and the cause."""
-    if result is None:
-        return NOT_MEASURED
     rows = []
     for peer, entry, found in _calls(result):
         whole = {row["case"]: row for row in found if row["value"] is not None and _is_whole(row, result)}
@@ -81,13 +97,10 @@ def values(result: Result | None) -> str:
     return table(heads, rows)
 
 
-def batches(result: Result | None) -> str:
+def batches(result: Result) -> str:
     """Return the value against the batch size, of every call that streams."""
-    if result is None:
-        return NOT_MEASURED
     streams = [(peer, entry, rows) for peer, entry, rows in _calls(result, ours=True) if rows[0]["batch"] is not None]
-    cases = {row["case"] for _, _, rows in streams for row in rows}
-    case = max(sorted(cases), key=lambda name: sum(row["case"] == name for row in streams[0][2]))
+    case = _streamed(streams[0][2])
     sizes = sorted({row["batch"] for _, _, rows in streams for row in rows if row["case"] == case})
     lines = []
     for peer, entry, rows in streams:
@@ -99,10 +112,8 @@ def batches(result: Result | None) -> str:
     return table(["library", "call", *(f"batches of {size}" for size in sizes)], lines)
 
 
-def failures(result: Result | None) -> str:
+def failures(result: Result) -> str:
     """Return what crashed, was not a number, or was refused, with the message."""
-    if result is None:
-        return NOT_MEASURED
     lines = []
     for peer in result["peers"]:
         found: dict[tuple[str, str], list[str]] = {}
@@ -117,10 +128,8 @@ def failures(result: Result | None) -> str:
     return table(["library", "call", "on", "message"], lines) if lines else "None did."
 
 
-def costs(result: Result | None) -> str:
+def costs(result: Result) -> str:
     """Return time and memory of each call on the case with most examples."""
-    if result is None:
-        return NOT_MEASURED
     if result["sizes"]["large"] < LEAST_TIMED:
         return f"*Measured on at most {result['sizes']['large']} examples so far, where times say nothing.*"
     lines = []
@@ -135,26 +144,13 @@ def costs(result: Result | None) -> str:
     return table([*heads, "with its imports, MiB"], lines)
 
 
-def provenance(result: Result | None) -> str:
+def provenance(result: Result) -> str:
     """Say when and where the libraries were run."""
-    if result is None:
-        return NOT_MEASURED
     where = result["machine"]
     return (
         f"*Run on {result['date']} on {where['system']}, {where['processors']} processor cores, Python "
         f"{where['python']}; each call in a process of its own, its time the median of up to {result['repeats']} runs.*"
     )
-
-
-PARTS = {
-    "libraries-packages": packages,
-    "libraries-activations": activations,
-    "libraries-values": values,
-    "libraries-batches": batches,
-    "libraries-failures": failures,
-    "libraries-costs": costs,
-    "libraries-provenance": provenance,
-}
 
 
 def _calls(result: Result, ours: bool = False) -> Iterator[tuple[Row, str, list[Row]]]:
@@ -164,6 +160,12 @@ def _calls(result: Result, ours: bool = False) -> Iterator[tuple[Row, str, list[
             for entry in dict.fromkeys(row["entry"] for row in peer["rows"]):
                 if not entry.endswith(SAME_CALL):
                     yield peer, entry, [row for row in peer["rows"] if row["entry"] == entry]
+
+
+def _streamed(rows: Sequence[Row]) -> str:
+    """Return the case that a call was given in batches of most sizes."""
+    counts = Counter(row["case"] for row in rows)
+    return max(sorted(counts), key=counts.__getitem__)
 
 
 def _is_whole(row: Row, result: Result) -> bool:

@@ -1,19 +1,16 @@
-"""The page on clusters: what was measured (``benchmarks/cluster.json``), and what a profile takes on many GPUs."""
+"""The tables of ``cluster.ipynb``: what was measured, and what a profile takes on many GPUs."""
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from repsim.lab.libraries import table
+from benchmarks.results import Result
+from repsim.lab.markdown import table
 from repsim.lab.measurements.steps import steps
 from repsim.lab.planning import Job, measuring_job, training_job
 from repsim.lab.profiles import NAMES, load_profile
 
-Result = Mapping[str, Any]
-
-NOT_MEASURED = "*Not measured here: `make bench-cluster` does that.*"
 GPUS = (1, 8, 64)
 
 
@@ -25,7 +22,7 @@ def makespan(minutes: Sequence[float], workers: int) -> float:
     return max(free)
 
 
-def asked(_: Result | None = None) -> str:
+def asked() -> str:
     """Return what the jobs of each profile ask a scheduler for."""
     rows = []
     for name in NAMES:
@@ -58,10 +55,8 @@ def _other_work(result: Result) -> str:
     )
 
 
-def speed(result: Result | None) -> str:
+def speed(result: Result) -> str:
     """Return the time per job without and with SLURM, and the speed-up of more nodes."""
-    if result is None:
-        return NOT_MEASURED
     seconds = {row["workers"]: row["seconds"] for row in result["rows"]}
     rows = [
         [
@@ -86,7 +81,7 @@ def speed(result: Result | None) -> str:
     )
 
 
-def paper(_: Result | None = None) -> str:
+def paper() -> str:
     """Return what training the networks of the paper profile takes on few and on many GPUs."""
     minutes = [group.minutes for group, _ in load_profile("paper").jobs()]
     total, rows = sum(minutes), []
@@ -105,10 +100,3 @@ def paper(_: Result | None = None) -> str:
         f"\n\nThe {len(minutes)} networks take between {min(minutes):g} minutes and {max(minutes) / 60:.1f} hours, "
         "and no number of GPUs makes it shorter than the longest of them."
     )
-
-
-PARTS: dict[str, Callable[[Result | None], str]] = {
-    "cluster-jobs": asked,
-    "cluster-speed": speed,
-    "cluster-paper": paper,
-}

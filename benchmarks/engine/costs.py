@@ -1,21 +1,15 @@
-"""The page on what the engine costs: tables and sentences from what the benchmarks of the engine wrote."""
+"""The tables and sentences of ``costs.ipynb``, from what the benchmarks of the engine wrote."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Mapping
+from typing import Any
 
 import repsim
-from repsim.lab import rounding
-from repsim.lab.benchmarked import engine_digest
-from repsim.lab.libraries import LEAST_TIMED, table
+from benchmarks.engine.rounding import derived, met
+from benchmarks.results import LEAST_TIMED, NotMeasuredError, Result, engine_digest
+from repsim.lab.markdown import table
 
-if TYPE_CHECKING:
-    from repsim.lab.figures.style import Drawing
-
-Result = Mapping[str, Any]
-
-NOT_MEASURED = rounding.NOT_MEASURED
 SETS = {
     "all": "linear and RBF CKA, HSIC, regression and CCA R² in one call",
     "sample": "the same, the bandwidth from the median distance of 4,000 examples",
@@ -23,11 +17,7 @@ SETS = {
     "rbf": "RBF CKA",
     "bases": "regression and CCA R²",
 }
-AXES = {"representations": "representations", "examples": "examples", "features": "features"}
-
-
-def _of(result: Result | None, part: str) -> Any:
-    return None if result is None else result["derived"][part] or None
+AXES = ("representations", "examples", "features")
 
 
 def time(seconds: float) -> str:
@@ -39,10 +29,8 @@ def time(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.2g} s"
 
 
-def sizes(result: Result | None) -> str:
+def sizes(result: Result) -> str:
     """Say what was compared."""
-    if result is None:
-        return NOT_MEASURED
     found = result["sizes"]
     kind = "given activations" if result["given"] else "rectified random mixtures"
     widths = ", ".join(f"{p:,}" for p in found["widths"])
@@ -63,11 +51,9 @@ def sizes(result: Result | None) -> str:
     )
 
 
-def headline(result: Result | None) -> str:
+def headline(result: Result) -> str:
     """Return the times of all pairs beside matrix products of the same operation count, and the memory."""
-    found = _of(result, "headline")
-    if result is None or found is None:
-        return NOT_MEASURED
+    found = derived(result, "headline")
     most = result["derived"]["asked"]["mib"]
     rows = [
         [
@@ -75,11 +61,11 @@ def headline(result: Result | None) -> str:
             time(one["seconds"]),
             time(one["products_seconds"]),
             f"**{one['ratio']:.2f}**",
-            f"{one['asked']:g} ({rounding.met(one['ratio'] <= one['asked'])})",
+            f"{one['asked']:g} ({met(one['ratio'] <= one['asked'])})",
             f"{one['products_per_second'] / 1e9:,.0f}",
             f"{one['drift'] - 1:+.0%}",
             f"{one['peak_mib']:,.0f}",
-            f"{most:,} ({rounding.met(one['peak_mib'] < most)})",
+            f"{most:,} ({met(one['peak_mib'] < most)})",
         ]
         for index, one in found.items()
     ]
@@ -95,11 +81,9 @@ def headline(result: Result | None) -> str:
     return text
 
 
-def pair_by_pair(result: Result | None) -> str:
+def pair_by_pair(result: Result) -> str:
     """Say what all pairs would take one by one."""
-    found = _of(result, "pairs")
-    if found is None:
-        return NOT_MEASURED
+    found = derived(result, "pairs")
     sentence = (
         f"One pair of each combination of widths was timed, {found['sampled']} in all and the norms besides "
         f"({time(found['sampled_seconds'])}); counted as often as each occurs, the {found['pairs']:,} pairs come to "
@@ -107,15 +91,13 @@ def pair_by_pair(result: Result | None) -> str:
     )
     if found["times"] is None:
         return f"{sentence}."
-    asked = f"asked: {found['asked']:g} times, {rounding.met(found['times'] >= found['asked'])}"
+    asked = f"asked: {found['asked']:g} times, {met(found['times'] >= found['asked'])}"
     return f"{sentence}, **{found['times']:.0f} times** as long as all of them at once ({asked})."
 
 
-def parts(result: Result | None) -> str:
+def parts(result: Result) -> str:
     """Return the tables of one network at more examples, and what they come to."""
-    found = _of(result, "parts")
-    if result is None or found is None:
-        return NOT_MEASURED
+    found = derived(result, "parts")
     asked = result["sizes"]
     rows = []
     for name, words in SETS.items():
@@ -136,13 +118,13 @@ def parts(result: Result | None) -> str:
         alone = {name: found[name]["counted"] / 60 for name in minutes}
         text += (
             f"\n\nAll of them for {networks} networks at {n} examples: {minutes['all']:.0f} minutes (extrapolated), "
-            f"where {limit} were asked: {rounding.met(minutes['all'] <= limit)}. Their operations alone, at the speed "
+            f"where {limit} were asked: {met(minutes['all'] <= limit)}. Their operations alone, at the speed "
             f"of the square products, take {alone['all']:.0f} minutes on this machine. "
         )
         if "sample" in minutes:
             text += (
                 f"With bandwidths from a sample (`pairwise` takes `median`): {minutes['sample']:.0f} minutes "
-                f"({rounding.met(minutes['sample'] <= limit)}), of which their operations alone "
+                f"({met(minutes['sample'] <= limit)}), of which their operations alone "
                 f"{alone['sample']:.0f}. "
             )
         if beyond := found["all"]["beyond"]:
@@ -158,10 +140,8 @@ def parts(result: Result | None) -> str:
     return text
 
 
-def on_a_gpu(result: Result | None) -> str:
+def on_a_gpu(result: Result) -> str:
     """Return the times of one network on a GPU, and what they come to, from ``benchmarks/accelerator.json``."""
-    if result is None:
-        return "*Not measured here: `python -m benchmarks.engine.accelerator` does that, on a machine with a GPU.*"
     asked, where = result["sizes"], result["machine"]
     rows = []
     for one in result["rows"]:
@@ -185,11 +165,9 @@ def on_a_gpu(result: Result | None) -> str:
     return f"{table(heads, rows)}\n\n{where_and_what} {_earlier([result.get('engine')])}".rstrip()
 
 
-def singular(result: Result | None) -> str:
+def singular(result: Result) -> str:
     """Return time against n of the indexes that need singular values."""
-    found = _of(result, "singular")
-    if result is None or found is None:
-        return NOT_MEASURED
+    found = derived(result, "singular")
     ns = sorted({n for one in found.values() for n in one["n"]})
     hours = result["derived"]["asked"]["singular_hours"]
     rows = []
@@ -228,40 +206,28 @@ def _earlier(engines: Collection[str | None]) -> str:
     return f"*The engine's code has changed since{of_some}.*"
 
 
-def growth(result: Result | None) -> str:
+def growth(result: Result) -> str:
     """Return the exponents of time and memory."""
-    found = _of(result, "growth")
-    if found is None:
-        return NOT_MEASURED
+    found = derived(result, "growth")
     rows = [
         [
             _title(index),
-            words,
+            what,
             f"{curve['x'][0]:,} to {curve['x'][-1]:,}",
             _exponent(curve["seconds_fit"]),
             _exponent(curve["mib_fit"]),
         ]
         for index, of in found.items()
-        for what, words in AXES.items()
+        for what in AXES
         if (curve := of.get(what))
     ]
     return table(["index", "with the number of", "from", "time: exponent", "memory: exponent"], rows)
 
 
-def growth_figure(result: Result | None) -> str:
-    """Return the curves that the exponents are fitted to."""
-    found = _of(result, "growth")
-    if found is None:
-        return NOT_MEASURED
-    from repsim.lab.figures import costs as drawings
-
-    return _figure(drawings.growth(found), "growth", "Time and memory of a call; lines are the fitted power laws.")
-
-
-def provenance(result: Result | None) -> str:
+def provenance(result: Result) -> str:
     """Say when, where and with what it was measured."""
-    if result is None or not result["measurements"]:
-        return NOT_MEASURED
+    if not result["measurements"]:
+        raise NotMeasuredError("engine")
     where = result["machine"]
     blas = "; ".join(f"{one['library']} {one['version']} on {one['threads']} threads" for one in where["blas"])
     versions = where["versions"]
@@ -277,23 +243,6 @@ def provenance(result: Result | None) -> str:
     ).strip()
 
 
-PARTS: dict[str, Callable[[Result | None], str]] = {
-    "costs-sizes": sizes,
-    "costs-headline": headline,
-    "costs-pairs": pair_by_pair,
-    "costs-parts": parts,
-    "costs-singular": singular,
-    "costs-growth": growth,
-    "costs-growth-figure": growth_figure,
-    "costs-accuracy": rounding.accuracy,
-    "costs-fault": rounding.fault,
-    "costs-invariance": rounding.invariance,
-    "costs-provenance": provenance,
-}
-IN_DIGITS: dict[str, Callable[[Result | None], str]] = {"costs-digits": rounding.digits}
-ACCELERATED: dict[str, Callable[[Result | None], str]] = {"costs-gpu": on_a_gpu}
-
-
 def _title(index: str) -> str:
     return repsim.get_index(index).title
 
@@ -302,9 +251,3 @@ def _exponent(fit: Mapping[str, Any] | None) -> str:
     if fit is None:
         return "–"
     return f"{fit['exponent']:.2f}" + ("" if fit["error"] is None else f" ± {fit['error']:.2f}")
-
-
-def _figure(drawing: Drawing, name: str, caption: str) -> str:
-    from repsim.lab.figures.display import figure_html
-
-    return figure_html(drawing, name, caption)

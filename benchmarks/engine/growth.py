@@ -1,4 +1,4 @@
-"""How time and memory of the engine grow, from ``benchmarks/engine.json``."""
+"""The figure of ``costs.ipynb``: how time and memory of the engine grow."""
 
 from __future__ import annotations
 
@@ -9,13 +9,22 @@ import numpy as np
 import seaborn as sns
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from benchmarks.engine.costs import AXES
+from benchmarks.engine.rounding import derived
+from benchmarks.results import Result
+from repsim.lab.figures.display import figure_html
 from repsim.lab.figures.style import Drawing, panels, style, title
 
-AXES = {"representations": "representations", "examples": "examples", "features": "features"}
 QUANTITIES = {"seconds": "seconds", "mib": "MiB"}
 
 
-def growth(curves: Mapping[str, Mapping[str, Any]]) -> Drawing:
+def figure(result: Result) -> str:
+    """Return the curves that the exponents are fitted to, as a figure of a page."""
+    drawing = draw(derived(result, "growth"))
+    return figure_html(drawing, "growth", "Time and memory of a call; lines are the fitted power laws.")
+
+
+def draw(curves: Mapping[str, Mapping[str, Any]]) -> Drawing:
     """Draw time and memory against each of the three sizes, with the fitted power laws.
 
     Parameters
@@ -36,7 +45,7 @@ def growth(curves: Mapping[str, Mapping[str, Any]]) -> Drawing:
                         fit = curve[f"{quantity}_fit"]
                         if fit:
                             said.append(f"{title(index)}: {unit} with {what} to the power {fit['exponent']:.2f}")
-                _scale(axis, [x for of in curves.values() for x in of.get(what, {"x": []})["x"]], AXES[what], unit)
+                _scale(axis, [x for of in curves.values() for x in of.get(what, {"x": []})["x"]], what, unit)
         handles, labels = axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=2)
     return Drawing(
