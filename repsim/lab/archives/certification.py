@@ -34,11 +34,12 @@ from repsim.lab.unpacking import ArchiveError, unpack_zip
 SAMPLE_MINUTES = 2.0  # of processor time; executing the notebooks takes three more
 NETWORKS_SHARE = 0.25  # of it for scoring networks; the rest is for cells of tables
 CODE = ("repsim/", "notebooks/")
-_DRAWS = 100  # of a cell, until one is found whose networks are in the archive
+SPEED = 2e10  # multiplications a second that a processor core of today does
+_DRAWS = 100  # of a cell, until one is found whose networks are in the archive and which is not too dear
 
 
 class _AwayError(Exception):
-    """The weights that a recomputation needs are not in the archive."""
+    """A table of which no cell can be computed again, as its text says."""
 
 
 def certify(
@@ -206,7 +207,7 @@ def similarities(folder: Path, profile: str, rng: np.random.Generator, seconds: 
 
     def compare(path: Path) -> Iterator[str]:
         table = read_artefact(path)
-        cell = drawn_cell(table, files, rng)
+        cell = _drawn_cell(table, files, rng, SPEED * seconds / 2)
         networks = [read_artefact(files[name]) for name in cell.networks]
         inputs = table.record["inputs"]
         if others := {one.sha256 for one in networks} - {*inputs["networks"], *(inputs.get("columns") or ())}:
@@ -223,14 +224,22 @@ def similarities(folder: Path, profile: str, rng: np.random.Generator, seconds: 
     return _sampled(what, there, compare, SIMILARITY, rng, seconds, remark)
 
 
-def drawn_cell(table: Artefact, files: dict[str, Path], rng: np.random.Generator) -> recomputing.Cell:
-    """Return a cell of a table of networks whose weights are among the files."""
-    arrays = table.arrays()
+def _drawn_cell(
+    table: Artefact, files: dict[str, Path], rng: np.random.Generator, operations: float
+) -> recomputing.Cell:
+    """Return a cell of a table of networks whose weights are among the files, of no more than so many operations."""
+    arrays, record = table.arrays(), table.record
+    features = dict(zip(record.get("layers", ()), record.get("features", ()), strict=False))
+    why = "the weights of its networks are not in the archive"
     for _ in range(_DRAWS):
-        cell = recomputing.pick(table.record, arrays, rng)
+        cell = recomputing.pick(record, arrays, rng)
+        # A basis takes eight times what an inner product does; where the features are not recorded, none is made.
+        cost = 8 * len(cell.held) * cell.examples**2 * max(features.get(layer, 0) for layer in cell.layers)
         if set(cell.networks) <= set(files):
-            return cell
-    raise _AwayError(f"{table.path.name} was not computed again: the weights of its networks are not in the archive.")
+            if cost <= operations:
+                return cell
+            why = "its cells take too long"
+    raise _AwayError(f"{table.path.name} was not computed again: {why}.")
 
 
 def _sampled(
