@@ -180,11 +180,11 @@ def code_of(measurement):
     """Return the digests of the engine, None for ways of computing that do not call it, and of the benchmark."""
     ways = {job["parameters"].get("way") for job in measurement.jobs}
     ours = measurement.group != ACCURACY or not ways.isdisjoint(OURS)
-    return {"engine": engine_digest() if ours else None, "code": _code()}
+    return {"engine": engine_digest() if ours else None, "code": code_digest()}
 
 
 @cache
-def _code():
+def code_digest():
     digest = hashlib.sha256()
     for name in CODE:
         digest.update(Path(__file__).with_name(name).read_bytes())

@@ -29,6 +29,10 @@ Stamp = Mapping[str, Any]
 def makers(profile: str, part: Path, stamps: Mapping[str, Stamp]) -> dict[str, Callable[[], str]]:
     """Return for each generated part the function that writes it.
 
+    What can be a notebook is one. These cannot. The verdicts and their evidence (first-table, claims, claims-table),
+    files beside the pages (data, explorer) and the times (status) are known only once all notebooks are executed. What
+    profiles cost (cost) and which networks there are (trained) stand within a page of text.
+
     Parameters
     ----------
     profile

@@ -31,7 +31,7 @@ def runs(monkeypatch):
 
     monkeypatch.setattr(driver, "virtual_cluster", cluster)
     monkeypatch.setattr(driver, "missing", lambda: [])
-    monkeypatch.setattr(driver, "_version", lambda: "22.05.8")
+    monkeypatch.setattr(driver, "slurm_version", lambda: "22.05.8")
     monkeypatch.setattr(driver.subprocess, "run", run)
     monkeypatch.setattr(driver, "copied", lambda folder: folder)
     return found

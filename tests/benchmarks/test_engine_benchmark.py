@@ -427,7 +427,7 @@ def test_what_other_code_measured_is_kept_until_it_is_measured_again(tmp_path, m
     ran.clear()
     measure(tmp_path, only=["headline", "accuracy"])
     assert len(ran) == 2
-    monkeypatch.setattr(driver, "_code", lambda: "another")
+    monkeypatch.setattr(driver, "code_digest", lambda: "another")
     ran.clear()
     measure(tmp_path, only=["headline", "accuracy"])
     assert ran == everything

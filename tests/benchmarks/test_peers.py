@@ -16,7 +16,7 @@ import repsim
 from benchmarks.peers import __main__ as driver
 from benchmarks.peers import cases, collect, libraries
 from benchmarks.peers.conventions import CAUSES, exact, explained, index
-from benchmarks.peers.environments import InstallError, _made, clean
+from benchmarks.peers.environments import InstallError, clean, made_for
 from benchmarks.peers.registry import ADAPTERS, PEERS, Entry, Peer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -405,7 +405,7 @@ def test_a_cause_that_no_value_shows_is_not_named():
 
 def test_what_pip_refuses_is_an_install_error(tmp_path):
     with pytest.raises(InstallError, match="Invalid requirement"):
-        _made(tmp_path / "environment", ("not a requirement ==",))
+        made_for(tmp_path / "environment", ("not a requirement ==",))
 
 
 # The committed result, and what was added to the registry since it was measured.

@@ -21,7 +21,7 @@ def test_pytorch_trains_the_same_network(group):
     from benchmarks.training.torch_steps import Network
     from repsim.lab.networks import build
 
-    job = driver._job(group, "float32", split=False)
+    job = driver.job_of(group, "float32", split=False)
     network = Network(job["table"], job["classes"])
     ours = build(job["architecture"], job["classes"], channels=job["channels"])
     trained = sum(int(np.prod(weight.shape)) for weight in ours.trainable_weights)

@@ -96,6 +96,12 @@ def test_notebooks_of_another_profile_are_refused(repository, copies, results, t
         stage("nowhere", copies, tmp_path / "book", root=repository)
 
 
+def test_few_parts_are_generated():
+    """What can be a notebook is one; see repsim.lab.fragments for why these cannot."""
+    pages = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "book").glob("*.md"))
+    assert len(re.findall("<!-- generated:", pages)) <= 8
+
+
 def test_an_unknown_generated_part_is_named(repository, executed, results, tmp_path):
     changed = shutil.copytree(repository, tmp_path / "repository")
     with (changed / "book" / "cite.md").open("a") as page:

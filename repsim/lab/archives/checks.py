@@ -165,12 +165,13 @@ def notebooks(folder: Path) -> Check:
 
 def verdicts(folder: Path, profile: str, scratch: Path) -> Check:
     """Compute the verdicts again from the claims and the measurements. The results in use must be the archive's."""
-    name = f"{CLAIMS}/verdicts.json"
+    name, judged = f"{CLAIMS}/verdicts.json", list[Any]()
 
     def compare() -> list[str]:
         again = json.loads(write_verdicts(profile, scratch, folder / "book" / "claims.yml").read_text(encoding="utf-8"))
         held = json.loads((folder / name).read_text(encoding="utf-8"))
+        judged.extend(again["claims"])
         return [] if held == again else [f"{name}: holds other verdicts or values"]
 
     differs = unless_unreadable(name, compare)
-    return Check("the verdicts follow from the claims and what was measured", 1, differs)
+    return Check("the verdicts follow from the claims and what was measured", len(judged), differs)
