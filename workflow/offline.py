@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[1]
 WORDS = {"known": "known.txt", "wheels": "wheels", "needed": "needed.txt", "back": "take-back"}
 SENT = ("repsim", "workflow")  # all of the source that training needs
 # Of the experiments' requirements, what training imports; the others are for notebooks and the book.
-TRAINING = {"filelock", "keras", "psutil", "pyyaml", "rich", "typer"}
+TRAINING = {"filelock", "keras", "psutil", "pydantic", "pyyaml", "rich", "typer"}
 PLATFORMS = ("manylinux_2_28", "manylinux_2_27", "manylinux_2_17", "manylinux2014", "manylinux1")
 RUN = """\
 #!/bin/sh
