@@ -14,7 +14,7 @@ SEED ?= 0
 
 VENV := $(CURDIR)/.venv
 READY := .venv/.ready
-CANDIDATES = $(or $(PYTHON),python3 python3.12 python3.11 python)
+CANDIDATES = $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python)
 export PATH := $(VENV)/bin:$(PATH)
 export PYTHONNOUSERSITE := 1
 export TF_CPP_MIN_LOG_LEVEL ?= 2
@@ -24,6 +24,7 @@ SNAKEMAKE = python workflow/alone.py snakemake --nolock --snakefile workflow/Sna
   --rerun-triggers mtime --rerun-incomplete
 HERE = --cores all --resources mem_mb=$$(python -c "import psutil; print(psutil.virtual_memory().total >> 20)")
 ELSEWHERE = --workflow-profile workflow/executors/$(EXECUTOR) $(ARGS)
+NOTEBOOKS = notebooks/*.ipynb benchmarks/*/*.ipynb
 PUBLISHED = $(SNAKEMAKE) $(HERE) --config profile=$(PROFILE) published=true
 
 .PHONY: help
@@ -40,11 +41,11 @@ env: $(READY) ## Make .venv, with all that the other targets need, as requiremen
 
 $(READY): requirements.lock pyproject.toml
 	@if ! .venv/bin/python -c "import pip" 2>/dev/null; then \
-	  fits='import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))'; found=; \
+	  fits='import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'; found=; \
 	  for python in $(CANDIDATES); do \
 	    if "$$python" -c "$$fits" 2>/dev/null; then found=$$python; break; fi; done; \
 	  if [ -z "$$found" ]; then \
-	    echo "Python 3.11 or 3.12 with its venv module is needed, and none of these is that: $(CANDIDATES). Install it (on Debian: python3 and python3-venv) or name it, as in: make env PYTHON=/path/to/python3.12" >&2; exit 1; fi; \
+	    echo "Python 3.11, 3.12 or 3.13 with its venv module is needed, and none of these is that: $(CANDIDATES). Install it (on Debian: python3 and python3-venv) or name it, as in: make env PYTHON=/path/to/python3.13" >&2; exit 1; fi; \
 	  echo "Making .venv with $$("$$found" --version) and installing requirements.lock (3.5 GB of disk, some minutes)"; \
 	  "$$found" -m venv --clear .venv; fi
 	@python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
@@ -65,7 +66,7 @@ pdf: book ## Print the whole book as build/pdf/repsim-revisited.pdf (needs Chrom
 	python workflow/pdf.py build/book build/pdf
 
 .PHONY: notebooks
-notebooks: env ## Execute the notebooks from the committed results, into build/notebooks
+notebooks: env ## Execute the notebooks from the committed results, into build/notebooks/PROFILE
 	$(PUBLISHED) --forcerun execute -- notebooks
 
 .PHONY: test
@@ -118,13 +119,13 @@ reproduce: env ## Train PROFILE's networks from scratch, measure everything and 
 # Executes what is missing, or older than the code or the results, and no more: a second run gives the same bytes.
 .PHONY: archive
 archive: env ## Write sources, results, executed notebooks, figures and verdicts into one research object, in build/archive
-	$(PUBLISHED) -- notebooks
+	$(PUBLISHED) -- judge
 	@repsim-lab archive $(PROFILE)
 
 .PHONY: certify
 certify: env ## Check ARCHIVE's hashes, compute a sample of it drawn by SEED again, and write a certificate
 	@if [ -z "$(ARCHIVE)" ]; then echo "Name the archive, as in: make certify ARCHIVE=build/archive/NAME.zip SEED=7" >&2; exit 1; fi
-	@repsim-lab certify "$(ARCHIVE)" --seed "$(SEED)"
+	@repsim-lab certify "$(ARCHIVE)" --seed "$(SEED)" $(ARGS)
 
 .PHONY: bench
 bench: env ## Time every index on small tables; ARGS=--benchmark-save=NAME keeps it, ARGS=--benchmark-compare shows a change
@@ -147,26 +148,29 @@ bench-cluster: env slurm ## Measure what SLURM adds to a job, and the speed-up o
 	python -m benchmarks.cluster $(ARGS)
 
 .PHONY: lint
-lint: env ## Check style, and that notebooks carry no outputs
+lint: env ## Check style, that notebooks carry no outputs, and what GitHub reads
 	ruff check .
 	ruff format --check .
-	shopt -s nullglob; for notebook in notebooks/*.ipynb book/*.ipynb; do nbstripout --verify "$$notebook"; done
+	nbstripout --verify $(NOTEBOOKS)
+	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	check-jsonschema --builtin-schema vendor.github-actions .github/actions/*/action.yml
+	zizmor --offline --quiet .github
 
 .PHONY: format
 format: env ## Bring style in order and strip notebooks
 	ruff check --fix .
 	ruff format .
-	shopt -s nullglob; for notebook in notebooks/*.ipynb book/*.ipynb; do nbstripout "$$notebook"; done
+	nbstripout $(NOTEBOOKS)
 
 .PHONY: typecheck
 typecheck: env ## Check types
 	mypy
 
 .PHONY: lock
-lock: ## Pin pyproject.toml's dependencies again (ARGS=--upgrade: to the newest), for every system and both Pythons
+lock: ## Pin pyproject.toml's dependencies again (ARGS=--upgrade: to the newest), for every system and Python
 	UV_NO_CONFIG=1 uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --fork-strategy fewest \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet --output-file requirements.lock $(ARGS)
-	python workflow/environment.py > environment.yml
+	python workflow/environment.py
 
 .PHONY: set-repository
 set-repository: ## Write the repository's address everywhere: URL=https://github.com/NAME/REPOSITORY

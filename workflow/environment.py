@@ -1,6 +1,11 @@
-"""Print environment.yml, the conda form of requirements.lock: ``python workflow/environment.py > environment.yml``."""
+"""Write the forms of the environment that other tools read, from requirements.lock and pyproject.toml.
+
+``python workflow/environment.py`` writes environment.yml for conda, .binder/runtime.txt for Binder, and which Python
+the Dockerfile has, from which development containers start too. `make lock` calls it.
+"""
 
 import re
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -12,18 +17,27 @@ name: repsim-revisited
 channels:
   - conda-forge
 dependencies:
-  - python=3.11
+  - python={python}
   - pip
   - make
   - pip:
 """
 
 
-def environment(lock: str) -> str:
-    """Return the text of environment.yml for the text of a lock file: its pins without hashes, and this package."""
+def forms(root: Path = ROOT) -> dict[str, str]:
+    """Return the text of each file by its path in the repository."""
+    python = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["repsim"]["python"]
+    lock = (root / "requirements.lock").read_text(encoding="utf-8")
     pins = re.findall(r"^([a-z0-9][\w.-]*==[^\\\n]*?) *\\?$", lock, flags=re.MULTILINE)
-    return HEAD + "".join(f'      - "{pin}"\n' for pin in pins) + '      - "-e ."\n'
+    listed = "".join(f'      - "{pin}"\n' for pin in [*pins, "-e ."])
+    dockerfile = (root / "Dockerfile").read_text(encoding="utf-8")
+    return {
+        "environment.yml": HEAD.format(python=python) + listed,
+        ".binder/runtime.txt": f"python-{python}\n",
+        "Dockerfile": re.sub(r"(?<=^FROM python:)[\d.]+", python, dockerfile, count=1, flags=re.MULTILINE),
+    }
 
 
 if __name__ == "__main__":
-    print(environment((ROOT / "requirements.lock").read_text(encoding="utf-8")), end="")
+    for name, text in forms().items():
+        (ROOT / name).write_text(text, encoding="utf-8")

@@ -23,17 +23,17 @@ from packaging.requirements import Requirement
 
 from repsim.lab.data import SOURCES, load_dataset
 from repsim.lab.errors import LabError, StorageError
-from repsim.lab.fetching import unpack
 from repsim.lab.paths import cache_root, data_root, results_root
 from repsim.lab.planning import describe
 from repsim.lab.profiles import load_profile
 from repsim.lab.store import digest, read_artefact, record_path, write_atomically
+from repsim.lab.unpacking import unpack_tar
 
 ROOT = Path(__file__).resolve().parents[1]
 WORDS = {"known": "known.txt", "wheels": "wheels", "needed": "needed.txt", "back": "take-back"}
 SENT = ("repsim", "workflow")  # all of the source that training needs
 # Of the experiments' requirements, what training imports; the others are for notebooks and the book.
-TRAINING = {"filelock", "keras", "psutil", "pyyaml", "rich", "typer"}
+TRAINING = {"filelock", "keras", "psutil", "pydantic", "pyyaml", "rich", "typer"}
 PLATFORMS = ("manylinux_2_28", "manylinux_2_27", "manylinux_2_17", "manylinux2014", "manylinux1")
 RUN = """\
 #!/bin/sh
@@ -154,7 +154,7 @@ def collect(profile: str, folder: Path) -> None:
     taken, refused = 0, []
     with tempfile.TemporaryDirectory() as aside:
         for archive in sorted(folder.glob("part*.tar")):
-            unpack(archive, Path(aside, "networks"), Path(aside, "checkpoints"))
+            unpack_tar(archive, Path(aside))
         for path in sorted((Path(aside) / "networks").glob("*.npz")):
             target = results_root() / profile / "networks" / path.name
             try:

@@ -36,7 +36,7 @@ def main(
         sys.exit(f"SLURM is missing ({', '.join(lacking)}): make slurm")
     shortest = sorted(load_profile(PROFILE).jobs(), key=lambda job: multiply_adds(job[0]))[:networks]
     jobs = [f"{group.name}/seed-{seed}" for group, seed in shortest]
-    version = _version()
+    version = slurm_version()
     rows = [{"workers": 0, **_timed(jobs, LOCAL, os.environ)}]
     print(f"without SLURM: {rows[-1]['seconds']:.0f} s", flush=True)
     for count in workers or (1, 2, 4):
@@ -68,7 +68,7 @@ def _idle_seconds() -> float:
     return float(Path("/proc/uptime").read_text(encoding="ascii").split()[1])
 
 
-def _version() -> str:
+def slurm_version() -> str:
     return subprocess.run(["slurmd", "-V"], capture_output=True, text=True, check=True).stdout.split()[-1]
 
 

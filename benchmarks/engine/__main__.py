@@ -12,18 +12,29 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.engine import data, derive
+from benchmarks.engine import costs, data, derive, growth, rounding
 from benchmarks.engine.memory import described_machine
 from benchmarks.engine.plan import ACCURACY, GROUPS, OF_TRAINED, OURS, Sizes, measurements
 from benchmarks.peers.environments import REPOSITORY, clean
-from repsim.lab import costs
-from repsim.lab.benchmarked import engine_digest
-from repsim.lab.figures import costs as drawings
+from benchmarks.results import engine_digest, text_of
 from repsim.lab.figures.display import svg
 from repsim.lab.sealed import unseal
 from repsim.lab.store import write_record
 
 CODE = ("accuracy.py", "child.py", "data.py", "memory.py", "tasks.py")
+# What the page shows of the result, but for its figure.
+SHOWN = (
+    costs.sizes,
+    costs.headline,
+    costs.pair_by_pair,
+    costs.parts,
+    costs.singular,
+    costs.growth,
+    rounding.accuracy,
+    rounding.fault,
+    rounding.invariance,
+    costs.provenance,
+)
 
 
 def main(
@@ -169,11 +180,11 @@ def code_of(measurement):
     """Return the digests of the engine, None for ways of computing that do not call it, and of the benchmark."""
     ways = {job["parameters"].get("way") for job in measurement.jobs}
     ours = measurement.group != ACCURACY or not ways.isdisjoint(OURS)
-    return {"engine": engine_digest() if ours else None, "code": _code()}
+    return {"engine": engine_digest() if ours else None, "code": code_digest()}
 
 
 @cache
-def _code():
+def code_digest():
     digest = hashlib.sha256()
     for name in CODE:
         digest.update(Path(__file__).with_name(name).read_bytes())
@@ -213,13 +224,12 @@ def whole(result):
 def show(result, folder):
     """Print all that the page shows of the result, and plot the growth into the folder."""
     found = whole(result)
-    for name, part in costs.PARTS.items():
-        if name != "costs-growth-figure":
-            print(f"\n{name.removeprefix('costs-')}\n{part(found)}")
+    for write in SHOWN:
+        print(f"\n{write.__name__}\n{text_of(write, found)}")
     if found["derived"]["growth"]:
         path = folder / "growth.svg"
         folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(svg(drawings.growth(found["derived"]["growth"])), encoding="utf-8")
+        path.write_text(svg(growth.draw(found["derived"]["growth"])), encoding="utf-8")
         print(f"\n{path}")
 
 

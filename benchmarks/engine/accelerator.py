@@ -16,8 +16,8 @@ from benchmarks.engine.memory import described_machine
 from benchmarks.engine.plan import LINEAR, RBF
 from benchmarks.engine.tasks import split
 from benchmarks.peers.environments import REPOSITORY
+from benchmarks.results import engine_digest
 from repsim import pairwise
-from repsim.lab.benchmarked import engine_digest
 from repsim.lab.store import write_record
 
 

@@ -14,7 +14,7 @@ import typer
 from benchmarks.peers import cases, collect
 from benchmarks.peers.environments import REPOSITORY, InstallError, clean, python_of
 from benchmarks.peers.registry import ADAPTERS, PEERS
-from repsim.lab.benchmarked import engine_digest
+from benchmarks.results import engine_digest
 from repsim.lab.store import machine, write_record
 
 # fmt: off

@@ -20,13 +20,13 @@ def python_of(peer, folder):
     """Return the interpreter of a library's environment, making that first if it is not what is asked for."""
     if not (peer.requires or peer.without_dependencies):
         return Path(sys.executable)
-    shared = _packages(_made(folder / "torch", TORCH)) if peer.torch else None
-    return _made(folder / peer.name, peer.requires, peer.without_dependencies, shared) / "bin" / "python"
+    shared = _packages(made_for(folder / "torch", TORCH)) if peer.torch else None
+    return made_for(folder / peer.name, peer.requires, peer.without_dependencies, shared) / "bin" / "python"
 
 
 def torch_python(folder):
     """Return the interpreter of the environment that holds torch and NumPy only."""
-    return _made(folder / "torch", TORCH) / "bin" / "python"
+    return made_for(folder / "torch", TORCH) / "bin" / "python"
 
 
 def clean(message):
@@ -40,7 +40,7 @@ def clean(message):
     return text if len(text) <= 400 else f"{text[:397]}..."
 
 
-def _made(home, requires, without_dependencies=(), shared=None):
+def made_for(home, requires, without_dependencies=(), shared=None):
     """Return an environment that holds what is required."""
     stamp = home / "installed.json"
     wanted = {"requires": list(requires), "without_dependencies": list(without_dependencies), "torch": bool(shared)}

@@ -48,7 +48,7 @@ def main(
     pythons = {"keras": sys.executable, "torch": torch_python(folder)}
     rows = []
     for name, kind, split in itertools.product(group or GROUPS, precision, (False, True)):
-        job = {**_job(name, kind, split), "seconds": seconds}
+        job = {**job_of(name, kind, split), "seconds": seconds}
         found = {library: [] for library in LIBRARIES}
         versions = {}
         for _, library in itertools.product(range(repeats), LIBRARIES):
@@ -76,7 +76,7 @@ def main(
 GROUPS = ("tiny10", "plain18", "resnet32")
 
 
-def _job(name, precision, split):
+def job_of(name, precision, split):
     group = load_profile(PROFILE).group(name)
     return {
         "profile": PROFILE,

@@ -7,14 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-import typer
-from rich.console import Console
+try:
+    import typer
+    from rich.console import Console
 
-from repsim.lab.errors import LabError
-from repsim.lab.profiles import load_profile
+    from repsim.lab.errors import LabError
+    from repsim.lab.profiles import load_profile
+except ModuleNotFoundError as error:
+    sys.exit(f"repsim-lab needs the experiments' packages, and {error.name} is missing: install repsim-revisited[lab]")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 console = Console(highlight=False)
+EXECUTED = Path("build/notebooks")  # holds a folder for each profile
+Executed = Annotated[Path | None, typer.Option(help=f"Folder of executed notebooks [{EXECUTED}/PROFILE]")]
 ProfileName = Annotated[str, typer.Argument(metavar="PROFILE", help="smoke, laptop or paper")]
 
 
@@ -105,13 +110,25 @@ def plan(profile: ProfileName) -> None:
 def execute(
     notebook: Annotated[Path, typer.Argument(help="A notebook of the notebooks folder")],
     profile: Annotated[str, typer.Option(help="smoke, laptop or paper")] = "laptop",
-    out: Annotated[Path, typer.Option(help="Where the executed notebook goes")] = Path("build/notebooks"),
+    out: Annotated[Path | None, typer.Option(help=f"Where the executed notebook goes [{EXECUTED}/PROFILE]")] = None,
 ) -> None:
     """Run one notebook on the results of a profile and stamp it with where it comes from."""
     from repsim.lab.execution import execute as run
 
     load_profile(profile)
+    out = out or EXECUTED / profile
     run(notebook, profile, out if out.suffix == ".ipynb" else out / notebook.name)
+
+
+@app.command()
+def judge(
+    profile: ProfileName,
+    executed: Executed = None,
+) -> None:
+    """Take what the executed notebooks measured for the claims into the results, and write all verdicts beside them."""
+    from repsim.lab.judging import judge as take
+
+    console.print(take(profile, executed or EXECUTED / profile))
 
 
 @app.command()
@@ -130,20 +147,20 @@ def claims(
 @app.command()
 def stage(
     profile: ProfileName,
-    executed: Annotated[Path, typer.Option(help="Folder of executed notebooks")] = Path("build/notebooks"),
+    executed: Executed = None,
     target: Annotated[Path, typer.Option(help="Folder to make the book's sources in")] = Path("build/book"),
     published: Annotated[bool, typer.Option("--published", help="Take only the notebooks of _toc.yml.")] = False,
 ) -> None:
     """Put the sources of the book together: pages, executed notebooks, claims, data for download."""
     from repsim.lab.staging import stage as assemble
 
-    assemble(profile, executed, target, published=published)
+    assemble(profile, executed or EXECUTED / profile, target, published=published)
 
 
 @app.command()
 def archive(
     profile: ProfileName,
-    executed: Annotated[Path, typer.Option(help="Folder of executed notebooks")] = Path("build/notebooks"),
+    executed: Executed = None,
     out: Annotated[Path, typer.Option(help="Folder that the archive goes into")] = Path("build/archive"),
 ) -> None:
     """Write sources, results, executed notebooks, figures and verdicts into one research object (RO-Crate)."""
@@ -151,7 +168,7 @@ def archive(
     from repsim.lab.commits import modified_files
     from repsim.lab.store import digest
 
-    path = write(profile, out, executed)
+    path = write(profile, out, executed or EXECUTED / profile)
     console.print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, SHA-256 {digest(path)}", soft_wrap=True)
     if modified := modified_files():
         console.print(f"It differs from the commit in: {', '.join(modified)}", soft_wrap=True)
@@ -161,6 +178,7 @@ def archive(
 def certify(
     archive: Annotated[Path, typer.Argument(help="What `repsim-lab archive` wrote")],
     seed: Annotated[int, typer.Option(help="Draws the sample that is computed again", min=0)] = 0,
+    minutes: Annotated[float, typer.Option(help="Of processor time for the sample")] = 2.0,
     out: Annotated[Path, typer.Option(help="Folder that the certificate goes into")] = Path("build/certificate"),
 ) -> None:
     """Compare an archive with its hashes and a sample of it with what is computed again, and write a certificate."""
@@ -169,7 +187,10 @@ def certify(
 
     with console.status("unpacking and comparing"):
         certificate = examine(
-            archive, seed, report=lambda check: console.print(check.outcome, check.what, soft_wrap=True)
+            archive,
+            seed,
+            report=lambda check: console.print(check.outcome, check.what, soft_wrap=True),
+            minutes=minutes,
         )
     text, data = certificate.write(out)
     console.print(f"\n{certificate.text()}", soft_wrap=True, markup=False)

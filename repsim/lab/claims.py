@@ -179,7 +179,30 @@ def record(
     """Write what was measured for a claim, and return the file.
 
     The same values give the same bytes. A file that says the same already, or differs by rounding only, as another
-    machine does, is left alone, so that drawing the figures of committed results leaves these as they are.
+    machine does, is left alone, so that judging committed results leaves these as they are. Parameters and errors are
+    those of :func:`contents`.
+    """
+    held = contents(profile, claim_id, values, n=n, spread=spread, notebook=notebook)
+    path = measurement_path(profile, claim_id)
+    try:
+        unchanged = ROUNDING.holds(unseal(path), held)
+    except DamagedArtefactError:  # it is being measured again
+        unchanged = False
+    if not unchanged:
+        write_record(path, held)
+    return path
+
+
+def contents(
+    profile: str,
+    claim_id: str,
+    values: Mapping[str, Any],
+    *,
+    n: int | None = None,
+    spread: float | None = None,
+    notebook: str | None = None,
+) -> dict[str, Any]:
+    """Return what the file of a claim holds.
 
     Parameters
     ----------
@@ -206,7 +229,7 @@ def record(
     named = [*quantities(claim.predicate), *(quantities(claim.partly) if claim.partly else []), *claim.needs]
     if missing := sorted(set(named) - set(plain)):
         raise ClaimError(f"claim {claim_id}: {missing} missing among the measured values {sorted(plain)}")
-    contents = {
+    return {
         "claim": claim_id,
         "n": None if n is None else int(n),
         "notebook": notebook,
@@ -214,14 +237,6 @@ def record(
         "spread": None if spread is None else _plain(spread, f"claim {claim_id}: spread"),
         "values": dict(sorted(plain.items())),
     }
-    path = measurement_path(profile, claim_id)
-    try:
-        unchanged = ROUNDING.holds(unseal(path), contents)
-    except DamagedArtefactError:  # it is being measured again
-        unchanged = False
-    if not unchanged:
-        write_record(path, contents)
-    return path
 
 
 def _plain(value: Any, where: str) -> Any:

@@ -12,7 +12,17 @@ from repsim.lab.paths import REPOSITORY
 UNKNOWN = "unknown"
 MODIFIED = "-modified"
 # What a page is made from. What is built, cached or a person's own beside it does not count.
-SOURCES = ("repsim", "notebooks", "book", "results", "workflow", "_config.yml", "_toc.yml", "requirements.lock")
+SOURCES = (
+    "repsim",
+    "notebooks",
+    "benchmarks",
+    "book",
+    "results",
+    "workflow",
+    "_config.yml",
+    "_toc.yml",
+    "requirements.lock",
+)
 
 
 class RepositoryError(LabError):

@@ -28,15 +28,20 @@ def contents(published: bool, root: Path = REPOSITORY) -> dict[str, Any]:
     """
     toc: dict[str, Any] = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
     if not published:
-        listed = set(notebooks(toc))
-        there = sorted(path.stem for path in (root / "notebooks").glob("[0-9]*.ipynb"))
-        toc["parts"][0]["chapters"] += [{"file": f"notebooks/{stem}"} for stem in there if stem not in listed]
+        listed = set(toc_files(toc))
+        there = sorted(f"notebooks/{path.stem}" for path in (root / "notebooks").glob("[0-9]*.ipynb"))
+        toc["parts"][0]["chapters"] += [{"file": name} for name in there if name not in listed]
     return toc
 
 
 def notebooks(toc: Mapping[str, Any]) -> list[str]:
-    """Return the stems of the notebooks in a table of contents, in its order."""
-    return [name.removeprefix("notebooks/") for name in toc_files(toc) if name.startswith("notebooks/")]
+    """Return the notebooks in a table of contents, in its order, by their paths in the repository."""
+    return [f"{name}.ipynb" for name in toc_files(toc) if not name.startswith("book/")]
+
+
+def is_chapter(notebook: str) -> bool:
+    """Return whether a notebook is about a figure of the paper, and not one of those beside the benchmarks."""
+    return notebook.startswith("notebooks/")
 
 
 def toc_files(toc: Mapping[str, Any]) -> Iterator[str]:

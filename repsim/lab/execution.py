@@ -185,6 +185,21 @@ def stamp(executed: Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
+def kept(executed: Path, key: str) -> Iterator[Any]:
+    """Yield what the outputs of an executed notebook keep under a key for later steps of the chain, in order.
+
+    Raises
+    ------
+    NotebookError
+        If the file is missing or not a notebook.
+    """
+    for cell in read_notebook(executed)["cells"]:
+        for output in cell.get("outputs", []):
+            about = output.get("metadata", {}).get(STAMP, {})
+            if key in about:
+                yield about[key]
+
+
 def is_stale(executed: Path, source: Path) -> bool:
     """Return whether an executed notebook is missing or was not made from the source as it is now."""
     if not executed.exists():

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import tarfile
-import zlib
-from collections.abc import Mapping
 from pathlib import Path
 
 from filelock import FileLock
 
 from repsim.lab.errors import DataError
 from repsim.lab.leftovers import clear, part_path
-
-UNREADABLE = (tarfile.TarError, zlib.error, EOFError, ValueError)
+from repsim.lab.unpacking import ArchiveError, unpack_tar
 
 
 def fetch(name: str, address: str, md5: str, target: Path) -> None:
@@ -34,8 +30,8 @@ def fetch(name: str, address: str, md5: str, target: Path) -> None:
     Raises
     ------
     DataError
-        If it cannot be downloaded, has another MD5, holds anything that does not belong into that folder, or there is
-        no room for it. What is there under the names of archive and folder is as it was before, or whole.
+        If it cannot be downloaded, has another MD5, holds what :mod:`repsim.lab.unpacking` refuses, or there is no room
+        for it. What is there under the names of archive and folder is as it was before, or whole.
     """
     archive, part = target.with_name(address.rsplit("/", 1)[-1]), part_path(target)
     try:
@@ -45,10 +41,10 @@ def fetch(name: str, address: str, md5: str, target: Path) -> None:
             if target.exists():
                 return
             _retrieve(address, md5, archive, part)
-            unpack(archive, part / target.name)
+            unpack_tar(archive, part)
             os.replace(part / target.name, target)
-    except DataError:
-        raise
+    except ArchiveError as error:
+        raise DataError(str(error)) from None
     except Exception as error:  # every way a download can fail ends in the same advice
         raise DataError(
             f"{name} is neither in {target} nor could it be downloaded ({_why(error)}): put the official folder "
@@ -73,42 +69,3 @@ def _retrieve(address: str, md5: str, archive: Path, part: Path) -> None:
         return
     pooch.retrieve(address, f"md5:{md5}", archive.name, part, progressbar=True)
     os.replace(part / archive.name, archive)
-
-
-def unpack(archive: Path, *folders: Path) -> None:
-    """Unpack a tar archive of plain files in folders, which become those of `folders` that have their names.
-
-    Raises
-    ------
-    DataError
-        If it cannot be read to its end, or an entry has a path that leads outside, is in another folder, comes twice,
-        or is a link or another special file. Nothing is written outside `folders`.
-    """
-    named = {folder.name: folder for folder in folders}
-    try:
-        with tarfile.open(archive) as packed:
-            for entry in packed:
-                if why := _wrong(entry, named):
-                    raise DataError(f"{archive} is refused: its entry {entry.name!r:.200} {why}")
-                source = packed.extractfile(entry)
-                if source is None:
-                    continue
-                above, _, own = entry.name.partition("/")
-                named[above].mkdir(parents=True, exist_ok=True)
-                with (named[above] / own).open("xb") as file:
-                    shutil.copyfileobj(source, file, 1 << 20)
-    except UNREADABLE as error:
-        raise DataError(f"{archive} is not a tar archive that can be read: {error}") from None
-
-
-def _wrong(entry: tarfile.TarInfo, folders: Mapping[str, Path]) -> str:
-    """Return why an entry is refused; empty if it is not."""
-    name = entry.name.rstrip("/")
-    if entry.isdir() and name in folders:
-        return ""
-    above, _, own = name.partition("/")
-    if above not in folders or own in {"", ".", ".."} or "/" in own or "\0" in own:
-        return f"does not stand in its folder {' or '.join(folders)}"
-    if not entry.isfile():
-        return "is a link or another special file"
-    return "comes twice" if (folders[above] / own).exists() else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -10,36 +10,28 @@ from typing import Any
 
 import yaml
 
-import repsim
-from repsim.lab import clusters, costs, faults, libraries, speed
-from repsim.lab.benchmarked import measured
 from repsim.lab.claim_tables import claims_page, claims_table, first_table
 from repsim.lab.claims import Claim, measurement_path, summary
 from repsim.lab.commits import commit, commit_in_words
+from repsim.lab.contents import is_chapter
 from repsim.lab.downloads import data_anchors, data_page, shown_profiles
 from repsim.lab.evidence import Evidence
 from repsim.lab.execution import read_notebook
 from repsim.lab.explorer import explorer
+from repsim.lab.markdown import table
 from repsim.lab.profiles import NAMES, load_profile
 from repsim.lab.store import machine
 from repsim.lab.trained import trained
 
 Stamp = Mapping[str, Any]
-CODE_OF_PAPER = """\
-@inproceedings{kornblith2019similarity,
-  title     = {Similarity of Neural Network Representations Revisited},
-  author    = {Kornblith, Simon and Norouzi, Mohammad and Lee, Honglak and Hinton, Geoffrey},
-  booktitle = {Proceedings of the 36th International Conference on Machine Learning},
-  series    = {Proceedings of Machine Learning Research},
-  volume    = {97},
-  pages     = {3519--3529},
-  year      = {2019},
-  publisher = {PMLR}
-}"""
 
 
-def makers(profile: str, part: Path, root: Path, stamps: Mapping[str, Stamp]) -> dict[str, Callable[[], str]]:
+def makers(profile: str, part: Path, stamps: Mapping[str, Stamp]) -> dict[str, Callable[[], str]]:
     """Return for each generated part the function that writes it.
+
+    What can be a notebook is one. These cannot. The verdicts and their evidence (first-table, claims, claims-table),
+    files beside the pages (data, explorer) and the times (status) are known only once all notebooks are executed. What
+    profiles cost (cost) and which networks there are (trained) stand within a page of text.
 
     Parameters
     ----------
@@ -47,37 +39,26 @@ def makers(profile: str, part: Path, root: Path, stamps: Mapping[str, Stamp]) ->
         Whose results are shown.
     part
         The folder that is being made, where files for download go.
-    root
-        The repository.
     stamps
-        Stem of each notebook -> its stamp, in the order of the book.
+        Path of each notebook in the repository -> its stamp, in the order of the book.
     """
+    chapters = {Path(name).stem: part / name for name in stamps if is_chapter(name)}
     return {
         "summary": lambda: summary(profile),
         "first-table": lambda: first_table(profile),
-        "claims": lambda: claims_page(profile, partial(link_to_notebook, stamps)),
+        "claims": lambda: claims_page(profile, partial(link_to_notebook, chapters)),
         "explorer": lambda: explorer(profile, part / "book" / "_static"),
-        "claims-table": lambda: table_of_claims(profile, part, stamps),
-        "data": lambda: data_page(profile, part, list(stamps)),
+        "claims-table": lambda: table_of_claims(profile, part, chapters),
+        "data": lambda: data_page(profile, part, list(chapters)),
         "status": lambda: status(part, stamps),
         "cost": cost,
         "trained": lambda: trained(profile),
-        "table-1": table_1,
-        "bibtex-paper": lambda: f"```bibtex\n{CODE_OF_PAPER}\n```",
-        "bibtex-reproduction": lambda: bibtex(root),
-        **{name: partial(make, measured("peers")) for name, make in libraries.PARTS.items()},
-        **{name: partial(make, measured("engine")) for name, make in costs.PARTS.items()},
-        **{name: partial(make, measured("accelerator")) for name, make in costs.ACCELERATED.items()},
-        **{name: partial(make, measured("digits")) for name, make in costs.IN_DIGITS.items()},
-        **faults.PARTS,
-        **{name: partial(make, measured("training")) for name, make in speed.PARTS.items()},
-        **{name: partial(make, measured("cluster")) for name, make in clusters.PARTS.items()},
     }
 
 
-def link_to_notebook(stamps: Mapping[str, Stamp], stem: str) -> str:
+def link_to_notebook(chapters: Collection[str], stem: str) -> str:
     """Return a link to the page of a notebook, or the name of its source where the book does not contain it."""
-    return f"[{stem}](../notebooks/{stem}.ipynb)" if stem in stamps else f"`notebooks/{stem}.ipynb`"
+    return f"[{stem}](../notebooks/{stem}.ipynb)" if stem in chapters else f"`notebooks/{stem}.ipynb`"
 
 
 def duration(seconds: float) -> str:
@@ -123,34 +104,39 @@ def title(notebook: Path) -> str:
 
 def status(part: Path, stamps: Mapping[str, Stamp]) -> str:
     """Return a table of the executed notebooks: when, how long, how much memory."""
-    lines = ["| notebook | executed | took | memory | commit |", "| --- | --- | ---: | ---: | --- |"]
-    for stem, found in stamps.items():
-        path, at = part / "notebooks" / f"{stem}.ipynb", commit_in_words(found["commit"]).removeprefix("commit ")
-        lines.append(
-            f"| [{title(path)}](../notebooks/{stem}.ipynb) | {found['date'][:16].replace('T', ' ')} UTC "
-            f"| {duration(found['seconds'])} | {found['peak_memory_mib']:,} MiB | {at} |"
-        )
-    return "\n".join(lines)
+    rows = [
+        [
+            f"[{title(part / name)}](../{name})",
+            f"{found['date'][:16].replace('T', ' ')} UTC",
+            duration(found["seconds"]),
+            f"{found['peak_memory_mib']:,} MiB",
+            commit_in_words(found["commit"]).removeprefix("commit "),
+        ]
+        for name, found in stamps.items()
+    ]
+    return table(["notebook", "executed", "took", "memory", "commit"], rows)
 
 
 def cost() -> str:
     """Return a table of what each profile costs."""
-    lines = ["| profile | networks | one takes | its representations |", "| --- | --- | ---: | ---: |"]
-    for name in NAMES:
-        for group in load_profile(name).networks:
-            epochs = f"{group.recipe.epochs} epochs" if group.recipe.epochs else "untrained"
-            lines.append(
-                f"| `{name}` | {len(group.seeds)} × {group.architecture} on {group.dataset} ({epochs}) "
-                f"| {duration(60 * group.minutes)} | {group.megabytes / 1000:.3g} GB |"
-            )
-    return "\n".join(lines)
+    rows = [
+        [
+            f"`{name}`",
+            f"{len(group.seeds)} × {group.architecture} on {group.dataset} "
+            f"({f'{group.recipe.epochs} epochs' if group.recipe.epochs else 'untrained'})",
+            duration(60 * group.minutes),
+            f"{group.megabytes / 1000:.3g} GB",
+        ]
+        for name in NAMES
+        for group in load_profile(name).networks
+    ]
+    return table(["profile", "networks", "one takes", "its representations"], rows)
 
 
-def table_of_claims(profile: str, part: Path, stamps: Mapping[str, Stamp]) -> str:
+def table_of_claims(profile: str, part: Path, chapters: Mapping[str, Path]) -> str:
     """Return the table of all claims, each with links to its figure, cell, data and code."""
     repository = yaml.safe_load((part / "_config.yml").read_text(encoding="utf-8"))["repository"]
-    pages = {stem: part / "notebooks" / f"{stem}.ipynb" for stem in stamps}
-    evidence = Evidence(pages, repository["url"], repository["branch"], data_anchors(profile))
+    evidence = Evidence(chapters, repository["url"], repository["branch"], data_anchors(profile))
 
     def links(of: str, claim: Claim) -> list[str]:
         there = measurement_path(of, claim.id).exists()
@@ -158,36 +144,3 @@ def table_of_claims(profile: str, part: Path, stamps: Mapping[str, Stamp]) -> st
         return [*values, *evidence.links(claim)]
 
     return claims_table(shown_profiles(profile), links)
-
-
-def table_1() -> str:
-    """Return Table 1 of the paper from the registry of indexes."""
-    lines = [
-        "| index | name here | formula | invertible linear maps | rotations | one factor |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
-    for name, index in repsim.INDEXES.items():
-        function = f"{{py:func}}`{name} <repsim.{index.function.__name__}>`"
-        formula = index.formula.replace(r"\|", r"\Vert ")
-        yes = {True: "yes", False: "no"}
-        lines.append(
-            f"| {index.title} | {function} | ${formula}$ | {index.invertible_linear} | {yes[index.orthogonal]} "
-            f"| {yes[index.isotropic_scaling]} |"
-        )
-    return "\n".join(lines)
-
-
-def bibtex(root: Path) -> str:
-    """Return a BibTeX entry of this reproduction, made from CITATION.cff."""
-    citation = yaml.safe_load((root / "CITATION.cff").read_text(encoding="utf-8"))
-    names = [one.get("name") or f"{one['family-names']}, {one['given-names']}" for one in citation["authors"]]
-    year = str(citation.get("date-released") or datetime.now(UTC).year)[:4]
-    fields = {
-        "title": citation["title"],
-        "author": " and ".join(f"{{{name}}}" for name in names),
-        "version": citation["version"],
-        "year": year,
-        "url": citation["repository-code"],
-    }
-    lines = ",\n".join(f"  {name:<7} = {{{value}}}" for name, value in fields.items())
-    return f"```bibtex\n@software{{repsim_revisited,\n{lines}\n}}\n```"

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from repsim.lab import fragments
-from repsim.lab.contents import contents, notebooks
+from repsim.lab.contents import contents, is_chapter, notebooks
 from repsim.lab.errors import LabError, known
 from repsim.lab.evidence import cell_label
 from repsim.lab.execution import is_stale, read_notebook, stamp
@@ -34,7 +34,7 @@ class StagingError(LabError):
 
 def stage(
     profile: str,
-    executed_dir: Path = Path("build/notebooks"),
+    executed_dir: Path,
     target: Path = Path("build/book"),
     root: Path = REPOSITORY,
     *,
@@ -65,8 +65,7 @@ def stage(
     """
     load_profile(profile)
     toc = contents(published, root)
-    stems = notebooks(toc)
-    stamps = {stem: fit_to_show(executed_dir, root, stem, profile) for stem in stems}
+    stamps = {name: fit_to_show(executed_dir, root, name, profile) for name in notebooks(toc)}
     part = part_path(target)
     try:
         clear(target.parent, target.name)
@@ -77,9 +76,9 @@ def stage(
                 shutil.copy2(root / name, part / name)
         (part / "_toc.yml").write_text(yaml.safe_dump(toc, sort_keys=False), encoding="utf-8")
         _write_config(root, part, profile)
-        for stem in stems:
-            _stage_notebook(executed_dir, part, stem, stamps[stem])
-        _fill(part / "book", fragments.makers(profile, part, root, stamps), fragments.provenance(profile, stamps))
+        for name, found in stamps.items():
+            _stage_notebook(executed_dir, part, name, found)
+        _fill(part / "book", fragments.makers(profile, part, stamps), fragments.provenance(profile, stamps))
         shutil.rmtree(target, ignore_errors=True)
         os.replace(part, target)
     except (OSError, shutil.Error) as error:
@@ -105,16 +104,16 @@ def repository_url(root: Path = REPOSITORY) -> str:
         return DEFAULT_REPOSITORY
 
 
-def fit_to_show(executed_dir: Path, root: Path, stem: str, profile: str) -> dict[str, Any]:
-    """Return the stamp of an executed notebook, such as ``01-train-networks``, that is fit to be shown.
+def fit_to_show(executed_dir: Path, root: Path, name: str, profile: str) -> dict[str, Any]:
+    """Return the stamp of an executed notebook, such as ``notebooks/01-train-networks.ipynb``, that is fit to be shown.
 
     Raises
     ------
     StagingError
         If it is missing, older than its source or of another profile; the message says how to make it.
     """
-    name = f"notebooks/{stem}.ipynb"
-    source, executed = root / name, executed_dir / f"{stem}.ipynb"
+    source = root / name
+    executed = executed_dir / source.name
     again = f"repsim-lab execute {name} --profile {profile} --out {executed}"
     if not source.exists():
         raise StagingError(f"{name} stands in _toc.yml, but there is no such notebook")
@@ -137,18 +136,18 @@ def _write_config(root: Path, part: Path, profile: str) -> None:
     (part / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
-def _stage_notebook(executed_dir: Path, part: Path, stem: str, found: Mapping[str, Any]) -> None:
+def _stage_notebook(executed_dir: Path, part: Path, name: str, found: Mapping[str, Any]) -> None:
     """Copy an executed notebook with an anchor for each cell, hide its parameters and append where it comes from."""
-    notebook = read_notebook(executed_dir / f"{stem}.ipynb")
+    staged = part / name
+    notebook = read_notebook(executed_dir / staged.name)
     for cell in notebook["cells"]:
         tags = cell["metadata"].get("tags", [])
         if {"parameters", "injected-parameters"} & set(tags):
             cell["metadata"]["tags"] = [*tags, "remove-cell"]
-    links = "[Data of the figures](../book/data.md) · [The same with other seeds](#own-seeds)"
-    text = f"---\n\n{links}\n\n{fragments.stamp_sentence(found)}"
+    links = "[Data of the figures](../book/data.md) · [The same with other seeds](#own-seeds)\n\n"
+    text = f"---\n\n{links if is_chapter(name) else ''}{fragments.stamp_sentence(found)}"
     cell = {"cell_type": "markdown", "id": "provenance", "metadata": {}, "source": text}
-    notebook["cells"] = [*_anchored(notebook["cells"], stem), cell]
-    staged = part / "notebooks" / f"{stem}.ipynb"
+    notebook["cells"] = [*_anchored(notebook["cells"], staged.stem), cell]
     staged.parent.mkdir(parents=True, exist_ok=True)
     staged.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from repsim.lab.findings.training import accuracies
-from repsim.lab.libraries import table
+from repsim.lab.markdown import table
 from repsim.lab.profiles import load_profile
 from repsim.lab.store import Artefact, profile_store
 from repsim.lab.weights import find_network

@@ -17,6 +17,7 @@ import repsim
 from repsim.lab import paths
 from repsim.lab.archives import archive
 from repsim.lab.execution import execute
+from repsim.lab.judging import judge
 from repsim.lab.representations import representations
 from repsim.lab.store import Artefact, Store, profile_store
 from repsim.lab.weights import STEP, artefact_name, inputs
@@ -25,11 +26,12 @@ if shutil.which("git") is None:
     collect_ignore_glob = ["test_*.py"]  # an archive is made from a git repository
 
 PROFILE, NOTEBOOK = "smoke", "01-train-networks"
+EXECUTED = Path("build/notebooks") / PROFILE
 LAYERS, INDEXES = ("conv1", "pool"), ("cka_linear", "hsic_linear")
 DRAWS = """
-from repsim.lab import claims
-claims.record(profile, "T1", {"largest_difference": 0.25, "largest_difference_cca_mean": 0.125,
-                              "largest_difference_cca_r2": 0.25}, notebook="01-train-networks")
+from repsim.lab import figures
+values = {"largest_difference": 0.25, "largest_difference_cca_mean": 0.125, "largest_difference_cca_r2": 0.25}
+figures.conclude(profile, "01-train-networks", {"T1": values})
 """
 FIGURE = """
 from IPython.display import HTML, display
@@ -100,7 +102,7 @@ def made_table(store: Store, networks: list[Artefact]) -> Artefact:
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory) -> Path:
-    """The repository, committed, with its executed notebook in ``build/notebooks``."""
+    """The repository, committed, with its executed notebook in ``build``."""
     root = tmp_path_factory.mktemp("made")
     for name, text in FILES.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -121,7 +123,8 @@ def made(tmp_path_factory) -> Path:
         patch.setenv("REPSIM_RESULTS", str(root / "results"))
         patch.setenv("REPSIM_CACHE", str(root / "build" / "cache"))
         made_table(profile_store(PROFILE), made_networks(profile_store(PROFILE)))
-        execute(root / "notebooks" / f"{NOTEBOOK}.ipynb", PROFILE, root / "build" / "notebooks" / f"{NOTEBOOK}.ipynb")
+        execute(root / "notebooks" / f"{NOTEBOOK}.ipynb", PROFILE, root / EXECUTED / f"{NOTEBOOK}.ipynb")
+        judge(PROFILE, root / EXECUTED)
     git(root, "init", "--quiet", "--initial-branch", "main")
     commit_all(root)
     return root
@@ -138,7 +141,7 @@ def root(made, tmp_path, monkeypatch) -> Path:
 
 
 def archived(root: Path, out: str = "build/archive") -> Path:
-    return archive(PROFILE, root / out, root / "build" / "notebooks", root)
+    return archive(PROFILE, root / out, root / EXECUTED, root)
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from repsim.lab import data
-from repsim.lab.archives import Certificate, Check, certify, consistency
+from repsim.lab.archives import ArchiveError, Certificate, Check, certify, checks
 from repsim.lab.sealed import sealed
 from repsim.lab.store import MADE_AGAIN_BY, digest, write_arrays
 
-from .conftest import NOTEBOOK, PROFILE, archived, arrays, commit_all, contents, flipped, pack
+from .conftest import EXECUTED, NOTEBOOK, PROFILE, archived, arrays, commit_all, contents, flipped, pack
 
 RECOMPUTED = ("notebooks, executed again", "networks, drawn with the seed", "similarity tables, drawn with the seed")
 KINDS = [
@@ -97,7 +97,7 @@ def test_one_altered_byte_is_found_by_the_files_name(root, packed, kind, tmp_pat
     altered = pack(tmp_path / "altered.zip", {**files, name: flipped(files[name])})
     certificate = certify(altered, root=root)
     assert not certificate.agreed
-    assert any(name in line for check in certificate.checks for line in check.wrong), certificate.text()
+    assert any(name in line for check in certificate.checks for line in check.differs), certificate.text()
     assert certificate.checks[0].outcome == "DIFFERS"
     assert certificate.verdict.startswith("NOT CERTIFIED")
 
@@ -109,19 +109,19 @@ def test_one_altered_byte_of_the_archive_itself(root, packed, kind):
     position = entry.header_offset + 30 + len(entry.filename) + entry.file_size // 2
     packed.write_bytes(flipped(packed.read_bytes(), position))
     certificate = certify(packed, root=root)
-    assert any(line.startswith(f"{entry.filename}: was altered") for line in certificate.checks[0].wrong)
+    assert any(line.startswith(f"{entry.filename}: was altered") for line in certificate.checks[0].differs)
 
 
 def test_missing_and_added_files_are_named(root, packed, tmp_path):
     files = contents(packed)
     del files["LICENSE"]
     certificate = certify(pack(tmp_path / "other.zip", {**files, "more.txt": b""}), root=root)
-    assert certificate.checks[0].wrong == ["LICENSE: is missing", "more.txt: is not in manifest-sha256.txt"]
+    assert certificate.checks[0].differs == ["LICENSE: is missing", "more.txt: is not in manifest-sha256.txt"]
     files = contents(packed)
     del files["outputs/figures/drawn.svg"]
     certificate = certify(pack(tmp_path / "fitting.zip", consistent(files)), root=root)
     assert certificate.checks[0].outcome == "agreed"
-    wrong = [line for check in certificate.checks for line in check.wrong]
+    wrong = [line for check in certificate.checks for line in check.differs]
     assert "outputs/figures/drawn.svg: is listed in codecheck.yml, but not there" in wrong
     assert "outputs/figures/drawn.svg: is not what an executed notebook shows" in wrong
 
@@ -141,7 +141,7 @@ def test_an_invented_table_is_found_by_recomputing(root, tmp_path):
     certificate = certify(archived(root), root=root)
     found = of(certificate, RECOMPUTED[2])
     assert found.outcome == "DIFFERS"
-    assert all(path.name in line and "recomputed" in line for line in found.wrong)
+    assert all(path.name in line and "recomputed" in line for line in found.differs)
     assert outcomes(certificate).count("DIFFERS") == 1
 
 
@@ -158,7 +158,7 @@ def test_weights_that_are_not_committed_are_not_computed_with(root, count):
     (table,) = (root / "results" / PROFILE / "tables").glob("*.npz")
     found = of(certificate, RECOMPUTED[2])
     assert found.outcome == "not done"
-    said = f"results/{PROFILE}/tables/{table.name} was not computed again: the weights of its networks are not in the"
+    said = f"{table.name} was not computed again: the weights of its networks are not in the archive."
     assert said in found.not_done
     assert of(certificate, RECOMPUTED[1]).compared == 2 - count
     assert "DIFFERS" not in outcomes(certificate)
@@ -169,7 +169,7 @@ def test_a_record_without_weights_has_to_say_why(root, content):
     (root / "results" / PROFILE / "networks" / "other.json").write_bytes(content)
     commit_all(root)
     certificate = certify(archived(root), root=root)
-    (wrong,) = of(certificate, "that its record gives it").wrong
+    (wrong,) = of(certificate, "that its record gives it").differs
     assert wrong.startswith(f"results/{PROFILE}/networks/other.json: ")
     assert outcomes(certificate).count("DIFFERS") == 1
 
@@ -181,9 +181,9 @@ def test_an_invented_accuracy_is_found_by_recomputing(root):
         path.write_bytes(sealed({**record, score: 0.99}))
     commit_all(root)
     found = of(certify(archived(root), root=root), RECOMPUTED[1])
-    assert len(found.wrong) == 2
+    assert len(found.differs) == 2
     for score in ("test", "held out"):
-        assert sum(f"{score} accuracy 0.99, recomputed 0." in line for line in found.wrong) == 1
+        assert sum(f"{score} accuracy 0.99, recomputed 0." in line for line in found.differs) == 1
 
 
 def test_an_invented_claim_is_found_by_the_notebooks(root):
@@ -193,7 +193,7 @@ def test_an_invented_claim_is_found_by_the_notebooks(root):
     path.write_bytes(sealed(contents))
     commit_all(root)
     certificate = certify(archived(root), root=root)
-    (wrong,) = of(certificate, RECOMPUTED[0]).wrong
+    (wrong,) = of(certificate, RECOMPUTED[0]).differs
     assert wrong.startswith(f"results/{PROFILE}/claims/T1.json: holds {{")
     assert "'largest_difference': 0.25" in wrong
     assert outcomes(certificate).count("DIFFERS") == 1
@@ -205,7 +205,7 @@ def test_a_table_of_other_networks_is_found(root):
         path.write_bytes(sealed({**record, "inputs": {**record["inputs"], "networks": ["0" * 64]}}))
     commit_all(root)
     found = of(certify(archived(root), root=root), RECOMPUTED[2])
-    assert "was not made from the networks that it names" in found.wrong[0]
+    assert "was not made from the networks that it names" in found.differs[0]
 
 
 def test_invented_verdicts_are_found(root, packed, tmp_path):
@@ -213,7 +213,7 @@ def test_invented_verdicts_are_found(root, packed, tmp_path):
     verdicts = json.loads(contents(packed)[name])
     verdicts["claims"][0]["verdict"] = "reproduced"
     certificate = replaced(root, packed, tmp_path, name, json.dumps(verdicts).encode())
-    assert of(certificate, "verdicts follow").wrong == [f"{name}: holds other verdicts or values"]
+    assert of(certificate, "verdicts follow").differs == [f"{name}: holds other verdicts or values"]
 
 
 def test_without_the_data_it_says_what_to_do(root, packed, monkeypatch):
@@ -246,14 +246,14 @@ def test_a_notebook_that_does_not_run_is_named(root, packed, tmp_path):
     content = json.loads(path.read_text())
     content["cells"][1]["source"] = "from repsim.lab import measurements\nmeasurements.networks(profile)"
     path.write_text(json.dumps(content))
-    executed = root / "build" / "notebooks" / f"{NOTEBOOK}.ipynb"
+    executed = root / EXECUTED / f"{NOTEBOOK}.ipynb"
     stamped = json.loads(executed.read_text())
     stamped["metadata"]["repsim"]["source_sha256"] = digest(path)
     executed.write_text(json.dumps(stamped))
     commit_all(root)
     found = of(certify(archived(root), root=root), RECOMPUTED[0])
-    assert f"notebooks/{NOTEBOOK}.ipynb: does not run on the archive's results" in found.wrong[0]
-    assert "MissingArtefactError" in found.wrong[0]
+    assert f"notebooks/{NOTEBOOK}.ipynb: does not run on the archive's results" in found.differs[0]
+    assert "MissingArtefactError" in found.differs[0]
 
 
 HOSTILE = [
@@ -282,19 +282,19 @@ def test_whatever_a_file_holds_it_is_a_sentence(packed, kind, content, tmp_path)
         (tmp_path / "unpacked" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "unpacked" / name).write_bytes(text)
     folder = tmp_path / "unpacked"
-    checks = [
-        consistency.hashes(folder, {}),
-        consistency.listings(folder, PROFILE),
-        consistency.records(folder, PROFILE),
-        consistency.notebooks(folder),
+    found = [
+        checks.hashes(folder, {}),
+        checks.listings(folder, PROFILE),
+        checks.records(folder, PROFILE),
+        checks.notebooks(folder),
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REPSIM_RESULTS", str(folder / "results"))
-        checks.append(consistency.verdicts(folder, PROFILE, tmp_path / "scratch"))
+        found.append(checks.verdicts(folder, PROFILE, tmp_path / "scratch"))
     if kind == "codecheck.yml":
-        with pytest.raises(consistency.ArchiveError, match=r"codecheck\.yml does not say"):
-            consistency.stated(folder)
-    assert any(check.wrong for check in checks), kind
+        with pytest.raises(ArchiveError, match=r"codecheck\.yml does not say"):
+            checks.stated(folder)
+    assert any(check.differs for check in found), kind
 
 
 @pytest.mark.parametrize(
@@ -310,8 +310,8 @@ def test_whatever_the_manifest_holds_it_is_a_sentence(root, packed, manifest, tm
 def test_a_profile_is_a_name(profile, tmp_path):
     about = {"profile": profile, "version": "1", "commit": "0", "modified": []}
     (tmp_path / "codecheck.yml").write_text(f"repsim_revisited: {json.dumps(about)}")
-    with pytest.raises(consistency.ArchiveError, match=r"codecheck\.yml does not say what the archive is of"):
-        consistency.stated(tmp_path)
+    with pytest.raises(ArchiveError, match=r"codecheck\.yml does not say what the archive is of"):
+        checks.stated(tmp_path)
 
 
 def test_a_long_list_is_cut_in_the_text_only(tmp_path):
@@ -355,4 +355,4 @@ def test_numbers_of_other_kinds_are_read_without_pickle(packed, tmp_path, root):
     record["sha256"] = digest(target)
     altered = {**files, name: target.read_bytes(), name.replace(".npz", ".json"): sealed(record)}
     certificate = certify(pack(tmp_path / "fitting.zip", consistent(altered)), root=root)
-    assert any(name in line and "allow_pickle" in line for line in of(certificate, RECOMPUTED[2]).wrong)
+    assert any(name in line and "allow_pickle" in line for line in of(certificate, RECOMPUTED[2]).differs)

@@ -21,7 +21,7 @@ from repsim.lab.commits import RepositoryError
 from repsim.lab.errors import ProfileError, StorageError
 from repsim.lab.staging import StagingError
 
-from .conftest import NOTEBOOK, PROFILE, archived, commit_all, contents, git
+from .conftest import EXECUTED, NOTEBOOK, PROFILE, archived, commit_all, contents, git
 
 OUTPUTS = {
     f"outputs/notebooks/{NOTEBOOK}.ipynb",
@@ -160,7 +160,7 @@ def take_place(root):
 
 
 def odd_figure(root):
-    path = root / "build" / "notebooks" / f"{NOTEBOOK}.ipynb"
+    path = root / EXECUTED / f"{NOTEBOOK}.ipynb"
     path.write_text(path.read_text().replace('id=\\"drawn\\"', 'id=\\"../../drawn\\"'))
 
 
@@ -204,11 +204,10 @@ def test_an_archive_that_was_there_is_kept_when_a_run_fails(root, packed, monkey
     killed = packed.parent / f".contents.{2**22 + 1}.part"  # what a process that no longer is has left
     (killed / "book").mkdir(parents=True)
 
-    def full(file, *_):
-        file.write(b"PK")
+    def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("repsim.lab.archives.writing._pack", full)
+    monkeypatch.setattr("zipfile.ZipFile.writestr", full)
     with pytest.raises(StorageError, match=r"\.zip cannot be written: No space left on device"):
         archived(root)
     assert packed.read_bytes() == before

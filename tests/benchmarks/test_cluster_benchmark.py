@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import pytest
 
 from benchmarks.cluster import __main__ as driver
+from benchmarks.cluster import clusters
 from benchmarks.cluster.copies import copied
-from repsim.lab import clusters
-from repsim.lab.benchmarked import measured
+from benchmarks.results import measured
 from repsim.lab.paths import REPOSITORY
 
 
@@ -31,7 +31,7 @@ def runs(monkeypatch):
 
     monkeypatch.setattr(driver, "virtual_cluster", cluster)
     monkeypatch.setattr(driver, "missing", lambda: [])
-    monkeypatch.setattr(driver, "_version", lambda: "22.05.8")
+    monkeypatch.setattr(driver, "slurm_version", lambda: "22.05.8")
     monkeypatch.setattr(driver.subprocess, "run", run)
     monkeypatch.setattr(driver, "copied", lambda folder: folder)
     return found

@@ -16,14 +16,14 @@ from bs4 import BeautifulSoup
 
 import repsim
 from benchmarks.engine import __main__ as driver
-from benchmarks.engine import accuracy, data, derive, operations, plan, tasks
+from benchmarks.engine import accuracy, costs, data, derive, growth, operations, plan, rounding, tasks
+from benchmarks.results import NotMeasuredError, engine_digest, text_of
 from repsim.engine.projectors import project
 from repsim.engine.representation import Representation
-from repsim.lab import costs, fragments, rounding
-from repsim.lab.benchmarked import engine_digest, measured
+from repsim.lab.figures.display import svg
 from repsim.lab.measurements.common import networks
 from repsim.lab.representations import representations
-from repsim.lab.sealed import sealed, unseal
+from repsim.lab.sealed import unseal
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = {
@@ -362,9 +362,8 @@ def test_all_of_it_is_derived(result):
 def test_the_comparison_is_printed_and_plotted(result, tmp_path, capsys):
     driver.show(result, tmp_path)
     shown = capsys.readouterr().out
-    for name, part in costs.PARTS.items():
-        if name != "costs-growth-figure":
-            assert part(result) in shown
+    for write in driver.SHOWN:
+        assert write(result) in shown
     assert ElementTree.parse(tmp_path / "growth.svg").getroot().tag.endswith("svg")
 
 
@@ -398,7 +397,8 @@ def test_what_failed_is_reported_and_tried_again(tmp_path, monkeypatch):
     found = measure(tmp_path, only=["headline"])
     assert [one["error"] for one in found["measurements"].values()] == ["MemoryError: at file.py"] * 2
     assert "MemoryError" in costs.provenance(found)
-    assert costs.headline(found) == costs.NOT_MEASURED
+    with pytest.raises(NotMeasuredError, match="make bench-engine"):
+        costs.headline(found)
     monkeypatch.setattr(driver, "run", here)
     assert len(measure(tmp_path, only=["headline"])["derived"]["headline"]) == 2
 
@@ -427,7 +427,7 @@ def test_what_other_code_measured_is_kept_until_it_is_measured_again(tmp_path, m
     ran.clear()
     measure(tmp_path, only=["headline", "accuracy"])
     assert len(ran) == 2
-    monkeypatch.setattr(driver, "_code", lambda: "another")
+    monkeypatch.setattr(driver, "code_digest", lambda: "another")
     ran.clear()
     measure(tmp_path, only=["headline", "accuracy"])
     assert ran == everything
@@ -501,22 +501,9 @@ def test_all_groups_end_to_end(tmp_path):
 # The page.
 
 
-def test_every_part_of_the_page(result, tmp_path, monkeypatch):
-    (tmp_path / "benchmarks").mkdir()
-    (tmp_path / "benchmarks" / "engine.json").write_bytes(sealed(result))
-    monkeypatch.setenv("REPSIM_RESULTS", str(tmp_path))
-    page = (ROOT / "book" / "costs.md").read_text(encoding="utf-8")
-    makers = fragments.makers("laptop", Path(), ROOT, {})
-    for name in costs.PARTS:
-        assert f"<!-- generated: {name} -->" in page
-        assert makers[name]() != costs.NOT_MEASURED
-        for block in makers[name]().split("\n\n"):
-            lines = block.splitlines()
-            if len(lines) > 1:
-                assert len({line.count("|") for line in lines}) == 1, name
-    assert "tell nothing about times" in makers["costs-sizes"]()
-    assert "(extrapolated)" in makers["costs-parts"]()
-    assert "Not measured here" in makers["costs-gpu"]()
+def test_few_examples_and_extrapolations_are_called_that(result):
+    assert "tell nothing about times" in costs.sizes(result)
+    assert "(extrapolated)" in costs.parts(result)
 
 
 @pytest.fixture(scope="module")
@@ -547,14 +534,11 @@ def test_a_gpu_is_measured_and_extrapolated(accelerated):
 
 
 def test_the_figure_has_a_description(result):
-    text = costs.growth_figure(result)
+    text = growth.figure(result)
     assert "\n" not in text
     figure = BeautifulSoup(text, "html.parser").figure
     assert "to the power" in figure.img["alt"]
-    from repsim.lab.figures import costs as drawings
-    from repsim.lab.figures.display import svg
-
-    assert ElementTree.fromstring(svg(drawings.growth(result["derived"]["growth"]))).tag.endswith("svg")
+    assert ElementTree.fromstring(svg(growth.draw(result["derived"]["growth"]))).tag.endswith("svg")
 
 
 def test_files_are_read_once_before_all_pairs(result, tmp_path):
@@ -603,23 +587,19 @@ def test_the_fault_is_named(result):
     assert "The engine is off by 1e-09, where 1e-06 was asked (met)." in said
 
 
-def test_the_page_without_results(tmp_path, monkeypatch):
-    monkeypatch.setenv("REPSIM_RESULTS", str(tmp_path))
-    assert {part(measured("engine")) for part in costs.PARTS.values()} == {costs.NOT_MEASURED}
+def test_what_has_not_been_measured_says_how_to():
     empty = {"measurements": {}, "sizes": {**TINY, "widths": WIDTHS}}
     nothing = {**empty, "derived": derive.derive(empty), "given": False}
-    others = {name: part for name, part in costs.PARTS.items() if name != "costs-sizes"}
-    assert {part(nothing) for part in others.values()} == {costs.NOT_MEASURED}
+    said = {text_of(write, nothing) for write in (*driver.SHOWN[1:], growth.figure)}
+    assert said == {"*Not measured here: `make bench-engine` does that.*"}
 
 
 @pytest.mark.parametrize("mib", [[10.0, 10.0, 10.0], [0.0, 0.0, 3.5], [0.0, 0.0, 0.0]])
 def test_a_measurement_that_hardly_changes_has_its_place_on_a_logarithmic_axis(mib):
-    from repsim.lab.figures import costs as drawings
-
     # The fit of equal values is equal but for rounding, and that is no range for an axis.
     fitted = derive.fit([10, 20, 30], mib) and {"exponent": 0.0, "factor": np.nextafter(mib[0], 20), "error": 0.0}
     curve = {"x": [10, 20, 30], "seconds": [1.0, 2.0, 3.0], "seconds_fit": None, "mib": mib, "mib_fit": fitted}
-    drawn = drawings.growth({"cka_linear": {"representations": curve}})
+    drawn = growth.draw({"cka_linear": {"representations": curve}})
     memory = drawn.figure.axes[1]
     low, high = memory.get_ylim()
     for value in filter(None, mib):

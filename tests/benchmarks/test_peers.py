@@ -14,11 +14,10 @@ import pytest
 
 import repsim
 from benchmarks.peers import __main__ as driver
-from benchmarks.peers import cases, collect
+from benchmarks.peers import cases, collect, libraries
 from benchmarks.peers.conventions import CAUSES, exact, explained, index
-from benchmarks.peers.environments import InstallError, _made, clean
+from benchmarks.peers.environments import InstallError, clean, made_for
 from benchmarks.peers.registry import ADAPTERS, PEERS, Entry, Peer
-from repsim.lab import benchmarked, fragments, libraries
 
 ROOT = Path(__file__).resolve().parents[2]
 PUBLISHED = ROOT / "results" / "benchmarks" / "peers.json"
@@ -390,16 +389,23 @@ def test_an_adapter_that_is_killed_is_said_to_have_ended(tmp_path, monkeypatch):
 
 
 def test_a_cause_that_no_value_shows_is_not_named():
-    row = {"entry": "call", "cause": "minibatch", "value": None}
-    result = {"causes": {"minibatch": "averages"}}
-    assert libraries._cause([row], result) == "–"
-    assert libraries._cause([{**row, "value": 1.0}], result) == "averages (`minibatch`)"
-    assert libraries._cause([{**row, "value": 1.0, "cause": "none"}], result) == "none: it is the same quantity"
+    row = {"entry": "call", "case": "golden", "reference": "cka_linear", "cause": "minibatch", "batch": None}
+    row |= {"value": None, "exact": 1.0, "difference": 0.0, "status": "failed"}
+
+    def cause(**changed):
+        case = {"words": "", "dtype": "", "shapes": [[1, 1], [1, 1]]}
+        peer = {"name": "a", "rows": [row | changed]}
+        table = libraries.values({"causes": {"minibatch": "averages"}, "cases": {"golden": case}, "peers": [peer]})
+        return table.splitlines()[-1].split(" | ")[6]
+
+    assert cause() == "–"
+    assert cause(value=1.0) == "averages (`minibatch`)"
+    assert cause(value=1.0, cause="none") == "none: it is the same quantity"
 
 
 def test_what_pip_refuses_is_an_install_error(tmp_path):
     with pytest.raises(InstallError, match="Invalid requirement"):
-        _made(tmp_path / "environment", ("not a requirement ==",))
+        made_for(tmp_path / "environment", ("not a requirement ==",))
 
 
 # The committed result, and what was added to the registry since it was measured.
@@ -446,21 +452,18 @@ def test_every_library_is_there(result):
 # The page.
 
 
-def test_every_part_of_the_page(result, monkeypatch):
-    monkeypatch.setenv("REPSIM_RESULTS", str(ROOT / "results"))
-    page = (ROOT / "book" / "libraries.md").read_text(encoding="utf-8")
-    makers = fragments.makers("laptop", Path(), ROOT, {})
-    for name in libraries.PARTS:
-        assert f"<!-- generated: {name} -->" in page
-        assert makers[name]() != libraries.NOT_MEASURED
+def test_few_examples_say_nothing_about_times(result):
     assert "times say nothing" in libraries.costs({**result, "sizes": {"n": 60, "large": 100}})
-    timed = {**result, "sizes": {"n": 500, "large": 2000}}
-    for name in ("packages", "values", "batches", "failures", "costs"):
-        lines = libraries.PARTS[f"libraries-{name}"](timed).split("\n\n")[0].splitlines()  # the remarks follow
-        assert len(lines) > 3
-        assert len({line.replace("\\|", "").count("|") for line in lines}) == 1
+    assert len(libraries.costs({**result, "sizes": {"n": 500, "large": 2000}}).splitlines()) > 3
 
 
-def test_the_page_without_results(tmp_path, monkeypatch):
-    monkeypatch.setenv("REPSIM_RESULTS", str(tmp_path))
-    assert {part(benchmarked.measured("peers")) for part in libraries.PARTS.values()} == {libraries.NOT_MEASURED}
+def test_the_findings_are_counts_of_the_tables(result):
+    first, second, third = libraries.findings(result).splitlines()
+    rows = [row for peer in result["peers"] if peer["name"] != libraries.OURS for row in peer["rows"]]
+    rows = [row for row in rows if not row["entry"].endswith(libraries.SAME_CALL)]
+    assert f"Of their {len(rows)} numbers {sum(row['status'] == 'exact' for row in rows)} are exact" in first
+    streamed = [row["value"] for row in rows if (row["entry"], row["case"]) == ("CKACalculator", cases.STREAMED)]
+    assert f"cka-pytorch {min(streamed):.3f} to {max(streamed):.3f}" in second
+    whole = exact("cka_linear_debiased", *cases.make(**result["sizes"])[cases.STREAMED])
+    assert second.endswith(f"it is {whole:.3f} for each.")
+    assert f"{sum(row['value'] is None for row in rows)} of {len(rows)}" in third

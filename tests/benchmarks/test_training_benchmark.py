@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.results import measured
 from benchmarks.training import __main__ as driver
-from repsim.lab import speed
+from benchmarks.training import speed
 from repsim.lab.architectures import IMAGE_CHANNELS, IMAGE_SIDE
-from repsim.lab.benchmarked import measured
 from repsim.lab.families import describe
 
 
@@ -21,7 +21,7 @@ def test_pytorch_trains_the_same_network(group):
     from benchmarks.training.torch_steps import Network
     from repsim.lab.networks import build
 
-    job = driver._job(group, "float32", split=False)
+    job = driver.job_of(group, "float32", split=False)
     network = Network(job["table"], job["classes"])
     ours = build(job["architecture"], job["classes"], channels=job["channels"])
     trained = sum(int(np.prod(weight.shape)) for weight in ours.trainable_weights)
@@ -70,4 +70,3 @@ def test_the_verdict_compares_the_fastest_ways():
     assert "a 0.95, where 0.9 was asked: met" in speed.training(result)
     rows[1]["keras"] = 100
     assert "**missed**" in speed.training(result)
-    assert speed.training(None) == speed.NOT_MEASURED

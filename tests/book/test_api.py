@@ -18,6 +18,25 @@ def test_every_public_name_stands_on_the_page_once():
     assert "`INDEXES`" in PAGE
 
 
+def test_table_1_on_the_page_is_the_registry():
+    rows = [line for line in PAGE.splitlines() if line.startswith("| ") and "{py:func}" in line]
+    shown = {}
+    for row in rows:
+        title, function, formula, *unchanged = re.split(r" \| ", row.strip("| "))
+        shown[re.search(r"`(\S+) <", function)[1]] = (title, formula.strip("$").replace(r"\|", "|"), *unchanged)
+    answer = {True: "yes", False: "no"}
+    assert shown == {
+        name: (
+            index.title,
+            index.formula.replace(r"\|", r"\Vert "),
+            index.invertible_linear,
+            answer[index.orthogonal],
+            answer[index.isotropic_scaling],
+        )
+        for name, index in repsim.INDEXES.items()
+    }
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_each_is_described_as_what_it_is(name):
     found = getattr(repsim, name)

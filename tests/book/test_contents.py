@@ -2,12 +2,13 @@
 
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 import yaml
 
 from repsim.lab.claims import load_claims
-from repsim.lab.contents import contents, notebooks
+from repsim.lab.contents import contents, is_chapter, notebooks
 from repsim.lab.execution import execute
 from repsim.lab.staging import StagingError, stage
 
@@ -28,23 +29,23 @@ def with_one_more(repository, tmp_path):
 def test_the_published_book_has_the_listed_notebooks(with_one_more):
     toc = contents(published=True, root=with_one_more)
     assert toc == yaml.safe_load((ROOT / "_toc.yml").read_text())
-    assert notebooks(toc) == [page.removeprefix("notebooks/") for page in pages_of(ROOT) if "notebooks/" in page]
+    assert notebooks(toc) == [f"{page}.ipynb" for page in pages_of(ROOT) if (ROOT / f"{page}.ipynb").exists()]
 
 
 def test_any_other_book_has_them_all(with_one_more):
     toc = contents(published=False, root=with_one_more)
     listed = notebooks(contents(published=True, root=with_one_more))
-    assert notebooks(toc) == [*listed, MORE]
+    last = max(place for place, name in enumerate(listed) if is_chapter(name))
+    assert notebooks(toc) == [*listed[: last + 1], f"notebooks/{MORE}.ipynb", *listed[last + 1 :]]
     assert toc["parts"][0]["chapters"][-1] == {"file": f"notebooks/{MORE}"}
     assert toc["parts"][1:] == yaml.safe_load((ROOT / "_toc.yml").read_text())["parts"][1:]
 
 
 def test_a_line_in_the_contents_adds_a_notebook(with_one_more):
     path = with_one_more / "_toc.yml"
-    last = notebooks(contents(published=True, root=with_one_more))[-1]
-    line = f"      - file: notebooks/{last}\n"
-    path.write_text(path.read_text().replace(line, line + line.replace(last, MORE)))
-    assert notebooks(contents(published=True, root=with_one_more))[-1] == MORE
+    last = [name for name in notebooks(contents(published=True, root=with_one_more)) if is_chapter(name)][-1]
+    line = f"      - file: {last.removesuffix('.ipynb')}\n"
+    path.write_text(path.read_text().replace(line, f"{line}      - file: notebooks/{MORE}\n"))
     assert contents(published=True, root=with_one_more) == contents(published=False, root=with_one_more)
 
 
@@ -63,16 +64,11 @@ def test_staged(with_one_more, executed, tmp_path, monkeypatch):
     assert not (target / "notebooks" / "draft.ipynb").exists()
 
 
-def test_the_workflow_runs_what_the_book_contains():
-    graph = (ROOT / "workflow" / "Snakefile").read_text(encoding="utf-8")
-    assert "NOTEBOOKS = notebooks(contents(PUBLISHED))" in graph
-    assert re.search(r'STAGED = "--published" if PUBLISHED else ""', graph)
-
-
 def test_a_claim_links_to_a_page_of_the_book_only(repository, executed, tmp_path, monkeypatch):
     monkeypatch.setenv("REPSIM_RESULTS", str(tmp_path / "results"))
     target = stage("smoke", executed, tmp_path / "book", root=repository, published=True)
-    page, listed = (target / "book" / "claims.md").read_text(), notebooks(contents(published=True, root=repository))
+    page, all_listed = (target / "book" / "claims.md").read_text(), notebooks(contents(published=True, root=repository))
+    listed = [Path(name).stem for name in all_listed if is_chapter(name)]
     assert set(re.findall(r"\]\(\.\./notebooks/([^)]+)\.ipynb\)", page)) <= set(listed)
     elsewhere = {claim.notebook for claim in load_claims().values() if claim.notebook} - set(listed)
     assert all(f"`notebooks/{stem}.ipynb` measures it" in page for stem in elsewhere)

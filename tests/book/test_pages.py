@@ -1,10 +1,9 @@
 """Every page of the book: in Chromium on a wide and a narrow screen, and as text."""
 
-import json
 import os
 import re
 from pathlib import Path
-from urllib.parse import quote, unquote, urldefrag, urljoin, urlsplit
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import pytest
 from bs4 import BeautifulSoup
@@ -45,6 +44,12 @@ def test_every_page_of_the_contents_is_there_and_no_other(html):
     built = {str(path.relative_to(html).with_suffix("")) for path in html.rglob("*.html")}
     built = {name for name in built if not name.startswith(("_modules/", "_static/"))}
     assert built - set(BESIDE) == set(PAGES)
+
+
+def test_markdown_tables_of_the_pages_beside_the_benchmarks_are_tables(pages):
+    for name in ("benchmarks/engine/costs", "benchmarks/peers/libraries", "benchmarks/cluster/cluster"):
+        assert pages[name].select(".cell_output table td"), name
+        assert "| ---" not in text_of(pages[name]), name
 
 
 def test_no_traceback_and_no_error_banner(pages):
@@ -100,13 +105,10 @@ def test_launch_buttons_open_the_notebook_of_the_page(pages):
         if not name.startswith("notebooks/"):
             assert not found, name
             continue
-        container = f".devcontainer/{name.removeprefix('notebooks/')}/devcontainer.json"
-        opened = json.loads((ROOT / container).read_text(encoding="utf-8"))["customizations"]["codespaces"]["openFiles"]
-        assert opened == [f"{name}.ipynb"]
         assert found == {
             "Binder": f"https://mybinder.org/v2/gh/{owner_and_name}/main?urlpath=lab/tree/{name}.ipynb",
             "Colab": f"https://colab.research.google.com/github/{owner_and_name}/blob/main/{name}.ipynb",
-            "Codespaces": f"https://codespaces.new/{owner_and_name}/tree/main?devcontainer_path={quote(container, '')}",
+            "Codespaces": f"https://github.dev/{owner_and_name}/blob/main/{name}.ipynb",
         }
 
 

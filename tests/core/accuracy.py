@@ -8,10 +8,10 @@ import numpy as np
 import oracle
 from hard_cases import saturation_expected
 
+from benchmarks.engine.rounding import digits
+from benchmarks.results import engine_digest
 from repsim import INDEXES, RepresentationError, get_index, pairwise
-from repsim.lab.benchmarked import engine_digest
 from repsim.lab.paths import results_root
-from repsim.lab.rounding import digits
 from repsim.lab.store import write_record
 
 EPS = float(np.finfo(np.float64).eps)

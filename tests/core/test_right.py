@@ -10,8 +10,8 @@ from hard_cases import KINDS, SCALES, SHAPES, all_at_once, laid_out, made, one, 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from benchmarks.engine.rounding import digits
 from repsim import INDEXES, RepresentationError, get_index, pairwise
-from repsim.lab.rounding import digits
 from repsim.lab.sealed import unseal
 
 SEARCH = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))

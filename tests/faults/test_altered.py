@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from repsim.lab import benchmarked, claims, faults
+from benchmarks.faults import counts as counted
+from benchmarks.results import measured
+from repsim.lab import claims
 from repsim.lab.errors import LabError
 from repsim.lab.paths import REPOSITORY
 from repsim.lab.store import read_artefact, record_path
@@ -35,8 +37,8 @@ def read(path: Path) -> None:
     """Read a file of results as the book does."""
     readers = {
         "claims": lambda: claims.measurement(path.parent.parent.name, path.stem),
-        "benchmarks": lambda: benchmarked.measured(path.stem),
-        "faults": faults.runs,
+        "benchmarks": lambda: measured(path.stem),
+        "faults": counted.runs,
     }
     readers.get(kind(path), lambda: read_stored(path))()
 

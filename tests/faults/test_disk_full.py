@@ -123,7 +123,7 @@ def archive(disk, inputs):
 
 def certify(disk, inputs):
     """Only the unpacking: what follows reads, or is another step."""
-    from repsim.lab.archives.unpacking import unpack as unpack_archive
+    from repsim.lab.unpacking import unpack_zip as unpack_archive
 
     with tempfile.TemporaryDirectory(dir=disk, prefix=".") as folder:
         assert unpack_archive(inputs["packed"], Path(folder)) == {}

@@ -18,14 +18,13 @@ import repsim
 from repsim.errors import ParameterError
 from repsim.lab import claims
 from repsim.lab.archives.layout import figure_files
-from repsim.lab.archives.unpacking import unpack as unpack_zip
 from repsim.lab.errors import LabError
 from repsim.lab.execution import read_notebook, stamp
-from repsim.lab.fetching import unpack as unpack_tar
 from repsim.lab.paths import REPOSITORY
 from repsim.lab.profiles import parse_profile
 from repsim.lab.sealed import sealed, unseal
 from repsim.lab.store import read_arrays
+from repsim.lab.unpacking import unpack_tar, unpack_zip
 
 pytestmark = pytest.mark.faults
 

@@ -6,7 +6,6 @@ import errno
 import functools
 import hashlib
 import http.server
-import io
 import os
 import re
 import shutil
@@ -19,7 +18,7 @@ import pytest
 
 from repsim.lab import data
 from repsim.lab.errors import DataError
-from repsim.lab.fetching import fetch, unpack
+from repsim.lab.fetching import fetch
 
 
 @pytest.fixture
@@ -181,59 +180,6 @@ def test_a_killed_run_leaves_nothing_for_good(archive):
     part.mkdir()  # as of a run that was killed when its folder had just appeared
     fetch("the data", "http://127.0.0.1:1/official.tar.gz", "", archive)
     assert not part.exists()
-
-
-def entry(name, **changes):
-    found = tarfile.TarInfo(name)
-    found.size = 7 if changes.get("type", tarfile.REGTYPE) == tarfile.REGTYPE else 0
-    for key, value in changes.items():
-        setattr(found, key, value)
-    return found
-
-
-@pytest.mark.parametrize(
-    ("hostile", "why"),
-    [
-        (entry("../outside.txt"), "does not stand in its folder"),
-        (entry("official/../outside.txt"), "does not stand in its folder"),
-        (entry("official/.."), "does not stand in its folder"),
-        (entry("/outside.txt"), "does not stand in its folder"),
-        (entry("outside.txt"), "does not stand in its folder"),
-        (entry("other", type=tarfile.DIRTYPE), "does not stand in its folder"),
-        (entry("official/deeper/file"), "does not stand in its folder"),
-        (entry("official/link", type=tarfile.SYMTYPE, linkname="../../outside.txt"), "is a link or another"),
-        (entry("official/link", type=tarfile.LNKTYPE, linkname="../outside.txt"), "is a link or another"),
-        (entry("official", type=tarfile.SYMTYPE, linkname=".."), "does not stand in its folder"),
-        (entry("official/pipe", type=tarfile.FIFOTYPE), "is a link or another special file"),
-        (entry("official/first"), "comes twice"),
-    ],
-)
-def test_an_entry_that_leads_outside_is_refused_by_name(tmp_path, hostile, why):
-    with tarfile.open(tmp_path / "hostile.tar.gz", "w:gz") as file:
-        for one in (entry("official", type=tarfile.DIRTYPE), entry("official/first"), hostile):
-            file.addfile(one, io.BytesIO(b"content") if one.size else None)
-    (tmp_path / "in").mkdir()
-    with pytest.raises(DataError, match=rf"hostile\.tar\.gz is refused: its entry '{re.escape(hostile.name)}' {why}"):
-        unpack(tmp_path / "hostile.tar.gz", tmp_path / "in" / "official")
-    found = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")}
-    assert found == {"hostile.tar.gz", "in", "in/official", "in/official/first"}
-
-
-def test_an_archive_may_have_several_folders(tmp_path):
-    with tarfile.open(tmp_path / "two.tar", "w") as file:
-        for one in (entry("first/own"), entry("second", type=tarfile.DIRTYPE), entry("second/own")):
-            file.addfile(one, io.BytesIO(b"content") if one.size else None)
-    unpack(tmp_path / "two.tar", tmp_path / "in" / "first", tmp_path / "in" / "second")
-    assert [(tmp_path / "in" / name / "own").read_bytes() for name in ("first", "second")] == [b"content"] * 2
-
-
-@pytest.mark.parametrize("damage", [lambda content: content[:-30], lambda content: b"", lambda content: b"x" + content])
-def test_an_archive_that_ends_early_is_a_sentence(tmp_path, damage):
-    with tarfile.open(tmp_path / "cut.tar.gz", "w:gz") as file:
-        file.addfile(entry("official/first"), io.BytesIO(b"content"))
-    (tmp_path / "cut.tar.gz").write_bytes(damage((tmp_path / "cut.tar.gz").read_bytes()))
-    with pytest.raises(DataError, match=r"cut\.tar\.gz is not a tar archive that can be read"):
-        unpack(tmp_path / "cut.tar.gz", tmp_path / "official")
 
 
 def test_another_archive_is_refused_with_both_hashes(archive, monkeypatch):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from repsim.lab import benchmarked, claims
+from benchmarks.results import measured as read_benchmark
+from repsim.lab import claims
 from repsim.lab.errors import DamagedArtefactError
 from repsim.lab.predicates import ClaimError
 from repsim.lab.sealed import SEAL, sealed, unseal
@@ -65,4 +66,4 @@ def test_another_number_in_a_measurement_or_a_benchmark_is_noticed(tmp_path, mon
     (tmp_path / "benchmarks").mkdir()
     (tmp_path / "benchmarks" / "peers.json").write_bytes(sealed({"date": "2026-01-01"}).replace(b"-01-01", b"-01-02"))
     with pytest.raises(DamagedArtefactError, match=r"peers\.json is damaged"):
-        benchmarked.measured("peers")
+        read_benchmark("peers")

@@ -7,6 +7,7 @@ import re
 import jsonschema
 import pytest
 import yaml
+from pybtex.database import parse_string
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +33,24 @@ def test_agrees_with_the_package(citation, version, project):
     assert citation["license"] == project["project"]["license"]
     assert citation["repository-code"] == project["project"]["urls"]["Repository"]
     assert [author["name"] for author in citation["authors"]] == [a["name"] for a in project["project"]["authors"]]
+
+
+def test_the_books_bibtex_says_the_same(root, citation):
+    page = (root / "book" / "cite.md").read_text(encoding="utf-8")
+    entries = parse_string("\n".join(re.findall(r"^```bibtex\n(.*?)^```$", page, re.M | re.S)), "bibtex").entries
+    ours, paper = entries["repsim_revisited"], entries["kornblith2019similarity"]
+    assert [str(person) for person in ours.persons["author"]] == [f"{{{one['name']}}}" for one in citation["authors"]]
+    assert ours.fields["title"] == citation["title"]
+    assert ours.fields["version"] == str(citation["version"])
+    assert ours.fields["url"] == citation["repository-code"]
+    if "date-released" in citation:
+        assert ours.fields["year"] == str(citation["date-released"])[:4]
+    (cited,) = [entry for entry in citation["references"] if entry["type"] == "conference-paper"]
+    assert paper.fields["title"] == cited["title"]
+    assert [person.last_names for person in paper.persons["author"]] == [
+        [one["family-names"]] for one in cited["authors"]
+    ]
+    assert paper.fields["pages"] == f"{cited['start']}--{cited['end']}"
 
 
 def test_names_the_paper(citation):

@@ -47,7 +47,7 @@ def test_pins_satisfy_pyproject(project, pins):
         assert marker is None or marker.evaluate(), requirement
 
 
-def test_both_pythons_get_the_same_numerics(project, pins):
+def test_every_python_gets_the_same_numerics(project, pins):
     for line in project["tool"]["uv"]["constraint-dependencies"]:
         requirement = Requirement(line)
         version, marker = pins[requirement.name]
@@ -95,15 +95,20 @@ def test_environment_is_the_lock(pins):
     assert not wrong, "make env"
 
 
-def test_conda_environment_is_the_lock(root, lock, project, pins):
-    text = (root / "environment.yml").read_text(encoding="utf-8")
-    assert text == runpy.run_path(str(root / "workflow" / "environment.py"))["environment"](lock), "make lock"
-    *conda, last = yaml.safe_load(text)["dependencies"]
-    (python,) = [line.removeprefix("python=") for line in conda if line.startswith("python=")]
+def test_the_other_forms_of_the_environment_are_made_from_the_lock(root, project):
+    forms = runpy.run_path(str(root / "workflow" / "environment.py"))["forms"](root)
+    assert {name: (root / name).read_text(encoding="utf-8") for name in forms} == forms, "make lock"
+    python = project["tool"]["repsim"]["python"]
     assert SpecifierSet(project["project"]["requires-python"]).contains(f"{python}.0")
-    *listed, itself = last["pip"]
+    assert f"Programming Language :: Python :: {python}" in project["project"]["classifiers"]
+    assert f"FROM python:{python}-slim" in forms["Dockerfile"]
+
+
+def test_conda_environment_is_the_lock(root, pins):
+    content = yaml.safe_load((root / "environment.yml").read_text(encoding="utf-8"))
+    *listed, itself = content["dependencies"][-1]["pip"]
     assert {Requirement(line).name: Requirement(line).specifier for line in listed} == {
         name: SpecifierSet(f"=={version}") for name, (version, _) in pins.items()
     }
     assert itself == "-e ."
-    assert yaml.safe_load(text)["channels"] == ["conda-forge"]
+    assert content["channels"] == ["conda-forge"]

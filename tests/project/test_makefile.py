@@ -43,5 +43,5 @@ def test_nothing_is_made_without_a_fitting_python(root, tmp_path):
         shutil.copy(root / name, tmp_path)
     answer = run(tmp_path, "env", "PYTHON=no-such-python")
     assert answer.returncode != 0
-    assert "Python 3.11 or 3.12 with its venv module is needed" in answer.stderr
+    assert "Python 3.11, 3.12 or 3.13 with its venv module is needed" in answer.stderr
     assert not (tmp_path / ".venv").exists()

@@ -5,25 +5,49 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from repsim.lab.archives import again, consistency
-from repsim.lab.archives.certificates import Certificate, Check
-from repsim.lab.archives.layout import ArchiveError
-from repsim.lab.archives.unpacking import unpack
+from repsim.lab import recomputing
+from repsim.lab.archives import checks
+from repsim.lab.archives.certificate import Certificate, Check
 from repsim.lab.backend import configure
 from repsim.lab.commits import commit
+from repsim.lab.contents import contents, is_chapter, notebooks
+from repsim.lab.data import is_at_hand
+from repsim.lab.errors import DataError
+from repsim.lab.execution import NotebookError, execute
+from repsim.lab.judging import judge
 from repsim.lab.paths import REPOSITORY, data_root
-from repsim.lab.store import ONLY_READ, digest
+from repsim.lab.representations import dataset_of
+from repsim.lab.sealed import unseal
+from repsim.lab.store import ONLY_READ, Artefact, digest, read_artefact
+from repsim.lab.tolerances import ACCURACY, CLAIMS, SIMILARITY, Tolerance
+from repsim.lab.unpacking import ArchiveError, unpack_zip
+
+SAMPLE_MINUTES = 2.0  # of processor time; executing the notebooks takes three more
+NETWORKS_SHARE = 0.25  # of it for scoring networks; the rest is for cells of tables
+CODE = ("repsim/", "notebooks/")
+SPEED = 2e10  # multiplications a second that a processor core of today does
+_DRAWS = 100  # of a cell, until one is found whose networks are in the archive and which is not too dear
+
+
+class _AwayError(Exception):
+    """A table of which no cell can be computed again, as its text says."""
 
 
 def certify(
-    archive: Path, seed: int = 0, root: Path = REPOSITORY, report: Callable[[Check], None] = lambda check: None
+    archive: Path,
+    seed: int = 0,
+    root: Path = REPOSITORY,
+    report: Callable[[Check], None] = lambda check: None,
+    minutes: float = SAMPLE_MINUTES,
 ) -> Certificate:
     """Compare an archive with what it says of itself, and a sample of its results with what they are when recomputed.
 
@@ -35,70 +59,65 @@ def certify(
     archive
         The zip file.
     seed
-        Draws the sample.
+        Draws the order in which networks and tables are computed again.
     root
         The repository whose notebooks are executed again.
     report
         Called with each check as it is done.
+    minutes
+        Of processor time: no other network or table is begun once so much has gone into the sample.
 
     Raises
     ------
     ArchiveError
-        If the file cannot be unpacked safely, see :func:`repsim.lab.archives.unpacking.unpack`, or this machine has no
-        room for it.
+        If the file cannot be unpacked safely, see :func:`repsim.lab.unpacking.unpack_zip`, or this machine has no room
+        for it.
     """
+    done: list[Check] = []
     try:
-        checks, about = _examine(archive, seed, root, report)
+        with tempfile.TemporaryDirectory(prefix="repsim-certify-") as name:
+            folder, scratch = Path(name) / "archive", Path(name) / "scratch"
+            folder.mkdir()
+            damaged = unpack_zip(archive, folder)
+            for check in _checks(folder, scratch, damaged, seed, root, 60 * minutes):
+                done.append(check)
+                report(check)
+            try:
+                about = checks.stated(folder)
+            except ArchiveError:
+                about = {}  # one of the checks says so
     except OSError as error:
         raise ArchiveError(f"{archive.name} cannot be certified here: {error.strerror or error}") from None
-    return Certificate(archive.name, digest(archive), about, seed, commit(root), checks)
+    return Certificate(archive.name, digest(archive), about, seed, commit(root), done)
 
 
-def _examine(
-    archive: Path, seed: int, root: Path, report: Callable[[Check], None]
-) -> tuple[list[Check], dict[str, Any]]:
-    """Make all checks in a temporary folder; return them and what the archive says it is of."""
-    with tempfile.TemporaryDirectory(prefix="repsim-certify-") as name:
-        folder, scratch = Path(name) / "archive", Path(name) / "scratch"
-        folder.mkdir()
-        damaged = unpack(archive, folder)
-        checks = []
-        for check in _checks(folder, scratch, damaged, seed, root):
-            checks.append(check)
-            report(check)
-        try:
-            return checks, consistency.stated(folder)
-        except ArchiveError:
-            return checks, {}  # one of the checks says so
-
-
-def _checks(folder: Path, scratch: Path, damaged: dict[str, str], seed: int, root: Path) -> Iterator[Check]:
-    yield (first := consistency.hashes(folder, damaged))
+def _checks(
+    folder: Path, scratch: Path, damaged: dict[str, str], seed: int, root: Path, seconds: float
+) -> Iterator[Check]:
+    yield (first := checks.hashes(folder, damaged))
     try:
-        about = consistency.stated(folder)
+        about = checks.stated(folder)
     except ArchiveError as error:
-        yield Check("the archive says what it is of", wrong=[str(error)])
+        yield Check("the archive says what it is of", differs=[str(error)])
         return
     profile = about["profile"]
     if not (folder / "results" / profile).is_dir():
-        yield Check("the archive holds results", wrong=[f"results/{profile}: is missing"])
+        yield Check("the archive holds results", differs=[f"results/{profile}: is missing"])
         return
-    yield consistency.listings(folder, profile)
-    yield consistency.records(folder, profile)
-    yield consistency.notebooks(folder)
-    results = shutil.copytree(folder / "results", scratch / "results")
-    with _in_use(results, scratch / "cache"):
-        yield consistency.verdicts(folder, profile, scratch)
-        if first.wrong:
-            yield Check(
-                "a sample of the results, computed again, is the same", not_done="Altered files are not computed."
-            )
+    yield checks.listings(folder, profile)
+    yield checks.records(folder, profile)
+    yield checks.notebooks(folder)
+    with _in_use(shutil.copytree(folder / "results", scratch / "results"), scratch / "cache"):
+        yield checks.verdicts(folder, profile, scratch)
+        if first.differs:
+            what = "a sample of the results, computed again, is the same"
+            yield Check(what, not_done="Altered files are not computed.")
             return
-        rng = np.random.default_rng(seed)
-        yield again.claims(folder, about, root, scratch)
+        yield claims(folder, about, root, scratch)
         configure()
-        yield again.accuracies(folder, profile, rng)
-        yield again.similarities(folder, profile, rng)
+        rng = np.random.default_rng(seed)
+        yield accuracies(folder, profile, rng, NETWORKS_SHARE * seconds)
+        yield similarities(folder, profile, rng, (1 - NETWORKS_SHARE) * seconds)
 
 
 @contextmanager
@@ -120,3 +139,143 @@ def _in_use(results: Path, cache: Path) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+def claims(folder: Path, about: dict[str, Any], root: Path, scratch: Path) -> Check:
+    """Execute the notebooks on the archive's results, and compare what they measure for the claims.
+
+    The notebooks and the code are those of `root`, not the archive's: certifying runs nothing that came with an
+    archive. The results in use must be a copy of the archive's, whose measurements are made anew.
+    """
+    profile, what = about["profile"], "the notebooks, executed again, measure the same for every claim"
+    held, again = folder / "results" / profile / "claims", scratch / "results" / profile / "claims"
+    if others := _other_code(folder, root):
+        return Check(
+            what,
+            not_done=f"the code here, of commit {commit(root)}, is not the archive's ({others[0]} differs, and "
+            f"{len(others) - 1} more): run this command in a clone at commit {about['commit']}",
+        )
+    shutil.rmtree(again, ignore_errors=True)
+    differs = []
+    for name in filter(is_chapter, notebooks(contents(published=True, root=root))):
+        try:
+            execute(root / name, profile, scratch / "executed" / Path(name).name)
+        except NotebookError as error:
+            differs.append(f"{name}: does not run on the archive's results: {error}")
+    judge(profile, scratch / "executed")
+
+    def compare(name: str) -> Iterator[str]:
+        one, other = (unseal(part / name) for part in (held, again))
+        if not CLAIMS.holds(one, other):
+            yield f"results/{profile}/claims/{name}: holds {one['values']}, measured: {other['values']}"
+
+    names = sorted({path.name for one in (held, again) for path in one.glob("*.json")})
+    for name in names:
+        differs += checks.unless_unreadable(f"results/{profile}/claims/{name}", partial(compare, name))
+    return Check(what, len(names), differs, str(CLAIMS))
+
+
+def _other_code(folder: Path, root: Path) -> list[str]:
+    """Return the code files of the archive that are others, or none, in `root`."""
+    files = {path: file for path, file in checks.files_of(folder).items() if path.startswith(CODE)}
+    return [
+        path for path, file in files.items() if not (root / path).is_file() or digest(root / path) != digest(file)
+    ] or ([] if files else ["all of it"])
+
+
+def accuracies(folder: Path, profile: str, rng: np.random.Generator, seconds: float) -> Check:
+    """Score networks again, in an order that is drawn."""
+    there = sorted((folder / "results" / profile / "networks").glob("*.npz"))
+
+    def compare(path: Path) -> Iterator[str]:
+        network = read_artefact(path)
+        _at_hand(dataset_of(network))
+        score, value = recomputing.accuracy(network)
+        if not ACCURACY.holds(value, network.record[score]):
+            yield f"{score.replace('_', ' ')} {network.record[score]}, recomputed {value}"
+
+    what = "networks, drawn with the seed, are as accurate as their records say"
+    return _sampled(what, there, compare, ACCURACY, rng, seconds)
+
+
+def similarities(folder: Path, profile: str, rng: np.random.Generator, seconds: float) -> Check:
+    """Compute a cell of similarity tables again, in an order that is drawn."""
+    results = folder / "results" / profile
+    steps = sorted(path.name for path in results.glob("*") if any(path.glob("*.npz")))
+    there = [path for step in steps if step in recomputing.TABLES for path in sorted((results / step).glob("*.npz"))]
+    files = {path.name: path for path in (results / "networks").glob("*.npz")}
+
+    def compare(path: Path) -> Iterator[str]:
+        table = read_artefact(path)
+        cell = _drawn_cell(table, files, rng, SPEED * seconds / 2)
+        networks = [read_artefact(files[name]) for name in cell.networks]
+        inputs = table.record["inputs"]
+        if others := {one.sha256 for one in networks} - {*inputs["networks"], *(inputs.get("columns") or ())}:
+            yield f"was not made from the networks that it names, but from others than {', '.join(others)}"
+            return
+        _at_hand(cell.dataset or dataset_of(networks[0]))
+        for index, value in recomputing.similarities(cell, networks).items():
+            if not SIMILARITY.holds(value, cell.held[index]):
+                yield f"{index} of {cell}: holds {cell.held[index]}, recomputed {value}"
+
+    left = [step for step in steps if step not in {*recomputing.TABLES, "networks"}]
+    remark = f"Not computed again, only compared with their hashes: {', '.join(left)}." if left else ""
+    what = "similarity tables, drawn with the seed, hold in a cell what its networks give"
+    return _sampled(what, there, compare, SIMILARITY, rng, seconds, remark)
+
+
+def _drawn_cell(
+    table: Artefact, files: dict[str, Path], rng: np.random.Generator, operations: float
+) -> recomputing.Cell:
+    """Return a cell of a table of networks whose weights are among the files, of no more than so many operations."""
+    arrays, record = table.arrays(), table.record
+    features = dict(zip(record.get("layers", ()), record.get("features", ()), strict=False))
+    why = "the weights of its networks are not in the archive"
+    for _ in range(_DRAWS):
+        cell = recomputing.pick(record, arrays, rng)
+        # A basis takes eight times what an inner product does; where the features are not recorded, none is made.
+        cost = 8 * len(cell.held) * cell.examples**2 * max(features.get(layer, 0) for layer in cell.layers)
+        if set(cell.networks) <= set(files):
+            if cost <= operations:
+                return cell
+            why = "its cells take too long"
+    raise _AwayError(f"{table.path.name} was not computed again: {why}.")
+
+
+def _sampled(
+    what: str,
+    paths: Sequence[Path],
+    compare: Callable[[Path], Iterator[str]],
+    tolerance: Tolerance,
+    rng: np.random.Generator,
+    seconds: float,
+    remark: str = "",
+) -> Check:
+    """Compare one file after the other, in an order that is drawn, and begin no other once the time is used up."""
+    begun, compared, differs = time.process_time(), 0, list[str]()
+    missing, away = dict[str, None](), dict[str, None]()
+    for place in rng.permutation(len(paths)):
+        if compared and time.process_time() - begun >= seconds:
+            break
+        name = f"{paths[place].parent.name}/{paths[place].name}"
+        try:
+            differs += [f"{name}: {why}" for why in compare(paths[place])]
+            compared += 1
+        except _AwayError as error:
+            away[str(error)] = None
+        except DataError as error:  # the data here is at fault, not the archive
+            missing[f"{error}."] = None
+        except Exception as error:  # results from anyone may fail in any way, inside any library
+            differs.append(f"{name}: cannot be computed again: {checks.sentence(error)}")
+    within = f"As many as were begun within {seconds / 60:g} minutes of processor time."
+    remark = " ".join([within, *([remark] if remark else []), *(away if compared else ())])
+    not_done = " ".join([*missing, *(() if compared else away)])
+    return Check(f"{compared} of {len(paths)} {what}", compared, differs, str(tolerance), remark, not_done)
+
+
+def _at_hand(dataset: str) -> None:
+    if not is_at_hand(dataset):
+        raise DataError(
+            f"{dataset} is not in {data_root()}: fetch it with `repsim-lab data laptop`, or name the folder that holds "
+            "it in REPSIM_DATA, and certify again"
+        )

@@ -11,18 +11,14 @@ from repsim.lab.archives.codecheck import CODECHECK
 from repsim.lab.commits import tracked_files
 from repsim.lab.contents import contents, notebooks
 from repsim.lab.downloads import Figure, figures_of, write_verdicts
-from repsim.lab.errors import LabError
 from repsim.lab.paths import results_root
 from repsim.lab.staging import fit_to_show
+from repsim.lab.unpacking import ArchiveError
 
 METADATA = "ro-crate-metadata.json"  # the name that RO-Crate demands
 MANIFEST = "manifest-sha256.txt"  # as sha256sum writes and reads it
 NOTEBOOKS, FIGURES, CLAIMS = "outputs/notebooks", "outputs/figures", "outputs/claims"
 DRAWN = re.compile(r'<img src="data:image/svg\+xml,([^"]*)"')
-
-
-class ArchiveError(LabError):
-    """An archive that cannot be made, or is not one that can be unpacked."""
 
 
 def is_output(path: str, profile: str) -> bool:
@@ -85,16 +81,16 @@ def gather(profile: str, root: Path, executed_dir: Path, folder: Path) -> dict[s
     files = tracked_files(root)
     if not any(name.startswith(f"results/{profile}/") for name in files):
         raise ArchiveError(f"no results of profile {profile} are committed in {root / 'results'}")
-    stems = notebooks(contents(published=True, root=root))
-    for stem in stems:
-        fit_to_show(executed_dir, root, stem, profile)
+    sources = notebooks(contents(published=True, root=root))
+    for source in sources:
+        fit_to_show(executed_dir, root, source, profile)
     for name in files:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / name, folder / name)
     for name in (NOTEBOOKS, FIGURES, CLAIMS):
         (folder / name).mkdir(parents=True)
-    for stem in stems:
-        executed = folder / NOTEBOOKS / f"{stem}.ipynb"
+    for source in sources:
+        executed = folder / NOTEBOOKS / Path(source).name
         shutil.copyfile(executed_dir / executed.name, executed)
         for name, content in figure_files(executed).items():
             (folder / FIGURES / name).write_bytes(content)

@@ -13,20 +13,21 @@ import yaml
 
 from repsim.lab.archives.codecheck import CODECHECK, configuration
 from repsim.lab.archives.crate import write_metadata
-from repsim.lab.archives.layout import MANIFEST, METADATA, ArchiveError, gather, is_output
+from repsim.lab.archives.layout import MANIFEST, METADATA, gather, is_output
 from repsim.lab.commits import MODIFIED, commit_time, modified_files, tracked_commit
 from repsim.lab.leftovers import clear, part_path
 from repsim.lab.paths import REPOSITORY
 from repsim.lab.profiles import load_profile
 from repsim.lab.store import digest, write_atomically
+from repsim.lab.unpacking import ArchiveError
 
 EARLIEST = 315_532_800  # 1980, where the times of zip archives begin
 
 
 def archive(
     profile: str,
-    target: Path = Path("build/archive"),
-    executed_dir: Path = Path("build/notebooks"),
+    target: Path,
+    executed_dir: Path,
     root: Path = REPOSITORY,
 ) -> Path:
     """Write sources, results, executed notebooks, figures and verdicts into one research object.

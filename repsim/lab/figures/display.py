@@ -58,7 +58,11 @@ def show(drawing: Drawing, *, name: str, caption: str = "", data: Mapping[str, S
 
 
 def show_table(
-    rows: Sequence[Mapping[str, Any]], columns: Mapping[str, tuple[str, Callable[[Any], str]]], *, caption: str = ""
+    rows: Sequence[Mapping[str, Any]],
+    columns: Mapping[str, tuple[str, Callable[[Any], str]]],
+    *,
+    caption: str = "",
+    about: Mapping[str, Any] | None = None,
 ) -> None:
     """Display rows as a table that can be scrolled sideways on a narrow screen.
 
@@ -70,6 +74,8 @@ def show_table(
         Key in the rows -> heading, and how to write a value. None is written as a dash.
     caption
         A line above it.
+    about
+        What the executed notebook keeps beside it, for a later step of the chain.
     """
     head = "".join(f'<th scope="col">{html.escape(heading)}</th>' for heading, _ in columns.values())
     body = []
@@ -82,7 +88,7 @@ def show_table(
     table = f'<table class="table">{above}<thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table>'
     plain = "\n".join(", ".join(f"{heading}: {row.get(key)}" for key, (heading, _) in columns.items()) for row in rows)
     text = f'<div style="overflow-x:auto" tabindex="0" role="region" aria-label="table">{table}</div>'
-    display({"text/html": text, "text/plain": plain}, raw=True)
+    display({"text/html": text, "text/plain": plain}, raw=True, metadata={STAMP: about} if about else {})
 
 
 def say(text: str) -> None:

@@ -13,7 +13,7 @@ SPREADS = ("standard_error", "deviation")
 
 
 def conclude(profile: str, notebook: str, measured: Mapping[str, Mapping[str, Any]]) -> None:
-    """Record the values of each claim and show the verdicts.
+    """Show the verdicts that follow from the values of each claim, which `repsim-lab judge` takes from the notebook.
 
     Parameters
     ----------
@@ -23,12 +23,13 @@ def conclude(profile: str, notebook: str, measured: Mapping[str, Mapping[str, An
         Claim -> values. "examples" among them is the number of examples, "standard_error" or "deviation" the
         spread over networks.
     """
-    rows = []
+    rows, held = [], {}
     for name, found in measured.items():
         values = {quantity: value for quantity, value in found.items() if quantity != "examples"}
         spread = next((values[quantity] for quantity in SPREADS if quantity in values), None)
-        claims.record(profile, name, values, n=found.get("examples"), spread=spread, notebook=notebook)
-        claim, measurement = claims.find_claim(name), claims.measurement(profile, name)
+        held[name] = claims.contents(profile, name, values, n=found.get("examples"), spread=spread, notebook=notebook)
+        claim = claims.find_claim(name)
+        measurement = claims.Measurement(name, *(held[name][key] for key in ("values", "n", "spread", "notebook")))
         verdict = marked(claims.judge(claim, measurement))
         rows.append(
             {
@@ -39,4 +40,4 @@ def conclude(profile: str, notebook: str, measured: Mapping[str, Mapping[str, An
             }
         )
     columns = {"claim": "claim", "verdict": "verdict", "here": "here", "statement": "the paper says"}
-    show_table(rows, {key: (heading, str) for key, heading in columns.items()})
+    show_table(rows, {key: (heading, str) for key, heading in columns.items()}, about={"claims": held})

@@ -1,0 +1,253 @@
+"""The tables and sentences of ``costs.ipynb``, from what the benchmarks of the engine wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import repsim
+from benchmarks.engine.rounding import derived, met
+from benchmarks.results import LEAST_TIMED, NotMeasuredError, Result, engine_digest
+from repsim.lab.markdown import table
+
+SETS = {
+    "all": "linear and RBF CKA, HSIC, regression and CCA R² in one call",
+    "sample": "the same, the bandwidth from the median distance of 4,000 examples",
+    "linear": "linear CKA",
+    "rbf": "RBF CKA",
+    "bases": "regression and CCA R²",
+}
+AXES = ("representations", "examples", "features")
+
+
+def time(seconds: float) -> str:
+    """Write seconds in the unit that suits them."""
+    if seconds >= 5400:
+        return f"{seconds / 3600:,.1f} h"
+    if seconds >= 120:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.2g} s"
+
+
+def sizes(result: Result) -> str:
+    """Say what was compared."""
+    found = result["sizes"]
+    kind = "given activations" if result["given"] else "rectified random mixtures"
+    widths = ", ".join(f"{p:,}" for p in found["widths"])
+    few = " **So few examples tell nothing about times.**" if found["n"] < LEAST_TIMED else ""
+    text = (
+        f"{found['networks']} networks with {len(found['widths'])} layers each, of {widths} features: {kind} in "
+        f"float32, in files, {found['n']:,} examples. The engine may take {found['memory']:,} MiB. "
+    )
+    if result["trained"]:
+        text += (
+            "What needs bases is measured on the activations of a trained network of these shapes "
+            f"(`{result['trained']['network']}`, training images), because the time of a basis depends on the numbers "
+            f"too; there the engine may take {found['memory_bases']:,} MiB. "
+        )
+    return text + (
+        f"The matrix products that it is measured against are of square float32 matrices of side {found['side']:,}. "
+        f"Every time is that of one run.{few}"
+    )
+
+
+def headline(result: Result) -> str:
+    """Return the times of all pairs beside matrix products of the same operation count, and the memory."""
+    found = derived(result, "headline")
+    most = result["derived"]["asked"]["mib"]
+    rows = [
+        [
+            _title(index),
+            time(one["seconds"]),
+            time(one["products_seconds"]),
+            f"**{one['ratio']:.2f}**",
+            f"{one['asked']:g} ({met(one['ratio'] <= one['asked'])})",
+            f"{one['products_per_second'] / 1e9:,.0f}",
+            f"{one['drift'] - 1:+.0%}",
+            f"{one['peak_mib']:,.0f}",
+            f"{most:,} ({met(one['peak_mib'] < most)})",
+        ]
+        for index, one in found.items()
+    ]
+    heads = ["index", "all pairs", "matrix products", "ratio", "asked ratio", "products: 10⁹ operations a second"]
+    heads += ["drift of the products", "peak memory, MiB", "asked memory"]
+    text = table(heads, rows)
+    if read := {_title(index): one["reading"] for index, one in found.items() if one["reading"]}:
+        times = ", ".join(f"{time(one['seconds'])} before {title}" for title, one in read.items())
+        text += (
+            f"\n\nReading all files once, {max(one['bytes'] for one in read.values()) / 1e9:,.3g} GB, took {times}, "
+            "and is not in the times of the table. What the memory does not hold, the engine reads more than once."
+        )
+    return text
+
+
+def pair_by_pair(result: Result) -> str:
+    """Say what all pairs would take one by one."""
+    found = derived(result, "pairs")
+    sentence = (
+        f"One pair of each combination of widths was timed, {found['sampled']} in all and the norms besides "
+        f"({time(found['sampled_seconds'])}); counted as often as each occurs, the {found['pairs']:,} pairs come to "
+        f"**{time(found['seconds'])}** (extrapolated)"
+    )
+    if found["times"] is None:
+        return f"{sentence}."
+    asked = f"asked: {found['asked']:g} times, {met(found['times'] >= found['asked'])}"
+    return f"{sentence}, **{found['times']:.0f} times** as long as all of them at once ({asked})."
+
+
+def parts(result: Result) -> str:
+    """Return the tables of one network at more examples, and what they come to."""
+    found = derived(result, "parts")
+    asked = result["sizes"]
+    rows = []
+    for name, words in SETS.items():
+        if name in found:
+            one = found[name]
+            phases = one["phases"]
+            cells = [time(phases[phase]) if phases[phase] else "–" for phase in ("medians", "bases", "pass")]
+            whole = [time(one[of]["total"]) for of in ("all_networks", "at_paper")]
+            rows.append([words, time(one["seconds"]), *cells, f"{one['ratio']:.1f}", f"{one['peak_mib']:,.0f}", *whole])
+    n, networks = f"{asked['n_large']:,}", asked["networks"]
+    heads = ["indexes", f"one network, {n} examples", "medians", "bases", "pass", "ratio to the products of linear CKA"]
+    heads += ["peak memory, MiB", f"{networks} networks, {n} examples (extrapolated)"]
+    heads += [f"{networks} networks, {asked['n_paper']:,} examples (extrapolated)"]
+    text = table(heads, rows)
+    if "all" in found:
+        limit = result["derived"]["asked"]["parts_minutes"]
+        minutes = {name: found[name]["all_networks"]["total"] / 60 for name in ("all", "sample") if name in found}
+        alone = {name: found[name]["counted"] / 60 for name in minutes}
+        text += (
+            f"\n\nAll of them for {networks} networks at {n} examples: {minutes['all']:.0f} minutes (extrapolated), "
+            f"where {limit} were asked: {met(minutes['all'] <= limit)}. Their operations alone, at the speed "
+            f"of the square products, take {alone['all']:.0f} minutes on this machine. "
+        )
+        if "sample" in minutes:
+            text += (
+                f"With bandwidths from a sample (`pairwise` takes `median`): {minutes['sample']:.0f} minutes "
+                f"({met(minutes['sample'] <= limit)}), of which their operations alone "
+                f"{alone['sample']:.0f}. "
+            )
+        if beyond := found["all"]["beyond"]:
+            text += (
+                f"Of {networks} networks, which the memory does not hold at once, the pass over tiles took "
+                f"{beyond['pass'] - 1:+.0%} and the medians {beyond['medians'] - 1:+.0%} beside those of one network "
+                f"and their count of operations at {asked['n']:,} examples, and that is in the extrapolated times. "
+            )
+        text += (
+            f"At {asked['n_paper']:,} the widest layer's basis needs {found['all']['bases_gib_at_paper']:.1f} GiB of "
+            "memory."
+        )
+    return text
+
+
+def on_a_gpu(result: Result) -> str:
+    """Return the times of one network on a GPU, and what they come to, from ``benchmarks/accelerator.json``."""
+    asked, where = result["sizes"], result["machine"]
+    rows = []
+    for one in result["rows"]:
+        cells = [time(one["phases"][phase]) if one["phases"][phase] else "–" for phase in ("medians", "pass")]
+        room = f"{one['peak_mib'] - one['base_mib']:,.0f}"
+        whole = time(one["all_networks"]["total"])
+        rows.append([_title(one["index"]), time(one["seconds"]), *cells, f"{one['ratio']:.1f}", room, whole])
+    n = f"{asked['n']:,} examples"
+    heads = ["index", f"one network, {n}", "medians", "pass", "ratio to matrix products"]
+    heads += ["GPU memory beside the representations, MiB", f"{asked['networks']} networks, {n} (extrapolated)"]
+    speed = result["rows"][0]["products_per_second"] / 1e12
+    gib = 4 * asked["n"] * sum(asked["widths"]) / 2**30
+    where_and_what = (
+        f"*Measured on {result['date'][:10]}: {where['device']}, PyTorch {where['torch'].split('+')[0]}, whose "
+        f"float32 products of square matrices of side {asked['side']:,} did {speed:.0f}·10¹² operations a second; "
+        f"representations of {', '.join(f'{p:,}' for p in asked['widths'])} features that lie on the GPU, "
+        f"{gib:.1f} GiB for one network. Those of {asked['networks']} networks take "
+        f"{asked['networks'] * gib:.0f} GiB; where the GPU does not hold them beside the engine, they are copied there "
+        "again and again, which is not in the time.*"
+    )
+    return f"{table(heads, rows)}\n\n{where_and_what} {_earlier([result.get('engine')])}".rstrip()
+
+
+def singular(result: Result) -> str:
+    """Return time against n of the indexes that need singular values."""
+    found = derived(result, "singular")
+    ns = sorted({n for one in found.values() for n in one["n"]})
+    hours = result["derived"]["asked"]["singular_hours"]
+    rows = []
+    for index, one in found.items():
+        seconds = dict(zip(one["n"], one["seconds"], strict=True))
+        cells = [time(seconds[n]) if n in seconds else "–" for n in ns]
+        rows.append([_title(index), *cells, _exponent(one["fit"]), f"{one['peak_mib'][-1]:,.0f}", _most(one)])
+    marks = next(iter(found.values()))
+    saturated = dict(zip(marks["n"], marks["saturated"], strict=True))
+    heads = ["index", *(f"{n:,} examples ({saturated.get(n, 0)} saturated)" for n in ns), "exponent"]
+    heads += ["peak memory, MiB", f"examples in {hours} h, and the memory that takes (extrapolated)"]
+    layers = len(result["sizes"]["widths"])
+    return table(heads, rows) + (
+        f"\n\nOne network's {layers} layers. *Saturated* is how many of them have as many features as the examples "
+        "allow dimensions: there mean CCA and PWCCA say nothing, and SVCCA only what it makes of the directions that "
+        f"it keeps. The last column is for {result['sizes']['networks']} networks, each basis and each pair as often "
+        "as it occurs, along the power law through the largest three sizes, and no further than "
+        f"{result['derived']['furthest']} times the largest of them."
+    )
+
+
+def _most(one: Mapping[str, Any]) -> str:
+    if not one["most_examples"]:
+        return "–"
+    more = "more than " if one["limit"] == "measured" else ""
+    what = "; the memory is the limit" if one["limit"] == "memory" else ""
+    return f"{more}{one['most_examples']:,} ({one['gib_at_most']:.1f} GiB{what})"
+
+
+def _earlier(engines: Collection[str | None]) -> str:
+    """Say so if measurements are not of the present engine, given the digest of that which each is of."""
+    earlier = sum(engine != engine_digest() for engine in engines)
+    if not earlier:
+        return ""
+    of_some = "" if earlier == len(engines) else f" {earlier} of these measurements were made"
+    return f"*The engine's code has changed since{of_some}.*"
+
+
+def growth(result: Result) -> str:
+    """Return the exponents of time and memory."""
+    found = derived(result, "growth")
+    rows = [
+        [
+            _title(index),
+            what,
+            f"{curve['x'][0]:,} to {curve['x'][-1]:,}",
+            _exponent(curve["seconds_fit"]),
+            _exponent(curve["mib_fit"]),
+        ]
+        for index, of in found.items()
+        for what in AXES
+        if (curve := of.get(what))
+    ]
+    return table(["index", "with the number of", "from", "time: exponent", "memory: exponent"], rows)
+
+
+def provenance(result: Result) -> str:
+    """Say when, where and with what it was measured."""
+    if not result["measurements"]:
+        raise NotMeasuredError("engine")
+    where = result["machine"]
+    blas = "; ".join(f"{one['library']} {one['version']} on {one['threads']} threads" for one in where["blas"])
+    versions = where["versions"]
+    named = ", ".join(f"{name} {versions[name]}" for name in ("numpy", "scipy", "repsim-revisited") if name in versions)
+    memory = f", {where['memory']:g} GiB of memory" if where["memory"] else ""
+    failed = [one for one in result["measurements"].values() if one["error"]]
+    engines = [one["engine"] for one in result["measurements"].values() if one["engine"]]
+    errors = " ".join(f"*{one['group']}, {one['name']}: {one['error']}.*" for one in failed)
+    return (
+        f"*Measured until {result['date'][:10]} on {where['system']}, {where['processor'] or 'an unknown processor'}, "
+        f"{where['processors']} processor cores{memory}, Python {where['python']}, {named}, {blas}; "
+        f"{len(result['measurements'])} measurements, each in a process of its own.* {_earlier(engines)} {errors}"
+    ).strip()
+
+
+def _title(index: str) -> str:
+    return repsim.get_index(index).title
+
+
+def _exponent(fit: Mapping[str, Any] | None) -> str:
+    if fit is None:
+        return "–"
+    return f"{fit['exponent']:.2f}" + ("" if fit["error"] is None else f" ± {fit['error']:.2f}")

@@ -1,0 +1,177 @@
+"""What an archive says of itself, compared with its files: needs neither data nor a backend."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import yaml
+
+from repsim.lab.archives.certificate import Check
+from repsim.lab.archives.codecheck import CODECHECK, OURS
+from repsim.lab.archives.layout import CLAIMS, FIGURES, MANIFEST, METADATA, NOTEBOOKS, figure_files, is_output
+from repsim.lab.downloads import write_verdicts
+from repsim.lab.errors import LabError
+from repsim.lab.execution import is_stale
+from repsim.lab.store import digest, read_artefact
+from repsim.lab.unpacking import ArchiveError
+
+LINE = re.compile(r"([0-9a-f]{64})  (.+)")
+# What reading something else than expected raises: this all comes from anyone.
+UNREADABLE = (
+    LabError,
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+    MemoryError,
+    yaml.YAMLError,
+)
+
+
+def sentence(error: BaseException) -> str:
+    """Return an error that untrusted content caused in one line."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, LabError) else f"cannot be read ({type(error).__name__}: {text:.200})"
+
+
+def unless_unreadable(name: str, compare: Callable[[], Iterable[str]]) -> list[str]:
+    """Return what a comparison finds wrong, or that a file of that name cannot be read for it."""
+    try:
+        return list(compare())
+    except UNREADABLE as error:
+        return [f"{name}: {sentence(error)}"]
+
+
+def files_of(folder: Path) -> dict[str, Path]:
+    """Return the files of an unpacked archive by their paths."""
+    return {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def stated(folder: Path) -> dict[str, Any]:
+    """Return what an archive says it is of: profile, version, commit, and which files differ from the commit.
+
+    Raises
+    ------
+    ArchiveError
+        If it does not say so.
+    """
+    try:
+        about = yaml.safe_load((folder / CODECHECK).read_text(encoding="utf-8"))[OURS]
+        texts = {key: about[key] for key in ("profile", "version", "commit")}
+        modified = [str(path) for path in about["modified"]]
+    except UNREADABLE as error:
+        raise ArchiveError(f"{CODECHECK} does not say what the archive is of: {sentence(error)}") from None
+    # The profile becomes part of paths.
+    if not all(isinstance(one, str) and re.fullmatch(r"\w[\w.+-]{0,79}", one) for one in texts.values()):
+        raise ArchiveError(f"{CODECHECK} does not say what the archive is of: {str(texts):.200}")
+    return {**texts, "modified": modified}
+
+
+def hashes(folder: Path, damaged: Mapping[str, str]) -> Check:
+    """Compare every file with the manifest, and the manifest with the files."""
+    there, expected = files_of(folder), {}
+
+    def compare() -> Iterator[str]:
+        lines = (folder / MANIFEST).read_text(encoding="utf-8").splitlines()
+        for number, line in enumerate(lines, start=1):
+            if match := LINE.fullmatch(line):
+                expected[match[2]] = match[1]
+            else:
+                yield f"{MANIFEST}: line {number} is not a hash and a path"
+        for path, sha256 in expected.items():
+            if path in damaged:
+                yield f"{path}: was altered ({damaged[path]})"
+            elif path not in there:
+                yield f"{path}: is missing"
+            elif (have := digest(there[path])) != sha256:
+                yield f"{path}: was altered: expected SHA-256 {sha256}, found {have}"
+        for path in sorted({*there, *damaged} - {*expected, MANIFEST}):
+            yield f"{path}: is not in {MANIFEST}"
+
+    differs = [f"{MANIFEST}: {damaged[MANIFEST]}"] if MANIFEST in damaged else unless_unreadable(MANIFEST, compare)
+    what = f"every file has the SHA-256 that {MANIFEST} gives it, and none is missing or added"
+    return Check(what, len(expected), differs)
+
+
+def listings(folder: Path, profile: str) -> Check:
+    """Compare the lists of the CODECHECK configuration and of the metadata with the files."""
+    there = set(files_of(folder))
+
+    def outputs() -> Iterator[str]:
+        manifest = yaml.safe_load((folder / CODECHECK).read_text(encoding="utf-8"))["manifest"]
+        return _compare(
+            CODECHECK, {str(one["file"]) for one in manifest}, {one for one in there if is_output(one, profile)}
+        )
+
+    def files() -> Iterator[str]:
+        graph = json.loads((folder / METADATA).read_text(encoding="utf-8"))["@graph"]
+        listed = {unquote(str(one["@id"])) for one in graph if one["@type"] == "File"}
+        return _compare(METADATA, listed, there - {METADATA})
+
+    differs = [*unless_unreadable(CODECHECK, outputs), *unless_unreadable(METADATA, files)]
+    return Check(f"{CODECHECK} lists every output, and {METADATA} every file", len(there), differs)
+
+
+def _compare(name: str, listed: set[str], there: set[str]) -> Iterator[str]:
+    yield from (f"{path}: is not listed in {name}" for path in sorted(there - listed))
+    yield from (f"{path:.200}: is listed in {name}, but not there" for path in sorted(listed - there))
+
+
+def records(folder: Path, profile: str) -> Check:
+    """Compare every artefact of the results with its own record, which is all there is of weights not committed."""
+    results = folder / "results" / profile
+    arrays = set(results.rglob("*.npz"))
+    alone = {path for path in (results / "networks").glob("*.json") if path.with_suffix(".npz") not in arrays}
+
+    def compare(path: Path) -> list[str]:
+        read_artefact(path.with_suffix(".npz"))
+        return []
+
+    differs = []
+    for path in sorted(arrays | alone):
+        differs += unless_unreadable(path.relative_to(folder).as_posix(), partial(compare, path))
+    return Check("every artefact of the results has the SHA-256 that its record gives it", len(arrays), differs)
+
+
+def notebooks(folder: Path) -> Check:
+    """Compare executed notebooks with their sources, and figures with the notebooks they were taken from."""
+    executed, drawn = sorted((folder / NOTEBOOKS).glob("*.ipynb")), {}
+
+    def compare(path: Path) -> Iterator[str]:
+        beside = [*folder.glob(f"benchmarks/*/{path.name}"), folder / "notebooks" / path.name]
+        if is_stale(path, beside[0]):
+            yield f"{path.relative_to(folder)}: was not made from {beside[0].relative_to(folder)}"
+        drawn.update(figure_files(path))
+
+    differs = []
+    for path in executed:
+        differs += unless_unreadable(path.relative_to(folder).as_posix(), partial(compare, path))
+    for name in sorted({path.name for path in (folder / FIGURES).glob("*")} | set(drawn)):
+        path = folder / FIGURES / name
+        if name not in drawn or not path.is_file() or path.read_bytes() != drawn[name]:
+            differs.append(f"{FIGURES}/{name}: is not what an executed notebook shows")
+    what = "executed notebooks come from the notebooks, and figures from the executed notebooks"
+    return Check(what, len(executed) + len(drawn), differs)
+
+
+def verdicts(folder: Path, profile: str, scratch: Path) -> Check:
+    """Compute the verdicts again from the claims and the measurements. The results in use must be the archive's."""
+    name, judged = f"{CLAIMS}/verdicts.json", list[Any]()
+
+    def compare() -> list[str]:
+        again = json.loads(write_verdicts(profile, scratch, folder / "book" / "claims.yml").read_text(encoding="utf-8"))
+        held = json.loads((folder / name).read_text(encoding="utf-8"))
+        judged.extend(again["claims"])
+        return [] if held == again else [f"{name}: holds other verdicts or values"]
+
+    differs = unless_unreadable(name, compare)
+    return Check("the verdicts follow from the claims and what was measured", len(judged), differs)
