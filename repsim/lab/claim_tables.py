@@ -20,7 +20,7 @@ from repsim.lab.claims import (
     load_claims,
     measurement,
 )
-from repsim.lab.predicates import describe, is_number, quantities, readable
+from repsim.lab.predicates import is_number, readable
 
 SIGNS = {REPRODUCED: "✓", PARTLY: "◐", NOT_REPRODUCED: "✗", NOT_MEASURED: "○"}
 Judged = tuple[Claim, Measurement | None, str]
@@ -90,8 +90,8 @@ def headline(claim: Claim, found: Measurement | None) -> str:
     """Return what was measured of the quantities that decide, the first with its spread over networks."""
     if found is None:
         return "–"
-    errors = {claim.predicate.get("error")}
-    names = [name for name in quantities(claim.predicate) if name not in errors]
+    errors = {getattr(claim.predicate, "error", None)}
+    names = [name for name in claim.predicate.quantities() if name not in errors]
     values = [number(found.values.get(name)) for name in names]
     if found.spread is not None:
         values[0] += f" ± {number(found.spread)}"
@@ -146,10 +146,10 @@ def _in_full(claim: Claim, found: Measurement | None, verdict: str, link: Callab
         claim.statement,
         "",
         f"- The paper: {claim.place}{paper}.",
-        f"- Reproduced if: {describe(claim.predicate, claim.paper)}.",
+        f"- Reproduced if: {claim.predicate.describe(claim.paper)}.",
     ]
     if claim.partly:
-        lines.append(f"- Partly if: {describe(claim.partly, claim.paper)}.")
+        lines.append(f"- Partly if: {claim.partly.describe(claim.paper)}.")
     if claim.needs:
         needs = ", ".join(f"{readable(name)} ≥ {least:g}" for name, least in claim.needs.items())
         lines.append(f"- Counts as measured only with: {needs}.")

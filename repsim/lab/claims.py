@@ -6,18 +6,18 @@ computed from the two, so that no page, table or test can disagree with another.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
+from pydantic import Field, ValidationError
 
 from repsim.lab.errors import DamagedArtefactError, known
 from repsim.lab.paths import REPOSITORY, results_root
-from repsim.lab.predicates import ClaimError, Predicate, check_predicate, holds, is_number, quantities
+from repsim.lab.predicates import ClaimError, Number, Predicate, Quantity, Strict, is_number
 from repsim.lab.profiles import load_profile
 from repsim.lab.sealed import unseal
 from repsim.lab.store import write_atomically, write_record
@@ -30,10 +30,10 @@ REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_MEASURED = VERDICTS = (
     "not measured",
 )
 BEGIN, END = "<!-- claims:begin -->", "<!-- claims:end -->"
+Text = Annotated[str, Field(strict=True, pattern=r"\S")]
 
 
-@dataclass(frozen=True)
-class Claim:
+class Claim(Strict):
     """One finding of the paper that can be checked.
 
     Attributes
@@ -52,16 +52,22 @@ class Claim:
         Quantity -> the least value without which the claim counts as not measured.
     """
 
-    id: str
-    section: str
-    statement: str
-    place: str
+    id: Annotated[str, Field(strict=True, pattern=r"^[A-Za-z][A-Za-z0-9.]{0,19}$")]
+    section: Text
+    statement: Text
+    place: Text
     predicate: Predicate
-    tolerance: str
-    notebook: str = ""
-    paper: float | None = None
+    tolerance: Text
+    notebook: Annotated[str, Field(strict=True)] = ""
+    paper: Number | None = None
     partly: Predicate | None = None
-    needs: Mapping[str, float] = field(default_factory=dict)
+    needs: dict[Quantity, Number] = {}
+
+
+class _File(Strict):
+    """What ``claims.yml`` holds."""
+
+    claims: list[Claim]
 
 
 @dataclass(frozen=True)
@@ -105,47 +111,16 @@ def parse_claims(content: bytes | str, where: str = "claims.yml") -> dict[str, C
         raise ClaimError(f"{where}: not YAML that can be read: nested too deeply") from None
     except Exception as error:  # beside YAMLError: ValueError and others, from impossible dates, numbers and bytes
         raise ClaimError(f"{where}: not YAML: {error}") from None
-    if not isinstance(values, dict) or not isinstance(values.get("claims"), list):
-        raise ClaimError(f"{where}: expected a mapping with a list called claims")
-    if unknown := set(values) - {"claims"}:
-        raise ClaimError(f"{where}: unknown {sorted(map(str, unknown))}; known is claims")
-    found: dict[str, Claim] = {}
-    for number, entry in enumerate(values["claims"]):
-        claim = _claim(entry, f"{where}: claims[{number}]")
-        if claim.id in found:
-            raise ClaimError(f"{where}: claims[{number}]: there already is a claim {claim.id!r}")
-        found[claim.id] = claim
-    return found
-
-
-def _claim(entry: Any, where: str) -> Claim:
-    """Build one claim, naming what is missing, unknown or of another type than it should be."""
-    if not isinstance(entry, dict):
-        raise ClaimError(f"{where}: expected a mapping, found {type(entry).__name__}")
-    names = {one.name for one in fields(Claim)}
-    required = {one.name for one in fields(Claim) if one.default is MISSING and one.default_factory is MISSING}
-    if missing := required - set(entry):
-        raise ClaimError(f"{where}: {sorted(missing)} missing")
-    if unknown := set(entry) - names:
-        raise ClaimError(f"{where}: unknown {sorted(map(str, unknown))}; known are {sorted(names)}")
-    for name in sorted(required - {"predicate"}):
-        if not isinstance(entry[name], str) or not entry[name].strip():
-            raise ClaimError(f"{where}.{name}: expected text, found {entry[name]!r:.40}")
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9.]{0,19}", entry["id"]):
-        raise ClaimError(f"{where}.id: {entry['id']!r:.40} is not a letter followed by letters, digits and points")
-    if not isinstance(entry.get("notebook", ""), str):
-        raise ClaimError(f"{where}.notebook: expected text, found {entry['notebook']!r:.40}")
-    if entry.get("paper") is not None and not is_number(entry["paper"]):
-        raise ClaimError(f"{where}.paper: expected a finite number, found {entry['paper']!r:.40}")
-    for name in ("predicate", "partly"):
-        if entry.get(name) is not None:
-            check_predicate(entry[name], f"{where}.{name}")
-        elif name in entry:
-            raise ClaimError(f"{where}.{name}: expected a mapping, found nothing")
-    needs = entry.get("needs", {})
-    if not isinstance(needs, dict) or not all(isinstance(key, str) and is_number(needs[key]) for key in needs):
-        raise ClaimError(f"{where}.needs: expected a mapping of quantities to numbers, found {needs!r:.40}")
-    return Claim(**entry)
+    try:
+        listed = _File.model_validate(values).claims
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the file"
+        raise ClaimError(f"{where}: {place}: {first['msg']}, found {first['input']!r:.40}") from None
+    claims = {claim.id: claim for claim in listed}
+    if twice := [name for name, count in Counter(claim.id for claim in listed).items() if count > 1]:
+        raise ClaimError(f"{where}: there is more than one claim {twice[0]!r}")
+    return claims
 
 
 def find_claim(claim_id: str, claims: Mapping[str, Claim] | None = None) -> Claim:
@@ -203,7 +178,8 @@ def record(
     load_profile(profile)
     claim = find_claim(claim_id)
     plain = {str(name): _plain(value, f"claim {claim_id}: {name}") for name, value in values.items()}
-    named = [*quantities(claim.predicate), *(quantities(claim.partly) if claim.partly else []), *claim.needs]
+    rules = [claim.predicate, *([claim.partly] if claim.partly else [])]
+    named = [*(name for rule in rules for name in rule.quantities()), *claim.needs]
     if missing := sorted(set(named) - set(plain)):
         raise ClaimError(f"claim {claim_id}: {missing} missing among the measured values {sorted(plain)}")
     contents = {
@@ -266,10 +242,10 @@ def judge(claim: Claim, found: Measurement | None) -> str:
     needed = {name: found.values.get(name) for name in claim.needs}
     if not all(is_number(have) and float(have or 0) >= claim.needs[name] for name, have in needed.items()):
         return NOT_MEASURED
-    outcome = holds(claim.predicate, found.values, claim.paper)
+    outcome = claim.predicate.holds(found.values, claim.paper)
     if outcome is not False:
         return NOT_MEASURED if outcome is None else REPRODUCED
-    return PARTLY if claim.partly and holds(claim.partly, found.values, claim.paper) else NOT_REPRODUCED
+    return PARTLY if claim.partly and claim.partly.holds(found.values, claim.paper) else NOT_REPRODUCED
 
 
 def verdict(profile: str, claim_id: str) -> str:

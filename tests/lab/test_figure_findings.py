@@ -8,16 +8,15 @@ from made import compared, part, square
 
 from repsim.lab import claims, findings
 from repsim.lab.errors import LabError
-from repsim.lab.findings import estimators, width
-from repsim.lab.predicates import holds, quantities
+from repsim.lab.findings import width
 
 CLAIMS = claims.load_claims()
 
 
 def outcome(claim, values):
     """Whether a claim's predicate holds of measured values, all quantities that it names being there."""
-    assert {*quantities(CLAIMS[claim].predicate), *CLAIMS[claim].needs} <= values.keys()
-    return holds(CLAIMS[claim].predicate, values, CLAIMS[claim].paper)
+    assert {*CLAIMS[claim].predicate.quantities(), *CLAIMS[claim].needs} <= values.keys()
+    return CLAIMS[claim].predicate.holds(values, CLAIMS[claim].paper)
 
 
 # -- similarities by group
@@ -400,7 +399,7 @@ def test_accuracies_of_families_are_judged_at_the_papers_size_only():
         assert judged == expected
 
 
-# -- estimators
+# -- robustness
 
 
 def test_robustness():
@@ -410,10 +409,10 @@ def test_robustness():
     def measure(index, n):
         return {"lead": leads.get((index, n))}
 
-    found = findings.robustness(claim, measure, [100, 200, 500, 900])
+    found = findings.robust(claim, measure, [100, 200, 500, 900])
     assert found == {"holds_debiased": None, "holds_at": [1, 0, 1, 1], "smallest_n": 500}
     leads |= {("cka_linear_debiased", 900): 0.0, ("cka_linear", 900): 0.0}
-    assert findings.robustness(claim, measure, [500, 900]) == {
+    assert findings.robust(claim, measure, [500, 900]) == {
         "holds_debiased": 0,
         "holds_at": [1, 0],
         "smallest_n": None,
@@ -422,18 +421,6 @@ def test_robustness():
 
 def test_above_shuffles():
     value, level = np.array([[0.5, 0.2], [0.3, 0.4]]), np.full((2, 2), 0.25)
-    assert findings.above_shuffles(value, level)["exceeds_shuffles"] == 0
-    assert findings.above_shuffles(value, level)["share"] == 0.75
-    chosen = findings.above_shuffles(value, level, np.eye(2, dtype=bool))
-    assert chosen == {"exceeds_shuffles": 1, "share": 1.0, "smallest_lead": pytest.approx(0.15)}
-    assert findings.above_shuffles(value, level, np.zeros((2, 2), bool))["exceeds_shuffles"] is None
-
-
-def test_shuffles_of_groups():
-    parts = [part("a", [0], 2), part("b", [1], 2)]
-    value = np.full((4, 4), 0.2) + 0.5 * np.tile(np.eye(2), (2, 2))
-    arrays = {"cka_linear_value": value, "cka_linear_level": np.full((4, 4), 0.3)}
-    null = compared(parts, arrays)
-    assert estimators.groups_above_shuffles(null, "a", "b")["share"] == 0.5
-    assert estimators.groups_above_shuffles(null, "a", "b", same_layers=True)["share"] == 1
-    assert estimators.groups_above_shuffles(null, "a", "a")["share"] is None
+    assert findings.above_shuffles(value, level) == {"exceeds_shuffles": 0, "share_above_shuffles": 0.75}
+    assert findings.above_shuffles(value[0, :1], level[0, :1]) == {"exceeds_shuffles": 1, "share_above_shuffles": 1.0}
+    assert findings.above_shuffles(value[:0], level[:0])["exceeds_shuffles"] is None

@@ -11,7 +11,6 @@ from made import Made
 import repsim
 from repsim.lab import claims, findings
 from repsim.lab.findings import components, correspondence, dimension, invariances, subspace, theory, training
-from repsim.lab.predicates import quantities
 
 LAYERS = [*(f"conv{i}" for i in range(1, 9)), "pool"]
 
@@ -105,7 +104,7 @@ def test_regression_is_invariant_in_the_predicting_side_only():
 def names_what_is_needed(measured: dict[str, dict[str, Any]]) -> bool:
     """Whether every quantity that a claim's predicate names is among the values measured for it."""
     known = claims.load_claims()
-    needed = {name: {*quantities(known[name].predicate), *known[name].needs} for name in measured}
+    needed = {name: {*known[name].predicate.quantities(), *known[name].needs} for name in measured}
     return all(needed[name] <= values.keys() for name, values in measured.items())
 
 

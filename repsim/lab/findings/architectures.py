@@ -9,6 +9,7 @@ import numpy as np
 import repsim
 from repsim.lab.findings.compared import Compared
 from repsim.lab.findings.correspondence import match_path_tau
+from repsim.lab.findings.measures import measures
 from repsim.lab.findings.tables import Array
 
 # Claim -> the shallower group and the deeper one.
@@ -53,6 +54,10 @@ def match_path(table: Array) -> dict[str, Any]:
     return {"tau": match_path_tau(matches), "first": float(positions[0]), "last": float(positions[-1])}
 
 
+@measures("F5a", by=(repsim.cka, repsim.best_match, repsim.pairwise), networks=FIGURE_5["F5a"])
+@measures("F5b", by=(repsim.cka, repsim.best_match, repsim.pairwise), networks=FIGURE_5["F5b"])
+@measures("F5c", by=(repsim.cka, repsim.best_match, repsim.pairwise), networks=FIGURE_5["F5c"])
+@measures("F5d", by=(repsim.cka, repsim.best_match, repsim.pairwise), networks=FIGURE_5["F5d"])
 def figure_5(compared: Compared, index: str = "cka_linear", n: int | None = None) -> dict[str, dict[str, Any]]:
     """Measure claims F5a to F5d, those whose groups were compared, on the mean over pairs of networks."""
     name = compared.name(index, n)
@@ -63,6 +68,7 @@ def figure_5(compared: Compared, index: str = "cka_linear", n: int | None = None
     }
 
 
+@measures(FIGURE_F8, by=(repsim.best_match, repsim.pairwise), networks=(TINY, RESIDUAL))
 def figure_f8(compared: Compared, n: int | None = None) -> dict[str, dict[str, Any]]:
     """Measure claims F.8a to F.8h, those whose index was measured.
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.stats import kendalltau
 
 import repsim
+from repsim.lab.findings.measures import measures
 from repsim.lab.findings.tables import CCA_KINDS, CCA_TYPE, Array, Tables, available
 
 ASYMMETRIC = ("pwcca", "linear_regression")
@@ -148,6 +149,7 @@ def table_2(tables: Tables) -> list[dict[str, Any]]:
     return rows
 
 
+@measures(FIGURE_2, by=(repsim.best_match, repsim.diagonal_matches, repsim.pairwise), networks=("tiny10",))
 def figure_2(tables: Tables) -> dict[str, dict[str, Any]]:
     """Measure claims F2a to F2f, those whose index was measured; the CKA ones with debiased CKA beside it."""
     found = {}
@@ -164,6 +166,7 @@ def figure_2(tables: Tables) -> dict[str, dict[str, Any]]:
     return found
 
 
+@measures({claim: index for index, claim, _ in TABLE_2}, by=(repsim.jackknife, repsim.pairwise), networks=("tiny10",))
 def table_2_claims(tables: Tables) -> dict[str, dict[str, Any]]:
     """Measure claims S1 to S11, those whose indexes were measured, and :func:`compared_indexes`.
 
@@ -188,6 +191,7 @@ def table_2_claims(tables: Tables) -> dict[str, dict[str, Any]]:
     return claims | compared_indexes(tables)
 
 
+@measures("S12", "S13", "S14", by=(repsim.jackknife_z_test, repsim.jackknife, repsim.pairwise), networks=("tiny10",))
 def compared_indexes(tables: Tables, linear: str = "cka_linear") -> dict[str, dict[str, Any]]:
     """Measure claims S12 to S14, those whose indexes were measured, with `linear` in the place of linear CKA."""
     taken = {index: linear if index == "cka_linear" else index for index, _, _ in TABLE_2}
@@ -316,6 +320,7 @@ def ridge_path(arrays: Mapping[str, Array]) -> list[dict[str, Any]]:
     return rows
 
 
+@measures({"F.3": "svcca_r2"}, by=(repsim.jackknife, repsim.pairwise), networks=("tiny10",))
 def figure_f3(tables: Tables) -> dict[str, Any]:
     """Measure claim F.3: the best SVCCA threshold beside linear CKA on the same examples, percent."""
     found = {index: 100 * score(table, index).estimate for index, table in available(tables, FIGURE_F3).items()}

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+import repsim
 from repsim.lab.errors import LabError
 from repsim.lab.findings.depth import similar_to_last
+from repsim.lab.findings.measures import measures
 from repsim.lab.findings.tables import Array
 
 GROUPS = 3  # of blocks whose layers have maps of one size
@@ -41,6 +43,7 @@ def _off_diagonal(table: Array, places: Sequence[int]) -> float:
     return float(block[~np.eye(len(places), dtype=bool)].mean())
 
 
+@measures("F4a", "F4b", "F4c", by=(repsim.cka, repsim.pairwise), networks=("resnet62",))
 def figure_4(table: Array, layers: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Measure claims F4a to F4c.
 
