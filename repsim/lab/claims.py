@@ -6,9 +6,12 @@ computed from the two, so that no page, table or test can disagree with another.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,19 +20,20 @@ from pydantic import Field, ValidationError
 
 from repsim.lab.errors import DamagedArtefactError, known
 from repsim.lab.paths import REPOSITORY, results_root
-from repsim.lab.predicates import ClaimError, Number, Predicate, Quantity, Strict, is_number
+from repsim.lab.predicates import ClaimError, Margin, Number, Predicate, Quantity, Reported, Strict, is_number
 from repsim.lab.profiles import load_profile
 from repsim.lab.sealed import unseal
-from repsim.lab.store import write_atomically, write_record
+from repsim.lab.store import write_record
 from repsim.lab.tolerances import ROUNDING
 
-REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_MEASURED = VERDICTS = (
+REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_DETERMINED, NOT_MEASURED, REPORTED = VERDICTS = (
     "reproduced",
     "partly",
     "not reproduced",
+    "not determined",
     "not measured",
+    "reported",
 )
-BEGIN, END = "<!-- claims:begin -->", "<!-- claims:end -->"
 Text = Annotated[str, Field(strict=True, pattern=r"\S")]
 
 
@@ -44,12 +48,24 @@ class Claim(Strict):
         What has to hold for "reproduced", and the weaker form, if there is one, for "partly".
     tolerance
         Why the threshold is what it is.
+    sentence
+        What was measured, as a template; see :mod:`repsim.lab.wording`.
     notebook
         Stem of the notebook that measures it; empty while none does.
     paper
         The paper's value, where it is a number.
     needs
         Quantity -> the least value without which the claim counts as not measured.
+    unit
+        Of the distance to the threshold.
+    ours
+        Whether the paper does not claim it.
+    fixed
+        The day on which the predicate was written.
+    answers
+        The sentence of the first page that rests on it, if one does.
+    why
+        Why it failed, as far as is known.
     """
 
     id: Annotated[str, Field(strict=True, pattern=r"^[A-Za-z][A-Za-z0-9.]{0,19}$")]
@@ -58,16 +74,39 @@ class Claim(Strict):
     place: Text
     predicate: Predicate
     tolerance: Text
+    sentence: Text
     notebook: Annotated[str, Field(strict=True)] = ""
     paper: Number | None = None
     partly: Predicate | None = None
     needs: dict[Quantity, Number] = {}
+    unit: Text | None = None
+    ours: Annotated[bool, Field(strict=True)] = False
+    fixed: Annotated[date, Field(strict=True)] = date(2026, 11, 24)
+    answers: Text | None = None
+    why: Text | None = None
+
+    @property
+    def rules(self) -> list[Predicate]:
+        """The predicates of "reproduced" and, if there is one, of "partly"."""
+        return [self.predicate, *([self.partly] if self.partly else [])]
+
+    @property
+    def judged(self) -> list[str]:
+        """The quantities that the verdict rests on."""
+        return [*dict.fromkeys([*(name for rule in self.rules for name in rule.quantities()), *self.needs])]
 
 
 class _File(Strict):
     """What ``claims.yml`` holds."""
 
     claims: list[Claim]
+    names: dict[Quantity, Text] = {}
+
+
+class Claims(dict[str, Claim]):
+    """The claims by their names, in their order, and what the quantities are called that they judge."""
+
+    names: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -81,7 +120,7 @@ class Measurement:
     notebook: str | None = None
 
 
-def load_claims(path: Path | None = None) -> dict[str, Claim]:
+def load_claims(path: Path | None = None) -> Claims:
     """Read the claims in their order.
 
     Parameters
@@ -102,7 +141,8 @@ def load_claims(path: Path | None = None) -> dict[str, Claim]:
     return parse_claims(content, path.name)
 
 
-def parse_claims(content: bytes | str, where: str = "claims.yml") -> dict[str, Claim]:
+@lru_cache(maxsize=4)
+def parse_claims(content: bytes | str, where: str = "claims.yml") -> Claims:
     """Read claims from YAML; see :func:`load_claims`."""
     try:
         text = content.decode("utf-8") if isinstance(content, bytes) else content
@@ -112,14 +152,17 @@ def parse_claims(content: bytes | str, where: str = "claims.yml") -> dict[str, C
     except Exception as error:  # beside YAMLError: ValueError and others, from impossible dates, numbers and bytes
         raise ClaimError(f"{where}: not YAML: {error}") from None
     try:
-        listed = _File.model_validate(values).claims
+        file = _File.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the file"
         raise ClaimError(f"{where}: {place}: {first['msg']}, found {first['input']!r:.40}") from None
-    claims = {claim.id: claim for claim in listed}
-    if twice := [name for name, count in Counter(claim.id for claim in listed).items() if count > 1]:
+    claims = Claims({claim.id: claim for claim in file.claims})
+    claims.names = file.names
+    if twice := [name for name, count in Counter(claim.id for claim in file.claims).items() if count > 1]:
         raise ClaimError(f"{where}: there is more than one claim {twice[0]!r}")
+    if unnamed := {name for claim in file.claims for name in claim.judged} - file.names.keys():
+        raise ClaimError(f"{where}: names: {sorted(unnamed)} missing, which claims are judged by")
     return claims
 
 
@@ -178,9 +221,7 @@ def record(
     load_profile(profile)
     claim = find_claim(claim_id)
     plain = {str(name): _plain(value, f"claim {claim_id}: {name}") for name, value in values.items()}
-    rules = [claim.predicate, *([claim.partly] if claim.partly else [])]
-    named = [*(name for rule in rules for name in rule.quantities()), *claim.needs]
-    if missing := sorted(set(named) - set(plain)):
+    if missing := sorted(set(claim.judged) - set(plain)):
         raise ClaimError(f"claim {claim_id}: {missing} missing among the measured values {sorted(plain)}")
     contents = {
         "claim": claim_id,
@@ -239,13 +280,61 @@ def judge(claim: Claim, found: Measurement | None) -> str:
     """Return the verdict on a claim, one of `VERDICTS`, that follows from what was measured."""
     if found is None:
         return NOT_MEASURED
-    needed = {name: found.values.get(name) for name in claim.needs}
-    if not all(is_number(have) and float(have or 0) >= claim.needs[name] for name, have in needed.items()):
-        return NOT_MEASURED
     outcome = claim.predicate.holds(found.values, claim.paper)
-    if outcome is not False:
-        return NOT_MEASURED if outcome is None else REPRODUCED
+    if outcome is None or lacking(claim, found):
+        return NOT_MEASURED
+    if undetermined(found):
+        return NOT_DETERMINED
+    if outcome:
+        return REPORTED if isinstance(claim.predicate, Reported) else REPRODUCED
     return PARTLY if claim.partly and claim.partly.holds(found.values, claim.paper) else NOT_REPRODUCED
+
+
+def lacking(claim: Claim, found: Measurement) -> list[str]:
+    """Return the quantities of which a claim needs more than was measured."""
+    values = {name: found.values.get(name) for name in claim.needs}
+    return [name for name, have in values.items() if not (is_number(have) and float(have or 0) >= claim.needs[name])]
+
+
+def undetermined(found: Measurement) -> str:
+    """Return why what was measured determines no verdict, nothing if it does.
+
+    Pairs of layers whose ranks add up to more than the examples leave room for are certainly alike in some directions,
+    whatever the networks do; and equal similarities have no order.
+    """
+    pairs, ties = (found.values.get(name) or 0 for name in ("undetermined_pairs", "tied_matches"))
+    reasons = []
+    if pairs:
+        reasons.append(
+            f"in {pairs:,} of {found.values['layer_pairs']:,} pairs of layers the two have together more dimensions "
+            "than the examples tell apart"
+        )
+    if ties:
+        reasons.append(f"{ties} best match{'es are' if ties > 1 else ' is'} shared by several layers")
+    return ", and ".join(reasons)
+
+
+def decisive(claim: Claim, found: Measurement) -> Margin | None:
+    """Return how far from its threshold a claim is: the nearest that holds or, of those that fail, the farthest."""
+    margins = claim.predicate.margins(found.values, claim.paper)
+    if not margins:
+        return None
+    failing = [margin for margin in margins if not margin.holds]
+    return min(failing or margins, key=lambda margin: margin.relative)
+
+
+def near(claim: Claim, found: Measurement) -> bool:
+    """Return whether a claim is within a tenth of its threshold, or within one standard error of it."""
+    margin = decisive(claim, found)
+    if margin is None:
+        return False
+    return abs(margin.relative) <= 0.1 or abs(margin.distance) < standard_error(found)
+
+
+def standard_error(found: Measurement) -> float:
+    """Return the standard error of the mean over networks, 0 where it is not known."""
+    error, deviation, networks = (found.values.get(name) for name in ("standard_error", "deviation", "networks"))
+    return float(error or ((deviation or 0) / math.sqrt(networks) if networks else 0))
 
 
 def verdict(profile: str, claim_id: str) -> str:
@@ -256,38 +345,3 @@ def verdict(profile: str, claim_id: str) -> str:
 def verdicts(profile: str) -> dict[str, str]:
     """Return the verdict on every claim from a profile's results."""
     return {name: judge(claim, measurement(profile, name)) for name, claim in load_claims().items()}
-
-
-def count(given: Iterable[str]) -> str:
-    """Write how many of some verdicts are which."""
-    found = Counter(given)
-    total = sum(found.values())
-    return (
-        f"{found[REPRODUCED]} of {total} claims reproduced, {found[PARTLY]} partly, "
-        f"{found[NOT_REPRODUCED]} not reproduced, {found[NOT_MEASURED]} not measured"
-    )
-
-
-def summary(profile: str) -> str:
-    """Return the verdicts of a profile in one line."""
-    return f"{count(verdicts(profile).values())} (profile {profile})"
-
-
-def write_readme(path: Path, profile: str) -> None:
-    """Write the summary and the verdicts by section between the two markers of a Markdown file.
-
-    Raises
-    ------
-    ClaimError
-        If the file does not hold the markers once each, in order.
-    """
-    from repsim.lab.claim_tables import sections_table
-
-    text = path.read_text(encoding="utf-8")
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise ClaimError(f"{path}: expected the line {BEGIN} and below it {END}, once each")
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    written = f"{before}{BEGIN}\n{sections_table(profile)}\n{END}{after}"
-    if written != text:
-        write_atomically(path, lambda file: file.write(written.encode()))

@@ -13,8 +13,8 @@ import yaml
 import repsim
 from repsim.lab import clusters, costs, faults, libraries, speed
 from repsim.lab.benchmarked import measured
-from repsim.lab.claim_tables import claims_page, claims_table, first_table
-from repsim.lab.claims import Claim, measurement_path, summary
+from repsim.lab.claim_tables import claims_page, claims_table, first_page, summary
+from repsim.lab.claims import Claim, measurement_path
 from repsim.lab.commits import commit, commit_in_words
 from repsim.lab.downloads import data_anchors, data_page, shown_profiles
 from repsim.lab.evidence import Evidence
@@ -54,7 +54,7 @@ def makers(profile: str, part: Path, root: Path, stamps: Mapping[str, Stamp]) ->
     """
     return {
         "summary": lambda: summary(profile),
-        "first-table": lambda: first_table(profile),
+        "first-page": lambda: first_page(profile),
         "claims": lambda: claims_page(profile, partial(link_to_notebook, stamps)),
         "explorer": lambda: explorer(profile, part / "book" / "_static"),
         "claims-table": lambda: table_of_claims(profile, part, stamps),

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from repsim.lab.errors import LabError
 
 Values = Mapping[str, Any]
+Names = Mapping[str, str]  # quantity -> what it is called
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Quantity = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
@@ -41,23 +42,26 @@ def numbers(value: Any) -> list[float] | None:
     return listed if listed and all(map(is_number, listed)) else None
 
 
-def readable(name: str) -> str:
-    """Write the name of a quantity as words."""
-    return name.replace("_", " ")
-
-
 @dataclass(frozen=True)
 class Margin:
-    """How far a value is on the right side of a threshold, and whether the threshold itself is on the wrong one."""
+    """How far a value is on the right side of a threshold, and whether the threshold itself is on the wrong one.
+
+    A threshold of 0 is one that nothing can be near: that of an order, or the best value there can be.
+    """
 
     distance: float
     threshold: float
-    strict: bool
+    strict: bool = False
 
     @property
     def holds(self) -> bool:
         """Whether the value is on the right side."""
         return self.distance > 0 or (self.distance == 0 and not self.strict)
+
+    @property
+    def relative(self) -> float:
+        """The distance as a share of the threshold, with its sign."""
+        return self.distance / self.threshold if self.threshold else math.copysign(math.inf, self.distance)
 
 
 class Strict(BaseModel):
@@ -98,20 +102,24 @@ class Simple(Strict):
 
 
 class Bound(Simple):
-    """Not below, not above, above or below a number."""
+    """Not below, not above, above or below a number; `most` is the best value there can be, where there is one."""
 
     kind: Literal["at_least", "at_most", "above", "below"]
     value: Number
+    most: Number | None = None
 
     def _margins(self, lists: Sequence[Sequence[float]], paper: float | None) -> list[Margin]:
         sign = 1 if self.kind in ("at_least", "above") else -1
         strict = self.kind in ("above", "below")
-        return [Margin(sign * (number - self.value), abs(self.value), strict) for number in lists[0]]
+        return [
+            Margin(sign * (number - self.value), 0 if number == self.most else abs(self.value), strict)
+            for number in lists[0]
+        ]
 
-    def describe(self, paper: float | None = None) -> str:
-        """Write it in words and signs."""
+    def describe(self, names: Names, paper: float | None = None) -> str:
+        """Write it in words and signs, by the names of its quantities."""
         sign = {"at_least": "≥", "at_most": "≤", "above": ">", "below": "<"}[self.kind]
-        return f"{readable(self.of)} {sign} {self.value:g}"
+        return f"{names[self.of]} {sign} {self.value:g}"
 
 
 class Between(Simple):
@@ -124,14 +132,14 @@ class Between(Simple):
     def _margins(self, lists: Sequence[Sequence[float]], paper: float | None) -> list[Margin]:
         def nearer(number: float) -> Margin:
             if number - self.low < self.high - number:
-                return Margin(number - self.low, abs(self.low), False)
-            return Margin(self.high - number, abs(self.high), False)
+                return Margin(number - self.low, abs(self.low))
+            return Margin(self.high - number, abs(self.high))
 
         return [nearer(number) for number in lists[0]]
 
-    def describe(self, paper: float | None = None) -> str:
-        """Write it in words and signs."""
-        return f"{readable(self.of)} between {self.low:g} and {self.high:g}"
+    def describe(self, names: Names, paper: float | None = None) -> str:
+        """Write it in words and signs, by the names of its quantities."""
+        return f"{names[self.of]} between {self.low:g} and {self.high:g}"
 
 
 class Within(Simple):
@@ -156,13 +164,13 @@ class Within(Simple):
         if paper is None:
             return None
         bound = max(self.tolerance, self.errors * max(lists[1]) if self.error else 0)
-        return [Margin(bound - abs(number - paper), bound, False) for number in lists[0]]
+        return [Margin(bound - abs(number - paper), bound) for number in lists[0]]
 
-    def describe(self, paper: float | None = None) -> str:
-        """Write it in words and signs."""
-        more = f" or {self.errors:g} × {readable(self.error)}, whichever is more," if self.error else ""
+    def describe(self, names: Names, paper: float | None = None) -> str:
+        """Write it in words and signs, by the names of its quantities."""
+        more = f" or {self.errors:g} × {names[self.error]}, whichever is more," if self.error else ""
         target = "the paper’s value" if paper is None else f"{paper:g}"
-        return f"{readable(self.of)} within {self.tolerance:g}{more} of {target}"
+        return f"{names[self.of]} within {self.tolerance:g}{more} of {target}"
 
 
 class LessThan(Simple):
@@ -181,9 +189,9 @@ class LessThan(Simple):
         # Of two quantities as they are only the order counts: their difference has the threshold 0.
         return [Margin(bound - number, abs(bound) if self.times != 1 else 0, True) for number in lists[0]]
 
-    def describe(self, paper: float | None = None) -> str:
-        """Write it in words and signs."""
-        return f"{readable(self.of)} < {f'{self.times:g} × ' if self.times != 1 else ''}{readable(self.than)}"
+    def describe(self, names: Names, paper: float | None = None) -> str:
+        """Write it in words and signs, by the names of its quantities."""
+        return f"{names[self.of]} < {f'{self.times:g} × ' if self.times != 1 else ''}{names[self.than]}"
 
 
 class Descending(Simple):
@@ -199,9 +207,23 @@ class Descending(Simple):
     def _margins(self, lists: Sequence[Sequence[float]], paper: float | None) -> list[Margin]:
         return [Margin(a - b, 0, True) for a, b in pairwise(number for some in lists for number in some)]
 
-    def describe(self, paper: float | None = None) -> str:
-        """Write it in words and signs."""
-        return " > ".join(map(readable, self.of))
+    def describe(self, names: Names, paper: float | None = None) -> str:
+        """Write it in words and signs, by the names of its quantities."""
+        return " > ".join(map(names.__getitem__, self.of))
+
+
+class Reported(Descending):
+    """Quantities that are reported and have no threshold."""
+
+    kind: Literal["reported"]  # type: ignore[assignment]
+    of: Annotated[list[Quantity], Field(min_length=1)]
+
+    def _margins(self, lists: Sequence[Sequence[float]], paper: float | None) -> list[Margin]:
+        return []
+
+    def describe(self, names: Names, paper: float | None = None) -> str:
+        """Write it in words and signs, by the names of its quantities."""
+        return "reported, without a threshold"
 
 
 Part = Annotated[Bound | Between | Within | LessThan | Descending, Field(discriminator="kind")]
@@ -227,9 +249,9 @@ class All(Strict):
         outcomes = [part.holds(values, paper) for part in self.of]
         return False if False in outcomes else None if None in outcomes else True
 
-    def describe(self, paper: float | None = None) -> str:
-        """Write it in words and signs."""
-        return ", and ".join(part.describe(paper) for part in self.of)
+    def describe(self, names: Names, paper: float | None = None) -> str:
+        """Write it in words and signs, by the names of its quantities."""
+        return ", and ".join(part.describe(names, paper) for part in self.of)
 
 
-Predicate = Annotated[Bound | Between | Within | LessThan | Descending | All, Field(discriminator="kind")]
+Predicate = Annotated[Bound | Between | Within | LessThan | Descending | All | Reported, Field(discriminator="kind")]

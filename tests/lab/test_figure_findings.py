@@ -205,7 +205,7 @@ def test_figure_5_holds_and_fails():
     del values["plain18", "plain10"], values["resnet14", "plain10"]
     found = findings.figure_5(compared(parts, {"cka_linear_100": square(parts, values)}))
     assert list(found) == ["F5a", "F5b"]
-    assert found["F5a"] == {"tau": pytest.approx(1), "first": 0, "last": 1, "pairs": 3}
+    assert found["F5a"] == {"tau": pytest.approx(1), "first": 0, "last": 1, "tied_matches": 0, "pairs": 3}
     assert outcome("F5a", found["F5a"]) is True
     assert outcome("F5b", found["F5b"]) is False
 
@@ -213,7 +213,46 @@ def test_figure_5_holds_and_fails():
 def test_a_path_that_misses_an_end_is_no_insertion():
     assert outcome("F5a", findings.match_path(path(9, 17, range(9)))) is False  # ends half way
     assert outcome("F5a", findings.match_path(path(9, 17, range(8, 17)))) is False  # begins half way
-    assert findings.match_path(np.full((9, 17), np.nan)) == {"tau": None, "first": None, "last": None}
+    unknown = findings.match_path(np.full((9, 17), np.nan))
+    assert unknown == {"tau": None, "first": None, "last": None, "tied_matches": None}
+
+
+def test_a_match_that_several_layers_share_is_tied():
+    table = path(9, 17, range(9))
+    assert findings.match_path(table)["tied_matches"] == 0
+    table[2, 16] = table[3, 0] = table[2].max()
+    assert findings.match_path(table)["tied_matches"] == 2
+
+
+def test_layers_are_found_in_networks_of_their_own_kind():
+    """Of two kinds with three networks each one finds all layers, the other is wrong by two layers once in four."""
+    parts = [part("plain10", [0, 1, 2], 2), part("plain18", [0, 1, 2], 4)]
+    misled = np.eye(4)
+    misled[3] = [0, 1, 0, 0]
+    tied = np.array([[1.0, 1.0], [0.0, 1.0]])
+    blank = np.zeros((2, 4))
+    values = {("plain10",) * 2: np.eye(2), ("plain18",) * 2: misled, ("plain10", "plain18"): blank}
+    found = findings.identified_in(compared(parts, {"cka_linear_100": square(parts, values)}))
+    assert found["G1"] == {"identified": [100, 75], "mean_errors": [0, 0.5], "networks": 3}
+    assert found["G2"] == {"mean_errors": [0.5]}
+    assert outcome("G2", found["G2"]) is True
+    assert outcome("G2", {"mean_errors": [0.5, 2.1]}) is False
+    values["plain10", "plain10"] = tied
+    tied_parts = compared(parts, {"cka_linear_100": square(parts, values)})
+    assert findings.identified_in(tied_parts)["G1"]["mean_errors"][0] == 0.25, "half of the one that is tied"
+
+
+@pytest.mark.parametrize(("examples", "pairs"), [(82, 0), (81, 0), (80, 4), (41, 4), (30, 4)])
+def test_room_for_two_layers_of_forty_features(examples, pairs):
+    expected = {"undetermined_pairs": pairs, "layer_pairs": 4}
+    assert findings.room([40, 40], [40, 40], examples) == expected
+
+
+def test_room_counts_ranks_and_not_features():
+    """A layer with more features than examples has rank n - 1, which leaves room for none beside it."""
+    assert findings.room([1000, 3], [1000, 3], 100)["undetermined_pairs"] == 3
+    assert findings.room([3], [96], 100)["undetermined_pairs"] == 0
+    assert findings.room([3], [97], 100)["undetermined_pairs"] == 1
 
 
 def test_figure_f8_takes_the_path_of_tiny10():

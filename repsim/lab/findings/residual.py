@@ -73,3 +73,11 @@ def figure_4(table: Array, layers: Sequence[str]) -> dict[str, dict[str, Any]]:
         "F4b": {"leads": leads, "post": post, "mixed": mixed, "interior": inside},
         "F4c": {"lead": float(np.mean(post) - np.mean(across)), "within": float(np.mean(post)), "across": across},
     }
+
+
+@measures("F4d", by=(repsim.cka, repsim.pairwise), networks=("resnet62",))
+def other_reading(table: Array, layers: Sequence[str]) -> dict[str, Any]:
+    """Measure claim F4d, as :func:`figure_4` on networks that it was not seen on before."""
+    grid = figure_4(table, layers)["F4b"]
+    leads = [post - inside for post, inside in zip(grid["post"], grid["interior"], strict=True)]
+    return {"leads": leads, "seeds": len(table)}

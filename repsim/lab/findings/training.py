@@ -27,7 +27,7 @@ def accuracies(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     found = 100 * np.array([record["test_accuracy"] for record in records], np.float64)
     return {
         "accuracy": float(found.mean()),
-        "deviation": float(found.std(ddof=1)) if len(found) > 1 else 0.0,
+        "deviation": float(found.std(ddof=1)) if len(found) > 1 else None,
         "lowest": float(found.min()),
         "highest": float(found.max()),
         "networks": len(found),
