@@ -38,35 +38,7 @@ Text = Annotated[str, Field(strict=True, pattern=r"\S")]
 
 
 class Claim(Strict):
-    """One finding of the paper that can be checked.
-
-    Attributes
-    ----------
-    id, section, statement, place
-        Short name, the group it is shown in, the finding, and where the paper has it.
-    predicate, partly
-        What has to hold for "reproduced", and the weaker form, if there is one, for "partly".
-    tolerance
-        Why the threshold is what it is.
-    sentence
-        What was measured, as a template; see :mod:`repsim.lab.wording`.
-    notebook
-        Stem of the notebook that measures it; empty while none does.
-    paper
-        The paper's value, where it is a number.
-    needs
-        Quantity -> the least value without which the claim counts as not measured.
-    unit
-        Of the distance to the threshold.
-    ours
-        Whether the paper does not claim it.
-    fixed
-        The day on which the predicate was written.
-    answers
-        The sentence of the first page that rests on it, if one does.
-    why
-        Why it failed, as far as is known.
-    """
+    """A finding of the paper that can be checked, or ours; ``book/claims.yml`` says at its top what each part is."""
 
     id: Annotated[str, Field(strict=True, pattern=r"^[A-Za-z][A-Za-z0-9.]{0,19}$")]
     section: Text
