@@ -1,7 +1,7 @@
 "use strict";
-// The page of claims: choose by verdict, section and profile. Without this script the whole table is there.
+// The page of claims: choose by verdict, kind, section and profile. Without this script the whole table is there.
 (() => {
-  const COLUMNS = ["verdict", "section", "profile"];
+  const COLUMNS = ["verdict", "counted as", "section", "profile"];
   const table = document.querySelector(".claims-table table");
   const names = [...table.tHead.rows[0].cells].map((cell) => cell.textContent.trim());
   const text = (row, name) => {

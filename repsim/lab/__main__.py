@@ -137,11 +137,11 @@ def claims(
     readme: Annotated[Path | None, typer.Option(help="Write the summary into this file")] = None,
 ) -> None:
     """Print the verdict of every claim, computed from what was measured."""
-    from repsim.lab import claims as verdicts
+    from repsim.lab.claim_tables import summary, write_readme
 
-    console.print(verdicts.summary(profile))
+    console.print(summary(profile))
     if readme:
-        verdicts.write_readme(readme, profile)
+        write_readme(readme, profile)
 
 
 @app.command()

@@ -1,45 +1,78 @@
-"""Claims and their verdicts as Markdown: the README's table, the book's first table and its page of claims."""
+"""Claims and their verdicts as Markdown: the README's summary, the book's first page and its page of claims."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 from repsim.lab.claims import (
+    NOT_DETERMINED,
     NOT_MEASURED,
     NOT_REPRODUCED,
     PARTLY,
+    REPORTED,
     REPRODUCED,
     VERDICTS,
     Claim,
     Measurement,
-    count,
     judge,
     load_claims,
     measurement,
+    near,
 )
-from repsim.lab.predicates import describe, is_number, quantities, readable
+from repsim.lab.commits import first_commits
+from repsim.lab.evidence import measuring
+from repsim.lab.predicates import ClaimError
+from repsim.lab.profiles import load_profile
+from repsim.lab.store import write_atomically
+from repsim.lab.wording import DASH, NO_BREAK, distance, measured_sentence, robustness
 
-SIGNS = {REPRODUCED: "✓", PARTLY: "◐", NOT_REPRODUCED: "✗", NOT_MEASURED: "○"}
+BEGIN, END = "<!-- claims:begin -->", "<!-- claims:end -->"  # in the README
+SIGNS = {REPRODUCED: "✓", PARTLY: "◐", NOT_REPRODUCED: "✗", NOT_DETERMINED: "?", NOT_MEASURED: "○", REPORTED: "·"}
+DECIDED = (REPRODUCED, PARTLY, NOT_REPRODUCED)
 Judged = tuple[Claim, Measurement | None, str]
 
+PAPER_SIZE, NARROWER, MATHEMATICS, OURS = KINDS = (
+    "paper’s size",
+    "narrower here",
+    "mathematics",
+    "ours",
+)
 
-def number(value: Any) -> str:
-    """Write a measured value to three digits or so, a missing one as a dash."""
-    if isinstance(value, list):
-        return ", ".join(map(number, value))
-    if not is_number(value):
-        return "–"
-    if isinstance(value, int) or value == 0:
-        return f"{value:g}"
-    return f"{value:.1e}" if abs(value) < 1e-3 else f"{value:.4g}" if abs(value) >= 1 else f"{value:.3f}"
+
+def kind(claim: Claim, profile: str) -> str:
+    """Return what a claim counts as, one of `KINDS`.
+
+    A claim is of the paper's size where all the paper's networks that it is about are in the profile, as wide and as
+    deep as the paper's.
+    """
+    if claim.ours:
+        return OURS
+    declared = measuring(claim.id)
+    if declared and not declared.networks:
+        return MATHEMATICS
+    return PAPER_SIZE if declared and _of_papers_size(profile).issuperset(declared.networks) else NARROWER
+
+
+@cache
+def _of_papers_size(profile: str) -> set[str]:
+    """Return the groups whose networks are as wide and as deep as the paper's of that name."""
+    groups = load_profile(profile).networks
+    return {group.name for group in groups if not group.channels and group.name.startswith(group.architecture)}
 
 
 def label(claim: Claim) -> str:
     """Return the anchor of a claim on the page of claims."""
     return f"claim-{claim.id.lower().replace('.', '-')}"
+
+
+def link(claim: Claim) -> str:
+    """Return Markdown that leads from a claim's name to its entry."""
+    return f"[{claim.id}](#{label(claim)})"
 
 
 def marked(verdict: str) -> str:
@@ -48,7 +81,7 @@ def marked(verdict: str) -> str:
 
 
 def _unbroken(verdict: str) -> str:
-    return marked(verdict).replace(" ", "\N{NO-BREAK SPACE}")
+    return marked(verdict).replace(" ", NO_BREAK)
 
 
 def judged(profile: str, path: Path | None = None) -> list[Judged]:
@@ -63,61 +96,134 @@ def by_section(profile: str) -> Iterator[tuple[str, list[Judged]]]:
         yield section, list(group)
 
 
-def sections_table(profile: str) -> str:
-    """Return the summary and a table of how many claims of each section have which verdict."""
-    lines = [f"**{count(verdict for _, _, verdict in judged(profile))}** (profile `{profile}`).", ""]
-    lines += ["| | " + " | ".join(VERDICTS) + " |", "| --- | " + " | ".join("---:" for _ in VERDICTS) + " |"]
-    for section, group in by_section(profile):
-        counts = [sum(verdict == one for _, _, verdict in group) for one in VERDICTS]
-        lines.append(f"| {section} | " + " | ".join(str(number or "") for number in counts) + " |")
+def counts(profile: str) -> dict[str, Counter[str]]:
+    """Return for each of `KINDS` how many claims have which verdict."""
+    found: dict[str, Counter[str]] = {name: Counter() for name in KINDS}
+    for claim, _, verdict in judged(profile):
+        found[kind(claim, profile)][verdict] += 1
+    return found
+
+
+def summary(profile: str) -> str:
+    """Return the verdicts of a profile in one line, that of the experiments at the paper's size first."""
+    parts = []
+    for name, found in counts(profile).items():
+        shown = [f"{found[verdict]} {verdict}" for verdict in VERDICTS if found[verdict]]
+        parts.append(f"{name}: {', '.join(shown) or 'none'}")
+    return f"{'; '.join(parts)} (profile {profile})"
+
+
+ROWS = {
+    PAPER_SIZE: "**Experiments at the paper’s size**",
+    NARROWER: "Experiments with narrower networks",
+    MATHEMATICS: "Mathematics",
+    OURS: "Ours, which the paper does not claim",
+}
+
+
+def scorecard(profile: str) -> str:
+    """Return the count that leads, in a sentence, and a table of how many claims of each kind have which verdict."""
+    found = counts(profile)
+    lead = found[PAPER_SIZE]
+    decided = lead[REPRODUCED] + lead[PARTLY] + lead[NOT_REPRODUCED]
+    lines = [
+        f"Of **{decided}** experiments at the paper’s size that determine a verdict **{lead[REPRODUCED]}** reproduce "
+        f"what the paper says, {lead[PARTLY]} in part, {lead[NOT_REPRODUCED]} not (profile `{profile}`).",
+        "",
+        "| | " + " | ".join(map(_unbroken, VERDICTS)) + " |",
+        "| --- | " + " | ".join("---:" for _ in VERDICTS) + " |",
+    ]
+    for name, row in found.items():
+        lines.append(f"| {ROWS[name]} | {' | '.join(str(row[verdict] or '') for verdict in VERDICTS)} |")
     return "\n".join(lines)
 
 
-def first_table(profile: str) -> str:
-    """Return the summary and, section by section, a table of the claims: the paper's finding, ours, the verdict."""
-    parts = [f"**{count(verdict for _, _, verdict in judged(profile))}**, with the networks of profile `{profile}`."]
-    for section, group in by_section(profile):
-        rows = [
-            f"| [{claim.id}](#{label(claim)}) | {claim.statement} | {headline(claim, found)} | {_unbroken(verdict)} |"
-            for claim, found, verdict in group
-        ]
-        head = ["| claim | the paper | here | verdict |", "| --- | --- | --- | --- |"]
-        parts.append("\n".join([f"## {section}", "", *head, *rows]))
+def first_page(profile: str) -> str:
+    """Return the generated part of the first page: the answer, a picture, the scorecard, what failed, what is near."""
+    from repsim.lab.figures.display import figure_html
+    from repsim.lab.figures.verdicts import identified
+
+    found = judged(profile)
+    answers: dict[str, list[Judged]] = {}
+    for one in found:
+        if one[0].answers:
+            answers.setdefault(one[0].answers, []).append(one)
+    says = [f"- **{text}** {' '.join(map(_answer, sorted(some, key=_undecided)))}" for text, some in answers.items()]
+    failed = [one for one in found if one[2] in DECIDED[1:]]
+    close = [claim for claim, measured, verdict in found if measured and verdict in DECIDED and near(claim, measured)]
+    parts = ["\n".join(says)]
+    if any(claim.id in IDENTIFIED for claim, measured, _ in found if measured):
+        picture = identified([one for one in found if one[0].id in IDENTIFIED])
+        parts.append(figure_html(picture, "layers-identified", "Table 2: the layers that each index identifies."))
+    parts += ["## The score", scorecard(profile)]
+    if failed:
+        parts += ["## What failed, and why", "\n".join(map(_failure, failed))]
+    if close:
+        parts.append(f"Near their thresholds, on either side of them: {', '.join(map(link, close))}.")
     return "\n\n".join(parts)
 
 
+NAME = r"\b[A-Z]{1,2}\.?\d+[a-z]*\b"
+IDENTIFIED = tuple(f"S{place}" for place in range(1, 12))  # the columns of Table 2
+
+
+def _undecided(one: Judged) -> bool:
+    return one[2] not in DECIDED
+
+
+def _linked(text: str) -> str:
+    """Return a text whose names of claims are links."""
+    known = load_claims()
+    return re.sub(NAME, lambda match: link(known[match[0]]) if match[0] in known else match[0], text)
+
+
+def _answer(one: Judged) -> str:
+    claim, measured, verdict = one
+    here = f" Here: {headline(claim, measured)}" if measured else ""
+    return f"{claim.statement}{here} {link(claim)}: {_unbroken(verdict)}."
+
+
+def _failure(one: Judged) -> str:
+    claim, measured, verdict = one
+    why = f" {_linked(claim.why)}" if claim.why else ""
+    where = f" [More](../notebooks/{claim.notebook}.ipynb)."
+    return f"- {link(claim)} {_unbroken(verdict)}: {claim.statement} Here: {headline(claim, measured)}{why}{where}"
+
+
 def headline(claim: Claim, found: Measurement | None) -> str:
-    """Return what was measured of the quantities that decide, the first with its spread over networks."""
+    """Return what was measured, in words, and how far it is from the threshold."""
     if found is None:
-        return "–"
-    errors = {claim.predicate.get("error")}
-    names = [name for name in quantities(claim.predicate) if name not in errors]
-    values = [number(found.values.get(name)) for name in names]
-    if found.spread is not None:
-        values[0] += f" ± {number(found.spread)}"
-    if len(names) == 1 and claim.paper is not None:
-        return values[0]
-    return ", ".join(f"{readable(name)} {value}" for name, value in zip(names, values, strict=True))
+        return DASH
+    how = distance(claim, found)
+    said = measured_sentence(claim, found)
+    return f"{said.removesuffix('.')} ({how})." if how else said
 
 
-def claims_page(profile: str, link: Callable[[str], str]) -> str:
-    """Return every claim in full: place, predicate, tolerance, measurement, verdict.
+def claims_page(profile: str, notebook_link: Callable[[str], str]) -> str:
+    """Return every claim in full: place, rule, tolerance, measurement, verdict.
 
     Parameters
     ----------
     profile
         Whose results decide.
-    link
+    notebook_link
         From the stem of a notebook to Markdown that links to its page.
     """
-    parts = [f"**{count(verdict for _, _, verdict in judged(profile))}**, with the networks of profile `{profile}`."]
+    from repsim.lab.figures.display import figure_html
+    from repsim.lab.figures.verdicts import margins
+    from repsim.lab.staging import repository_url
+
+    drawing = margins([one for one in judged(profile) if kind(one[0], profile) != MATHEMATICS])
+    parts = [scorecard(profile), figure_html(drawing, "margins", "Experiments by the distance to their thresholds.")]
+    at = first_commits("book/claims.yml", r"  - id: (\S+)")
+    commits = {name: f", in [commit {one[:7]}]({repository_url()}/commit/{one})" for name, one in at.items()}
     for section, group in by_section(profile):
         parts.append(f"## {section}")
-        parts += [_in_full(claim, found, verdict, link) for claim, found, verdict in group]
+        parts += [_in_full(profile, one, notebook_link, commits.get(one[0].id, "")) for one in group]
     return "\n\n".join(parts)
 
 
-def claims_table(profiles: Sequence[str], links: Callable[[str, Claim], Sequence[str]]) -> str:
+def claims_table(profiles: Sequence[str], links: Callable[[str, Claim], Iterable[str]]) -> str:
     """Return a table of all claims with links to what each rests on.
 
     Parameters
@@ -127,40 +233,54 @@ def claims_table(profiles: Sequence[str], links: Callable[[str, Claim], Sequence
     links
         From a profile and a claim to Markdown links.
     """
-    lines = ["| claim | verdict | the paper | here | evidence | section | profile |", "| --- " * 7 + "|"]
+    names = ("claim", "verdict", "the paper", "here", "evidence", "section", "counted as", "profile")
+    lines = [f"| {' | '.join(names)} |", "| --- " * len(names) + "|"]
     for both in zip(*(judged(profile) for profile in profiles), strict=True):
         for profile, (claim, found, verdict) in zip(profiles, both, strict=True):
             if found is not None or profile == profiles[0]:
                 cells = (_unbroken(verdict), claim.statement, headline(claim, found), ", ".join(links(profile, claim)))
-                row = " | ".join([f"[{claim.id}](#{label(claim)})", *cells, claim.section, profile])
-                lines.append(f"| {row} |")
+                lines.append(f"| {' | '.join([link(claim), *cells, claim.section, kind(claim, profile), profile])} |")
     return "\n".join(lines)
 
 
-def _in_full(claim: Claim, found: Measurement | None, verdict: str, link: Callable[[str], str]) -> str:
+def _in_full(profile: str, one: Judged, notebook_link: Callable[[str], str], commit: str) -> str:
+    claim, found, verdict = one
+    names = load_claims().names
     paper = f", {claim.paper:g}" if claim.paper is not None else ""
-    lines = [
-        f"({label(claim)})=",
-        f"### {claim.id}: {verdict}",
-        "",
-        claim.statement,
-        "",
-        f"- The paper: {claim.place}{paper}.",
-        f"- Reproduced if: {describe(claim.predicate, claim.paper)}.",
-    ]
+    where = f", in {notebook_link(claim.notebook)}" if claim.notebook else ""
+    lines = [f"({label(claim)})=", f"### {claim.id}: {verdict}", "", claim.statement, ""]
+    lines.append(f"- The paper: {claim.place}{paper}. Counted as: {kind(claim, profile)}.")
+    lines.append(f"- Reproduced if: {claim.predicate.describe(names, claim.paper)}.")
     if claim.partly:
-        lines.append(f"- Partly if: {describe(claim.partly, claim.paper)}.")
+        lines.append(f"- Partly if: {claim.partly.describe(names, claim.paper)}.")
     if claim.needs:
-        needs = ", ".join(f"{readable(name)} ≥ {least:g}" for name, least in claim.needs.items())
+        least = {names[name]: f" ≥ {value:,.0f}" if value > 1 else "" for name, value in claim.needs.items()}
+        needs = ", ".join(map("".join, least.items()))
         lines.append(f"- Counts as measured only with: {needs}.")
-    lines.append(f"- Why this threshold: {claim.tolerance}")
+    lines.append(f"- Why this threshold: {_linked(claim.tolerance)} Fixed on {claim.fixed:%-d %B %Y}{commit}.")
     if found is None:
-        where = f"; {link(claim.notebook)} measures it" if claim.notebook else ""
-        lines.append(f"- Measured: nothing yet{where}.")
+        lines.append("- Measured: nothing yet.")
     else:
-        values = "; ".join(f"{readable(name)} {number(value)}" for name, value in found.values.items())
-        examples = f" on {found.n:,} examples" if found.n is not None else ""
-        where = f", in {link(claim.notebook)}" if claim.notebook else ""
-        lines.append(f"- Measured{examples}: {values}{where}.")
-    lines.append(f"- Verdict: **{marked(verdict)}**.")
+        lines.append(f"- Measured{where}: {headline(claim, found)}")
+        if asked := robustness(found.values):
+            lines.append(f"- {asked}")
+    lines.append(f"- Verdict: **{marked(verdict)}**.{f' {_linked(claim.why)}' if claim.why else ''}")
     return "\n".join(lines)
+
+
+def write_readme(path: Path, profile: str) -> None:
+    """Write the count of verdicts between the two markers of a Markdown file.
+
+    Raises
+    ------
+    ClaimError
+        If the file does not hold the markers once each, in order.
+    """
+    text = path.read_text(encoding="utf-8")
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+        raise ClaimError(f"{path}: expected the line {BEGIN} and below it {END}, once each")
+    before, rest = text.split(BEGIN)
+    after = rest.split(END)[1]
+    written = f"{before}{BEGIN}\n{scorecard(profile)}\n{END}{after}"
+    if written != text:
+        write_atomically(path, lambda file: file.write(written.encode()))

@@ -6,62 +6,79 @@ computed from the two, so that no page, table or test can disagree with another.
 
 from __future__ import annotations
 
-import re
+import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
+from pydantic import Field, ValidationError
 
 from repsim.lab.errors import DamagedArtefactError, known
 from repsim.lab.paths import REPOSITORY, results_root
-from repsim.lab.predicates import ClaimError, Predicate, check_predicate, holds, is_number, quantities
+from repsim.lab.predicates import ClaimError, Margin, Number, Predicate, Quantity, Reported, Strict, is_number
 from repsim.lab.profiles import load_profile
 from repsim.lab.sealed import unseal
-from repsim.lab.store import write_atomically, write_record
+from repsim.lab.store import write_record
 from repsim.lab.tolerances import ROUNDING
 
-REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_MEASURED = VERDICTS = (
+REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_DETERMINED, NOT_MEASURED, REPORTED = VERDICTS = (
     "reproduced",
     "partly",
     "not reproduced",
+    "not determined",
     "not measured",
+    "reported",
 )
-BEGIN, END = "<!-- claims:begin -->", "<!-- claims:end -->"
+Text = Annotated[str, Field(strict=True, pattern=r"\S")]
 
 
-@dataclass(frozen=True)
-class Claim:
-    """One finding of the paper that can be checked.
+class Claim(Strict):
+    """A finding of the paper that can be checked, or ours; ``book/claims.yml`` says at its top what each part is."""
 
-    Attributes
-    ----------
-    id, section, statement, place
-        Short name, the group it is shown in, the finding, and where the paper has it.
-    predicate, partly
-        What has to hold for "reproduced", and the weaker form, if there is one, for "partly".
-    tolerance
-        Why the threshold is what it is.
-    notebook
-        Stem of the notebook that measures it; empty while none does.
-    paper
-        The paper's value, where it is a number.
-    needs
-        Quantity -> the least value without which the claim counts as not measured.
-    """
-
-    id: str
-    section: str
-    statement: str
-    place: str
+    id: Annotated[str, Field(strict=True, pattern=r"^[A-Za-z][A-Za-z0-9.]{0,19}$")]
+    section: Text
+    statement: Text
+    place: Text
     predicate: Predicate
-    tolerance: str
-    notebook: str = ""
-    paper: float | None = None
+    tolerance: Text
+    sentence: Text
+    notebook: Annotated[str, Field(strict=True)] = ""
+    paper: Number | None = None
     partly: Predicate | None = None
-    needs: Mapping[str, float] = field(default_factory=dict)
+    needs: dict[Quantity, Number] = {}
+    unit: Text | None = None
+    ours: Annotated[bool, Field(strict=True)] = False
+    fixed: Annotated[date, Field(strict=True)] = date(2026, 11, 24)
+    answers: Text | None = None
+    why: Text | None = None
+
+    @property
+    def rules(self) -> list[Predicate]:
+        """The predicates of "reproduced" and, if there is one, of "partly"."""
+        return [self.predicate, *([self.partly] if self.partly else [])]
+
+    @property
+    def judged(self) -> list[str]:
+        """The quantities that the verdict rests on."""
+        return [*dict.fromkeys([*(name for rule in self.rules for name in rule.quantities()), *self.needs])]
+
+
+class _File(Strict):
+    """What ``claims.yml`` holds."""
+
+    claims: list[Claim]
+    names: dict[Quantity, Text] = {}
+
+
+class Claims(dict[str, Claim]):
+    """The claims by their names, in their order, and what the quantities are called that they judge."""
+
+    names: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -75,7 +92,7 @@ class Measurement:
     notebook: str | None = None
 
 
-def load_claims(path: Path | None = None) -> dict[str, Claim]:
+def load_claims(path: Path | None = None) -> Claims:
     """Read the claims in their order.
 
     Parameters
@@ -96,7 +113,8 @@ def load_claims(path: Path | None = None) -> dict[str, Claim]:
     return parse_claims(content, path.name)
 
 
-def parse_claims(content: bytes | str, where: str = "claims.yml") -> dict[str, Claim]:
+@lru_cache(maxsize=4)
+def parse_claims(content: bytes | str, where: str = "claims.yml") -> Claims:
     """Read claims from YAML; see :func:`load_claims`."""
     try:
         text = content.decode("utf-8") if isinstance(content, bytes) else content
@@ -105,47 +123,19 @@ def parse_claims(content: bytes | str, where: str = "claims.yml") -> dict[str, C
         raise ClaimError(f"{where}: not YAML that can be read: nested too deeply") from None
     except Exception as error:  # beside YAMLError: ValueError and others, from impossible dates, numbers and bytes
         raise ClaimError(f"{where}: not YAML: {error}") from None
-    if not isinstance(values, dict) or not isinstance(values.get("claims"), list):
-        raise ClaimError(f"{where}: expected a mapping with a list called claims")
-    if unknown := set(values) - {"claims"}:
-        raise ClaimError(f"{where}: unknown {sorted(map(str, unknown))}; known is claims")
-    found: dict[str, Claim] = {}
-    for number, entry in enumerate(values["claims"]):
-        claim = _claim(entry, f"{where}: claims[{number}]")
-        if claim.id in found:
-            raise ClaimError(f"{where}: claims[{number}]: there already is a claim {claim.id!r}")
-        found[claim.id] = claim
-    return found
-
-
-def _claim(entry: Any, where: str) -> Claim:
-    """Build one claim, naming what is missing, unknown or of another type than it should be."""
-    if not isinstance(entry, dict):
-        raise ClaimError(f"{where}: expected a mapping, found {type(entry).__name__}")
-    names = {one.name for one in fields(Claim)}
-    required = {one.name for one in fields(Claim) if one.default is MISSING and one.default_factory is MISSING}
-    if missing := required - set(entry):
-        raise ClaimError(f"{where}: {sorted(missing)} missing")
-    if unknown := set(entry) - names:
-        raise ClaimError(f"{where}: unknown {sorted(map(str, unknown))}; known are {sorted(names)}")
-    for name in sorted(required - {"predicate"}):
-        if not isinstance(entry[name], str) or not entry[name].strip():
-            raise ClaimError(f"{where}.{name}: expected text, found {entry[name]!r:.40}")
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9.]{0,19}", entry["id"]):
-        raise ClaimError(f"{where}.id: {entry['id']!r:.40} is not a letter followed by letters, digits and points")
-    if not isinstance(entry.get("notebook", ""), str):
-        raise ClaimError(f"{where}.notebook: expected text, found {entry['notebook']!r:.40}")
-    if entry.get("paper") is not None and not is_number(entry["paper"]):
-        raise ClaimError(f"{where}.paper: expected a finite number, found {entry['paper']!r:.40}")
-    for name in ("predicate", "partly"):
-        if entry.get(name) is not None:
-            check_predicate(entry[name], f"{where}.{name}")
-        elif name in entry:
-            raise ClaimError(f"{where}.{name}: expected a mapping, found nothing")
-    needs = entry.get("needs", {})
-    if not isinstance(needs, dict) or not all(isinstance(key, str) and is_number(needs[key]) for key in needs):
-        raise ClaimError(f"{where}.needs: expected a mapping of quantities to numbers, found {needs!r:.40}")
-    return Claim(**entry)
+    try:
+        file = _File.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the file"
+        raise ClaimError(f"{where}: {place}: {first['msg']}, found {first['input']!r:.40}") from None
+    claims = Claims({claim.id: claim for claim in file.claims})
+    claims.names = file.names
+    if twice := [name for name, count in Counter(claim.id for claim in file.claims).items() if count > 1]:
+        raise ClaimError(f"{where}: there is more than one claim {twice[0]!r}")
+    if unnamed := {name for claim in file.claims for name in claim.judged} - file.names.keys():
+        raise ClaimError(f"{where}: names: {sorted(unnamed)} missing, which claims are judged by")
+    return claims
 
 
 def find_claim(claim_id: str, claims: Mapping[str, Claim] | None = None) -> Claim:
@@ -226,8 +216,7 @@ def contents(
     load_profile(profile)
     claim = find_claim(claim_id)
     plain = {str(name): _plain(value, f"claim {claim_id}: {name}") for name, value in values.items()}
-    named = [*quantities(claim.predicate), *(quantities(claim.partly) if claim.partly else []), *claim.needs]
-    if missing := sorted(set(named) - set(plain)):
+    if missing := sorted(set(claim.judged) - set(plain)):
         raise ClaimError(f"claim {claim_id}: {missing} missing among the measured values {sorted(plain)}")
     return {
         "claim": claim_id,
@@ -278,13 +267,61 @@ def judge(claim: Claim, found: Measurement | None) -> str:
     """Return the verdict on a claim, one of `VERDICTS`, that follows from what was measured."""
     if found is None:
         return NOT_MEASURED
-    needed = {name: found.values.get(name) for name in claim.needs}
-    if not all(is_number(have) and float(have or 0) >= claim.needs[name] for name, have in needed.items()):
+    outcome = claim.predicate.holds(found.values, claim.paper)
+    if outcome is None or lacking(claim, found):
         return NOT_MEASURED
-    outcome = holds(claim.predicate, found.values, claim.paper)
-    if outcome is not False:
-        return NOT_MEASURED if outcome is None else REPRODUCED
-    return PARTLY if claim.partly and holds(claim.partly, found.values, claim.paper) else NOT_REPRODUCED
+    if undetermined(found):
+        return NOT_DETERMINED
+    if outcome:
+        return REPORTED if isinstance(claim.predicate, Reported) else REPRODUCED
+    return PARTLY if claim.partly and claim.partly.holds(found.values, claim.paper) else NOT_REPRODUCED
+
+
+def lacking(claim: Claim, found: Measurement) -> list[str]:
+    """Return the quantities of which a claim needs more than was measured."""
+    values = {name: found.values.get(name) for name in claim.needs}
+    return [name for name, have in values.items() if not (is_number(have) and float(have or 0) >= claim.needs[name])]
+
+
+def undetermined(found: Measurement) -> str:
+    """Return why what was measured determines no verdict, nothing if it does.
+
+    Pairs of layers whose ranks add up to more than the examples leave room for are certainly alike in some directions,
+    whatever the networks do; and equal similarities have no order.
+    """
+    pairs, ties = (found.values.get(name) or 0 for name in ("undetermined_pairs", "tied_matches"))
+    reasons = []
+    if pairs:
+        reasons.append(
+            f"in {pairs:,} of {found.values['layer_pairs']:,} pairs of layers the two have together more dimensions "
+            "than the examples tell apart"
+        )
+    if ties:
+        reasons.append(f"{ties} best match{'es are' if ties > 1 else ' is'} shared by several layers")
+    return ", and ".join(reasons)
+
+
+def decisive(claim: Claim, found: Measurement) -> Margin | None:
+    """Return how far from its threshold a claim is: the nearest that holds or, of those that fail, the farthest."""
+    margins = claim.predicate.margins(found.values, claim.paper)
+    if not margins:
+        return None
+    failing = [margin for margin in margins if not margin.holds]
+    return min(failing or margins, key=lambda margin: margin.relative)
+
+
+def near(claim: Claim, found: Measurement) -> bool:
+    """Return whether a claim is within a tenth of its threshold, or within one standard error of it."""
+    margin = decisive(claim, found)
+    if margin is None:
+        return False
+    return abs(margin.relative) <= 0.1 or abs(margin.distance) < standard_error(found)
+
+
+def standard_error(found: Measurement) -> float:
+    """Return the standard error of the mean over networks, 0 where it is not known."""
+    error, deviation, networks = (found.values.get(name) for name in ("standard_error", "deviation", "networks"))
+    return float(error or ((deviation or 0) / math.sqrt(networks) if networks else 0))
 
 
 def verdict(profile: str, claim_id: str) -> str:
@@ -295,38 +332,3 @@ def verdict(profile: str, claim_id: str) -> str:
 def verdicts(profile: str) -> dict[str, str]:
     """Return the verdict on every claim from a profile's results."""
     return {name: judge(claim, measurement(profile, name)) for name, claim in load_claims().items()}
-
-
-def count(given: Iterable[str]) -> str:
-    """Write how many of some verdicts are which."""
-    found = Counter(given)
-    total = sum(found.values())
-    return (
-        f"{found[REPRODUCED]} of {total} claims reproduced, {found[PARTLY]} partly, "
-        f"{found[NOT_REPRODUCED]} not reproduced, {found[NOT_MEASURED]} not measured"
-    )
-
-
-def summary(profile: str) -> str:
-    """Return the verdicts of a profile in one line."""
-    return f"{count(verdicts(profile).values())} (profile {profile})"
-
-
-def write_readme(path: Path, profile: str) -> None:
-    """Write the summary and the verdicts by section between the two markers of a Markdown file.
-
-    Raises
-    ------
-    ClaimError
-        If the file does not hold the markers once each, in order.
-    """
-    from repsim.lab.claim_tables import sections_table
-
-    text = path.read_text(encoding="utf-8")
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise ClaimError(f"{path}: expected the line {BEGIN} and below it {END}, once each")
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    written = f"{before}{BEGIN}\n{sections_table(profile)}\n{END}{after}"
-    if written != text:
-        write_atomically(path, lambda file: file.write(written.encode()))

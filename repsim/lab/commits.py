@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -93,6 +94,25 @@ def commit_time(folder: Path = REPOSITORY) -> int:
     if given and not given.isdecimal():
         raise RepositoryError(f"SOURCE_DATE_EPOCH is {given!r}, not a number of seconds since 1970")
     return int(given or _asked(folder, "log", "-1", "--format=%ct"))
+
+
+def first_commits(path: str, pattern: str, folder: Path = REPOSITORY) -> dict[str, str]:
+    """Return for what a group of `pattern` matches in the lines of a file the commit that first added such a line.
+
+    Nothing where `folder` is not a git repository; in a shallow clone the first commit there is.
+    """
+    try:
+        log = _git(folder, "log", "--reverse", "--format=commit %H", "--patch", "--unified=0", "--", path)
+    except (OSError, subprocess.CalledProcessError):
+        return {}
+    found: dict[str, str] = {}
+    at = ""
+    for line in log.splitlines():
+        if line.startswith("commit "):
+            at = line.removeprefix("commit ")
+        elif added := re.fullmatch(rf"\+{pattern}", line):
+            found.setdefault(added[1], at)
+    return found
 
 
 def _asked(folder: Path, *arguments: str) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from repsim.lab.claim_tables import claims_page, claims_table, first_table
-from repsim.lab.claims import Claim, measurement_path, summary
+from repsim.lab.claim_tables import claims_page, claims_table, first_page, summary
+from repsim.lab.claims import Claim, measurement_path
 from repsim.lab.commits import commit, commit_in_words
 from repsim.lab.contents import is_chapter
 from repsim.lab.downloads import data_anchors, data_page, shown_profiles
@@ -45,7 +45,7 @@ def makers(profile: str, part: Path, stamps: Mapping[str, Stamp]) -> dict[str, C
     chapters = {Path(name).stem: part / name for name in stamps if is_chapter(name)}
     return {
         "summary": lambda: summary(profile),
-        "first-table": lambda: first_table(profile),
+        "first-page": lambda: first_page(profile),
         "claims": lambda: claims_page(profile, partial(link_to_notebook, chapters)),
         "explorer": lambda: explorer(profile, part / "book" / "_static"),
         "claims-table": lambda: table_of_claims(profile, part, chapters),

@@ -7,38 +7,19 @@ of its values has to satisfy it. A quantity without a value leaves the outcome o
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Annotated, Any, Literal
 
-from repsim.lab.errors import LabError, known
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Predicate = Mapping[str, Any]
+from repsim.lab.errors import LabError
+
 Values = Mapping[str, Any]
-
-# Kind -> the keys it must have and those it may have, beside `kind`.
-KINDS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
-    "at_least": (frozenset({"of", "value"}), frozenset()),
-    "at_most": (frozenset({"of", "value"}), frozenset()),
-    "above": (frozenset({"of", "value"}), frozenset()),
-    "below": (frozenset({"of", "value"}), frozenset()),
-    "between": (frozenset({"of", "low", "high"}), frozenset()),
-    "within": (frozenset({"of", "tolerance"}), frozenset({"target", "errors", "error"})),
-    "less_than": (frozenset({"of", "than"}), frozenset({"times"})),
-    "descending": (frozenset({"of"}), frozenset()),
-    "all": (frozenset({"of"}), frozenset()),
-}
-NUMBERS = frozenset({"value", "low", "high", "tolerance", "target", "errors", "times"})
-QUANTITIES = frozenset({"than", "error"})
-DEEPEST = 4
-MOST_PARTS = 50
-
-SIGNS = {"at_least": "≥", "at_most": "≤", "above": ">", "below": "<"}
-COMPARE: dict[str, Callable[[float, float], bool]] = {
-    "at_least": lambda found, value: found >= value,
-    "at_most": lambda found, value: found <= value,
-    "above": lambda found, value: found > value,
-    "below": lambda found, value: found < value,
-}
+Names = Mapping[str, str]  # quantity -> what it is called
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Quantity = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
 class ClaimError(LabError):
@@ -55,130 +36,222 @@ def is_number(value: object) -> bool:
         return False
 
 
-def check_predicate(predicate: Any, where: str, depth: int = 0) -> Predicate:
-    """Return a predicate that can be evaluated.
-
-    Raises
-    ------
-    ClaimError
-        If it is of no known kind or something in it is missing, unknown or of another type than it should be.
-    """
-    if not isinstance(predicate, dict):
-        raise ClaimError(f"{where}: expected a mapping, found {type(predicate).__name__}")
-    kind = predicate.get("kind")
-    if not isinstance(kind, str) or kind not in KINDS:
-        raise ClaimError(f"{where}: {known('kind', kind, KINDS)}")
-    required, optional = KINDS[kind]
-    given = set(predicate) - {"kind"}
-    if missing := required - given:
-        raise ClaimError(f"{where}: {sorted(missing)} missing")
-    if unknown := given - required - optional:
-        raise ClaimError(f"{where}: unknown {sorted(map(str, unknown))}; {kind} takes {sorted(required | optional)}")
-    for name in sorted(given & NUMBERS):
-        if not is_number(predicate[name]):
-            raise ClaimError(f"{where}.{name}: expected a finite number, found {predicate[name]!r:.40}")
-    for name in sorted(given & QUANTITIES):
-        _check_quantity(predicate[name], f"{where}.{name}")
-    if kind == "within" and ("errors" in given) != ("error" in given):
-        raise ClaimError(f"{where}: errors and error go together")
-    of = predicate["of"]
-    if kind in ("all", "descending"):
-        least = 1 if kind == "all" else 2
-        if not isinstance(of, list) or not least <= len(of) <= MOST_PARTS:
-            raise ClaimError(f"{where}.of: expected a list of at least {least} and at most {MOST_PARTS}")
-        if kind == "all" and depth >= DEEPEST:
-            raise ClaimError(f"{where}: nested deeper than {DEEPEST}")
-        for number, part in enumerate(of):
-            if kind == "all":
-                check_predicate(part, f"{where}.of[{number}]", depth + 1)
-            else:
-                _check_quantity(part, f"{where}.of[{number}]")
-    else:
-        _check_quantity(of, f"{where}.of")
-    return predicate
-
-
-def _check_quantity(name: object, where: str) -> None:
-    if not isinstance(name, str) or not name.isidentifier():
-        raise ClaimError(f"{where}: expected the name of a measured quantity, found {name!r:.40}")
-
-
-def quantities(predicate: Predicate) -> list[str]:
-    """Return the names of the measured quantities that a checked predicate is about, in order."""
-    kind = predicate["kind"]
-    if kind == "all":
-        names = [name for part in predicate["of"] for name in quantities(part)]
-    elif kind == "descending":
-        names = list(predicate["of"])
-    else:
-        names = [predicate["of"], *(predicate[key] for key in ("than", "error") if key in predicate)]
-    return list(dict.fromkeys(names))
-
-
-def holds(predicate: Predicate, values: Values, paper: float | None = None) -> bool | None:
-    """Return whether a checked predicate holds of `values`, None where a value that decides it is missing.
-
-    Parameters
-    ----------
-    predicate
-        What :func:`check_predicate` returned.
-    values
-        Quantity -> a number, a list of numbers, or None.
-    paper
-        The paper's value, the target of a ``within`` that names none.
-    """
-    kind = predicate["kind"]
-    if kind == "all":
-        outcomes = [holds(part, values, paper) for part in predicate["of"]]
-        return False if False in outcomes else None if None in outcomes else True
-    found = [_numbers(values.get(name)) for name in quantities(predicate)]
-    if any(numbers is None for numbers in found):
-        return None
-    lists: Sequence[list[float]] = [numbers for numbers in found if numbers is not None]
-    if kind == "descending":
-        flat = [number for numbers in lists for number in numbers]
-        return all(first > second for first, second in zip(flat, flat[1:], strict=False))
-    if kind == "less_than":
-        bound = predicate.get("times", 1) * min(lists[1])
-        return all(number < bound for number in lists[0])
-    if kind == "between":
-        return all(predicate["low"] <= number <= predicate["high"] for number in lists[0])
-    if kind == "within":
-        target = predicate.get("target", paper)
-        if target is None:
-            return None
-        error = predicate.get("errors", 0) * max(lists[1]) if "error" in predicate else 0
-        return all(abs(number - target) <= max(predicate["tolerance"], error) for number in lists[0])
-    return all(COMPARE[kind](number, predicate["value"]) for number in lists[0])
-
-
-def _numbers(value: Any) -> list[float] | None:
+def numbers(value: Any) -> list[float] | None:
     """Return the numbers of a measured value, None if there is none or one of them is missing."""
-    numbers = value if isinstance(value, list) else [value]
-    return numbers if numbers and all(is_number(number) for number in numbers) else None
+    listed = value if isinstance(value, list) else [value]
+    return listed if listed and all(map(is_number, listed)) else None
 
 
-def describe(predicate: Predicate, paper: float | None = None) -> str:
-    """Write a checked predicate in words and signs."""
-    kind = predicate["kind"]
-    if kind == "all":
-        return ", and ".join(describe(part, paper) for part in predicate["of"])
-    if kind == "descending":
-        return " > ".join(map(readable, predicate["of"]))
-    name = readable(predicate["of"])
-    if kind == "between":
-        return f"{name} between {predicate['low']:g} and {predicate['high']:g}"
-    if kind == "less_than":
-        return f"{name} < {predicate.get('times', 1):g} × {readable(predicate['than'])}"
-    if kind == "within":
-        target = predicate.get("target", paper)
-        text = f"{name} within {predicate['tolerance']:g}"
-        if "errors" in predicate:
-            text += f" or {predicate['errors']:g} × {readable(predicate['error'])}, whichever is more,"
-        return f"{text} of {'the paper’s value' if target is None else f'{target:g}'}"
-    return f"{name} {SIGNS[kind]} {predicate['value']:g}"
+@dataclass(frozen=True)
+class Margin:
+    """How far a value is on the right side of a threshold, and whether the threshold itself is on the wrong one.
+
+    A threshold of 0 is one that nothing can be near: that of an order, or the best value there can be.
+    """
+
+    distance: float
+    threshold: float
+    strict: bool = False
+
+    @property
+    def holds(self) -> bool:
+        """Whether the value is on the right side."""
+        return self.distance > 0 or (self.distance == 0 and not self.strict)
+
+    @property
+    def relative(self) -> float:
+        """The distance as a share of the threshold, with its sign."""
+        return self.distance / self.threshold if self.threshold else math.copysign(math.inf, self.distance)
 
 
-def readable(name: str) -> str:
-    """Write the name of a quantity as words."""
-    return name.replace("_", " ")
+class Strict(BaseModel):
+    """Values of exactly the types that are asked for, and no others."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Simple(Strict):
+    """A predicate that is not made of others: it asks for margins that all hold."""
+
+    of: Quantity
+
+    def quantities(self) -> list[str]:
+        """Return the names of the measured quantities that it is about, the one that is judged first."""
+        return [self.of]
+
+    def margins(self, values: Values, paper: float | None = None) -> list[Margin] | None:
+        """Return how far each value is from its threshold, None where one is missing.
+
+        Parameters
+        ----------
+        values
+            Quantity -> a number, a list of numbers, or None.
+        paper
+            The paper's value.
+        """
+        lists = [numbers(values.get(name)) for name in self.quantities()]
+        return None if None in lists else self._margins([some for some in lists if some is not None], paper)
+
+    def holds(self, values: Values, paper: float | None = None) -> bool | None:
+        """Return whether it holds of `values`, None where a value that decides it is missing; see :meth:`margins`."""
+        margins = self.margins(values, paper)
+        return None if margins is None else all(margin.holds for margin in margins)
+
+    def _margins(self, lists: Sequence[Sequence[float]], paper: float | None) -> list[Margin] | None:
+        raise NotImplementedError
+
+
+class Bound(Simple):
+    """Not below, not above, above or below a number; `most` is the best value there can be, where there is one."""
+
+    kind: Literal["at_least", "at_most", "above", "below"]
+    value: Number
+    most: Number | None = None
+
+    def _margins(self, lists: Sequence[Sequence[float]], paper: float | None) -> list[Margin]:
+        sign = 1 if self.kind in ("at_least", "above") else -1
+        strict = self.kind in ("above", "below")
+        return [
+            Margin(sign * (number - self.value), 0 if number == self.most else abs(self.value), strict)
+            for number in lists[0]
+        ]
+
+    def describe(self, names: Names, paper: float | None = None) -> str:
+        """Write it in words and signs, by the names of its quantities."""
+        sign = {"at_least": "≥", "at_most": "≤", "above": ">", "below": "<"}[self.kind]
+        return f"{names[self.of]} {sign} {self.value:g}"
+
+
+class Between(Simple):
+    """From one number to another, both included."""
+
+    kind: Literal["between"]
+    low: Number
+    high: Number
+
+    def _margins(self, lists: Sequence[Sequence[float]], paper: float | None) -> list[Margin]:
+        def nearer(number: float) -> Margin:
+            if number - self.low < self.high - number:
+                return Margin(number - self.low, abs(self.low))
+            return Margin(self.high - number, abs(self.high))
+
+        return [nearer(number) for number in lists[0]]
+
+    def describe(self, names: Names, paper: float | None = None) -> str:
+        """Write it in words and signs, by the names of its quantities."""
+        return f"{names[self.of]} between {self.low:g} and {self.high:g}"
+
+
+class Within(Simple):
+    """As near to the paper's value as a tolerance, or as some times a measured error, whichever is more."""
+
+    kind: Literal["within"]
+    tolerance: Number
+    errors: Number = 0
+    error: Quantity | None = None
+
+    @model_validator(mode="after")
+    def _together(self) -> Within:
+        if bool(self.errors) != bool(self.error):
+            raise ValueError("errors and error go together")
+        return self
+
+    def quantities(self) -> list[str]:
+        """Return the names of the measured quantities that it is about, the one that is judged first."""
+        return [self.of, self.error] if self.error else [self.of]
+
+    def _margins(self, lists: Sequence[Sequence[float]], paper: float | None) -> list[Margin] | None:
+        if paper is None:
+            return None
+        bound = max(self.tolerance, self.errors * max(lists[1]) if self.error else 0)
+        return [Margin(bound - abs(number - paper), bound) for number in lists[0]]
+
+    def describe(self, names: Names, paper: float | None = None) -> str:
+        """Write it in words and signs, by the names of its quantities."""
+        more = f" or {self.errors:g} × {names[self.error]}, whichever is more," if self.error else ""
+        target = "the paper’s value" if paper is None else f"{paper:g}"
+        return f"{names[self.of]} within {self.tolerance:g}{more} of {target}"
+
+
+class LessThan(Simple):
+    """Less than another quantity, or than so many times it."""
+
+    kind: Literal["less_than"]
+    than: Quantity
+    times: Number = 1
+
+    def quantities(self) -> list[str]:
+        """Return the names of the measured quantities that it is about, the one that is judged first."""
+        return [self.of, self.than]
+
+    def _margins(self, lists: Sequence[Sequence[float]], paper: float | None) -> list[Margin]:
+        bound = self.times * min(lists[1])
+        # Of two quantities as they are only the order counts: their difference has the threshold 0.
+        return [Margin(bound - number, abs(bound) if self.times != 1 else 0, True) for number in lists[0]]
+
+    def describe(self, names: Names, paper: float | None = None) -> str:
+        """Write it in words and signs, by the names of its quantities."""
+        return f"{names[self.of]} < {f'{self.times:g} × ' if self.times != 1 else ''}{names[self.than]}"
+
+
+class Descending(Simple):
+    """Quantities each less than the one before it."""
+
+    kind: Literal["descending"]
+    of: Annotated[list[Quantity], Field(min_length=2)]  # type: ignore[assignment]
+
+    def quantities(self) -> list[str]:
+        """Return the names of the measured quantities that it is about, in order."""
+        return list(self.of)
+
+    def _margins(self, lists: Sequence[Sequence[float]], paper: float | None) -> list[Margin]:
+        return [Margin(a - b, 0, True) for a, b in pairwise(number for some in lists for number in some)]
+
+    def describe(self, names: Names, paper: float | None = None) -> str:
+        """Write it in words and signs, by the names of its quantities."""
+        return " > ".join(map(names.__getitem__, self.of))
+
+
+class Reported(Descending):
+    """Quantities that are reported and have no threshold."""
+
+    kind: Literal["reported"]  # type: ignore[assignment]
+    of: Annotated[list[Quantity], Field(min_length=1)]
+
+    def _margins(self, lists: Sequence[Sequence[float]], paper: float | None) -> list[Margin]:
+        return []
+
+    def describe(self, names: Names, paper: float | None = None) -> str:
+        """Write it in words and signs, by the names of its quantities."""
+        return "reported, without a threshold"
+
+
+Part = Annotated[Bound | Between | Within | LessThan | Descending, Field(discriminator="kind")]
+
+
+class All(Strict):
+    """Several predicates that all have to hold."""
+
+    kind: Literal["all"]
+    of: Annotated[list[Part], Field(min_length=1)]
+
+    def quantities(self) -> list[str]:
+        """Return the names of the measured quantities that it is about, in order."""
+        return list(dict.fromkeys(name for part in self.of for name in part.quantities()))
+
+    def margins(self, values: Values, paper: float | None = None) -> list[Margin] | None:
+        """Return how far each value is from its threshold, None where one is missing; see :class:`Simple`."""
+        parts = [part.margins(values, paper) for part in self.of]
+        return None if None in parts else [margin for part in parts for margin in part or ()]
+
+    def holds(self, values: Values, paper: float | None = None) -> bool | None:
+        """Return whether all hold; one that does not decides, even if another is open."""
+        outcomes = [part.holds(values, paper) for part in self.of]
+        return False if False in outcomes else None if None in outcomes else True
+
+    def describe(self, names: Names, paper: float | None = None) -> str:
+        """Write it in words and signs, by the names of its quantities."""
+        return ", and ".join(part.describe(names, paper) for part in self.of)
+
+
+Predicate = Annotated[Bound | Between | Within | LessThan | Descending | All | Reported, Field(discriminator="kind")]

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from repsim.lab.commits import SOURCES, commit, commit_in_words
+from repsim.lab.commits import SOURCES, commit, commit_in_words, first_commits
 
 from .conftest import ROOT
 
@@ -75,3 +75,20 @@ def test_the_repository_of_another_project_is_not_ours(committed):
 
 def test_the_sources_exist():
     assert [name for name in SOURCES if not (ROOT / name).exists()] == []
+
+
+def test_the_commit_that_first_had_a_line(git, committed):
+    """A line that moves, or is removed and comes back, is that of its first commit."""
+    path = committed / "claims.yml"
+    hashes = []
+    for text in ("- id: A\n", "- id: B\n- id: A\n", "- id: B\n", "- id: A\n- id: B\n"):
+        path.write_text(text)
+        git("add", ".")
+        git("commit", "-m", "more")
+        hashes.append(git("rev-parse", "HEAD"))
+    found = first_commits("claims.yml", r"- id: (\S+)", committed)
+    assert found == {"A": hashes[0], "B": hashes[1]}
+
+
+def test_first_commits_without_a_repository(git, tmp_path):
+    assert first_commits("claims.yml", r"- id: (\S+)", tmp_path) == {}

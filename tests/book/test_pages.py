@@ -71,13 +71,16 @@ def test_every_claim_has_its_verdict(pages):
         assert plain(claim.statement) in plain(section.get_text()), claim.id
 
 
-def test_first_page_has_every_claim_before_anything_else(pages):
-    found = pages["book/index"]
-    rows = {
-        row.find("a").get_text(strip=True): plain(row.get_text()) for row in found.select("article tr") if row.find("a")
-    }
-    assert list(rows) == list(load_claims())
-    assert all(any(verdict in row for verdict in VERDICTS) for row in rows.values())
+def test_first_page_answers_before_anything_else(pages):
+    """Three sentences with their verdicts, a picture, the score, what failed: each leads to its claim."""
+    article = pages["book/index"].select_one("article")
+    answers = article.select_one("ul").find_all("li", recursive=False)
+    assert len(answers) == 3
+    assert all(any(verdict in plain(answer.get_text()) for verdict in VERDICTS) for answer in answers)
+    named = {link.get_text(strip=True) for link in article.select("a[href*='#claim-']")}
+    assert {claim.id for claim in load_claims().values() if claim.answers} <= named <= set(load_claims())
+    counts = [int(cell.get_text()) for cell in article.select("table td") if cell.get_text(strip=True).isdigit()]
+    assert sum(counts) == len(load_claims())
 
 
 def test_every_page_says_where_its_numbers_come_from(pages):

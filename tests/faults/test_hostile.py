@@ -91,7 +91,7 @@ def test_measured_values(rng, counts, tmp_path, monkeypatch):
     monkeypatch.setenv("REPSIM_RESULTS", str(tmp_path))
     known, odd = claims.load_claims(), [None, True, "x", [], {}, [None], [[1]], 10**400, float("nan"), -1, {"a": 1}]
     for name in rng.choice(sorted(known), 200):
-        values = {one: odd[rng.integers(len(odd))] for one in claims.quantities(known[name].predicate)}
+        values = {one: odd[rng.integers(len(odd))] for one in known[name].predicate.quantities()}
         content = {"claim": str(name), "profile": "smoke", "values": values, "n": odd[rng.integers(len(odd))]}
         path = claims.measurement_path("smoke", str(name))
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -23,7 +23,7 @@ class Made:
 
 def part(group, seeds, layers):
     """What a record says of a group."""
-    return {"group": group, "seeds": list(seeds), "layers": [f"l{i}" for i in range(layers)]}
+    return {"group": group, "seeds": list(seeds), "layers": [f"l{i}" for i in range(layers)], "features": [40] * layers}
 
 
 def compared(parts, arrays, columns=None, examples=(100,), diagonal=False):

@@ -8,16 +8,15 @@ from made import compared, part, square
 
 from repsim.lab import claims, findings
 from repsim.lab.errors import LabError
-from repsim.lab.findings import estimators, width
-from repsim.lab.predicates import holds, quantities
+from repsim.lab.findings import width
 
 CLAIMS = claims.load_claims()
 
 
 def outcome(claim, values):
     """Whether a claim's predicate holds of measured values, all quantities that it names being there."""
-    assert {*quantities(CLAIMS[claim].predicate), *CLAIMS[claim].needs} <= values.keys()
-    return holds(CLAIMS[claim].predicate, values, CLAIMS[claim].paper)
+    assert {*CLAIMS[claim].predicate.quantities(), *CLAIMS[claim].needs} <= values.keys()
+    return CLAIMS[claim].predicate.holds(values, CLAIMS[claim].paper)
 
 
 # -- similarities by group
@@ -206,7 +205,7 @@ def test_figure_5_holds_and_fails():
     del values["plain18", "plain10"], values["resnet14", "plain10"]
     found = findings.figure_5(compared(parts, {"cka_linear_100": square(parts, values)}))
     assert list(found) == ["F5a", "F5b"]
-    assert found["F5a"] == {"tau": pytest.approx(1), "first": 0, "last": 1, "pairs": 3}
+    assert found["F5a"] == {"tau": pytest.approx(1), "first": 0, "last": 1, "tied_matches": 0, "pairs": 3}
     assert outcome("F5a", found["F5a"]) is True
     assert outcome("F5b", found["F5b"]) is False
 
@@ -214,7 +213,46 @@ def test_figure_5_holds_and_fails():
 def test_a_path_that_misses_an_end_is_no_insertion():
     assert outcome("F5a", findings.match_path(path(9, 17, range(9)))) is False  # ends half way
     assert outcome("F5a", findings.match_path(path(9, 17, range(8, 17)))) is False  # begins half way
-    assert findings.match_path(np.full((9, 17), np.nan)) == {"tau": None, "first": None, "last": None}
+    unknown = findings.match_path(np.full((9, 17), np.nan))
+    assert unknown == {"tau": None, "first": None, "last": None, "tied_matches": None}
+
+
+def test_a_match_that_several_layers_share_is_tied():
+    table = path(9, 17, range(9))
+    assert findings.match_path(table)["tied_matches"] == 0
+    table[2, 16] = table[3, 0] = table[2].max()
+    assert findings.match_path(table)["tied_matches"] == 2
+
+
+def test_layers_are_found_in_networks_of_their_own_kind():
+    """Of two kinds with three networks each one finds all layers, the other is wrong by two layers once in four."""
+    parts = [part("plain10", [0, 1, 2], 2), part("plain18", [0, 1, 2], 4)]
+    misled = np.eye(4)
+    misled[3] = [0, 1, 0, 0]
+    tied = np.array([[1.0, 1.0], [0.0, 1.0]])
+    blank = np.zeros((2, 4))
+    values = {("plain10",) * 2: np.eye(2), ("plain18",) * 2: misled, ("plain10", "plain18"): blank}
+    found = findings.identified_in(compared(parts, {"cka_linear_100": square(parts, values)}))
+    assert found["G1"] == {"identified": [100, 75], "mean_errors": [0, 0.5], "networks": 3}
+    assert found["G2"] == {"mean_errors": [0.5]}
+    assert outcome("G2", found["G2"]) is True
+    assert outcome("G2", {"mean_errors": [0.5, 2.1]}) is False
+    values["plain10", "plain10"] = tied
+    tied_parts = compared(parts, {"cka_linear_100": square(parts, values)})
+    assert findings.identified_in(tied_parts)["G1"]["mean_errors"][0] == 0.25, "half of the one that is tied"
+
+
+@pytest.mark.parametrize(("examples", "pairs"), [(82, 0), (81, 0), (80, 4), (41, 4), (30, 4)])
+def test_room_for_two_layers_of_forty_features(examples, pairs):
+    expected = {"undetermined_pairs": pairs, "layer_pairs": 4}
+    assert findings.room([40, 40], [40, 40], examples) == expected
+
+
+def test_room_counts_ranks_and_not_features():
+    """A layer with more features than examples has rank n - 1, which leaves room for none beside it."""
+    assert findings.room([1000, 3], [1000, 3], 100)["undetermined_pairs"] == 3
+    assert findings.room([3], [96], 100)["undetermined_pairs"] == 0
+    assert findings.room([3], [97], 100)["undetermined_pairs"] == 1
 
 
 def test_figure_f8_takes_the_path_of_tiny10():
@@ -400,7 +438,7 @@ def test_accuracies_of_families_are_judged_at_the_papers_size_only():
         assert judged == expected
 
 
-# -- estimators
+# -- robustness
 
 
 def test_robustness():
@@ -410,10 +448,10 @@ def test_robustness():
     def measure(index, n):
         return {"lead": leads.get((index, n))}
 
-    found = findings.robustness(claim, measure, [100, 200, 500, 900])
+    found = findings.robust(claim, measure, [100, 200, 500, 900])
     assert found == {"holds_debiased": None, "holds_at": [1, 0, 1, 1], "smallest_n": 500}
     leads |= {("cka_linear_debiased", 900): 0.0, ("cka_linear", 900): 0.0}
-    assert findings.robustness(claim, measure, [500, 900]) == {
+    assert findings.robust(claim, measure, [500, 900]) == {
         "holds_debiased": 0,
         "holds_at": [1, 0],
         "smallest_n": None,
@@ -422,18 +460,6 @@ def test_robustness():
 
 def test_above_shuffles():
     value, level = np.array([[0.5, 0.2], [0.3, 0.4]]), np.full((2, 2), 0.25)
-    assert findings.above_shuffles(value, level)["exceeds_shuffles"] == 0
-    assert findings.above_shuffles(value, level)["share"] == 0.75
-    chosen = findings.above_shuffles(value, level, np.eye(2, dtype=bool))
-    assert chosen == {"exceeds_shuffles": 1, "share": 1.0, "smallest_lead": pytest.approx(0.15)}
-    assert findings.above_shuffles(value, level, np.zeros((2, 2), bool))["exceeds_shuffles"] is None
-
-
-def test_shuffles_of_groups():
-    parts = [part("a", [0], 2), part("b", [1], 2)]
-    value = np.full((4, 4), 0.2) + 0.5 * np.tile(np.eye(2), (2, 2))
-    arrays = {"cka_linear_value": value, "cka_linear_level": np.full((4, 4), 0.3)}
-    null = compared(parts, arrays)
-    assert estimators.groups_above_shuffles(null, "a", "b")["share"] == 0.5
-    assert estimators.groups_above_shuffles(null, "a", "b", same_layers=True)["share"] == 1
-    assert estimators.groups_above_shuffles(null, "a", "a")["share"] is None
+    assert findings.above_shuffles(value, level) == {"exceeds_shuffles": 0, "share_above_shuffles": 0.75}
+    assert findings.above_shuffles(value[0, :1], level[0, :1]) == {"exceeds_shuffles": 1, "share_above_shuffles": 1.0}
+    assert findings.above_shuffles(value[:0], level[:0])["exceeds_shuffles"] is None

@@ -11,7 +11,6 @@ from made import Made
 import repsim
 from repsim.lab import claims, findings
 from repsim.lab.findings import components, correspondence, dimension, invariances, subspace, theory, training
-from repsim.lab.predicates import quantities
 
 LAYERS = [*(f"conv{i}" for i in range(1, 9)), "pool"]
 
@@ -105,7 +104,7 @@ def test_regression_is_invariant_in_the_predicting_side_only():
 def names_what_is_needed(measured: dict[str, dict[str, Any]]) -> bool:
     """Whether every quantity that a claim's predicate names is among the values measured for it."""
     known = claims.load_claims()
-    needed = {name: {*quantities(known[name].predicate), *known[name].needs} for name in measured}
+    needed = {name: {*known[name].predicate.quantities(), *known[name].needs} for name in measured}
     return all(needed[name] <= values.keys() for name, values in measured.items())
 
 
@@ -238,6 +237,24 @@ def test_table_2_claims(tables):
     assert found["S12"]["smallest_lead"] > 0
     assert found["S13"]["p_02_04"] < 0.05
     assert found["S14"]["linear_regression"] > found["S14"]["hsic_linear"]
+    # On 4,000 examples only the pooling layer (64) leaves room beside one of 2,304 features or of its own kind.
+    assert (found["S1"]["undetermined_pairs"], found["S1"]["layer_pairs"]) == (81 - 5, 81)
+    assert "undetermined_pairs" not in found["S8"]
+    assert found["S12"]["undetermined_pairs"] == 6 * found["S1"]["undetermined_pairs"]
+
+
+def test_the_papers_number_of_images_is_enough_for_every_pair():
+    made_up = {index: table(paper / 100) for index, _, paper in findings.TABLE_2}
+    full = findings.Tables({"full": made("full", "train", 50_000, made_up)})
+    found = findings.at_papers_n(full)
+    assert set(found) == {*(f"S{i}n" for i in range(1, 15)), *(f"F2{letter}n" for letter in "cdef"), "F.3n"}
+    assert all(values.get("undetermined_pairs", 0) == 0 for values in found.values())
+    assert all((values["images"], values["networks"]) == (50_000, 6) for values in found.values())
+    known = claims.load_claims()
+    verdicts = {name: claims.judge(known[name], claims.Measurement(name, values)) for name, values in found.items()}
+    assert verdicts["S13n"] == "not measured", "six networks are too few"
+    assert verdicts["F.3n"] == "not measured", "two of twelve thresholds"
+    assert verdicts["S12n"] == "reproduced"
 
 
 def test_figure_2_claims(tables):

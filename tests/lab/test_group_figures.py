@@ -110,7 +110,7 @@ def test_the_description_follows_the_numbers():
     assert "Plain-66, 17% of 64" in figures.within_maps({"Plain-66": deep(alike=10)}).alt
     assert "Plain-10 in Plain-18, 1;" in DRAWINGS["architectures"]().alt
     assert (
-        "Plain-10 in Plain-18, -1." in figures.architecture_maps({("plain10", "plain18"): similarity(9, 17)[::-1]}).alt
+        "Plain-10 in Plain-18, −1." in figures.architecture_maps({("plain10", "plain18"): similarity(9, 17)[::-1]}).alt
     )
     steep = np.minimum(np.linspace(0.4, 1.4, 65), 0.9)
     assert "best 90.0 %, near it from layer 33 of 65 on" in figures.probe_curves({"Plain-66": steep}).alt

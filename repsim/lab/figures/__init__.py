@@ -1,6 +1,5 @@
 """The book's figures: functions from measured numbers to a :class:`Drawing`, which carries its own description."""
 
-from repsim.lab.claim_tables import number
 from repsim.lab.figures.answers import answered, answers_sentence, show_answers
 from repsim.lab.figures.components import principal_components
 from repsim.lab.figures.correspondence import identification, ridge_path, similarity_maps
@@ -13,6 +12,7 @@ from repsim.lab.figures.subspace import shared_subspace
 from repsim.lab.figures.text import cost_sentence, sample, thresholds_sentence, unchanged_by
 from repsim.lab.figures.training import accuracy, learning_curves
 from repsim.lab.figures.verdicts import conclude
+from repsim.lab.wording import number
 
 __all__ = [
     "Drawing",

@@ -87,7 +87,7 @@ def show_answers(answers: Answers, shuffled: Sequence[Mapping[str, Any]]) -> Non
     Parameters
     ----------
     answers
-        What the functions of :mod:`repsim.lab.findings.questions` return.
+        What the functions of :mod:`repsim.lab.findings.robustness` return.
     shuffled
         The records of the shuffles that they were given.
     """

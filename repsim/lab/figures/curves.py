@@ -10,11 +10,11 @@ import seaborn as sns
 from matplotlib.ticker import NullFormatter, NullLocator
 from numpy.typing import NDArray
 
-from repsim.lab.claim_tables import number
 from repsim.lab.figures.maps import ticks
 from repsim.lab.figures.style import Drawing, panels, style
 from repsim.lab.findings.depth import plateau
 from repsim.lab.findings.width import WidthCurves
+from repsim.lab.wording import number
 
 Array = NDArray[np.float64]
 MARKERS = "osD^vP*X"

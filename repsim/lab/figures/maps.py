@@ -13,11 +13,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 import repsim
-from repsim.lab.claim_tables import number
 from repsim.lab.figures.style import HEAT, WIDTH, Drawing, network, style, title
 from repsim.lab.findings.architectures import RESIDUAL, TINY, match_path
 from repsim.lab.findings.depth import SIMILAR, similar_to_last
 from repsim.lab.findings.residual import block_places
+from repsim.lab.wording import number
 
 Array = NDArray[np.float64]
 MOST_TICKS = 8

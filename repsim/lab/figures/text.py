@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from repsim.lab.claim_tables import number
 from repsim.lab.figures.style import network
 from repsim.lab.findings.invariances import BOTH, claimed_invariances
 from repsim.lab.findings.training import cost
 from repsim.lab.profiles import load_profile
+from repsim.lab.wording import number
 
 DATASETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "synthetic": "a generator"}
 

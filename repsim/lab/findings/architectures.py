@@ -9,7 +9,8 @@ import numpy as np
 import repsim
 from repsim.lab.findings.compared import Compared
 from repsim.lab.findings.correspondence import match_path_tau
-from repsim.lab.findings.tables import Array
+from repsim.lab.findings.measures import measures
+from repsim.lab.findings.tables import CCA_TYPE, Array, room
 
 # Claim -> the shallower group and the deeper one.
 FIGURE_5 = {
@@ -29,6 +30,7 @@ FIGURE_F8 = {
     "F.8h": "linear_regression",
 }
 TINY, RESIDUAL = "tiny10", "resnet14"
+BY_PATH = (repsim.best_match, repsim.pairwise)
 
 
 def match_path(table: Array) -> dict[str, Any]:
@@ -43,16 +45,26 @@ def match_path(table: Array) -> dict[str, Any]:
     -------
     dict
         `tau`, Kendall's tau-b between the layers and their best matches; `first` and `last`, where the matches of the
-        first and the last layer stand, from 0 for the first layer of the deeper network to 1 for its last. None where
-        the similarities are not known.
+        first and the last layer stand, from 0 for the first layer of the deeper network to 1 for its last; and
+        `tied_matches`, how many layers have several. None where the similarities are not known.
     """
     if not np.isfinite(table).all():
-        return {"tau": None, "first": None, "last": None}
+        return {"tau": None, "first": None, "last": None, "tied_matches": None}
     matches = repsim.best_match(table)
     positions = matches / (table.shape[1] - 1)
-    return {"tau": match_path_tau(matches), "first": float(positions[0]), "last": float(positions[-1])}
+    ties = (table == table.max(axis=1, keepdims=True)).sum(axis=1) > 1
+    return {
+        "tau": match_path_tau(matches),
+        "first": float(positions[0]),
+        "last": float(positions[-1]),
+        "tied_matches": int(ties.sum()),
+    }
 
 
+@measures("F5a", by=(repsim.cka, repsim.best_match, repsim.pairwise), networks=FIGURE_5["F5a"])
+@measures("F5b", by=(repsim.cka, repsim.best_match, repsim.pairwise), networks=FIGURE_5["F5b"])
+@measures("F5c", by=(repsim.cka, repsim.best_match, repsim.pairwise), networks=FIGURE_5["F5c"])
+@measures("F5d", by=(repsim.cka, repsim.best_match, repsim.pairwise), networks=FIGURE_5["F5d"])
 def figure_5(compared: Compared, index: str = "cka_linear", n: int | None = None) -> dict[str, dict[str, Any]]:
     """Measure claims F5a to F5d, those whose groups were compared, on the mean over pairs of networks."""
     name = compared.name(index, n)
@@ -63,15 +75,59 @@ def figure_5(compared: Compared, index: str = "cka_linear", n: int | None = None
     }
 
 
+@measures(FIGURE_F8, by=BY_PATH, networks=(TINY, RESIDUAL))
 def figure_f8(compared: Compared, n: int | None = None) -> dict[str, dict[str, Any]]:
     """Measure claims F.8a to F.8h, those whose index was measured.
 
     Rows are layers of ResNet-14 and columns layers of Tiny-10, so that linear regression predicts the former from the
     latter, as in the paper's figure; the path is that of Tiny-10's layers.
     """
-    measured = compared.record["indexes"]
+    rows, columns = compared.part(RESIDUAL)["features"], compared.part(TINY, "columns")["features"]
+    examples = compared.examples[-1] if n is None else n
     return {
         claim: match_path(compared.mean(compared.name(index, n), RESIDUAL, TINY).T)
+        | (room(rows, columns, examples) if index.startswith(CCA_TYPE) else {})
         for claim, index in FIGURE_F8.items()
-        if index in measured
+        if index in compared.record["indexes"]
     }
+
+
+@measures({f"{claim}n": index for claim, index in FIGURE_F8.items()}, by=BY_PATH, networks=(TINY, RESIDUAL))
+def figure_f8_at_papers_n(compared: Compared) -> dict[str, dict[str, Any]]:
+    """Measure claims F.8an to F.8hn, those whose index was measured, as :func:`figure_f8` on the most images."""
+    return {f"{claim}n": values | {"images": compared.examples[-1]} for claim, values in figure_f8(compared).items()}
+
+
+@measures("G1", "G2", by=(repsim.cka, repsim.identify, repsim.pairwise))
+def identified_in(compared: Compared, index: str = "cka_linear", n: int | None = None) -> dict[str, dict[str, Any]]:
+    """Measure claims G1 and G2: how well the layers of each kind of network are found in others of its kind.
+
+    Returns
+    -------
+    dict
+        G1: the percentage `identified` and the `mean_errors` in layers, both by group in order. G2:
+        the mean errors of all groups but those with the fewest layers. Ties count in equal parts.
+    """
+    name = compared.name(index, n)
+    blocks = [compared.block(name, group, group) for group in compared.groups]
+    errors = [mean_error(block) for block in blocks]
+    fewest = min(block.shape[2] for block in blocks)
+    return {
+        "G1": {
+            "identified": [100 * repsim.identification_accuracy(block) for block in blocks],
+            "mean_errors": errors,
+            "networks": min(len(block) for block in blocks),
+        },
+        "G2": {
+            "mean_errors": [error for error, block in zip(errors, blocks, strict=True) if block.shape[2] > fewest],
+        },
+    }
+
+
+def mean_error(block: Array) -> float:
+    """Return by how many layers the best matches in (m, m, L, L) are wrong on average, of ties the mean."""
+    pairs = block[~np.eye(len(block), dtype=bool)]
+    best = pairs == pairs.max(axis=2, keepdims=True)
+    layers = np.arange(pairs.shape[1])
+    wrong = (np.abs(layers[:, None] - layers) * best).sum(axis=2) / best.sum(axis=2)
+    return float(wrong.mean())

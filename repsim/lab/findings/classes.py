@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 
+import repsim
 from repsim.lab.findings.correspondence import mean_map
+from repsim.lab.findings.measures import measures
 from repsim.lab.findings.tables import Array
 
 
+@measures("F.7", by=(repsim.cka, repsim.pairwise), networks=("plain10",))
 def figure_f7(arrays: Mapping[str, Array], index: str = "cka_linear", n: int | None = None) -> dict[str, Any]:
     """Measure claim F.7: Pearson's r between the maps of all images and of single classes, off their diagonals.
 

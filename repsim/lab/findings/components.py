@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+import repsim
+from repsim.lab.findings.measures import measures
+
 Array = NDArray[np.float64]
 
 
@@ -32,6 +35,7 @@ def explained(a: Any, b: Any) -> tuple[float, float]:
     return plain, 1 - float(((target - scale * mapped) ** 2).sum()) / total
 
 
+@measures("F1", by=(repsim.principal_components,), networks=("tiny10",))
 def figure_1(scores: Any, seed: int = 1) -> dict[str, Any]:
     """Measure claim F1 from the scores (m, n, 2) of m networks.
 

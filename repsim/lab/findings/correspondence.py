@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.stats import kendalltau
 
 import repsim
+from repsim.lab.findings.measures import measures
 from repsim.lab.findings.tables import CCA_KINDS, CCA_TYPE, Array, Tables, available
 
 ASYMMETRIC = ("pwcca", "linear_regression")
@@ -148,6 +149,7 @@ def table_2(tables: Tables) -> list[dict[str, Any]]:
     return rows
 
 
+@measures(FIGURE_2, by=(repsim.best_match, repsim.diagonal_matches, repsim.pairwise), networks=("tiny10",))
 def figure_2(tables: Tables) -> dict[str, dict[str, Any]]:
     """Measure claims F2a to F2f, those whose index was measured; the CKA ones with debiased CKA beside it."""
     found = {}
@@ -157,6 +159,7 @@ def figure_2(tables: Tables) -> dict[str, dict[str, Any]]:
             found[claim] = map_values(table) | {
                 "examples": tables.examples(index),
                 "saturated_layers": len(tables.saturated(index)),
+                **tables.room(index),
             }
     debiased = tables.get("cka_linear_debiased")
     if debiased is not None and "F2a" in found:
@@ -164,6 +167,7 @@ def figure_2(tables: Tables) -> dict[str, dict[str, Any]]:
     return found
 
 
+@measures({claim: index for index, claim, _ in TABLE_2}, by=(repsim.jackknife, repsim.pairwise), networks=("tiny10",))
 def table_2_claims(tables: Tables) -> dict[str, dict[str, Any]]:
     """Measure claims S1 to S11, those whose indexes were measured, and :func:`compared_indexes`.
 
@@ -178,6 +182,8 @@ def table_2_claims(tables: Tables) -> dict[str, dict[str, Any]]:
             "standard_error": 100 * scored[index].standard_error,
             "examples": tables.examples(index),
             "saturated_layers": len(tables.saturated(index)),
+            "networks": len(found[index]),
+            **tables.room(index),
         }
         for index, claim, _ in TABLE_2
         if index in found
@@ -188,6 +194,7 @@ def table_2_claims(tables: Tables) -> dict[str, dict[str, Any]]:
     return claims | compared_indexes(tables)
 
 
+@measures("S12", "S13", "S14", by=(repsim.jackknife_z_test, repsim.jackknife, repsim.pairwise), networks=("tiny10",))
 def compared_indexes(tables: Tables, linear: str = "cka_linear") -> dict[str, dict[str, Any]]:
     """Measure claims S12 to S14, those whose indexes were measured, with `linear` in the place of linear CKA."""
     taken = {index: linear if index == "cka_linear" else index for index, _, _ in TABLE_2}
@@ -203,6 +210,7 @@ def compared_indexes(tables: Tables, linear: str = "cka_linear") -> dict[str, di
         claims["S12"] = {
             "largest_p": max(p("cka_linear", index) for index in NOT_CKA),
             "smallest_lead": min(percent["cka_linear"] - percent[index] for index in NOT_CKA),
+            **tables.room(*NOT_CKA),
         }
     if {"cka_linear", "cka_rbf_0.2", "cka_rbf_0.4", "cka_rbf_0.8"} <= found.keys():
         claims["S13"] = {
@@ -217,6 +225,7 @@ def compared_indexes(tables: Tables, linear: str = "cka_linear") -> dict[str, di
             "linear_regression": percent["linear_regression"],
             "hsic_linear": percent["hsic_linear"],
             "largest_cca_kind": max(percent[index] for index in CCA_KINDS),
+            **tables.room(*NOT_CKA),
         }
     return claims
 
@@ -316,6 +325,7 @@ def ridge_path(arrays: Mapping[str, Array]) -> list[dict[str, Any]]:
     return rows
 
 
+@measures({"F.3": "svcca_r2"}, by=(repsim.jackknife, repsim.pairwise), networks=("tiny10",))
 def figure_f3(tables: Tables) -> dict[str, Any]:
     """Measure claim F.3: the best SVCCA threshold beside linear CKA on the same examples, percent."""
     found = {index: 100 * score(table, index).estimate for index, table in available(tables, FIGURE_F3).items()}
@@ -330,4 +340,34 @@ def figure_f3(tables: Tables) -> dict[str, Any]:
         "cka_linear": 100 * score(linear, "cka_linear").estimate,
         "thresholds": len(found),
         "examples": tables.examples(best),
+        **tables.room(*found),
+    }
+
+
+AT_PAPERS_N = {
+    "S12n": "cka_linear",
+    "S13n": "cka_linear",
+    "S14n": "linear_regression",
+    "F.3n": "svcca_r2",
+    **{f"{claim}n": index for index, claim, _ in TABLE_2},
+    **{f"{claim}n": index for claim, index in FIGURE_2.items() if claim not in ("F2a", "F2b")},
+}
+
+
+@measures(AT_PAPERS_N, by=(repsim.jackknife, repsim.jackknife_z_test, repsim.pairwise), networks=("tiny10",))
+def at_papers_n(tables: Tables) -> dict[str, dict[str, Any]]:
+    """Measure the claims of Figure 2, Table 2 and Figure F.3 on as many images as the paper, those that can be.
+
+    Parameters
+    ----------
+    tables
+        Of measures of one number of training images. The claims' names end in "n".
+    """
+    found = figure_2(tables) | table_2_claims(tables) | {"F.3": figure_f3(tables)}
+    images = min(int(record["examples"]) for record in tables.records.values())
+    networks = min(len(table) for arrays in tables.arrays.values() for table in arrays.values())
+    return {
+        f"{claim}n": {"networks": networks, **values, "images": images}
+        for claim, values in found.items()
+        if values and f"{claim}n" in AT_PAPERS_N
     }

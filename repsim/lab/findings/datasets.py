@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+import repsim
 from repsim.lab.findings.compared import Compared
+from repsim.lab.findings.measures import measures
 from repsim.lab.findings.tables import Array
 
 C10, C100, UNTRAINED = "plain10", "plain10-cifar100", "plain10-untrained"
@@ -29,6 +31,8 @@ def dataset_curves(
     return {curve: compared.jackknife(name, *groups) for curve, groups in CURVES.items()}
 
 
+@measures("F7a", "F7b", "F7c", by=(repsim.cka, repsim.pairwise), networks=(C10, C100))
+@measures("F7d", "F7e", by=(repsim.cka, repsim.pairwise), networks=(C10, C100, UNTRAINED))
 def figure_7(cifar10: Mapping[str, Array], cifar100: Mapping[str, Array]) -> dict[str, dict[str, Any]]:
     """Measure claims F7a to F7e from the curves (9,) on the test images of the two data sets.
 

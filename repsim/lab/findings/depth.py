@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+import repsim
+from repsim.lab import measurements
+from repsim.lab.findings.measures import measures
 from repsim.lab.findings.tables import Array
 from repsim.lab.findings.training import accuracies
 
@@ -66,6 +69,7 @@ def largest_fall(accuracy: Array) -> tuple[float, int, int]:
     return float(falls[first, second]), int(first) + 1, int(second) + 1
 
 
+@measures("F3a", by=(measurements.networks,), networks=tuple(DEPTHS.values()))
 def depth_accuracies(records: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
     """Measure claim F3a from the records of the networks of each group: mean test accuracies, percent."""
     found: dict[str, Any] = {
@@ -75,6 +79,7 @@ def depth_accuracies(records: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict
     return found | {"networks": min((len(some) for some in records.values()), default=0)}
 
 
+@measures("F3b", by=(repsim.cka, repsim.pairwise), networks=tuple(DEPTHS.values()))
 def depth_similarities(tables: Mapping[str, Array]) -> dict[str, Any]:
     """Measure claim F3b from the (m, L, L) tables of each group."""
     found: dict[str, Any] = {}
@@ -84,6 +89,7 @@ def depth_similarities(tables: Mapping[str, Array]) -> dict[str, Any]:
     return found
 
 
+@measures("F3c", "F3d", by=(measurements.probes,), networks=tuple(DEPTHS.values()))
 def depth_probes(probes: Mapping[str, Array]) -> dict[str, dict[str, Any]]:
     """Measure claims F3c and F3d from the (m, L) accuracies of each group, averaged over networks."""
     found = {

@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 
+import repsim
 from repsim.lab.findings.compared import Compared
+from repsim.lab.findings.measures import measures
 
 TRAINED = "plain18"
 
 
+@measures("F.4a", "F.4b", by=(repsim.cka, repsim.pairwise), networks=(TRAINED, f"{TRAINED}-untrained"))
 def figure_f4(
     compared: Compared, index: str = "cka_linear", n: int | None = None, trained: str = TRAINED
 ) -> dict[str, dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import repsim
+from repsim.lab.findings.measures import measures
 from repsim.lab.findings.theory import (
     EQUATIONS,
     Array,
@@ -93,6 +94,7 @@ def largest_changes(claim: str, draws: int = 20) -> dict[str, dict[str, float]]:
     return largest
 
 
+@measures(TABLE_1, by=(repsim.pairwise,))
 def table_1_row(claim: str, draws: int = 20) -> Values:
     """Measure claim T10 to T18: largest change under what is claimed, least of the changes under what is denied.
 

@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 
 import repsim
+from repsim.lab import measurements
 from repsim.lab.findings.compared import Compared
+from repsim.lab.findings.measures import measures
 from repsim.lab.findings.training import accuracies
 
 WITH, WITHOUT = "plain10", "plain10-nobn"
 
 
+@measures("F.6a", "F.6b", by=(repsim.cka, repsim.diagonal_matches, repsim.pairwise), networks=(WITH, WITHOUT))
 def figure_f6(compared: Compared, index: str = "cka_linear", n: int | None = None) -> dict[str, dict[str, Any]]:
     """Measure claims F.6a and F.6b on the mean over pairs of a network with and one without normalisation."""
     table = compared.mean(compared.name(index, n), WITH, WITHOUT)
@@ -44,6 +47,7 @@ def normalisation_layers(compared: Compared) -> list[dict[str, Any]]:
     ]
 
 
+@measures("F.6c", by=(measurements.networks,), networks=(WITH, WITHOUT))
 def normalisation_gain(records: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
     """Measure claim F.6c from the records of the networks of both groups: points of mean test accuracy gained."""
     with_it, without = (accuracies(records[group])["accuracy"] for group in (WITH, WITHOUT))

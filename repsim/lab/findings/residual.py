@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+import repsim
 from repsim.lab.errors import LabError
 from repsim.lab.findings.depth import similar_to_last
+from repsim.lab.findings.measures import measures
 from repsim.lab.findings.tables import Array
 
 GROUPS = 3  # of blocks whose layers have maps of one size
@@ -41,6 +43,7 @@ def _off_diagonal(table: Array, places: Sequence[int]) -> float:
     return float(block[~np.eye(len(places), dtype=bool)].mean())
 
 
+@measures("F4a", "F4b", "F4c", by=(repsim.cka, repsim.pairwise), networks=("resnet62",))
 def figure_4(table: Array, layers: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Measure claims F4a to F4c.
 
@@ -70,3 +73,11 @@ def figure_4(table: Array, layers: Sequence[str]) -> dict[str, dict[str, Any]]:
         "F4b": {"leads": leads, "post": post, "mixed": mixed, "interior": inside},
         "F4c": {"lead": float(np.mean(post) - np.mean(across)), "within": float(np.mean(post)), "across": across},
     }
+
+
+@measures("F4d", by=(repsim.cka, repsim.pairwise), networks=("resnet62",))
+def other_reading(table: Array, layers: Sequence[str]) -> dict[str, Any]:
+    """Measure claim F4d, as :func:`figure_4` on networks that it was not seen on before."""
+    grid = figure_4(table, layers)["F4b"]
+    leads = [post - inside for post, inside in zip(grid["post"], grid["interior"], strict=True)]
+    return {"leads": leads, "seeds": len(table)}

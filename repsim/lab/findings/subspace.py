@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+import repsim
+from repsim.lab.findings.measures import measures
+
 Array = NDArray[np.float64]
 
 THRESHOLD = 0.5
@@ -56,6 +59,7 @@ def _deciding_fraction(rows: Sequence[Mapping[str, Any]]) -> float | None:
     return least if least >= FAR_BELOW or least == most else None
 
 
+@measures("F8a", "F8b", "F8c", by=(repsim.shared_subspaces,), networks=("tiny10",))
 def figure_8(arrays: Mapping[str, Array], layers: Sequence[str], examples: int) -> dict[str, dict[str, Any]]:
     """Measure claims F8a to F8c."""
     rows = {row["layer"]: row for row in shared_dimensions(arrays, layers, examples)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,29 @@ CCA_TYPE = (*CCA_KINDS, "linear_regression")  # those that Theorem 1 makes const
 def saturated_layers(layers: Sequence[str], features: Sequence[int], examples: int) -> list[str]:
     """Return the layers that can fill the space of the centred examples, where CCA-type indexes are constant."""
     return [layer for layer, count in zip(layers, features, strict=True) if count >= examples - 1]
+
+
+def room(rows: Sequence[int], columns: Sequence[int], examples: int) -> dict[str, int]:
+    """Return of how many pairs of layers the examples leave too little room for an index of the CCA type.
+
+    Two layers whose ranks add up to more than n - 1 share directions whatever the networks do, so that some of their
+    canonical correlations are certainly 1. Ranks are bounded by the numbers of features.
+
+    Parameters
+    ----------
+    rows, columns
+        Numbers of features of the layers of either side.
+    examples
+        n.
+
+    Returns
+    -------
+    dict
+        "undetermined_pairs" of "layer_pairs".
+    """
+    ranks = [np.minimum(features, examples - 1) for features in (rows, columns)]
+    full = np.add.outer(*ranks) > examples - 1
+    return {"undetermined_pairs": int(full.sum()), "layer_pairs": full.size}
 
 
 class Tables:
@@ -61,10 +85,20 @@ class Tables:
     def saturated(self, index: str) -> list[str]:
         """Return the layers where a CCA-type index says nothing, being as wide as there were examples."""
         name = self.measure(index)
-        if name is None or index not in CCA_TYPE and not index.startswith("svcca"):
+        if name is None or not index.startswith(CCA_TYPE):
             return []
         record = self.records[name]
         return saturated_layers(record["layers"], record["features"], record["examples"])
+
+    def room(self, *indexes: str) -> dict[str, int]:
+        """Return :func:`room` for some indexes in all, nothing where none of them is of the CCA type."""
+        total: Counter[str] = Counter()
+        for index in indexes:
+            name = self.measure(index)
+            if name is not None and index.startswith(CCA_TYPE):
+                record = self.records[name]
+                total.update(room(record["features"], record["features"], record["examples"]))
+        return dict(total)
 
 
 def available(tables: Tables, indexes: Sequence[str], split: str = "train") -> dict[str, Array]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import repsim
+from repsim.lab.findings.measures import measures
 from repsim.lab.measurements import saturation_is_recorded
 
 Array = NDArray[np.float64]
@@ -43,6 +44,7 @@ def _kinds(rng: np.random.Generator, n: int, x: Array) -> list[Array]:
     ]
 
 
+@measures("T1", by=(repsim.cca, repsim.pairwise))
 def theorem_1(n: int = 100, p: int = 200, pairs: int = 20) -> Values:
     """Measure claim T1: wide representations X, Y cannot be told apart by a CCA-type index, whatever Z is."""
     rng = np.random.default_rng(1)
@@ -56,6 +58,7 @@ def theorem_1(n: int = 100, p: int = 200, pairs: int = 20) -> Values:
     return {"largest_difference": max(largest.values()), **{f"largest_difference_{k}": v for k, v in largest.items()}}
 
 
+@measures("T2", by=(repsim.cca, repsim.pairwise))
 def full_rank_is_one(n: int = 100, p: int = 200, pairs: int = 20) -> Values:
     """Measure claim T2: CCA of two unrelated representations of rank n - 1 is 1."""
     rng = np.random.default_rng(2)
@@ -66,6 +69,7 @@ def full_rank_is_one(n: int = 100, p: int = 200, pairs: int = 20) -> Values:
     return {"largest_deviation": largest}
 
 
+@measures("T3", by=(repsim.cka, repsim.pairwise))
 def cka_tells_related(n: int = 100, p: int = 200, draws: int = 100) -> Values:
     """Measure claim T3: in how many draws CKA of X with a noisy copy exceeds that with an unrelated one."""
     rng = np.random.default_rng(3)
@@ -130,12 +134,18 @@ def _equation_10(x: Array, y: Array) -> tuple[float, float]:
 EQUATIONS = {"T4": _equation_11, "T5": _equation_12, "T6": _equation_13, "T7": _equation_14, "T8": _equation_10}
 
 
+@measures("T4", by=(repsim.cca, repsim.cka))
+@measures("T5", by=(repsim.linear_regression, repsim.cka))
+@measures("T6", by=(repsim.cca,))
+@measures("T7", by=(repsim.cka,))
+@measures("T8", by=(repsim.linear_regression,))
 def equation(claim: str, pairs: int = 100) -> Values:
     """Measure claim T4 to T8: the largest relative error between the two sides of an equation."""
     sides = (EQUATIONS[claim](x, y) for x, y in related_pairs(4, pairs))
     return {"relative_error": float(max(relative_change(left, right) for left, right in sides))}
 
 
+@measures("T9", by=(repsim.canonical_ridge, repsim.cca, repsim.linear_regression, repsim.cka))
 def ridge_limits(pairs: int = 20) -> Values:
     """Measure claim T9: canonical ridge tends to CCA, to regression and to CKA."""
     largest = dict.fromkeys(("cca", "regression", "cka"), 0.0)
@@ -154,6 +164,7 @@ def ridge_limits(pairs: int = 20) -> Values:
     return {"relative_error": max(largest.values()), **{f"relative_error_{k}": v for k, v in largest.items()}}
 
 
+@measures("T19", by=(repsim.cka,))
 def wide_rbf_is_linear(pairs: int = 20) -> Values:
     """Measure claim T19: RBF CKA at 100 times the median distance beside linear CKA."""
     differences = [

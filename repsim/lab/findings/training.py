@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from repsim.lab import measurements
+from repsim.lab.findings.measures import measures
+
 PAPER_TINY_10 = 89.4
 # Claim -> group of networks: tables E.1 and E.2 and Figure F.6.
 PAPER_ACCURACIES = {"A2": "plain10", "A3": "plain18", "A4": "plain34", "A5": "plain66", "A6": "plain10-nobn"}
@@ -18,12 +21,13 @@ def paper_accuracy(records: Sequence[Mapping[str, Any]]) -> float | None:
     return {"tiny10": PAPER_TINY_10}.get(records[0]["inputs"]["architecture"])
 
 
+@measures("A1", by=(measurements.networks,), networks=("tiny10",))
 def accuracies(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Measure claim A1 from the networks' records: mean test accuracy, percent, and its spread over seeds."""
     found = 100 * np.array([record["test_accuracy"] for record in records], np.float64)
     return {
         "accuracy": float(found.mean()),
-        "deviation": float(found.std(ddof=1)) if len(found) > 1 else 0.0,
+        "deviation": float(found.std(ddof=1)) if len(found) > 1 else None,
         "lowest": float(found.min()),
         "highest": float(found.max()),
         "networks": len(found),
@@ -47,6 +51,11 @@ def cost(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
+@measures("A2", by=(measurements.networks,), networks=("plain10",))
+@measures("A3", by=(measurements.networks,), networks=("plain18",))
+@measures("A4", by=(measurements.networks,), networks=("plain34",))
+@measures("A5", by=(measurements.networks,), networks=("plain66",))
+@measures("A6", by=(measurements.networks,), networks=("plain10-nobn",))
 def family_accuracies(
     records: Mapping[str, Sequence[Mapping[str, Any]]], paper_size: bool
 ) -> dict[str, dict[str, Any]]:

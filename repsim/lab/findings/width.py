@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
+import repsim
 from repsim.lab.findings.compared import Compared
+from repsim.lab.findings.measures import measures
 from repsim.lab.findings.tables import Array
 
 CONVOLUTIONS = 8  # the paper's figure leaves the pooling layer out
@@ -64,6 +66,7 @@ def saturation_widths(widths: Array, curves: Array, share: float = SATURATED) ->
     return np.asarray(widths[np.argmax(curves >= share * curves[-1], axis=0)])
 
 
+@measures("F6a", "F6b", "F6c", "F6d", "F6e", by=(repsim.cka, repsim.pairwise), networks=("width4", "width4096"))
 def figure_6(curves: WidthCurves) -> dict[str, dict[str, Any]]:
     """Measure claims F6a to F6e."""
     logs, narrower = np.log(curves.widths), curves.same[:-1].size

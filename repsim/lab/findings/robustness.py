@@ -1,9 +1,8 @@
 """What is asked of the claims about linear CKA, figure by figure.
 
 Does it hold with debiased CKA? Do the similarities that it rests on exceed those of shuffled examples? From how many
-examples on does it hold? Each function returns claim -> answers: those of
-:func:`repsim.lab.findings.estimators.robustness` with the numbers of examples as "tried_n", and of
-:func:`repsim.lab.findings.estimators.above_shuffles` "exceeds_shuffles" and, as "share_above_shuffles", the share.
+examples on does it hold? Each function returns claim -> answers: those of :func:`robust` with the numbers of
+examples as "tried_n", and of :func:`above_shuffles`.
 """
 
 from __future__ import annotations
@@ -15,20 +14,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from repsim.lab.claims import load_claims
+from repsim.lab.claims import Claim, load_claims
 from repsim.lab.findings.architectures import FIGURE_5, RESIDUAL, TINY, figure_5, match_path
 from repsim.lab.findings.classes import figure_f7
 from repsim.lab.findings.compared import Compared
 from repsim.lab.findings.correspondence import compared_indexes, map_values, score
 from repsim.lab.findings.datasets import AFTER_FIRST, CURVES, EARLY, LATE, dataset_curves, figure_7
 from repsim.lab.findings.depth import DEPTHS, depth_similarities
-from repsim.lab.findings.estimators import BIASED, DEBIASED, above_shuffles, robustness
 from repsim.lab.findings.initialisation import figure_f4
 from repsim.lab.findings.normalisation import WITH, WITHOUT, figure_f6
 from repsim.lab.findings.residual import block_places, figure_4
 from repsim.lab.findings.tables import Array, Tables
 from repsim.lab.findings.width import CONVOLUTIONS, figure_6, width_curves
 
+BIASED, DEBIASED = "cka_linear", "cka_linear_debiased"
+Measure = Callable[[str, int], Mapping[str, Any]]
 Answers = dict[str, dict[str, Any]]
 Measured = Mapping[str, Mapping[str, Any]]
 Above = Mapping[str, Any]
@@ -59,17 +59,66 @@ def other_layers(mean: Array) -> Mask:
     return np.logical_not(same_layers()(mean))
 
 
+def robust(claim: Claim, measure: Measure, examples: Sequence[int]) -> dict[str, Any]:
+    """Return whether a claim's predicate holds with debiased CKA, and with fewer examples.
+
+    Parameters
+    ----------
+    claim
+        Whose predicate.
+    measure
+        From an index and a number of examples to the quantities that the predicate names.
+    examples
+        Rising numbers of examples.
+
+    Returns
+    -------
+    dict
+        "holds_debiased", at the most examples; "holds_at", for each number of examples; and "smallest_n", the number
+        from which on it always holds, None if it does not at the most. 1 and 0 stand for yes and no, None for what
+        could not be measured.
+    """
+    outcomes = [claim.predicate.holds(measure(BIASED, n), claim.paper) for n in examples]
+    failures = [place for place, outcome in enumerate(outcomes) if outcome is not True]
+    first = failures[-1] + 1 if failures else 0
+    debiased = claim.predicate.holds(measure(DEBIASED, examples[-1]), claim.paper)
+    return {
+        "holds_debiased": _number(debiased),
+        "holds_at": [_number(outcome) for outcome in outcomes],
+        "smallest_n": examples[first] if first < len(examples) else None,
+    }
+
+
+def _number(outcome: bool | None) -> int | None:
+    return None if outcome is None else int(outcome)
+
+
+def bias(arrays: Mapping[str, Array], examples: int) -> float:
+    """Return by how much biased and debiased CKA differ at most, from :func:`repsim.lab.measurements.within`."""
+    return float(np.abs(arrays[f"{BIASED}_{examples}"] - arrays[f"{DEBIASED}_{examples}"]).max())
+
+
+def above_shuffles(value: Array, level: Array) -> dict[str, Any]:
+    """Return how many similarities exceed the 99.9th percentiles of their shuffles, `level`, of the same shape.
+
+    Returns
+    -------
+    dict
+        "exceeds_shuffles", 1 if all of them do; "share_above_shuffles", how many do. None where there are none.
+    """
+    above = np.asarray(value, np.float64) > level
+    if not above.size:
+        return {"exceeds_shuffles": None, "share_above_shuffles": None}
+    return {"exceeds_shuffles": int(above.all()), "share_above_shuffles": float(above.mean())}
+
+
 def _ask(measure: Callable[[str, int], Measured], examples: Sequence[int], shuffles: Mapping[str, Above]) -> Answers:
     """Answer for every claim that `measure` returns from an index and a number of examples."""
     known, measured = load_claims(), cache(measure)
 
     def answers(claim: str) -> dict[str, Any]:
-        above = shuffles[claim]
-        return robustness(known[claim], lambda index, n: measured(index, n)[claim], examples) | {
-            "tried_n": list(examples),
-            "exceeds_shuffles": above["exceeds_shuffles"],
-            "share_above_shuffles": above["share"],
-        }
+        found = robust(known[claim], lambda index, n: measured(index, n)[claim], examples)
+        return {"tried_n": list(examples), **found, **shuffles[claim]}
 
     return {claim: answers(claim) for claim in measured(BIASED, examples[-1])}
 

@@ -7,7 +7,7 @@ import pytest
 from made import compared, part, square
 
 from repsim.lab import findings
-from repsim.lab.findings import questions
+from repsim.lab.findings import robustness
 
 FEW, MANY = 100, 900
 
@@ -66,10 +66,10 @@ def test_the_similarities_that_a_claim_rests_on_are_those_compared_with_shuffles
 
 def test_choices():
     table = np.array([[0.9, 0.1, 0.2], [0.3, 0.2, 0.8]])
-    assert questions.best_matches(table).tolist() == [[True, False, False], [False, False, True]]
-    assert questions.same_layers()(np.ones((3, 3))).tolist() == np.eye(3, dtype=bool).tolist()
-    assert np.argwhere(questions.same_layers(slice(1, 2))(np.ones((3, 3)))).tolist() == [[1, 1]]
-    assert questions.other_layers(np.ones((2, 2))).tolist() == [[False, True], [True, False]]
+    assert robustness.best_matches(table).tolist() == [[True, False, False], [False, False, True]]
+    assert robustness.same_layers()(np.ones((3, 3))).tolist() == np.eye(3, dtype=bool).tolist()
+    assert np.argwhere(robustness.same_layers(slice(1, 2))(np.ones((3, 3)))).tolist() == [[1, 1]]
+    assert robustness.other_layers(np.ones((2, 2))).tolist() == [[False, True], [True, False]]
 
 
 def test_correspondence():

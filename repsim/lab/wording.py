@@ -1,0 +1,100 @@
+"""Measured values as a reader meets them: numbers with sensible digits, sentences, distances to thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from string import Formatter
+from typing import Any
+
+from repsim.lab.claims import Claim, Measurement, decisive, lacking, load_claims, near, undetermined
+from repsim.lab.predicates import is_number
+
+DASH = "–"
+NO_BREAK, MINUS = "\N{NO-BREAK SPACE}", "\N{MINUS SIGN}"
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+SMALLEST_P = 0.001
+
+
+def number(value: Any) -> str:
+    """Write a measured value to three digits or so, a missing one as a dash."""
+    if isinstance(value, list):
+        return ", ".join(map(number, value))
+    if not is_number(value):
+        return DASH
+    if isinstance(value, int) or value == 0:
+        return signed(f"{value:g}")
+    return signed(f"{value:.1e}" if abs(value) < 1e-3 else f"{value:.4g}" if abs(value) >= 1 else f"{value:.3f}")
+
+
+def signed(text: str) -> str:
+    """Write the minus signs of a formatted number as such, and its power of ten as one."""
+    mantissa, power, exponent = text.partition("e")
+    raised = f" × 10{str(int(exponent)).translate(RAISED)}" if power else ""
+    return mantissa.replace("-", MINUS) + raised.replace(" ", NO_BREAK)
+
+
+class Words(Formatter):
+    """Templates of sentences, ``{quantity:format}``.
+
+    Beside Python's formats there are ``p``, a p-value; ``±.1f``, a spread with its sign, nothing where there is none;
+    ``#layer``, so many layers; and ``min .1f``, the least of a list. Other lists are written as enumerations, missing
+    values as dashes.
+    """
+
+    def get_value(self, key: int | str, args: Any, kwargs: Mapping[str, Any]) -> Any:
+        """Return a quantity, None where it was not measured."""
+        return kwargs.get(str(key))
+
+    def format_field(self, value: Any, spec: str) -> str:
+        """Write one quantity."""
+        if spec.startswith("min ") and isinstance(value, list):
+            return self.format_field(min(value), spec.removeprefix("min "))
+        if isinstance(value, list):
+            parts = [self.format_field(one, spec) for one in value]
+            return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+        if spec.startswith("±"):
+            return f" ± {self.format_field(value, spec[1:])}" if value else ""
+        if not is_number(value):
+            return DASH
+        if spec == "p":
+            return f"< {SMALLEST_P}" if value < SMALLEST_P else f"= {value:.3f}"
+        if spec.startswith("#"):
+            return f"one {spec[1:]}" if value == 1 else f"{value:g} {spec[1:]}s"
+        return signed(super().format_field(value, spec)).replace("%", f"{NO_BREAK}%")
+
+
+def measured_sentence(claim: Claim, found: Measurement) -> str:
+    """Return what was measured for a claim, in words."""
+    text = Words().vformat(claim.sentence, (), {**found.values, "n": found.n})
+    return text[0].upper() + text[1:]
+
+
+def distance(claim: Claim, found: Measurement) -> str:
+    """Say by how much a claim holds or fails and whether that is near, or why it is not judged."""
+    if missing := lacking(claim, found):
+        names = load_claims().names
+        return f"not judged without {' and '.join(names.get(name, name) for name in missing)}"
+    if reason := undetermined(found):
+        return f"not determined: {reason}"
+    margin = decisive(claim, found)
+    if margin is None:
+        return ""
+    by = f"{signed(f'{abs(margin.distance):.2g}')}{f' {claim.unit}' if claim.unit else ''}"
+    said = f"holds by {by}" if margin.holds else f"fails by {by}"
+    if not margin.distance:
+        said = "is just at its threshold" if margin.threshold else "holds, with the best value there can be"
+    return f"{said}, near" if near(claim, found) else said
+
+
+def robustness(found: Mapping[str, Any]) -> str:
+    """Say what became of the three questions, where they were asked: debiasing, fewer examples, shuffles."""
+    if "holds_debiased" not in found:
+        return ""
+    parts = [f"with debiased CKA it {({1: 'holds', 0: 'does not hold'}).get(found['holds_debiased'], 'was not tried')}"]
+    if len(found["tried_n"]) > 1:
+        least = found["smallest_n"]
+        parts.append(f"it holds from {least:,} examples on" if least else "on all examples it does not hold")
+    if (share := found["share_above_shuffles"]) is not None:
+        parts.append(f"{share:.0%} of the similarities that it rests on exceed the 99.9th percentile of shuffled ones")
+    text = "; ".join(parts).replace("%", f"{NO_BREAK}%")
+    return f"{text[0].upper()}{text[1:]}."
