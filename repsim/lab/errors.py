@@ -9,11 +9,11 @@ class LabError(Exception):
     """Base of every error that the experiments raise on purpose; the command line prints it without traceback."""
 
 
-class ProfileError(LabError):
+class ProfileError(LabError, ValueError):
     """A profile that does not exist, or whose contents are not those of a profile."""
 
 
-class UnknownNetworkError(LabError):
+class UnknownNetworkError(LabError, ValueError):
     """A network architecture that is not known."""
 
 

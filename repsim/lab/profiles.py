@@ -1,29 +1,49 @@
-"""Profiles: which networks are trained how, and which measurements are made on what. YAML data, read and checked."""
+"""Profiles: which networks are trained how, and which measurements are made on what. YAML data, read and checked.
+
+Groups of networks may be given as patterns, ``width*``, so that a size that is added is compared without another line.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import MISSING, asdict, dataclass, fields, replace
+import json
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import asdict, fields, replace
+from fnmatch import fnmatchcase
 from importlib.resources import files
-from typing import Any
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
+from annotated_types import Ge, MinLen
+from pydantic import AfterValidator, ConfigDict, TypeAdapter, ValidationError, WrapValidator, model_validator
+from pydantic.dataclasses import dataclass
 
-from repsim.lab.comparisons import Comparison, Probes, Ridge, Shuffles, Within, WithinClass, check_counts, matching
-from repsim.lab.errors import ProfileError, UnknownNetworkError, known
+from repsim.lab.errors import ProfileError, known
 from repsim.lab.families import describe
 
 NAMES = ("smoke", "laptop", "paper")
-_CHOICES = {
-    "optimizer": ("sgd", "adam"),
-    "coupled_decay": ("", "kernels", "all"),
-    "border": ("mean", "zero", "reflect"),
-    "scaling": ("colour", "unit"),
-    "initialisation": ("he_normal", "fan_in"),
-}
+CONFIG = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+Named = TypeVar("Named")
 
 
-@dataclass(frozen=True)
+def _as_written(value: Any, check: Callable[[Any], float]) -> Any:
+    """Keep a whole number as one: 0 and 0.0 are written differently into an address."""
+    check(value)
+    return value
+
+
+def _rising(counts: tuple[int, ...]) -> tuple[int, ...]:
+    if list(counts) != sorted(set(counts)):
+        raise ValueError(f"examples must be positive and rise, found {list(counts)}")
+    return counts
+
+
+Number = Annotated[float, WrapValidator(_as_written)]
+Split = Literal["train", "test"]
+Positive = Annotated[int, Ge(1)]
+Counts = Annotated[tuple[Positive, ...], MinLen(1), AfterValidator(_rising)]  # each a beginning of the larger ones
+
+
+@dataclass(frozen=True, config=CONFIG)
 class Recipe:
     """How a network is trained; the profile's file says why each number is what it is.
 
@@ -56,64 +76,56 @@ class Recipe:
 
     epochs: int
     batch: int
-    peak_rate: float
+    peak_rate: Number
     warmup_epochs: int
-    momentum: float
-    weight_decay: float
+    momentum: Number
+    weight_decay: Number
     shift: int
     flip: bool
     precision: str
     held_out: int = 0
-    clip_norm: float = 0.0
-    optimizer: str = "sgd"
+    clip_norm: Number = 0.0
+    optimizer: Literal["sgd", "adam"] = "sgd"
     nesterov: bool = True
-    steps: tuple[float, ...] = ()
-    coupled_decay: str = ""
-    border: str = "mean"
-    scaling: str = "colour"
-    initialisation: str = "he_normal"
+    steps: tuple[Number, ...] = ()
+    coupled_decay: Literal["", "kernels", "all"] = ""
+    border: Literal["mean", "zero", "reflect"] = "mean"
+    scaling: Literal["colour", "unit"] = "colour"
+    initialisation: Literal["he_normal", "fan_in"] = "he_normal"
     biases: bool = False
-    norm_momentum: float = 0.9
-    norm_epsilon: float = 1e-5
+    norm_momentum: Number = 0.9
+    norm_epsilon: Number = 1e-5
 
     def inputs(self) -> dict[str, Any]:
         """Return the recipe as JSON values, the part of an artefact's address that it decides.
 
         Options at their defaults stay out, as does how to train where nothing is.
         """
-        defaults = {field.name: field.default for field in fields(Recipe) if field.name != "held_out"}
-        given = {name: value for name, value in asdict(self).items() if value != defaults.get(name, MISSING)}
+        defaults = {field.name: field.default for field in fields(self) if field.name != "held_out"}
+        given = {name: value for name, value in asdict(self).items() if value != defaults.get(name)}
         if self.epochs == 0:
             untrained = ("epochs", "held_out", "scaling", "initialisation", "biases", "norm_momentum", "norm_epsilon")
             return {name: value for name, value in given.items() if name in untrained}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
 
-    def check(self, where: str) -> None:
-        """Refuse options that are none, or exclude each other.
-
-        Raises
-        ------
-        ProfileError
-            The message names the options.
-        """
-        for name, values in _CHOICES.items():
-            if getattr(self, name) not in values:
-                raise ProfileError(f"{where}: {name} must be one of {values}, found {getattr(self, name)!r}")
+    @model_validator(mode="after")
+    def _options_fit_together(self) -> Self:
         if 0 < self.epochs <= self.warmup_epochs:
-            raise ProfileError(f"{where}: {self.epochs} epochs leave none after {self.warmup_epochs} of warm-up")
+            raise ValueError(f"{self.epochs} epochs leave none after {self.warmup_epochs} of warm-up")
         if self.optimizer == "adam" and self.momentum:
-            raise ProfileError(f"{where}: optimizer adam has no momentum, which is {self.momentum}; it must be 0")
+            raise ValueError(f"optimizer adam has no momentum, which is {self.momentum}; it must be 0")
         if self.optimizer == "adam" and self.nesterov:
-            raise ProfileError(f"{where}: optimizer adam excludes nesterov; it must be false")
+            raise ValueError("optimizer adam excludes nesterov; it must be false")
         if self.coupled_decay and not self.weight_decay:
-            raise ProfileError(f"{where}: coupled_decay is {self.coupled_decay!r}, but weight_decay is 0")
+            raise ValueError(f"coupled_decay is {self.coupled_decay!r}, but weight_decay is 0")
         if self.steps and self.warmup_epochs:
-            raise ProfileError(f"{where}: steps exclude warmup_epochs, which are {self.warmup_epochs}; they must be 0")
+            raise ValueError(f"steps exclude warmup_epochs, which are {self.warmup_epochs}; they must be 0")
         if list(self.steps) != sorted(set(self.steps)) or not all(0 < step < 1 for step in self.steps):
-            raise ProfileError(f"{where}: steps must rise between 0 and 1, found {list(self.steps)}")
+            raise ValueError(f"steps must rise between 0 and 1, found {list(self.steps)}")
+        return self
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CONFIG)
 class Networks:
     """A group of networks of one architecture, trained on one data set from several seeds by one recipe.
 
@@ -124,10 +136,10 @@ class Networks:
 
     architecture: str
     dataset: str
-    seeds: tuple[int, ...]
+    seeds: Annotated[tuple[int, ...], MinLen(1)]
     recipe: Recipe
-    minutes: float
-    megabytes: float
+    minutes: Number
+    megabytes: Number
     channels: tuple[int, ...] = ()
     name: str = ""
     committed: bool = True
@@ -136,18 +148,100 @@ class Networks:
         """Return the same networks, trained in another arithmetic."""
         return replace(self, recipe=replace(self.recipe, precision=precision))
 
+    @model_validator(mode="after")
+    def _is_a_network(self) -> Self:
+        describe(self.architecture, self.channels)
+        if not self.name:
+            object.__setattr__(self, "name", self.architecture)
+        return self
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, config=CONFIG)
 class Measure:
     """One set of similarity tables: the examples it is measured on and the indexes."""
 
     name: str
-    split: str
-    examples: int
+    split: Split
+    examples: Positive
     indexes: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CONFIG)
+class Comparison:
+    """Networks of some groups compared with those of others (`columns`), or among each other where none are named.
+
+    Attributes
+    ----------
+    name
+        What figures ask for.
+    groups, columns
+        Patterns of group names.
+    examples
+        Numbers of examples, each a beginning of the larger ones.
+    indexes
+        Names of indexes.
+    split, dataset
+        Of the images; without a data set that of each network.
+    networks
+        How many of each group at most, 0: all.
+    diagonal
+        Keep only layers at the same place in both networks.
+    """
+
+    name: str
+    groups: tuple[str, ...]
+    examples: Counts
+    indexes: tuple[str, ...]
+    split: Split = "test"
+    dataset: str = ""
+    columns: tuple[str, ...] = ()
+    networks: int = 0
+    diagonal: bool = False
+
+
+@dataclass(frozen=True, config=CONFIG)
+class Within:
+    """Groups whose networks' layers are compared one network, or one class of images, at a time; 0 networks: all."""
+
+    groups: tuple[str, ...]
+    examples: Counts
+    split: Split = "test"
+    networks: int = 0
+
+
+@dataclass(frozen=True, config=CONFIG)
+class Probes:
+    """Groups on whose layers classifiers are trained.
+
+    `examples` training images are fitted, of which the last `held_out` choose the strength, and `test_examples` score.
+    """
+
+    groups: tuple[str, ...]
+    examples: Positive
+    held_out: Positive
+    test_examples: Positive
+    networks: int = 0
+
+
+@dataclass(frozen=True, config=CONFIG)
+class Ridge:
+    """On how many images, and how many networks, canonical ridge goes from CCA to CKA. 0 networks: all."""
+
+    examples: Positive
+    split: Split = "train"
+    networks: int = 0
+
+
+@dataclass(frozen=True, config=CONFIG)
+class Shuffles:
+    """What shuffled examples score: of how many, in how many orders, for how many networks of each group."""
+
+    examples: Positive
+    permutations: Positive
+    networks: int
+
+
+@dataclass(frozen=True, config=CONFIG)
 class Cluster:
     """What the jobs of a profile ask a cluster for, as far as it does not follow from the networks.
 
@@ -161,7 +255,7 @@ class Cluster:
     measuring_minutes: int = 480
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CONFIG)
 class Profile:
     """Everything one run of the chain depends on."""
 
@@ -169,44 +263,42 @@ class Profile:
     title: str
     networks: tuple[Networks, ...]
     measures: tuple[Measure, ...]
-    dimension_examples: tuple[int, ...]
-    components_examples: int
-    subspace_examples: int
+    dimension_examples: Counts
+    components_examples: Positive
+    subspace_examples: Positive
     comparisons: tuple[Comparison, ...] = ()
     within: Within | None = None
-    within_class: WithinClass | None = None
+    within_class: Within | None = None
     probes: Probes | None = None
     ridge: Ridge | None = None
     shuffles: Shuffles | None = None
     cluster: Cluster = Cluster()
 
+    @model_validator(mode="after")
+    def _groups_are_there(self) -> Self:
+        names = [group.name for group in self.networks]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"more than one group of networks is called {twice}; give each a name")
+        patterns = [pattern for comparison in self.comparisons for pattern in comparison.groups + comparison.columns]
+        patterns += [name for entry in (self.within, self.within_class, self.probes) if entry for name in entry.groups]
+        matching(patterns, names)
+        return self
+
     def group(self, name: str) -> Networks:
         """Return the group of networks called `name`."""
-        for group in self.networks:
-            if group.name == name:
-                return group
-        raise ProfileError(
-            known(f"group of networks in profile {self.name}:", name, [one.name for one in self.networks])
-        )
+        return _named(self.networks, f"group of networks in profile {self.name}:", name)
 
     def measure(self, name: str) -> Measure:
         """Return the measure called `name`."""
-        for measure in self.measures:
-            if measure.name == name:
-                return measure
-        raise ProfileError(known("measure", name, [measure.name for measure in self.measures]))
+        return _named(self.measures, "measure", name)
 
     def comparison(self, name: str) -> Comparison:
         """Return the comparison called `name`."""
-        for comparison in self.comparisons:
-            if comparison.name == name:
-                return comparison
-        raise ProfileError(known("comparison", name, [comparison.name for comparison in self.comparisons]))
+        return _named(self.comparisons, "comparison", name)
 
-    def groups(self, patterns: Collection[str]) -> list[Networks]:
+    def groups(self, patterns: Iterable[str]) -> list[Networks]:
         """Return the groups whose names match any of some patterns."""
-        names = [group.name for group in self.networks]
-        return [self.group(name) for name in matching(patterns, names, f"profile {self.name}")]
+        return [self.group(name) for name in matching(patterns, [group.name for group in self.networks])]
 
     def jobs(
         self, groups: Collection[str] | None = None, seeds: Collection[int] | None = None
@@ -219,53 +311,35 @@ class Profile:
             If there is no such group, or none of the groups has any of the seeds.
         """
         chosen = [self.group(name) for name in groups] if groups else self.networks
-        found = [(group, seed) for group in chosen for seed in group.seeds if not seeds or seed in seeds]
-        if not found:
+        jobs = [(group, seed) for group in chosen for seed in group.seeds if not seeds or seed in seeds]
+        if not jobs:
             there = "; ".join(f"{group.name}: {', '.join(map(str, group.seeds))}" for group in chosen)
             raise ProfileError(f"profile {self.name} has no seed {', '.join(map(str, seeds or ()))}; known are {there}")
-        return found
+        return jobs
 
 
-def _make(kind: type, values: Any, where: str) -> Any:
-    """Build a dataclass from a YAML mapping, naming what is missing or unknown."""
-    if not isinstance(values, dict):
-        raise ProfileError(f"{where}: expected a mapping, found {type(values).__name__}")
-    names = {field.name for field in fields(kind)}
-    required = {field.name for field in fields(kind) if field.default is MISSING}
-    if unknown := set(values) - names:
-        raise ProfileError(f"{where}: unknown {sorted(map(str, unknown))}; known are {sorted(names)}")
-    if missing := required - set(values):
-        raise ProfileError(f"{where}: {sorted(missing)} missing")
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-    for field in fields(kind):
-        if field.name in values and not _fits(values[field.name], str(field.type)):
-            raise ProfileError(f"{where}: {field.name} must be {field.type}, found {values[field.name]!r}")
-    return kind(**values)
+def _named(entries: Sequence[Named], what: str, name: str) -> Named:
+    by_name = {getattr(entry, "name"): entry for entry in entries}  # noqa: B009, a TypeVar has no attributes
+    if name not in by_name:
+        raise ProfileError(known(what, name, by_name))
+    return by_name[name]
 
 
-def _fits(value: Any, annotation: str) -> bool:
-    """Say whether a YAML value is of an annotated type; what is not a number, a text or a tuple of them always is."""
-    if annotation.startswith("tuple["):
-        one = annotation.removeprefix("tuple[").removesuffix(", ...]")
-        return isinstance(value, tuple) and all(_fits(part, one) for part in value)
-    kinds = {"int": (int,), "float": (int, float), "bool": (bool,), "str": (str,)}
-    return annotation not in kinds or type(value) in kinds[annotation]
+def matching(patterns: Iterable[str], names: Sequence[str]) -> list[str]:
+    """Return the names that match any of some patterns, in the order of the patterns and then of the names.
 
-
-def _group(entry: Any, where: str) -> Networks:
-    """Build a group of networks from a YAML mapping and check what would otherwise fail only when it is trained."""
-    if not isinstance(entry, dict):
-        raise ProfileError(f"{where}: expected a mapping, found {type(entry).__name__}")
-    recipe = _make(Recipe, entry.get("recipe"), f"{where}.recipe")
-    group: Networks = _make(Networks, {**entry, "recipe": recipe}, where)
-    if not group.seeds:
-        raise ProfileError(f"{where}: seeds must not be empty")
-    recipe.check(f"{where}.recipe")
-    try:
-        describe(group.architecture, group.channels)
-    except UnknownNetworkError as error:
-        raise UnknownNetworkError(f"{where}: {error}") from None
-    return group if group.name else replace(group, name=group.architecture)
+    Raises
+    ------
+    ProfileError
+        If a pattern matches none; the message lists them.
+    """
+    matched: dict[str, None] = {}
+    for pattern in patterns:
+        those = [name for name in names if fnmatchcase(name, pattern)]
+        if not those:
+            raise ProfileError(known("group of networks", pattern, names))
+        matched |= dict.fromkeys(those)
+    return list(matched)
 
 
 def parse_profile(name: str, text: str) -> Profile:
@@ -274,48 +348,32 @@ def parse_profile(name: str, text: str) -> Profile:
     Raises
     ------
     ProfileError
-        If the text is not YAML or not a profile; the message names the place.
-    UnknownNetworkError
-        If it asks for a network that there is not.
+        If the text is not YAML or not a profile; the message names each place where it is not.
     """
     try:
         values = yaml.safe_load(text)
+        written = json.dumps({"name": name, **values} if isinstance(values, dict) else values)
     except RecursionError:
         raise ProfileError(f"profile {name}: not YAML that can be read: nested too deeply") from None
     except Exception as error:  # beside YAMLError: ValueError and others, from impossible dates, numbers and keys
-        raise ProfileError(f"profile {name}: not YAML: {error}") from None
-    if not isinstance(values, dict):
-        raise ProfileError(f"profile {name}: expected a mapping, found {type(values).__name__}")
-    values = {"name": name, **values}
-    for part in ("networks", "measures"):
-        if not isinstance(values.get(part), list):
-            raise ProfileError(f"profile {name}: {part} must be a list")
-    networks = [_group(entry, f"profile {name}: networks[{i}]") for i, entry in enumerate(values["networks"])]
-    names = [group.name for group in networks]
-    if twice := sorted({one for one in names if names.count(one) > 1}):
-        raise ProfileError(f"profile {name}: more than one group of networks is called {twice}; give each a name")
-    measures = [_make(Measure, entry, f"profile {name}: measures[{i}]") for i, entry in enumerate(values["measures"])]
-    values = {**values, "networks": networks, "measures": measures, **_compared(values, names, f"profile {name}")}
-    return _make(Profile, values, f"profile {name}")
+        raise ProfileError(f"profile {name}: not YAML of numbers and texts: {error}") from None
+    try:
+        return TypeAdapter(Profile).validate_json(written)
+    except ValidationError as error:
+        wrong = "; ".join(f"{_place(one['loc'])}{_said(one)}" for one in error.errors(include_url=False))
+        raise ProfileError(f"profile {name}: {wrong}") from None
 
 
-def _compared(values: dict[str, Any], names: list[str], where: str) -> dict[str, Any]:
-    """Build what is compared and check that there are such groups."""
-    listed = values.get("comparisons", [])
-    if not isinstance(listed, list):
-        raise ProfileError(f"{where}: comparisons must be a list")
-    found: dict[str, Any] = {
-        "comparisons": [_make(Comparison, one, f"{where}: comparisons[{i}]") for i, one in enumerate(listed)]
-    }
-    kinds = {"within": Within, "within_class": WithinClass, "probes": Probes, "ridge": Ridge, "shuffles": Shuffles}
-    kinds["cluster"] = Cluster
-    found |= {key: _make(kind, values[key], f"{where}: {key}") for key, kind in kinds.items() if key in values}
-    parts = [*found["comparisons"], *(found[key] for key in ("within", "within_class", "probes") if key in found)]
-    for part in parts:
-        matching((*part.groups, *getattr(part, "columns", ())), names, where)
-        if isinstance(part.examples, tuple):
-            check_counts(part.examples, where)
-    return found
+def _place(location: tuple[int | str, ...]) -> str:
+    """Write ("networks", 1, "recipe") as "networks[1].recipe: "."""
+    words = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    return f"{words.removeprefix('.')}: " if words else ""
+
+
+def _said(error: Any) -> str:
+    message = str(error["msg"]).removeprefix("Value error, ")
+    shown = error["type"] not in ("missing", "value_error", "unexpected_keyword_argument")
+    return f"{message}, found {error['input']!r:.60}" if shown else message
 
 
 def load_profile(name: str) -> Profile:

@@ -15,7 +15,7 @@ import numpy as np
 import repsim
 from repsim.lab.data import load_dataset
 from repsim.lab.measurements.common import saturation_is_recorded
-from repsim.lab.representations import dataset_of, representations
+from repsim.lab.representations import dataset_of, representations, scaling_of
 from repsim.lab.store import Artefact
 
 Arrays = Mapping[str, np.ndarray]
@@ -55,8 +55,8 @@ def accuracy(network: Artefact) -> tuple[str, float]:
     from repsim.lab.training import evaluate, hold_out, load_network  # only now is a backend needed
 
     dataset, held_out = load_dataset(dataset_of(network)), network.record["inputs"]["recipe"].get("held_out", 0)
-    scored = hold_out(dataset.train, held_out)[1] if held_out else dataset.test
-    return "held_out_accuracy" if held_out else "test_accuracy", evaluate(load_network(network), dataset, scored)[0]
+    name, scored = ("held_out", hold_out(dataset.train, held_out)[1]) if held_out else ("test", dataset.test)
+    return f"{name}_accuracy", evaluate(load_network(network), dataset, scored, scaling=scaling_of(network))[0]
 
 
 def similarities(cell: Cell, networks: Sequence[Artefact]) -> dict[str, float]:

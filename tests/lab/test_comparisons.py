@@ -11,12 +11,11 @@ import pytest
 
 import repsim
 from repsim.lab import data, measurements, streaming
-from repsim.lab.comparisons import matching
 from repsim.lab.errors import DataError, ProfileError
 from repsim.lab.layers import compared_layers
 from repsim.lab.measurements import common
 from repsim.lab.measurements.gathering import beginnings, gather, members
-from repsim.lab.profiles import load_profile, parse_profile
+from repsim.lab.profiles import load_profile, matching, parse_profile
 from repsim.lab.representations import passing, representations
 from repsim.lab.store import profile_store
 from repsim.lab.training import train_network
@@ -322,9 +321,9 @@ def test_a_profile_without_the_entry_is_named(monkeypatch, measurement):
 
 
 def test_patterns_of_groups():
-    assert matching(["b*", "a"], ["a", "b1", "b2"], "here") == ["b1", "b2", "a"]
-    with pytest.raises(ProfileError, match="here: unknown group of networks 'c'; known are: a"):
-        matching(["c"], ["a"], "here")
+    assert matching(["b*", "a"], ["a", "b1", "b2"]) == ["b1", "b2", "a"]
+    with pytest.raises(ProfileError, match="unknown group of networks 'c'; known are: a"):
+        matching(["c"], ["a"])
     with pytest.raises(ProfileError, match="known are: architectures, correspondence"):
         PROFILE.comparison("nothing")
 

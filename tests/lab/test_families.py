@@ -79,7 +79,8 @@ def test_unknown_networks_list_the_known_ones(name):
         describe(name)
     assert str(error.value) == (
         f"unknown network {name!r}; known are: nano10, plain10 plain18 plain26 ..., "
-        "plain10-nobn plain18-nobn plain26-nobn ..., resnet8 resnet14 resnet20 ..., tiny10, width1 width2 width3 ..."
+        "plain10-nobn plain18-nobn plain26-nobn ..., resnet8 resnet14 resnet20 ..., tiny10, tiny10-valid, "
+        "width1 width2 width3 ..."
     )
 
 

@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import repsim
-from repsim.lab.comparisons import Comparison
 from repsim.lab.errors import ProfileError
 from repsim.lab.measurements.common import finished, forget, made_from, resumed, saturation_is_recorded, unfinished
 from repsim.lab.measurements.gathering import Members, beginnings, files, gather, members
-from repsim.lab.profiles import load_profile
+from repsim.lab.profiles import Comparison, load_profile
 from repsim.lab.progress import progress_bar
 from repsim.lab.representations import passing
 from repsim.lab.store import Artefact, key, profile_store

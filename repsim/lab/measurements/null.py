@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from repsim.lab.comparisons import Shuffles
 from repsim.lab.measurements.common import made_from, required
 from repsim.lab.measurements.gathering import Members, files, gather, members
-from repsim.lab.profiles import load_profile
+from repsim.lab.profiles import Shuffles, load_profile
 from repsim.lab.progress import progress_bar
 from repsim.lab.representations import passing
 from repsim.lab.shuffles import against_shuffles, unit_grams

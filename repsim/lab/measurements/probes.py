@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from repsim.lab.comparisons import Probes
 from repsim.lab.data import load_dataset
 from repsim.lab.logistic import PATIENCE, STEPS, STRENGTHS, TOLERANCE, fit_probe
 from repsim.lab.measurements.common import finished, forget, made_from, required, resumed
 from repsim.lab.measurements.gathering import Members, gather, members
-from repsim.lab.profiles import load_profile
+from repsim.lab.profiles import Probes, load_profile
 from repsim.lab.progress import progress_bar
 from repsim.lab.representations import passing, selected_labels
 from repsim.lab.store import Artefact, key, profile_store

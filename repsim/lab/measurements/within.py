@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 import repsim
-from repsim.lab.comparisons import Within
 from repsim.lab.measurements.common import finished, forget, made_from, required, resumed, unfinished
 from repsim.lab.measurements.gathering import Members, beginnings, gather, members
-from repsim.lab.profiles import load_profile
+from repsim.lab.profiles import Within, load_profile
 from repsim.lab.progress import progress_bar
 from repsim.lab.representations import passing
 from repsim.lab.store import Artefact, key, profile_store
