@@ -33,6 +33,7 @@ from repsim.lab.sealed import sealed, unseal
 
 Arrays = dict[str, np.ndarray]
 ONLY_READ = "REPSIM_ONLY_READ"
+SECONDS_BEFORE = "seconds_before"  # of what was made: what interrupted runs took, which the record's seconds include
 MADE_AGAIN_BY = "made_again_by"  # in a record: the command that makes a file that is not committed
 VERSIONED = ("numpy", "scipy", "keras", "tensorflow", "jax", "repsim-revisited")
 
@@ -244,7 +245,8 @@ class Store:
             Everything the artefact depends on, as JSON values.
         make
             Called without arguments when the artefact is missing; returns its arrays and what the record should
-            say beside the usual facts. Of several processes that ask at once, one makes it and the others wait.
+            say beside the usual facts; :data:`SECONDS_BEFORE` among it is added to the time. Of several processes that
+            ask at once, one makes it and the others wait.
         again
             Whether to make a file that is away, too. If it comes out as it was, its record is kept. If not, as networks
             that another machine trains do not, the new one takes its place, and what was made from the old one is
@@ -271,7 +273,9 @@ class Store:
                 return found
             clear(path.parent, path.name)
             start = time.perf_counter()
-            arrays, facts = make()
+            arrays, given = make()
+            facts = dict(given)
+            before = float(facts.pop(SECONDS_BEFORE, 0))
             write_arrays(path, arrays)
             if found is not None and digest(path) == found.sha256:
                 return found
@@ -281,7 +285,7 @@ class Store:
                 "inputs": dict(inputs),
                 "sha256": digest(path),
                 "bytes": path.stat().st_size,
-                "seconds": round(time.perf_counter() - start, 1),
+                "seconds": round(before + time.perf_counter() - start, 1),
                 "peak_memory_mib": peak_memory_mib(),
                 "made": datetime.now(UTC).isoformat(timespec="seconds"),
                 "machine": machine(),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from repsim.lab.networks import build
 from repsim.lab.paths import cache_root
 from repsim.lab.profiles import Networks, Recipe
 from repsim.lab.progress import progress_bar
-from repsim.lab.store import MADE_AGAIN_BY, Artefact, Store, key, write_arrays
+from repsim.lab.store import MADE_AGAIN_BY, SECONDS_BEFORE, Artefact, Store, key, write_arrays
 from repsim.lab.weights import STEP, artefact_name, command_again, inputs
 
 
@@ -87,48 +89,42 @@ def hold_out(split: Split, count: int) -> tuple[Split, Split]:
     return Split(split.images[kept], split.labels[kept]), Split(split.images[held], split.labels[held])
 
 
-def batches(
-    dataset: Dataset, split: Split, recipe: Recipe, seed: int, epoch: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield one epoch of shuffled, shifted and flipped batches: scaled float32 images, and labels.
+class Batches:
+    """The batches of a split: shuffled, shifted and flipped images, scaled to float32, and labels.
 
-    The random numbers depend on the seed and the epoch only, so that an epoch can be repeated after a kill. Images
-    are shifted by up to ``recipe.shift`` pixels each way; what does not fill a last batch is left out.
+    Images are shifted by up to ``recipe.shift`` pixels each way; what does not fill a last batch is left out.
     """
-    rng = np.random.default_rng([seed, epoch])
-    steps = len(split.labels) // recipe.batch
-    order = rng.permutation(len(split.labels))[: steps * recipe.batch].reshape(steps, recipe.batch)
-    margin, size = recipe.shift, split.images.shape[1]
-    rows = rng.integers(0, 2 * margin + 1, order.shape)
-    columns = rng.integers(0, 2 * margin + 1, order.shape)
-    flips = (rng.random(order.shape) < 0.5) & recipe.flip
-    padded = _padded(dataset, split, margin, recipe.border)
-    images = np.empty((recipe.batch, size, size, 3), np.uint8)
-    for step in range(steps):
-        chosen = zip(*(of[step].tolist() for of in (order, rows, columns, flips)), strict=True)
-        for image, (number, row, column, flipped) in zip(images, chosen, strict=True):
-            window = padded[number, row : row + size, column : column + size]
-            image[:] = window[:, ::-1] if flipped else window
-        yield dataset.scale(images, recipe.scaling), split.labels[order[step]].astype(np.int32)
 
+    def __init__(self, dataset: Dataset, split: Split, recipe: Recipe, seed: int) -> None:
+        self._dataset, self._split, self._recipe, self._seed = dataset, split, recipe, seed
 
-_PADDED: list[tuple[Split, int, str, np.ndarray]] = []
+    @cached_property
+    def _padded(self) -> np.ndarray:
+        images, margin = self._split.images, self._recipe.shift
+        around = [(0, 0), (margin, margin), (margin, margin), (0, 0)]
+        if self._recipe.border == "reflect":
+            return np.pad(images, around, mode="reflect")
+        padded = np.pad(images, around)
+        inside = np.pad(np.ones(images.shape[1:3], bool), margin)
+        padded[:, ~inside] = 0 if self._recipe.border == "zero" else self._dataset.mean.round().astype(np.uint8)
+        return padded
 
-
-def _padded(dataset: Dataset, split: Split, margin: int, border: str) -> np.ndarray:
-    """Return the images with a border, made once for the split that is trained on."""
-    for known, width, colour, padded in _PADDED:
-        if known is split and (width, colour) == (margin, border):
-            return padded
-    around = [(0, 0), (margin, margin), (margin, margin), (0, 0)]
-    if border == "reflect":
-        padded = np.pad(split.images, around, mode="reflect")
-    else:
-        padded = np.pad(split.images, around)
-        inside = np.pad(np.ones(split.images.shape[1:3], bool), margin)
-        padded[:, ~inside] = 0 if border == "zero" else dataset.mean.round().astype(np.uint8)
-    _PADDED[:] = [(split, margin, border, padded)]  # holding the split itself: an `id` may come again
-    return padded
+    def epoch(self, epoch: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield one epoch; random numbers depend on seed and epoch only, so that it can be repeated after a kill."""
+        recipe, labels, size = self._recipe, self._split.labels, self._split.images.shape[1]
+        rng = np.random.default_rng([self._seed, epoch])
+        steps = len(labels) // recipe.batch
+        order = rng.permutation(len(labels))[: steps * recipe.batch].reshape(steps, recipe.batch)
+        rows = rng.integers(0, 2 * recipe.shift + 1, order.shape)
+        columns = rng.integers(0, 2 * recipe.shift + 1, order.shape)
+        flips = (rng.random(order.shape) < 0.5) & recipe.flip
+        images = np.empty((recipe.batch, size, size, 3), np.uint8)
+        for step in range(steps):
+            chosen = zip(*(of[step].tolist() for of in (order, rows, columns, flips)), strict=True)
+            for image, (number, row, column, flipped) in zip(images, chosen, strict=True):
+                window = self._padded[number, row : row + size, column : column + size]
+                image[:] = window[:, ::-1] if flipped else window
+            yield self._dataset.scale(images, recipe.scaling), labels[order[step]].astype(np.int32)
 
 
 def initialised(networks: Networks, classes: int, seed: int) -> keras.Model:
@@ -186,56 +182,50 @@ def _train(
         model = compiled(networks, dataset.classes, len(training.labels) // recipe.batch, seed)
     else:
         model = initialised(networks, dataset.classes, seed)
-    history, devices = _resume(model, checkpoint)
-    done = len(history)
+    history, devices, before = _resume(model, checkpoint)
+    done, start = len(history), time.perf_counter()
+    batches = Batches(dataset, training, recipe, seed)
     with progress_bar(artefact_name(networks, seed), quiet=quiet or not recipe.epochs) as report:
         report(done, recipe.epochs)
         for epoch in range(done, recipe.epochs):
-            found = []
-            for images, labels in batches(dataset, training, recipe, seed, epoch):
+            scores = []
+            for images, labels in batches.epoch(epoch):
                 model.reset_metrics()  # JAX's trainer does so itself; TensorFlow's would go on with the mean of all
-                found.append([float(value) for value in model.train_on_batch(images, labels)])
-            history = np.append(history, [np.mean(found, axis=0)], axis=0)
+                scores.append([float(value) for value in model.train_on_batch(images, labels)])
+            history = np.append(history, [np.mean(scores, axis=0)], axis=0)
             devices.append(device())
-            _save(model, checkpoint, history, devices)
+            _save(model, checkpoint, history, devices, before + time.perf_counter() - start)
             report(epoch + 1, recipe.epochs)
     final = build(networks.architecture, dataset.classes, channels=networks.channels, recipe=recipe.inputs())
     weights = get_weights(model)
     set_weights(final, weights)
-    test_accuracy, test_loss = (
-        evaluate(final, dataset, dataset.test, scaling=recipe.scaling) if held is None else (None, None)
-    )
+    scored, name = (dataset.test, "test") if held is None else (held, "held_out")
+    accuracy, loss = evaluate(final, dataset, scored, scaling=recipe.scaling)
     facts: dict[str, Any] = {
         "history": {"loss": history[:, 0].round(5).tolist(), "accuracy": history[:, 1].round(5).tolist()},
         "parameters": int(model.count_params()),
         "backend": keras.backend.backend(),
         "device": " and ".join(dict.fromkeys(devices)) or device(),
-    } | ({"resumed": True} if done else {})
+        f"{name}_accuracy": accuracy,
+        f"{name}_loss": loss,
+        SECONDS_BEFORE: before,
+    }
     if len(epochs_on := Counter(devices)) > 1:
         facts["epochs_on"] = dict(epochs_on)
-    if held is None:
-        facts |= {"test_accuracy": test_accuracy, "test_loss": test_loss}
-    else:
-        facts |= dict(
-            zip(
-                ("held_out_accuracy", "held_out_loss"),
-                evaluate(final, dataset, held, scaling=recipe.scaling),
-                strict=True,
-            )
-        )
     return weights, facts
 
 
-def _save(model: keras.Model, checkpoint: Path, history: np.ndarray, devices: list[str]) -> None:
-    """Write weights, optimiser state, history and devices so that the next epoch can follow, here or elsewhere."""
+def _save(model: keras.Model, checkpoint: Path, history: np.ndarray, devices: list[str], seconds: float) -> None:
+    """Write weights, optimiser state and what was done so far, so that the next epoch can follow, here or elsewhere."""
     optimizer = {f"optimizer/{i}": np.asarray(v) for i, v in enumerate(model.optimizer.variables)}
-    write_arrays(checkpoint, {**get_weights(model), **optimizer, "history": history, "devices": np.array(devices)})
+    done = {"history": history, "devices": np.array(devices), "seconds": np.array(seconds)}
+    write_arrays(checkpoint, {**get_weights(model), **optimizer, **done})
 
 
-def _resume(model: keras.Model, checkpoint: Path) -> tuple[np.ndarray, list[str]]:
-    """Set the model to the last checkpoint, if there is one; return history and devices of the epochs done."""
+def _resume(model: keras.Model, checkpoint: Path) -> tuple[np.ndarray, list[str], float]:
+    """Set the model to the last checkpoint, if there is one; return history, devices and seconds of what is done."""
     if not checkpoint.exists():
-        return np.empty((0, 2)), []
+        return np.empty((0, 2)), [], 0.0
     try:
         with np.load(checkpoint, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
@@ -244,10 +234,11 @@ def _resume(model: keras.Model, checkpoint: Path) -> tuple[np.ndarray, list[str]
             variable.assign(arrays[f"optimizer/{i}"])
         history = arrays["history"]
         devices = arrays["devices"].tolist() if "devices" in arrays else ["an unknown device"] * len(history)
+        seconds = float(arrays.get("seconds", 0.0))
     except Exception as error:
         aside = checkpoint.with_suffix(".damaged")
         shutil.move(checkpoint, aside)
         raise DamagedArtefactError(
             f"{checkpoint} is damaged ({error}); it was moved to {aside.name}: run again to train from the beginning."
         ) from error
-    return history, devices
+    return history, devices, seconds

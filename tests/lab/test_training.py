@@ -20,7 +20,7 @@ from repsim.lab.paths import cache_root
 from repsim.lab.profiles import load_profile
 from repsim.lab.store import key, profile_store
 from repsim.lab.training import (
-    batches,
+    Batches,
     compiled,
     evaluate,
     get_weights,
@@ -43,9 +43,7 @@ def train(*arguments: str, **kwargs) -> subprocess.Popen:
 
 def test_batches_depend_on_seed_and_epoch_only():
     dataset = load_dataset("synthetic")
-    first = next(batches(dataset, dataset.train, NETWORKS.recipe, 0, 1))
-    again = next(batches(dataset, dataset.train, NETWORKS.recipe, 0, 1))
-    other = next(batches(dataset, dataset.train, NETWORKS.recipe, 1, 1))
+    first, again, other = (next(Batches(dataset, dataset.train, NETWORKS.recipe, seed).epoch(1)) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first[0], again[0])
     assert (first[0] != other[0]).any()
     assert first[0].shape == (32, 32, 32, 3)
@@ -54,13 +52,13 @@ def test_batches_depend_on_seed_and_epoch_only():
 
 def test_an_epoch_visits_every_image_at_most_once():
     dataset = load_dataset("synthetic")
-    labels = np.concatenate([labels for _, labels in batches(dataset, dataset.train, NETWORKS.recipe, 0, 0)])
+    labels = np.concatenate([labels for _, labels in Batches(dataset, dataset.train, NETWORKS.recipe, 0).epoch(0)])
     assert np.bincount(labels).tolist() == np.bincount(dataset.train.labels).tolist()
 
 
 def test_images_are_only_shifted_and_flipped():
     dataset = load_dataset("synthetic")
-    images, _ = next(batches(dataset, dataset.train, NETWORKS.recipe, 0, 0))
+    images, _ = next(Batches(dataset, dataset.train, NETWORKS.recipe, 0).epoch(0))
     inner = images[0][4:-4, 4:-4]
     originals = dataset.normalise(dataset.train.images)
     candidates = [
@@ -113,16 +111,17 @@ def test_a_network_is_scored_in_float32_on_a_gpu_too():
     assert found == ["highest"]
 
 
-def test_a_checkpoint_says_where_its_epochs_were(tmp_path):
+def test_a_checkpoint_says_where_its_epochs_were_and_what_they_took(tmp_path):
     model = training.compiled(NETWORKS, 10, 4, 0)
     path = tmp_path / "checkpoint.npz"
-    training._save(model, path, np.zeros((3, 2)), ["GPU 9000", "GPU 9000", "CPU"])
-    assert training._resume(model, path)[1] == ["GPU 9000", "GPU 9000", "CPU"]
+    training._save(model, path, np.zeros((3, 2)), ["GPU 9000", "GPU 9000", "CPU"], 12.5)
+    assert training._resume(model, path)[1:] == (["GPU 9000", "GPU 9000", "CPU"], 12.5)
     with np.load(path) as arrays:  # as an earlier version wrote it
-        older = {name: arrays[name] for name in arrays.files if name != "devices"}
+        older = {name: arrays[name] for name in arrays.files if name not in ("devices", "seconds")}
     np.savez(path, **older)
-    history, devices = training._resume(model, path)
+    history, devices, seconds = training._resume(model, path)
     assert devices == ["an unknown device"] * len(history) == ["an unknown device"] * 3
+    assert seconds == 0
 
 
 def test_killed_training_resumes_to_the_same_weights(folders, monkeypatch):
@@ -145,7 +144,7 @@ def test_killed_training_resumes_to_the_same_weights(folders, monkeypatch):
         assert find_network(profile_store("smoke"), NETWORKS, 0) is None
         resumed = train_network(profile_store("smoke"), NETWORKS, 0, quiet=True)
         assert resumed.sha256 == expected
-        assert resumed.record["resumed"]
+        assert "seconds_before" not in resumed.record
 
 
 def test_damaged_checkpoint_is_named_and_set_aside(folders):
