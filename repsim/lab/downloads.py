@@ -8,7 +8,7 @@ import io
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,24 +21,19 @@ from repsim.lab.sealed import unseal
 from repsim.lab.store import MADE_AGAIN_BY, Artefact, digest, read_artefact, record_path, write_atomically
 
 LARGEST_DOWNLOAD = 10 << 20
-# Folder of the results -> what its files hold, and the figures, by their names in the notebooks, drawn from them.
-FOLDERS = {
-    "networks": ("The networks: weights and learning curves", ("learning-curves", "accuracy")),
-    "tables": ("Figure 2, Table 2 and Figure F.3: similarity tables", ("figure-2", "table-2", "figure-f3")),
-    "dimension": ("The dimension failure: indexes against the number of examples", ("layers-and-examples",)),
-    "components": ("Figure 1: principal components", ("figure-1",)),
-    "ridge": ("Table 2, extended: canonical ridge from CCA to CKA", ("ridge-path",)),
-    "subspace": ("Figure 8: the shared subspace", ("figure-8",)),
-    "within": ("Figures 3, 4 and F.5: similarities within networks", ("figure-3", "figure-4", "figure-f5")),
-    "probes": ("Figure 3: accuracies of linear classifiers", ("figure-3-probes",)),
-    "between": (
-        "Figures 5, 6, 7, F.4, F.6 and F.8: similarities between networks",
-        ("figure-5", "figure-6", "figure-7", "figure-f4", "figure-f6", "figure-f8"),
-    ),
-    "within-class": ("Figure F.7: similarities within classes", ("figure-f7",)),
-    "null": ("Similarities of shuffled examples", ("three-questions",)),
+HEADINGS = {
+    "networks": "The networks: weights and learning curves",
+    "tables": "Figure 2, Table 2 and Figure F.3: similarity tables",
+    "dimension": "The dimension failure: indexes against the number of examples",
+    "components": "Figure 1: principal components",
+    "ridge": "Table 2, extended: canonical ridge from CCA to CKA",
+    "subspace": "Figure 8: the shared subspace",
+    "within": "Figures 3, 4 and F.5: similarities within networks",
+    "probes": "Figure 3: accuracies of linear classifiers",
+    "between": "Figures 5, 6, 7, F.4, F.6 and F.8: similarities between networks",
+    "within-class": "Figure F.7: similarities within classes",
+    "null": "Similarities of shuffled examples",
 }
-DRAWN_FROM = {figure: folder for folder, (_, figures) in FOLDERS.items() for figure in figures}
 COMPUTED = "computed"  # folder of the downloads for what a notebook computes itself
 FIGURE = re.compile(r'<figure id="([^"]+)".*?(?:<figcaption>(.*?)</figcaption>)?</figure>', re.DOTALL)
 
@@ -60,7 +55,7 @@ def data_page(profile: str, part: Path, notebooks: Sequence[str]) -> str:
     sections: dict[str, str] = {}
     for folder in sorted(path.name for path in (results_root() / profile).glob("*") if path.is_dir()):
         if rows := list(_copies(profile, folder, copies, sums)):
-            heading = FOLDERS.get(folder, (folder,))[0]
+            heading = HEADINGS.get(folder, folder)
             table = ["| file | size | SHA-256 |", "| --- | ---: | --- |", *rows]
             sections[folder] = "\n".join([f"(data-{folder})=", f"## {heading}", "", *table])
     for one in shown_profiles(profile):
@@ -116,9 +111,10 @@ def downloadable(profile: str, folder: str) -> list[Path]:
     ]
 
 
-def data_anchors(profile: str) -> dict[str, str]:
-    """Return for each figure the anchor of the data that it is drawn from, where that is offered."""
-    return {figure: f"data-{folder}" for figure, folder in DRAWN_FROM.items() if downloadable(profile, folder)}
+def data_anchors(profile: str, notebooks: Iterable[Path]) -> dict[str, str]:
+    """Return for each figure of executed notebooks the anchor of the data that it is drawn from, if that is offered."""
+    figures = [figure for notebook in notebooks for figure in figures_of(notebook)]
+    return {one.name: f"data-{folder}" for one in figures for folder in one.source if downloadable(profile, folder)}
 
 
 def _copies(profile: str, folder: str, copies: Path, sums: list[str]) -> Iterator[str]:
@@ -152,12 +148,13 @@ def _not_committed(profile: str, folder: str) -> list[Artefact]:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure in an executed notebook: its name, caption, HTML, and the data that came with it, if any."""
+    """A figure in an executed notebook: its name, caption, HTML, the data that came with it, or its folders."""
 
     name: str
     caption: str
     markup: str
     data: Mapping[str, Any] | None
+    source: Sequence[str]
 
     def table(self) -> bytes:
         """Return the data that came with the figure as CSV."""
@@ -171,8 +168,9 @@ def figures_of(executed: Path) -> Iterator[Figure]:
     """Yield the figures of an executed notebook, in order."""
     for output in (one for cell in read_notebook(executed)["cells"] for one in cell.get("outputs", [])):
         if found := FIGURE.search("".join(output.get("data", {}).get("text/html", ""))):
-            data = output.get("metadata", {}).get(STAMP, {}).get("data")
-            yield Figure(html.unescape(found[1]), html.unescape(found[2] or found[1]), found[0], data)
+            about = output.get("metadata", {}).get(STAMP, {})
+            name, caption = html.unescape(found[1]), html.unescape(found[2] or found[1])
+            yield Figure(name, caption, found[0], about.get("data"), about.get("source", ()))
 
 
 def _figure_row(
@@ -185,11 +183,9 @@ def _figure_row(
         write_atomically(path, lambda file: file.write(figure.table()))
         sums.append(f"{digest(path)}  {COMPUTED}/{path.name}")
         where = f"[{path.name}](../results/{profile}/{COMPUTED}/{path.name}), computed by the notebook"
-    elif DRAWN_FROM.get(name) in sections:
-        folder = DRAWN_FROM[name]
-        where = f"[{FOLDERS[folder][0]}](#data-{folder})"
     else:
-        where = "none"
+        there = [f"[{HEADINGS.get(one, one)}](#data-{one})" for one in figure.source if one in sections]
+        where = ", ".join(there) or "none"
     return f"| {figure.caption} | [{stem}](../notebooks/{stem}.ipynb) | {where} |"
 
 

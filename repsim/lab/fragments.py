@@ -136,7 +136,7 @@ def cost() -> str:
 def table_of_claims(profile: str, part: Path, chapters: Mapping[str, Path]) -> str:
     """Return the table of all claims, each with links to its figure, cell, data and code."""
     repository = yaml.safe_load((part / "_config.yml").read_text(encoding="utf-8"))["repository"]
-    evidence = Evidence(chapters, repository["url"], repository["branch"], data_anchors(profile))
+    evidence = Evidence(chapters, repository["url"], repository["branch"], data_anchors(profile, chapters.values()))
 
     def links(of: str, claim: Claim) -> list[str]:
         there = measurement_path(of, claim.id).exists()

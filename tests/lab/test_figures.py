@@ -17,6 +17,7 @@ from bs4 import BeautifulSoup
 from repsim.lab import figures, findings
 from repsim.lab.figures import components, display, text
 from repsim.lab.measurements import DIMENSION_INDEXES
+from repsim.lab.store import Artefact
 
 LAYERS = [*(f"conv{i}" for i in range(1, 9)), "pool"]
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
@@ -138,13 +139,29 @@ def html_of(function, *arguments, **options) -> BeautifulSoup:
 
 def test_a_shown_figure_is_an_image_with_alternative_text():
     made = drawing("accuracy")
-    page = html_of(figures.show, figures.Drawing(made.figure, 'less < "more" & even'), name="here", caption="A & B")
+    page = html_of(
+        figures.show,
+        figures.Drawing(made.figure, 'less < "more" & even'),
+        name="here",
+        source={"x": [1.0]},
+        caption="A & B",
+    )
     assert page.figure["id"] == "here"
     assert page.img["alt"] == 'less < "more" & even'
     assert page.figcaption.text == "A & B"
     kind, _, content = page.img["src"].partition(",")
     assert kind == "data:image/svg+xml"
     assert ElementTree.fromstring(unquote(content)).tag == "{http://www.w3.org/2000/svg}svg"
+
+
+def test_a_shown_figure_says_what_it_was_drawn_from():
+    made, about = drawing("accuracy"), []
+    artefacts = [Artefact(Path(f"results/laptop/{step}/name-0123.npz"), {}) for step in ("within", "between", "within")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(display, "display", lambda data, *, metadata, **_: about.append(metadata["repsim"]))
+        for source in (artefacts[0], artefacts, {"x": np.array([1, 2])}):
+            figures.show(made, name="here", source=source)
+    assert about == [{"source": ["within"]}, {"source": ["between", "within"]}, {"data": {"x": [1.0, 2.0]}}]
 
 
 def test_the_alternative_text_follows_the_numbers():

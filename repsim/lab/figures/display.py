@@ -13,6 +13,7 @@ from IPython.display import Markdown, display
 
 from repsim.lab.execution import STAMP
 from repsim.lab.figures.style import SETTINGS, Drawing
+from repsim.lab.store import Artefact
 
 # What may stand in a data address between quotation marks; a hash, a percent sign and angle brackets may not.
 _PLAIN = " !$'()*+,-./:;=?@[]_|~{}\n"
@@ -37,7 +38,10 @@ def figure_html(drawing: Drawing, name: str, caption: str = "") -> str:
     return f'<figure id="{html.escape(name)}" style="margin:0">{picture}{below}</figure>'
 
 
-def show(drawing: Drawing, *, name: str, caption: str = "", data: Mapping[str, Sequence[float]] | None = None) -> None:
+Columns = Mapping[str, Sequence[float]]
+
+
+def show(drawing: Drawing, *, name: str, source: Artefact | Sequence[Artefact] | Columns, caption: str = "") -> None:
     """Display a drawing as an image with its description as alternative text.
 
     Parameters
@@ -46,15 +50,19 @@ def show(drawing: Drawing, *, name: str, caption: str = "", data: Mapping[str, S
         What one of this package's functions returned.
     name
         Anchor of the figure on its page.
+    source
+        What it was drawn from: artefacts of the results, or, where none holds it, the columns for a download.
     caption
         A line below it.
-    data
-        Columns that the figure was drawn from, for a download, where no artefact of the results holds them.
     """
+    about: dict[str, Any]
+    if isinstance(source, Mapping):
+        about = {"data": {key: [float(value) for value in values] for key, values in source.items()}}
+    else:
+        artefacts = source if isinstance(source, Sequence) else [source]
+        about = {"source": sorted({artefact.path.parent.name for artefact in artefacts})}
     text = figure_html(drawing, name, caption)
-    columns = None if data is None else {key: [float(value) for value in values] for key, values in data.items()}
-    about = {} if columns is None else {STAMP: {"data": columns}}
-    display({"text/html": text, "text/plain": drawing.alt}, raw=True, metadata=about)
+    display({"text/html": text, "text/plain": drawing.alt}, raw=True, metadata={STAMP: about})
 
 
 def show_table(
