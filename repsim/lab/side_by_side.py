@@ -6,12 +6,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO
 
 from repsim.lab.errors import TrainingError
 from repsim.lab.paths import cache_root
@@ -19,20 +18,8 @@ from repsim.lab.profiles import Networks
 from repsim.lab.store import profile_store
 from repsim.lab.weights import artefact_name, find_network
 
-_LOOK = 0.2  # seconds between looks at the processes
+_LOOK = 0.2  # seconds between looks at a process
 Job = tuple[Networks, int]
-
-
-@dataclass(frozen=True)
-class _Running:
-    job: Job
-    process: subprocess.Popen[bytes]
-    log: Path
-    file: IO[bytes]
-
-    @property
-    def name(self) -> str:
-        return artefact_name(*self.job)
 
 
 def train_side_by_side(
@@ -74,68 +61,51 @@ def train_side_by_side(
     """
     store, start = profile_store(profile), time.monotonic()
     waiting = [job for job in jobs if (made := find_network(store, *job)) is None or (again and made.is_away)]
-    waiting.sort(key=lambda job: -job[0].minutes)
-    running: list[_Running] = []
-    failed: list[_Running] = []
+    told_to_end = threading.Event()
 
-    def look() -> None:
-        for one in [one for one in running if one.process.poll() is not None]:
-            running.remove(one)
-            one.file.close()
-            if one.process.returncode:
-                failed.append(one)
-            said = f"{one.name} failed" if one.process.returncode else _last_line(one.log)
-            report(f"{(time.monotonic() - start) / 60:.1f} min: {said}")
+    def is_over() -> bool:
+        return told_to_end.is_set() or (minutes is not None and time.monotonic() - start >= 60 * minutes)
 
-    with _told_to_end() as told:
-        try:
-            while (waiting or running) and not told and (minutes is None or time.monotonic() - start < 60 * minutes):
-                look()
-                while waiting and len(running) < at_once and not told:
-                    running.append(_begin(profile, waiting.pop(0), threads, again))
+    def train(job: Job) -> int | None:
+        """Return the exit status of one training, None if there was no time for it."""
+        if is_over():
+            return None
+        log = _log(job)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "repsim.lab", "train", profile, "--group", job[0].name, "--seed", str(job[1])]
+        command += ["--threads", str(threads), *(["--again"] if again else [])]
+        # JAX takes three quarters of a GPU's memory at once unless told otherwise.
+        environment = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", **os.environ}
+        with log.open("wb") as file:
+            process = subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT)
+            while process.poll() is None and not is_over():
                 time.sleep(_LOOK)
-            look()
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
+                return None
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        said = f"{artefact_name(*job)} failed" if process.returncode else lines[-1]
+        report(f"{(time.monotonic() - start) / 60:.1f} min: {said}")
+        return process.returncode
+
+    before = signal.signal(signal.SIGTERM, lambda *_: told_to_end.set())  # a scheduler's; no process may live on
+    waiting.sort(key=lambda job: -job[0].minutes)
+    with ThreadPoolExecutor(at_once) as pool:
+        try:
+            ended = list(pool.map(train, waiting))
+        except KeyboardInterrupt:
+            told_to_end.set()
+            raise
         finally:
-            for one in running:
-                one.process.terminate()
-            for one in running:
-                one.process.wait()
-                one.file.close()
-        if told:
-            raise SystemExit(128 + told[0])
-    if failed:
-        logs = ", ".join(str(one.log) for one in failed)
-        raise TrainingError(f"{len(failed)} of {len(jobs)} networks failed; see {logs}")
-    return [*(one.name for one in running), *(artefact_name(*job) for job in waiting)]
+            signal.signal(signal.SIGTERM, before)
+    if told_to_end.is_set():
+        raise SystemExit(128 + signal.SIGTERM)
+    if any(ended):
+        logs = [str(_log(job)) for job, status in zip(waiting, ended, strict=True) if status]
+        raise TrainingError(f"{len(logs)} of {len(jobs)} networks failed; see {', '.join(logs)}")
+    return [artefact_name(*job) for job, status in zip(waiting, ended, strict=True) if status is None]
 
 
-@contextmanager
-def _told_to_end() -> Iterator[list[int]]:
-    """Collect the signals to end that schedulers send.
-
-    An exception where one arrives could come after a process was begun and before it is known: it would live on.
-    """
-    told: list[int] = []
-    before = signal.signal(signal.SIGTERM, lambda number, frame: told.append(number))
-    try:
-        yield told
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _begin(profile: str, job: Job, threads: int, again: bool) -> _Running:
-    networks, seed = job
-    log = cache_root() / "logs" / f"{artefact_name(networks, seed)}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    file = log.open("wb")
-    command = [sys.executable, "-m", "repsim.lab", "train", profile, "--group", networks.name, "--seed", str(seed)]
-    command += ["--threads", str(threads), *(["--again"] if again else [])]
-    # JAX takes three quarters of a GPU's memory at once unless told otherwise.
-    environment = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", **os.environ}
-    process = subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT)
-    return _Running(job, process, log, file)
-
-
-def _last_line(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return lines[-1] if lines else ""
+def _log(job: Job) -> Path:
+    return cache_root() / "logs" / f"{artefact_name(*job)}.log"

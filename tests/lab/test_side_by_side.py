@@ -10,7 +10,6 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from repsim.lab import side_by_side
 from repsim.lab.errors import TrainingError
 from repsim.lab.paths import cache_root
 from repsim.lab.profiles import load_profile
@@ -65,32 +64,12 @@ def test_they_end_with_what_began_them():
     assert not any(psutil.pid_exists(pid) for pid in children)
 
 
-def test_one_that_is_being_begun_ends_too(monkeypatch):
-    begin, begun = side_by_side._begin, []
-
-    def told_to_end(*arguments):
-        begun.append(begin(*arguments))
-        os.kill(os.getpid(), signal.SIGTERM)
-        return begun[-1]
-
-    monkeypatch.setattr(side_by_side, "_begin", told_to_end)
-    with pytest.raises(SystemExit) as ended:
-        train_side_by_side("smoke", JOBS, 2, again=True)
-    assert ended.value.code == 128 + signal.SIGTERM
-    assert [one.process.returncode for one in begun] == [-signal.SIGTERM]
-
-
-def test_what_fails_is_named_and_the_others_are_trained(monkeypatch):
-    begin, lines = side_by_side._begin, []
-
-    def broken(profile, job, *others):
-        return begin("no such profile" if job == JOBS[0] else profile, job, *others)
-
-    monkeypatch.setattr(side_by_side, "_begin", broken)
+def test_what_fails_is_named_and_the_others_are_trained():
+    lines, unknown = [], (replace(JOBS[0][0], name="no-such-group"), JOBS[0][1])
     with pytest.raises(TrainingError, match=r"^1 of 2 networks failed; see .*width4-synthetic-seed0\.log$"):
-        train_side_by_side("smoke", [JOBS[0], JOBS[2]], 2, report=lines.append)
+        train_side_by_side("smoke", [unknown, JOBS[2]], 2, report=lines.append)
     assert any(line.endswith("width4-synthetic-seed0 failed") for line in lines)
-    assert "no such profile" in (cache_root() / "logs" / "width4-synthetic-seed0.log").read_text(encoding="utf-8")
+    assert "no-such-group" in (cache_root() / "logs" / "width4-synthetic-seed0.log").read_text(encoding="utf-8")
     assert find_network(profile_store("smoke"), *JOBS[2])
 
 
