@@ -6,7 +6,7 @@ computed again too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +16,11 @@ import repsim
 from repsim.lab.data import load_dataset
 from repsim.lab.measurements.common import saturation_is_recorded
 from repsim.lab.representations import dataset_of, representations, scaling_of
+from repsim.lab.similarities import Similarities
 from repsim.lab.store import Artefact
 
 Arrays = Mapping[str, np.ndarray]
+TABLES = ("tables", "dimension", "between", "within", "within-class")  # whose cells can be computed again
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,8 @@ class Cell:
         Index -> value.
     """
 
-    networks: tuple[str, str]
-    layers: tuple[str, str]
+    networks: tuple[str, ...]
+    layers: tuple[str, ...]
     split: str
     examples: int
     held: Mapping[str, float]
@@ -71,86 +73,31 @@ def similarities(cell: Cell, networks: Sequence[Artefact]) -> dict[str, float]:
 
 
 def pick(record: Mapping[str, Any], arrays: Arrays, rng: np.random.Generator) -> Cell:
-    """Draw a cell of a table that :data:`TABLES` knows to read, given its record and its arrays."""
-    return TABLES[record["step"]](record, arrays, rng)
-
-
-def _of_tables(record: Mapping[str, Any], arrays: Arrays, rng: np.random.Generator) -> Cell:
-    (a, b), (i, j) = _networks(record, rng), _layers(record, rng)
-    held = {name: float(arrays[name][a, b, i, j]) for name in record["indexes"]}
-    return _cell(record, (a, b), (i, j), record["examples"], held)
-
-
-def _of_dimension(record: Mapping[str, Any], arrays: Arrays, rng: np.random.Generator) -> Cell:
-    (i, _), k = _layers(record, rng), rng.integers(len(arrays["examples"]))
-    held = {name: float(arrays[f"same_{name}"][i, k]) for name in record["indexes"]}
-    return _cell(record, (0, 1), (i, i), arrays["examples"][k], held)
-
-
-def _of_within(record: Mapping[str, Any], arrays: Arrays, rng: np.random.Generator) -> Cell:
-    m, (i, j) = int(rng.integers(len(record["network_files"]))), _layers(record, rng)
-    count = rng.choice(record["examples"])
-    held = {name: float(arrays[f"{name}_{count}"][m, i, j]) for name in record["indexes"]}
-    return _cell(record, (m, m), (i, j), count, held)
-
-
-def _of_within_class(record: Mapping[str, Any], arrays: Arrays, rng: np.random.Generator) -> Cell:
-    (a, b), (i, j) = _networks(record, rng), _layers(record, rng)
-    count = rng.choice(record["examples"])
-    held = {name: float(arrays[f"all_{name}_{count}"][a, b, i, j]) for name in record["indexes"]}
-    return _cell(record, (a, b), (i, j), count, held)
-
-
-def _of_between(record: Mapping[str, Any], arrays: Arrays, rng: np.random.Generator) -> Cell:
-    rows, columns = ([(some, n) for some in record[of] for n in some["network_files"]] for of in ("rows", "columns"))
-    a, b, count = rng.integers(len(rows)), rng.integers(len(columns)), rng.choice(record["examples"])
-    i, j = rng.integers(len(rows[a][0]["layers"])), rng.integers(len(columns[b][0]["layers"]))
-    place: tuple[int, ...]
-    if record["diagonal"]:
-        j, place = i, (int(a), int(b), int(i))
-    else:
-        above, left = (sum(len(some["layers"]) for some, _ in part) for part in (rows[:a], columns[:b]))
-        place = (above + int(i), left + int(j))
+    """Draw a cell of an artefact of one of the steps in :data:`TABLES`: of two networks, if it compares any two."""
+    if record["step"] == "dimension":
+        return _of_dimension(record, arrays, rng)
+    table = Similarities(record, arrays)
+    rows, columns = table.networks("rows"), table.networks("columns")
+    a, count = int(rng.integers(len(rows))), int(rng.choice(table.examples))
+    apart = len(rows) > 1 and not table.alone and table.rows == table.columns
+    b = (a + int(rng.integers(1, len(rows)))) % len(rows) if apart else int(rng.integers(len(columns)))
+    b = a if table.alone else b
+    sides = rows[a], columns[b]
+    i, j = (int(rng.integers(len(part["layers"]))) for part, _ in sides)
+    place = (i,) if table.diagonal else (i, j)
+    names = {index: table.name(index, count) for index in record["indexes"]}
     return Cell(
-        (rows[a][1], columns[b][1]),
-        (rows[a][0]["layers"][i], columns[b][0]["layers"][j]),
+        tuple(part["network_files"][number] for part, number in sides),
+        (rows[a][0]["layers"][i], columns[b][0]["layers"][i if table.diagonal else j]),
         record["split"],
-        int(count),
-        {name: float(arrays[f"{name}_{count}"][place]) for name in record["indexes"]},
-        record["dataset"],
+        count,
+        {index: float(table.pair(name, a, b)[place]) for index, name in names.items()},
+        record.get("dataset"),
     )
 
 
-def _networks(record: Mapping[str, Any], rng: np.random.Generator) -> tuple[int, int]:
-    """Draw two different networks, or the only one twice."""
-    there = len(record["network_files"])
-    a, b = rng.choice(there, 2, replace=there < 2)
-    return int(a), int(b)
-
-
-def _layers(record: Mapping[str, Any], rng: np.random.Generator) -> tuple[int, int]:
-    """Draw two layers, which may be the same."""
-    i, j = rng.integers(len(record["layers"]), size=2)
-    return int(i), int(j)
-
-
-def _cell(
-    record: Mapping[str, Any],
-    networks: tuple[int, int],
-    layers: tuple[int, int],
-    count: int,
-    held: Mapping[str, float],
-) -> Cell:
-    first, second = (record["network_files"][one] for one in networks)
-    one, other = (record["layers"][layer] for layer in layers)
-    return Cell((first, second), (one, other), record["split"], int(count), held)
-
-
-# Step -> how a cell of what it makes is drawn.
-TABLES: dict[str, Callable[[Mapping[str, Any], Arrays, np.random.Generator], Cell]] = {
-    "tables": _of_tables,
-    "dimension": _of_dimension,
-    "between": _of_between,
-    "within": _of_within,
-    "within-class": _of_within_class,
-}
+def _of_dimension(record: Mapping[str, Any], arrays: Arrays, rng: np.random.Generator) -> Cell:
+    i, k = int(rng.integers(len(record["layers"]))), int(rng.integers(len(arrays["examples"])))
+    layer, (first, second) = record["layers"][i], record["network_files"]
+    held = {name: float(arrays[f"same_{name}"][i, k]) for name in record["indexes"]}
+    return Cell((first, second), (layer, layer), record["split"], int(arrays["examples"][k]), held)

@@ -42,7 +42,7 @@ def table(known, rows, columns, count, index):
 
 
 def group(*files):
-    return {"network_files": list(files), "layers": list(LAYERS)}
+    return {"group": " ".join(files), "seeds": list(range(len(files))), "network_files": list(files), "layers": LAYERS}
 
 
 def blocks(values, networks):
@@ -107,6 +107,6 @@ def test_another_value_is_noticed(activations):
 
 def test_one_network_is_compared_with_itself(activations):
     record, arrays = made("tables", activations)
-    alone = {**record, "network_files": ["a.npz"]}
+    alone = {**record, **group("a.npz")}
     cell = recomputing.pick(alone, {name: array[:1, :1] for name, array in arrays.items()}, np.random.default_rng(0))
     assert cell.networks == ("a.npz", "a.npz")

@@ -45,7 +45,7 @@ def identification(table: SimilarityTable, index: str, group: str) -> dict[str, 
 
     As :func:`repsim.lab.findings.score`, whose jackknife error needs a third network.
     """
-    if table.own or group not in {side.group for side in table.columns}:
+    if table.own or group not in {side["group"] for side in table.columns}:
         return None
     block = np.asarray(table.block(index, group, group), np.float64)
     networks, layers = block.shape[0], block.shape[2]
@@ -73,7 +73,7 @@ def _index(name: str) -> dict[str, Any]:
 
 def catalogue(profile: Profile, tables: list[SimilarityTable]) -> dict[str, Any]:
     """Return what the page has to know before any similarity: networks, indexes, tables, scores, the drawing."""
-    sides = {side.group: side for table in tables for side in (*table.columns, *table.rows)}
+    sides = {side["group"]: side for table in tables for side in (*table.columns, *table.rows)}
     names = {index for table in tables for index in table.indexes}
     known = [*repsim.INDEXES, *sorted(names - set(repsim.INDEXES))]
     ordered = sorted((name for name in known if name in names), key=lambda name: not name.startswith("cka"))
@@ -81,7 +81,7 @@ def catalogue(profile: Profile, tables: list[SimilarityTable]) -> dict[str, Any]
         "profile": profile.name,
         "spec": heatmap.specification(),
         "networks": {
-            group.name: {**network_facts(group), "layers": sides[group.name].layers}
+            group.name: {**network_facts(group), "layers": sides[group.name]["layers"]}
             for group in profile.networks
             if group.name in sides
         },
@@ -94,7 +94,7 @@ def catalogue(profile: Profile, tables: list[SimilarityTable]) -> dict[str, Any]
 def _entry(table: SimilarityTable) -> dict[str, Any]:
     record = table.record
     images = DATASETS.get(record["dataset"], record["dataset"])
-    kind = {"train": "training", "test": "test"}[record["split"]]
+    kind, groups = {"train": "training", "test": "test"}[record["split"]], [side["group"] for side in table.rows]
     return {
         "key": table.key,
         "title": f"{table.examples:,} {kind} images, {images} ({record['name']})",
@@ -103,14 +103,14 @@ def _entry(table: SimilarityTable) -> dict[str, Any]:
         "own": table.own,
         "bytes": table.bytes,
         "indexes": table.indexes,
-        "rows": {side.group: side.seeds for side in table.rows},
-        "columns": {side.group: side.seeds for side in table.columns},
+        "rows": {side["group"]: side["seeds"] for side in table.rows},
+        "columns": {side["group"]: side["seeds"] for side in table.columns},
         "saturated": {
-            side.group: saturated_layers(side.layers, side.features, table.examples)
+            side["group"]: saturated_layers(side["layers"], side["features"], table.examples)
             for side in (*table.rows, *table.columns)
         },
         "scores": {
-            index: {side.group: found for side in table.rows if (found := identification(table, index, side.group))}
+            index: {group: scored for group in groups if (scored := identification(table, index, group))}
             for index in table.indexes
         },
     }

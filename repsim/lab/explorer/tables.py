@@ -2,50 +2,32 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
-from repsim.lab.findings import Compared
-from repsim.lab.measurements.common import GROUP
 from repsim.lab.paths import results_root
 from repsim.lab.profiles import Profile
 from repsim.lab.sealed import unseal
+from repsim.lab.similarities import Similarities
 from repsim.lab.store import Artefact
 
 STEPS = ("tables", "between", "within")
-SEED = re.compile(r"-seed(\d+)-")
-
-
-@dataclass(frozen=True)
-class Side:
-    """The networks of one group on one side of a table."""
-
-    group: str
-    seeds: list[int]
-    layers: list[str]
-    features: list[int]
 
 
 class SimilarityTable:
-    """One measurement on one set of images: blocks of similarities by index and by the groups of the two sides.
+    """One measurement on one set of images: blocks of similarities by index and by the groups of the two sides."""
 
-    `own` says that each network is only compared with itself.
-    """
-
-    def __init__(self, artefact: Artefact, examples: int, ending: str, rows: list[Side], columns: list[Side]) -> None:
-        self.record, self.path = artefact.record, artefact.path
-        self.examples, self.ending, self.rows, self.columns = examples, ending, rows, columns
-        self.own = self.record["step"] == "within"
-        self._arrays = artefact.arrays()
-        self._compared = Compared(artefact) if self.record["step"] == "between" else None
+    def __init__(self, artefact: Artefact, held: Similarities, examples: int) -> None:
+        self.record, self.path, self.examples = artefact.record, artefact.path, examples
+        self.own, self.rows, self.columns = held.alone, held.rows, held.columns
+        self._held = held
 
     @property
     def key(self) -> str:
         """Its name in addresses of the page."""
-        return f"{self.record['step']}-{self.record['name']}{self.ending}"
+        ending = f"_{self.examples}" if isinstance(self.record["examples"], list) else ""
+        return f"{self.record['step']}-{self.record['name']}{ending}"
 
     @property
     def indexes(self) -> list[str]:
@@ -55,20 +37,17 @@ class SimilarityTable:
     @property
     def bytes(self) -> int:
         """How many bytes each number has."""
-        return next(iter(self._arrays.values())).dtype.itemsize
+        return next(iter(self._held.arrays.values())).dtype.itemsize
 
     def pairs(self) -> list[tuple[str, str]]:
         """Return the groups of each block."""
         if self.own:
-            return [(side.group, side.group) for side in self.rows]
-        return [(first.group, second.group) for first in self.rows for second in self.columns]
+            return [(side["group"], side["group"]) for side in self.rows]
+        return [(first["group"], second["group"]) for first in self.rows for second in self.columns]
 
     def block(self, index: str, first: str, second: str) -> np.ndarray:
         """Return (m1, m2, L1, L2), or (m, L, L) where each network is compared with itself, as it was stored."""
-        name = f"{index}{self.ending}"
-        if self._compared is None:
-            return self._arrays[name]
-        return self._compared.block(name, first, second).astype(self._arrays[name].dtype)
+        return self._held.block(self._held.name(index, self.examples), first, second)
 
 
 def similarity_tables(profile: Profile) -> Iterator[SimilarityTable]:
@@ -82,7 +61,7 @@ def similarity_tables(profile: Profile) -> Iterator[SimilarityTable]:
         for step in STEPS
         for artefact in _latest(profile.name, step)
         for table in _of_artefact(artefact)
-        if {side.group for side in (*table.rows, *table.columns)} <= groups
+        if {side["group"] for side in (*table.rows, *table.columns)} <= groups
     ]
     yield from sorted(found, key=lambda table: (STEPS.index(table.record["step"]), -table.examples))
 
@@ -98,15 +77,6 @@ def _latest(profile: str, step: str) -> list[Artefact]:
 
 def _of_artefact(artefact: Artefact) -> Iterator[SimilarityTable]:
     """Yield the table of each number of examples."""
-    record = artefact.record
-    if record["step"] == "tables":
-        seeds = [int(SEED.findall(file)[-1]) for file in record["network_files"]]
-        sides = [Side(GROUP, seeds, record["layers"], record["features"])]
-        yield SimilarityTable(artefact, record["examples"], "", sides, sides)
-    elif not record.get("diagonal"):
-        rows, columns = (
-            [Side(one["group"], one["seeds"], one["layers"], one["features"]) for one in record.get(side, [record])]
-            for side in ("rows", "columns")
-        )
-        for examples in record["examples"]:
-            yield SimilarityTable(artefact, examples, f"_{examples}", rows, columns)
+    if not artefact.record.get("diagonal"):
+        held = Similarities(artefact.record, artefact.arrays())
+        yield from (SimilarityTable(artefact, held, examples) for examples in held.examples)

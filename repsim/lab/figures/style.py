@@ -66,7 +66,8 @@ def network(group: str) -> str:
     """Return what figures and texts call the networks of a group such as "plain10-untrained"."""
     kind, _, variant = group.partition("-")
     family = kind.rstrip("0123456789")
-    return f"{FAMILIES[family]}-{kind.removeprefix(family)}{VARIANTS[variant] if variant else ''}"
+    named = f"{FAMILIES.get(family, family.capitalize())}-{kind.removeprefix(family)}"
+    return named + (VARIANTS.get(variant, f", {variant}") if variant else "")
 
 
 def short(layers: Any) -> list[str]:

@@ -59,7 +59,7 @@ def sample(*records: Mapping[str, Any]) -> str:
     first = records[0]
     examples = np.max(first["examples"])
     images = {"train": "training", "test": "test"}[first.get("split", "test")]
-    return f"{named}; {examples:,} {images} images of {DATASETS[first['dataset']]}"
+    return f"{named}; {examples:,} {images} images of {DATASETS.get(first['dataset'], first['dataset'])}"
 
 
 def unchanged_by(index: str) -> str:
