@@ -12,8 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from repsim.lab.families import describe
-from repsim.lab.layers import compared_layers
+from repsim.lab.families import compared_layers, describe
 from repsim.lab.profiles import load_profile
 from repsim.lab.representations import representations
 from repsim.lab.store import profile_store

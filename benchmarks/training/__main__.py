@@ -83,7 +83,11 @@ def job_of(name, precision, split):
         "group": name,
         "architecture": group.architecture,
         "channels": list(group.channels),
-        "table": asdict(describe(group.architecture, group.channels)),
+        "table": {
+            "convolutions": [asdict(one) for one in describe(group.architecture, group.channels).convolutions],
+            "residual": group.architecture.startswith("resnet"),
+            "normalised": "nobn" not in group.architecture,
+        },
         "classes": CLASSES,
         "batch": BATCH,
         "warmup": WARMUP,

@@ -1,30 +1,90 @@
-"""The paper's networks as tables, one function per family, and the names that they are asked for by.
+"""The families of networks: functions that apply layers, and the names that networks are asked for by.
 
 A name is a family and a size, ``plain18``, ``plain10-nobn``, ``resnet32``, ``width64``, so that a new size needs no
-entry here. No backend is needed either.
+entry here. A family is one function below :func:`family`. It gets what applies layers: :mod:`repsim.lab.networks` gives
+it Keras's, and :class:`Shapes`, which needs no backend, only follows names, sizes and operations.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from math import prod
+from typing import Any, Literal, Protocol
 
-from repsim.lab.architectures import Architecture, Convolution
 from repsim.lab.errors import UnknownNetworkError, known
 
-
-def _stack(rows: Sequence[tuple[Any, ...]], *, normalised: bool = True) -> Architecture:
-    """Return a network without shortcuts, of layers conv1, conv2, ...; a row is a Convolution without its name."""
-    return Architecture(
-        tuple(Convolution(f"conv{number}", *row) for number, row in enumerate(rows, start=1)), normalised=normalised
-    )
+IMAGE_SIDE, IMAGE_CHANNELS = 32, 3
+_LARGEST = 1 << 20  # ranges need an end
 
 
-def tiny(_: int, channels: Sequence[int]) -> Architecture:
-    """Describe Tiny-10, the paper's Table E.1.
+class Net(Protocol):
+    """What a family applies layers with; `x` is whatever stands for activations."""
+
+    def convolution(
+        self, x: Any, channels: int, size: int = 3, stride: int = 1, padding: str = "same", *, normalised: bool = True
+    ) -> Any:
+        """Apply a convolution and its batch normalisation, or a bias in its place."""
+
+    def relu(self, x: Any, layer: str) -> Any:
+        """Apply a ReLU, and call the activations after it `layer`: they are represented."""
+
+    def shortcut(self, x: Any, stride: int, channels: int) -> Any:
+        """Subsample and fill up with channels of zeros: He et al.'s option A, which has no weights."""
+
+    def add(self, x: Any, y: Any) -> Any:
+        """Add activations of one shape."""
+
+    def other(
+        self, x: Any, layer: str, shape: tuple[int, ...], apply: Callable[[Any, Any], Any], multiply_adds: int = 0
+    ) -> Any:
+        """Apply any layers of Keras, ``apply(keras, x)``, and call the activations of that `shape` after them `layer`.
+
+        `shape` is of one example, its last axis that of the features. `multiply_adds` are those of one example.
+        """
+
+
+Build = Callable[[Any, Any, int, Sequence[int]], Any]
+
+
+@dataclass(frozen=True)
+class _Family:
+    """The networks of one table: which sizes there are, and the paper's channels, where they can be scaled."""
+
+    build: Build
+    sizes: range
+    channels: tuple[int, ...]
+
+
+_FAMILIES: dict[str, _Family] = {}
+
+
+def family(pattern: str, sizes: range, channels: tuple[int, ...] = ()) -> Callable[[Build], Build]:
+    """Make networks known under the names that `pattern` and `sizes` give, with the channels of the paper's table.
+
+    The function gets a :class:`Net`, the images, the size and the channels, and returns the last activations before
+    those that every network ends in: the mean over places, ``pool``, and a linear layer, ``logits``.
+    """
+
+    def register(build: Build) -> Build:
+        _FAMILIES[pattern] = _Family(build, sizes, channels)
+        return build
+
+    return register
+
+
+def _stack(net: Net, x: Any, rows: Sequence[tuple[Any, ...]], *, normalised: bool = True) -> Any:
+    """Apply convolutions one after the other, their ReLUs called conv1, conv2, ..."""
+    for number, row in enumerate(rows, start=1):
+        x = net.relu(net.convolution(x, *row, normalised=normalised), f"conv{number}")
+    return x
+
+
+@family("tiny{}", range(10, 11), (16, 32, 64))
+def tiny(net: Net, x: Any, _: int, channels: Sequence[int]) -> Any:
+    """Build Tiny-10, the paper's Table E.1.
 
     It has 85,168 weights in convolutions, 640 in batch normalisation and 650 in the head.
 
@@ -39,42 +99,36 @@ def tiny(_: int, channels: Sequence[int]) -> Architecture:
     10    logits
     ====  ==============================================
     """
-    narrow, middle, wide = channels
-    rows = [(narrow,), (narrow,), (middle, 3, 2), (middle,), (middle,), (wide, 3, 2), (wide, 3, 1, "valid"), (wide, 1)]
-    return _stack(rows)
+    return _stack(net, x, _tiny_rows(channels))
 
 
-def tiny_without_borders(depth: int, channels: Sequence[int]) -> Architecture:
-    """Describe Tiny-10 with no convolution padded: maps of 30, 28, 13, 11, 9, 4, 2 and 2."""
-    padded = tiny(depth, channels)
-    return Architecture(tuple(replace(one, padding="valid") for one in padded.convolutions))
+def _tiny_rows(channels: Sequence[int]) -> list[tuple[Any, ...]]:
+    a, b, c = channels
+    return [(a, 3, 1), (a, 3, 1), (b, 3, 2), (b, 3, 1), (b, 3, 1), (c, 3, 2), (c, 3, 1, "valid"), (c, 1, 1)]
 
 
-def nano(_: int, channels: Sequence[int]) -> Architecture:
-    """Describe a network of the shape of Tiny-10 with a first stride of 4, for the smoke profile."""
+@family("tiny{}-valid", range(10, 11), (16, 32, 64))
+def tiny_without_borders(net: Net, x: Any, _: int, channels: Sequence[int]) -> Any:
+    """Build Tiny-10 with no convolution padded: maps of 30, 28, 13, 11, 9, 4, 2 and 2."""
+    return _stack(net, x, [(*row[:3], "valid") for row in _tiny_rows(channels)])
+
+
+@family("nano{}", range(10, 11), (4, 8))
+def nano(net: Net, x: Any, _: int, channels: Sequence[int]) -> Any:
+    """Build a network of the shape of Tiny-10 with a first stride of 4, for the smoke profile."""
     narrow, wide = channels
-    return _stack([(narrow, 3, 4), (narrow,), (wide, 3, 2), *3 * [(wide,)], (wide, 3, 1, "valid"), (wide, 1)])
+    return _stack(net, x, [(narrow, 3, 4), (narrow,), (wide, 3, 2), *3 * [(wide,)], (wide, 3, 1, "valid"), (wide, 1)])
 
 
-def width(size: int, _: Sequence[int]) -> Architecture:
-    """Describe Width-n, the paper's Table E.3: Tiny-10 with n channels in every convolution.
-
-    =======  ==============================================
-    1, 2     3x3 convolution, n channels
-    3        3x3 convolution, n channels, stride 2
-    4, 5     3x3 convolution, n channels
-    6        3x3 convolution, n channels, stride 2
-    7        3x3 convolution, n channels, valid padding
-    8        1x1 convolution, n channels
-    9        global average pooling
-    10       logits
-    =======  ==============================================
-    """
-    return tiny(10, (size, size, size))
+@family("width{}", range(1, _LARGEST))
+def width(net: Net, x: Any, size: int, _: Sequence[int]) -> Any:
+    """Build Width-n, the paper's Table E.3: Tiny-10 with n channels in every convolution."""
+    return tiny(net, x, 10, (size, size, size))
 
 
-def plain(depth: int, channels: Sequence[int], *, normalised: bool = True) -> Architecture:
-    """Describe Plain-(8n + 2), the paper's Table E.2, for which its channels are 96 and 192.
+@family("plain{}", range(10, _LARGEST, 8), (96, 192))
+def plain(net: Net, x: Any, depth: int, channels: Sequence[int]) -> Any:
+    """Build Plain-(8n + 2), the paper's Table E.2, for which its channels are 96 and 192.
 
     ======  ==============================================
     3n - 1  3x3 convolution, 96 channels
@@ -88,21 +142,27 @@ def plain(depth: int, channels: Sequence[int], *, normalised: bool = True) -> Ar
     1       logits
     ======  ==============================================
     """
+    return _stack(net, x, _plain_rows(depth, channels))
+
+
+def _plain_rows(depth: int, channels: Sequence[int]) -> list[tuple[Any, ...]]:
     n = (depth - 2) // 8
     rows: list[tuple[Any, ...]] = []
     for count in channels:
         rows += (3 * n - 1) * [(count,)] + [(count, 3, 2)]
     rows += (n - 1) * [(count,)] + [(count, 3, 1, "valid")] + n * [(count, 1)]
-    return _stack(rows, normalised=normalised)
+    return rows
 
 
-def plain_without_normalisation(depth: int, channels: Sequence[int]) -> Architecture:
-    """Describe Plain-(8n + 2) with biases in place of batch normalisation, for the paper's Figure F.6."""
-    return plain(depth, channels, normalised=False)
+@family("plain{}-nobn", range(10, _LARGEST, 8), (96, 192))
+def plain_without_normalisation(net: Net, x: Any, depth: int, channels: Sequence[int]) -> Any:
+    """Build Plain-(8n + 2) with biases in place of batch normalisation, for the paper's Figure F.6."""
+    return _stack(net, x, _plain_rows(depth, channels), normalised=False)
 
 
-def resnet(depth: int, channels: Sequence[int]) -> Architecture:
-    """Describe ResNet-(6m + 2) for CIFAR as in He et al. (2016), whom the paper cites without a table of its own.
+@family("resnet{}", range(8, _LARGEST, 6), (16, 32, 64))
+def resnet(net: Net, x: Any, depth: int, channels: Sequence[int]) -> Any:
+    """Build ResNet-(6m + 2) for CIFAR as in He et al. (2016), whom the paper cites without a table of its own.
 
     ==  =============================================================================================
     1   3x3 convolution, 16 channels
@@ -120,47 +180,93 @@ def resnet(depth: int, channels: Sequence[int]) -> Architecture:
     if list(channels) != sorted(channels):
         raise UnknownNetworkError(f"resnet{depth}: shortcuts cannot drop channels, found {list(channels)}")
     blocks = (depth - 2) // 6
-    found = [Convolution("conv1", channels[0])]
+    x = net.relu(net.convolution(x, channels[0]), "conv1")
     for number in range(3 * blocks):
         stage, place = divmod(number, blocks)
         stride = 2 if stage and not place else 1
-        found.append(Convolution(f"block{number + 1}_interior", channels[stage], stride=stride))
-        found.append(Convolution(f"block{number + 1}_sum", channels[stage]))
-    return Architecture(tuple(found), residual=True)
+        before = net.shortcut(x, stride, channels[stage])
+        x = net.relu(net.convolution(x, channels[stage], stride=stride), f"block{number + 1}_interior")
+        x = net.relu(net.add(net.convolution(x, channels[stage]), before), f"block{number + 1}_sum")
+    return x
 
 
 @dataclass(frozen=True)
-class _Family:
-    """The networks of one table: which sizes there are, and the paper's channels, where they can be scaled."""
+class Convolution:
+    """One convolution, and the height and width of its maps."""
 
-    describe: Callable[[int, Sequence[int]], Architecture]
-    sizes: range
-    channels: tuple[int, ...] = ()
-
-
-_LARGEST = 1 << 20  # ranges need an end
-_FAMILIES = {
-    "tiny{}": _Family(tiny, range(10, 11), (16, 32, 64)),
-    "tiny{}-valid": _Family(tiny_without_borders, range(10, 11), (16, 32, 64)),
-    "nano{}": _Family(nano, range(10, 11), (4, 8)),
-    "plain{}": _Family(plain, range(10, _LARGEST, 8), (96, 192)),
-    "plain{}-nobn": _Family(plain_without_normalisation, range(10, _LARGEST, 8), (96, 192)),
-    "resnet{}": _Family(resnet, range(8, _LARGEST, 6), (16, 32, 64)),
-    "width{}": _Family(width, range(1, _LARGEST)),
-}
+    channels: int
+    size: int
+    stride: int
+    padding: str
+    side: int
 
 
-def _known_names() -> list[str]:
-    """Return what an error lists: each family with its first sizes."""
-    names = []
-    for pattern, family in _FAMILIES.items():
-        first = [pattern.format(size) for size in islice(family.sizes, 3)]
-        names.append(" ".join(first if len(family.sizes) == 1 else [*first, "..."]))
-    return names
+class Shapes:
+    """A :class:`Net` whose activations are their shapes: the layers of a network, their sizes, and its operations."""
+
+    def __init__(self, build: Callable[[Net, tuple[int, ...]], tuple[int, ...]]) -> None:
+        self.convolutions: list[Convolution] = []
+        self._sizes: dict[str, int] = {}
+        self._multiply_adds = 0
+        self._pooled = build(self, (IMAGE_SIDE, IMAGE_SIDE, IMAGE_CHANNELS))[-1]
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The names of all represented layers, in order."""
+        return (*self._sizes, "pool", "logits")
+
+    def features(self, classes: int) -> dict[str, int]:
+        """Return the number of features of each represented layer, flattened over space."""
+        return {**self._sizes, "pool": self._pooled, "logits": classes}
+
+    def multiply_adds(self, classes: int) -> int:
+        """Return the multiply-adds of one image's forward pass: those of convolutions and of the linear layer."""
+        return self._multiply_adds + self._pooled * classes
+
+    def convolution(
+        self,
+        x: tuple[int, ...],
+        channels: int,
+        size: int = 3,
+        stride: int = 1,
+        padding: str = "same",
+        *,
+        normalised: bool = True,
+    ) -> tuple[int, ...]:
+        """Follow a convolution; see :class:`Net`."""
+        side = (x[0] - 1) // stride + 1 if padding == "same" else (x[0] - size) // stride + 1
+        self.convolutions.append(Convolution(channels, size, stride, padding, side))
+        self._multiply_adds += side**2 * size**2 * x[-1] * channels
+        return side, side, channels
+
+    def relu(self, x: tuple[int, ...], layer: str) -> tuple[int, ...]:
+        """Note a layer."""
+        self._sizes[layer] = prod(x)
+        return x
+
+    def shortcut(self, x: tuple[int, ...], stride: int, channels: int) -> tuple[int, ...]:
+        """Follow a shortcut."""
+        return (x[0] - 1) // stride + 1, (x[1] - 1) // stride + 1, channels
+
+    def add(self, x: tuple[int, ...], y: tuple[int, ...]) -> tuple[int, ...]:
+        """Follow an addition."""
+        return x
+
+    def other(
+        self,
+        x: tuple[int, ...],
+        layer: str,
+        shape: tuple[int, ...],
+        apply: Callable[[Any, Any], Any],
+        multiply_adds: int = 0,
+    ) -> tuple[int, ...]:
+        """Note what is said of layers of any kind."""
+        self._multiply_adds += multiply_adds
+        return self.relu(shape, layer)
 
 
-def describe(name: str, channels: Sequence[int] = ()) -> Architecture:
-    """Return the network called `name`.
+def builder(name: str, channels: Sequence[int] = ()) -> Callable[[Net, Any], Any]:
+    """Return what builds the network called `name`, from a :class:`Net` and images to the last activations.
 
     Parameters
     ----------
@@ -175,14 +281,44 @@ def describe(name: str, channels: Sequence[int] = ()) -> Architecture:
     UnknownNetworkError
         If there is no such network; the message lists those that there are.
     """
-    found = re.fullmatch(r"([a-z]+)([1-9][0-9]*)(-[a-z]+)?", str(name))
-    family = _FAMILIES.get(f"{found[1]}{{}}{found[3] or ''}") if found else None
-    if found is None or family is None or int(found[2]) not in family.sizes:
+    parts = re.fullmatch(r"([a-z]+)([1-9][0-9]*)(-[a-z]+)?", str(name))
+    named = _FAMILIES.get(f"{parts[1]}{{}}{parts[3] or ''}") if parts else None
+    if parts is None or named is None or int(parts[2]) not in named.sizes:
         raise UnknownNetworkError(known("network", name, _known_names()))
-    if channels and len(channels) != len(family.channels):
+    if channels and len(channels) != len(named.channels):
         raise UnknownNetworkError(
-            f"{name}: its table has {len(family.channels)} numbers of channels, found {list(channels)}"
+            f"{name}: its table has {len(named.channels)} numbers of channels, found {list(channels)}"
         )
     if any(type(count) is not int or count < 1 for count in channels):
         raise UnknownNetworkError(f"{name}: channels must be positive integers, found {list(channels)}")
-    return family.describe(int(found[2]), tuple(channels) or family.channels)
+    build, size, given = named.build, int(parts[2]), tuple(channels) or named.channels
+    return lambda net, x: build(net, x, size, given)
+
+
+def _known_names() -> list[str]:
+    """Return what an error lists: each family with its first sizes."""
+    names = []
+    for pattern, named in _FAMILIES.items():
+        first = [pattern.format(size) for size in islice(named.sizes, 3)]
+        names.append(" ".join(first if len(named.sizes) == 1 else [*first, "..."]))
+    return names
+
+
+def describe(name: str, channels: Sequence[int] = ()) -> Shapes:
+    """Return layers, sizes and operations of the network that :func:`builder` builds."""
+    return Shapes(builder(name, channels))
+
+
+def represented_layers(architecture: str) -> tuple[str, ...]:
+    """Return all layers of a network that have a representation, in order: the last are ``pool`` and ``logits``."""
+    return describe(architecture).layers
+
+
+def compared_layers(architecture: str) -> tuple[str, ...]:
+    """Return the layers that the paper compares: all but the logits."""
+    return represented_layers(architecture)[:-1]
+
+
+def block_layers(architecture: str, part: Literal["interior", "sum"]) -> tuple[str, ...]:
+    """Return the layer inside each block of a residual network, or that after each addition; none in other networks."""
+    return tuple(layer for layer in represented_layers(architecture) if layer.endswith(f"_{part}"))

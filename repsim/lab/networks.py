@@ -1,12 +1,12 @@
-"""The networks that :mod:`repsim.lab.families` describes, built in Keras 3.
+"""The networks of :mod:`repsim.lab.families`, built in Keras 3.
 
-Every ReLU, the pooling and the logits bear the names that :mod:`repsim.lab.layers` lists: a convolution's
-representation is taken after its ReLU.
+Every ReLU, the pooling and the logits bear the names of the represented layers: a convolution's representation is taken
+after its ReLU.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -14,8 +14,8 @@ import keras
 import numpy as np
 from keras import layers
 
-from repsim.lab.architectures import IMAGE_CHANNELS, IMAGE_SIDE, Architecture
-from repsim.lab.families import describe
+from repsim.lab.errors import UnknownNetworkError
+from repsim.lab.families import IMAGE_CHANNELS, IMAGE_SIDE, builder
 
 
 @keras.saving.register_keras_serializable("repsim")
@@ -57,16 +57,57 @@ class BatchNormalization(layers.BatchNormalization):
         return outputs
 
 
-class _Options:
-    """What a recipe decides about the layers: how weights start, which ones decay through the gradient."""
+class _Keras:
+    """Applies the layers of a :class:`repsim.lab.families.Net` in Keras, as a recipe has them."""
 
-    def __init__(self, recipe: Mapping[str, Any]) -> None:
-        self.biases = recipe.get("biases", False)
+    def __init__(self, recipe: Mapping[str, Any], precision: str) -> None:
+        self._precision, self._biases = precision, recipe.get("biases", False)
         self._fan_in = recipe.get("initialisation") == "fan_in"
         self._momentum, self._epsilon = recipe.get("norm_momentum", 0.9), recipe.get("norm_epsilon", 1e-5)
         self._decayed, self._decay = recipe.get("coupled_decay", ""), recipe.get("weight_decay", 0.0)
+        self._convolutions = self._additions = 0
 
-    def filters(self, inputs: int) -> dict[str, Any]:
+    def convolution(
+        self, x: Any, channels: int, size: int = 3, stride: int = 1, padding: str = "same", *, normalised: bool = True
+    ) -> Any:
+        self._convolutions += 1
+        number, how = self._convolutions, {"strides": stride, "padding": padding, "dtype": self._precision}
+        how |= {"use_bias": self._biases or not normalised, "name": f"filter{number}"}
+        weights = {"kernel_initializer": "he_normal", **self.weights(size**2 * x.shape[-1])}
+        x = layers.Conv2D(channels, size, **how, **weights)(x)
+        if not normalised:
+            return x
+        penalties = {f"{name}_regularizer": self._penalty("all") for name in ("gamma", "beta")}
+        norm = {"momentum": self._momentum, "epsilon": self._epsilon, "name": f"norm{number}"}
+        return BatchNormalization(dtype=self._precision, **norm, **penalties)(x)
+
+    def relu(self, x: Any, layer: str) -> Any:
+        return layers.ReLU(dtype=self._precision, name=layer)(x)
+
+    def shortcut(self, x: Any, stride: int, channels: int) -> Any:
+        x = x[:, ::stride, ::stride] if stride > 1 else x
+        added = channels - x.shape[-1]
+        return keras.ops.pad(x, [(0, 0), (0, 0), (0, 0), (0, added)]) if added else x
+
+    def add(self, x: Any, y: Any) -> Any:
+        self._additions += 1
+        return layers.Add(dtype=self._precision, name=f"addition{self._additions}")([y, x])
+
+    def other(
+        self, x: Any, layer: str, shape: tuple[int, ...], apply: Callable[[Any, Any], Any], multiply_adds: int = 0
+    ) -> Any:
+        x = apply(keras, x)
+        if x.shape[1:] != shape:
+            raise UnknownNetworkError(f"layer {layer} was said to have shape {shape}, found {x.shape[1:]}")
+        return layers.Identity(dtype=self._precision, name=layer)(x)
+
+    def ending(self, x: Any, classes: int) -> Any:
+        """Apply what every network ends in."""
+        pool = {4: layers.GlobalAveragePooling2D, 3: layers.GlobalAveragePooling1D, 2: layers.Identity}[len(x.shape)]
+        x = pool(dtype="float32", name="pool")(x)
+        return layers.Dense(classes, dtype="float32", name="logits", **self.weights(x.shape[-1]))(x)
+
+    def weights(self, inputs: int) -> dict[str, Any]:
         """Return the options of a layer with a kernel that has so many inputs."""
         chosen: dict[str, Any] = {"kernel_regularizer": self._penalty("kernels", "all")}
         chosen["bias_regularizer"] = self._penalty("all")
@@ -76,59 +117,9 @@ class _Options:
             chosen["bias_initializer"] = keras.initializers.RandomUniform(-limit, limit)
         return chosen
 
-    def norm(self) -> dict[str, Any]:
-        """Return the options of a batch normalisation."""
-        penalties = {f"{name}_regularizer": self._penalty("all") for name in ("gamma", "beta")}
-        return {"momentum": self._momentum, "epsilon": self._epsilon, **penalties}
-
     def _penalty(self, *decayed: str) -> Any:
         """Return a term of the loss whose gradient is the decay times the parameter."""
         return keras.regularizers.L2(self._decay / 2) if self._decayed in decayed else None
-
-
-def _convolution(x: Any, table: Architecture, number: int, precision: str, options: _Options) -> Any:
-    """Apply convolution `number`, counted from 1, and its normalisation; the ReLU follows where the table wants it."""
-    one = table.convolutions[number - 1]
-    x = layers.Conv2D(
-        one.channels,
-        one.size,
-        strides=one.stride,
-        padding=one.padding,
-        use_bias=options.biases or not table.normalised,
-        dtype=precision,
-        name=f"filter{number}",
-        **{"kernel_initializer": "he_normal", **options.filters(one.size**2 * x.shape[-1])},
-    )(x)
-    if not table.normalised:
-        return x
-    return BatchNormalization(dtype=precision, name=f"norm{number}", **options.norm())(x)
-
-
-def _stacked(x: Any, table: Architecture, precision: str, options: _Options) -> Any:
-    """Apply one convolution after the other."""
-    for number, one in enumerate(table.convolutions, start=1):
-        x = layers.ReLU(dtype=precision, name=one.layer)(_convolution(x, table, number, precision, options))
-    return x
-
-
-def _residual(x: Any, table: Architecture, precision: str, options: _Options) -> Any:
-    """Apply the first convolution, then the others two by two, adding what went into each pair to what comes out.
-
-    Where a pair halves the maps and adds channels, its input is subsampled and filled up with zeros: He et al.'s option
-    A, which has no weights.
-    """
-    first, *others = table.convolutions
-    x = layers.ReLU(dtype=precision, name=first.layer)(_convolution(x, table, 1, precision, options))
-    for number, (interior, total) in enumerate(zip(others[::2], others[1::2], strict=True), start=1):
-        shortcut = x[:, :: interior.stride, :: interior.stride] if interior.stride > 1 else x
-        if added := interior.channels - x.shape[-1]:
-            shortcut = keras.ops.pad(shortcut, [(0, 0), (0, 0), (0, 0), (0, added)])
-        x = _convolution(x, table, 2 * number, precision, options)
-        x = layers.ReLU(dtype=precision, name=interior.layer)(x)
-        x = _convolution(x, table, 2 * number + 1, precision, options)
-        x = layers.Add(dtype=precision, name=f"addition{number}")([x, shortcut])
-        x = layers.ReLU(dtype=precision, name=total.layer)(x)
-    return x
 
 
 def build(
@@ -143,7 +134,7 @@ def build(
     Parameters
     ----------
     architecture, channels
-        A name, and the channels where they are not the paper's; see :func:`repsim.lab.families.describe`.
+        A name, and the channels where they are not the paper's; see :func:`repsim.lab.families.builder`.
     classes
         Number of logits.
     precision
@@ -156,12 +147,9 @@ def build(
     UnknownNetworkError
         If the architecture is not known; the message lists the known ones.
     """
-    table, options = describe(architecture, channels), _Options(recipe)
+    make, net = builder(architecture, channels), _Keras(recipe, precision)
     images = keras.Input((IMAGE_SIDE, IMAGE_SIDE, IMAGE_CHANNELS), name="images")
-    x = (_residual if table.residual else _stacked)(images, table, precision, options)
-    x = layers.GlobalAveragePooling2D(dtype="float32", name="pool")(x)
-    logits = layers.Dense(classes, dtype="float32", name="logits", **options.filters(x.shape[-1]))
-    return keras.Model(images, logits(x))
+    return keras.Model(images, net.ending(make(net, images), classes))
 
 
 def representation_model(model: keras.Model, layers: Sequence[str]) -> keras.Model:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from filelock import FileLock
 
 from repsim.lab.data import Dataset, load_dataset
 from repsim.lab.errors import StorageError
-from repsim.lab.layers import represented_layers
-from repsim.lab.leftovers import clear, part_path
-from repsim.lab.passing import keep, passing_folder
+from repsim.lab.families import represented_layers
+from repsim.lab.leftovers import part_path
 from repsim.lab.paths import cache_root
-from repsim.lab.store import Artefact, write_json
+from repsim.lab.store import Artefact
 
 VERSION = 1
 BATCH = 500
@@ -46,7 +43,13 @@ def scaling_of(network: Artefact) -> str:
 
 
 def representations(
-    network: Artefact, split: str, count: int, layers: tuple[str, ...] | None = None, dataset: str | None = None
+    network: Artefact,
+    split: str,
+    count: int,
+    layers: tuple[str, ...] | None = None,
+    dataset: str | None = None,
+    *,
+    folder: Path | None = None,
 ) -> dict[str, np.ndarray]:
     """Return a network's representations of the first `count` examples of a split.
 
@@ -63,13 +66,14 @@ def representations(
         The wanted layers; None: all of them.
     dataset
         The data set of the images; None: that of the network.
+    folder
+        Where they are written, each network's into a folder of its own; None: into the cache, where they stay.
 
     Returns
     -------
     dict
-        Read-only memory-mapped float32 arrays (count, features), flattened over space; computed and written to the
-        cache unless they are there, at no more than :data:`BATCH` examples in memory. They stay there, but within
-        :func:`passing`.
+        Read-only memory-mapped float32 arrays (count, features), flattened over space; computed and written
+        unless they are there, at no more than :data:`BATCH` examples in memory.
 
     Raises
     ------
@@ -81,38 +85,12 @@ def representations(
     architecture = network.record["inputs"]["architecture"]
     wanted = layers or represented_layers(architecture)
     images = dataset or dataset_of(network)
-    folder = _folder(network, split, count, images)
-    keep(folder)
-    if _missing(folder, wanted):
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock"):  # of several processes that ask at once, one writes and the others wait
-            clear(folder)
-            if missing := _missing(folder, wanted):
-                _write(network, images, split, count, missing, folder)
-    return {layer: np.load(folder / f"{layer}.npy", mmap_mode="r", allow_pickle=False) for layer in wanted}
-
-
-def _folder(network: Artefact, split: str, count: int, dataset: str) -> Path:
-    elsewhere = "" if dataset == dataset_of(network) else f"-{dataset}"
-    return cache_root() / "representations" / f"v{VERSION}-{network.sha256[:16]}-{split}-{count}{elsewhere}"
-
-
-@contextmanager
-def passing(networks: Iterable[Artefact], split: str, count: int, dataset: str | None = None) -> Iterator[None]:
-    """Remove the representations that the block stored once nobody needs them; those there before are kept.
-
-    One deep network's on all test images take more disk than all networks' results, and a few minutes to compute.
-    Of several processes that use them the last removes them. What a block stored that does not come to its end is
-    kept for the next run.
-    """
-    with ExitStack() as stack:
-        for network in networks:
-            stack.enter_context(passing_folder(_folder(network, split, count, dataset or dataset_of(network))))
-        yield
-
-
-def _missing(folder: Path, layers: tuple[str, ...]) -> list[str]:
-    return [layer for layer in layers if not (folder / f"{layer}.npy").exists()]
+    elsewhere = "" if images == dataset_of(network) else f"-{images}"
+    name = f"v{VERSION}-{network.sha256[:16]}-{split}-{count}{elsewhere}"
+    own = (folder or cache_root() / "representations") / name
+    if missing := [layer for layer in wanted if not (own / f"{layer}.npy").exists()]:
+        _write(network, images, split, count, missing, own)
+    return {layer: np.load(own / f"{layer}.npy", mmap_mode="r", allow_pickle=False) for layer in wanted}
 
 
 def _write(network: Artefact, name: str, split: str, count: int, layers: list[str], folder: Path) -> None:
@@ -123,6 +101,7 @@ def _write(network: Artefact, name: str, split: str, count: int, layers: list[st
     model = representation_model(load_network(network), layers)
     parts = [part_path(folder / f"{layer}.npy") for layer in layers]
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         # Not through a memory map: writing into one on a full disk kills the process.
         with ExitStack() as stack:
             files = [stack.enter_context(part.open("wb")) for part in parts]
@@ -134,16 +113,6 @@ def _write(network: Artefact, name: str, split: str, count: int, layers: list[st
                     file.write(np.ascontiguousarray(block, np.float32).data)
         for part, layer in zip(parts, layers, strict=True):
             os.replace(part, folder / f"{layer}.npy")
-        write_json(
-            folder / "about.json",
-            {
-                "network": network.path.name,
-                "sha256": network.sha256,
-                "dataset": name,
-                "split": split,
-                "examples": count,
-            },
-        )
     except OSError as error:
         raise StorageError(f"representations cannot be written into {folder}: {error.strerror or error}") from error
     finally:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,8 @@ def sources(
     layers: tuple[str, ...],
     dataset: str | None = None,
     share: float = 1.0,
+    *,
+    folder: Path | None = None,
 ) -> list[Any]:
     """Return every layer of every network, for the engine: the narrowest stored, the others computed when read.
 
@@ -43,6 +46,8 @@ def sources(
         The data set of the images; None: that of each network.
     share
         Of the disk and the memory that a measurement may take, for one that reads networks of several architectures.
+    folder
+        As of :func:`repsim.lab.representations.representations`.
 
     Returns
     -------
@@ -54,7 +59,7 @@ def sources(
     latest = LatestBatches(int(share * _KEPT_BYTES))
     found: list[Any] = []
     for network in trained:
-        kept = representations(network, split, count, stored, dataset) if stored else {}
+        kept = representations(network, split, count, stored, dataset, folder=folder) if stored else {}
         stream = Stream(network, dataset or dataset_of(network), split, count, computed, latest)
         found += [kept[layer] if layer in kept else stream.blocks(layer) for layer in layers]
     return found

@@ -10,8 +10,7 @@ import pytest
 from benchmarks.results import measured
 from benchmarks.training import __main__ as driver
 from benchmarks.training import speed
-from repsim.lab.architectures import IMAGE_CHANNELS, IMAGE_SIDE
-from repsim.lab.families import describe
+from repsim.lab.families import IMAGE_CHANNELS, IMAGE_SIDE, describe
 
 
 @pytest.mark.torch
@@ -30,8 +29,8 @@ def test_pytorch_trains_the_same_network(group):
     for part in network.parts:
         part.register_forward_hook(lambda _, __, output: shapes.append(tuple(output.shape[1:])))
     network(torch.zeros(2, IMAGE_CHANNELS, IMAGE_SIDE, IMAGE_SIDE))
-    table = describe(job["architecture"], job["channels"])
-    assert shapes == [(one.channels, side, side) for one, side in zip(table.convolutions, table.sides, strict=True)]
+    convolutions = describe(job["architecture"], job["channels"]).convolutions
+    assert shapes == [(one.channels, one.side, one.side) for one in convolutions]
 
 
 def test_a_run_gives_a_rate_and_a_table(tmp_path, monkeypatch):

@@ -12,11 +12,11 @@ import pytest
 import repsim
 from repsim.lab import data, measurements, streaming
 from repsim.lab.errors import DataError, ProfileError
-from repsim.lab.layers import compared_layers
+from repsim.lab.families import compared_layers
 from repsim.lab.measurements import common
-from repsim.lab.measurements.gathering import beginnings, gather, members
+from repsim.lab.measurements.common import Scratch, beginnings, gather, members
 from repsim.lab.profiles import load_profile, matching, parse_profile
-from repsim.lab.representations import passing, representations
+from repsim.lab.representations import representations
 from repsim.lab.store import profile_store
 from repsim.lab.training import train_network
 
@@ -41,7 +41,7 @@ def untrained(made, monkeypatch):
         seeds = group.seeds[: most or None]
         return [train_network(profile_store(profile), group, seed, quiet=True) for seed in seeds]
 
-    monkeypatch.setattr("repsim.lab.measurements.gathering.networks", networks)
+    monkeypatch.setattr("repsim.lab.measurements.common.networks", networks)
 
 
 @pytest.fixture
@@ -59,8 +59,8 @@ def test_only_the_networks_that_are_compared_are_trained(monkeypatch, tmp_path):
     monkeypatch.setenv("REPSIM_RESULTS", str(tmp_path))
     asked = []
     monkeypatch.setattr(common, "_train", lambda store, group, seed: asked.append((group.name, seed)))
-    assert len(common.networks("smoke", "plain10", 1)) == 1
-    assert len(common.networks("smoke", "tiny10")) == 3
+    assert len(measurements.networks("smoke", "plain10", 1)) == 1
+    assert len(measurements.networks("smoke", "tiny10")) == 3
     assert asked == [("plain10", 0), ("tiny10", 0), ("tiny10", 1), ("tiny10", 2)]
 
 
@@ -82,30 +82,57 @@ def test_representations_go_with_the_measurement_that_made_them(tmp_path, monkey
     monkeypatch.setenv("REPSIM_CACHE", str(tmp_path))
     ((network, *_),) = [some.networks for some in members("smoke", ["plain10"])]
     representations(network, "test", 20, ("pool",))
-    with passing([network], "test", 20), passing([network], "test", 30):
-        representations(network, "test", 30, ("pool",))
+
+    def make(scratch):
+        held = scratch.representations(network, "test", 30, ("pool",))["pool"]
+        assert list(tmp_path.glob("unfinished/step-name-*/representations/*/pool.npy"))
+        return {"mean": held.mean(axis=0)}, {}
+
+    inputs = common.made_from([network], examples=30)
+    artefact = common.measured("smoke", "step", "name", inputs, make)
+    assert artefact.record["profile"] == "smoke"
+    assert not list(tmp_path.glob("unfinished/*"))
     assert [path.name[-7:] for path in (tmp_path / "representations").iterdir()] == ["test-20"]
 
-    def interrupted():
-        with passing([network], "test", 30):
-            representations(network, "test", 30, ("pool",))
-            raise KeyboardInterrupt
 
+def test_the_seconds_of_interrupted_runs_count(tmp_path, monkeypatch):
+    monkeypatch.setenv("REPSIM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("REPSIM_RESULTS", str(tmp_path / "results"))
+    clock = [0.0]
+    monkeypatch.setattr("time.perf_counter", lambda: clock[0])
+
+    def make(scratch):
+        for part in range(3):
+
+            def work(part=part):
+                clock[0] += 100.0
+                if part == fails_at:
+                    raise KeyboardInterrupt
+                return {"a": np.array(part)}
+
+            scratch.finished(str(part), work)
+        return scratch.finished("0", None), {}
+
+    fails_at = 2
     with pytest.raises(KeyboardInterrupt):
-        interrupted()
-    assert len(list((tmp_path / "representations").iterdir())) == 2
+        common.measured("smoke", "step", "name", {"x": 1}, make)
+    fails_at = None
+    record = common.measured("smoke", "step", "name", {"x": 1}, make).record
+    assert record["seconds"] == 300, "two parts before, and one now; what was begun twice counts once"
+    assert "seconds_before" not in record
+    assert "resumed" not in record
 
 
-def test_images_of_another_data_set_can_be_streamed(other_images, monkeypatch):
-    some = members("smoke", ["plain10"])
-    stored = gather(some, "test", 40, "other")
+def test_images_of_another_data_set_can_be_streamed(other_images, tmp_path, monkeypatch):
+    some, scratch = members("smoke", ["plain10"]), Scratch(tmp_path)
+    stored = gather(scratch, some, "test", 40, "other")
     monkeypatch.setattr(streaming, "STORED_BYTES", 0)
-    streamed = gather(some, "test", 40, "other")
+    streamed = gather(scratch, some, "test", 40, "other")
     for array, block in zip(stored, streamed, strict=True):
         np.testing.assert_allclose(block[:40], array, rtol=1e-4, atol=1e-5)
     with monkeypatch.context() as patch:  # one layer is not a list of layers
         patch.setattr(streaming, "STORED_BYTES", 4 * 2 * 40 * 10400)
-        for array, block in zip(stored, gather(some, "test", 40, "other"), strict=True):
+        for array, block in zip(stored, gather(scratch, some, "test", 40, "other"), strict=True):
             np.testing.assert_allclose(block[:40], array, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(beginnings(streamed, 10)[0][3:10], stored[0][3:10], rtol=1e-4, atol=1e-5)
 
@@ -158,10 +185,10 @@ def test_a_diagonal_needs_as_many_layers():
     )
     profile = parse_profile("smoke", text)
     with pytest.MonkeyPatch.context() as patch:
-        for place in ("between", "gathering"):
+        for place in ("similarities", "common"):
             patch.setattr(sys.modules[f"repsim.lab.measurements.{place}"], "load_profile", lambda _: profile)
         patch.setattr(
-            "repsim.lab.measurements.gathering.networks",
+            "repsim.lab.measurements.common.networks",
             lambda _, name, most: [train_network(profile_store("smoke"), profile.group(name), 0, quiet=True)],
         )
         with pytest.raises(ProfileError, match="as many layers"):
@@ -176,23 +203,6 @@ def test_within_is_symmetric_and_has_every_network():
         np.testing.assert_allclose(table, table.transpose(0, 2, 1), atol=1e-6)
         np.testing.assert_allclose(table[0][range(9), range(9)], 1, atol=1e-5)
     assert artefact.record["layers"] == list(TEN)
-
-
-def test_a_measurement_that_goes_on_says_that_its_time_is_not_the_whole(made, tmp_path, monkeypatch):
-    measurements.within("smoke", "plain10")
-    shutil.copytree(made / "results" / "smoke" / "networks", tmp_path / "results" / "smoke" / "networks")
-    monkeypatch.setenv("REPSIM_RESULTS", str(tmp_path / "results"))
-    pairwise = repsim.pairwise
-
-    def interrupt(done, total):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(repsim, "pairwise", lambda *args, **how: pairwise(*args, **{**how, "progress": interrupt}))
-        with pytest.raises(KeyboardInterrupt):
-            measurements.within("smoke", "plain10")
-    assert measurements.within("smoke", "plain10").record["resumed"]
-    assert "resumed" not in measurements.within("smoke", "plain18").record
 
 
 @pytest.mark.parametrize(
@@ -224,10 +234,9 @@ def test_what_an_interrupted_measurement_had_finished_is_not_made_again(made, tm
     most = None
     found = measure("smoke", name)
     assert 0 < len(calls) < whole
-    assert found.record["resumed"]
     for index, table in found.arrays().items():
         np.testing.assert_allclose(table, expected.arrays()[index], atol=1e-6)
-    assert not list((tmp_path / "cache" / "pairwise").glob("*"))
+    assert not list((tmp_path / "cache" / "unfinished").glob("*"))
 
 
 def test_interrupted_probes_go_on_with_the_next_layer(made, tmp_path, monkeypatch):
@@ -249,10 +258,9 @@ def test_interrupted_probes_go_on_with_the_next_layer(made, tmp_path, monkeypatc
         measurements.probes("smoke", "plain10")
     found = measurements.probes("smoke", "plain10")
     assert len(calls) == 1 + 9, "of nine layers three were kept, and the fourth was begun twice"
-    assert found.record["resumed"]
     for name, values in found.arrays().items():
         np.testing.assert_allclose(values, expected[name], atol=0.02)
-    assert not list((tmp_path / "cache" / "pairwise").glob("*"))
+    assert not list((tmp_path / "cache" / "unfinished").glob("*"))
 
 
 def test_an_interrupted_path_of_ridge_goes_on_with_the_next_layer(made, tmp_path, monkeypatch):
@@ -274,10 +282,9 @@ def test_an_interrupted_path_of_ridge_goes_on_with_the_next_layer(made, tmp_path
         measurements.ridge("smoke")
     found = measurements.ridge("smoke")
     assert len(calls) == 1 + 3 * 9, "of three networks' nine layers eleven were kept, and the twelfth was begun twice"
-    assert found.record["resumed"]
     for name, values in found.arrays().items():
         np.testing.assert_allclose(values, expected[name], atol=1e-6)
-    assert not list((tmp_path / "cache" / "pairwise").glob("*"))
+    assert not list((tmp_path / "cache" / "unfinished").glob("*"))
 
 
 def test_within_class_averages_over_classes():
@@ -314,7 +321,7 @@ def test_null_stands_beside_the_values():
 @pytest.mark.parametrize("measurement", ["within", "within_class", "probes", "null_within"])
 def test_a_profile_without_the_entry_is_named(monkeypatch, measurement):
     bare = replace(PROFILE, within=None, within_class=None, probes=None, shuffles=None)
-    for place in ("within", "within_class", "probes", "null"):
+    for place in ("similarities", "probes", "null"):
         monkeypatch.setattr(sys.modules[f"repsim.lab.measurements.{place}"], "load_profile", lambda _: bare)
     with pytest.raises(ProfileError, match="profile smoke has no entry"):
         getattr(measurements, measurement)("smoke", "plain10")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from repsim.lab.errors import UnknownNetworkError
-from repsim.lab.families import describe
-from repsim.lab.layers import block_layers, compared_layers, represented_layers
+from repsim.lab.families import block_layers, compared_layers, describe, represented_layers
 
 
 @pytest.mark.parametrize("name", ["tiny10", "nano10", "plain10", "plain10-nobn", "width64"])
@@ -65,6 +64,10 @@ def test_multiply_adds_by_hand():
     assert describe("tiny10").multiply_adds(10) == sum(convolutions) + 64 * 10 == 11_354_752
     # He et al. (2016) shapes: in each stage all but the first convolution cost the same, 32² x 9 x 16² = 2,359,296.
     assert describe("resnet32").multiply_adds(10) == 442_368 + 28 * 2_359_296 + 2 * 1_179_648 + 640
+
+
+def test_tiny_without_borders_has_its_maps():
+    assert [one.side for one in describe("tiny10-valid").convolutions] == [30, 28, 13, 11, 9, 4, 2, 2]
 
 
 @pytest.mark.parametrize(

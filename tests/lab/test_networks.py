@@ -6,10 +6,10 @@ import keras
 import numpy as np
 import pytest
 
+from repsim.lab import families
 from repsim.lab.backend import configure
 from repsim.lab.errors import UnknownNetworkError
-from repsim.lab.families import describe
-from repsim.lab.layers import block_layers, represented_layers
+from repsim.lab.families import block_layers, describe, represented_layers
 from repsim.lab.networks import BatchNormalization, build, representation_model
 
 configure(1)
@@ -142,3 +142,39 @@ def test_fused_normalisation_equals_keras():
     for a, b in zip(ours.weights, theirs.weights, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(ours(x, training=False), theirs(x, training=False), atol=2e-5)
+
+
+def test_a_family_may_have_any_layers_of_keras():
+    """A small Vision Transformer, in the one function that a family is."""
+    before = dict(families._FAMILIES)
+
+    def block(keras, x):
+        x = keras.layers.Add()([x, keras.layers.MultiHeadAttention(2, 4)(x, x)])
+        return keras.layers.LayerNormalization()(x)
+
+    @families.family("attention{}", range(1, 9), (8,))
+    def attention(net, x, depth, channels):
+        (width,) = channels
+        patches = width * 8 * 8 * 3 * 16
+        x = net.other(
+            x,
+            "patches",
+            (16, width),
+            lambda keras, x: keras.layers.Reshape((16, width))(keras.layers.Conv2D(width, 8, 8)(x)),
+            multiply_adds=patches,
+        )
+        for number in range(1, depth + 1):
+            x = net.other(x, f"block{number}", (16, width), block)
+        return x
+
+    try:
+        assert represented_layers("attention2") == ("patches", "block1", "block2", "pool", "logits")
+        described = families.describe("attention2")
+        model = representation_model(build("attention2", 7), represented_layers("attention2"))
+        outputs = model.predict_on_batch(np.random.default_rng(0).normal(size=(2, 32, 32, 3)).astype(np.float32))
+        assert [output[0].size for output in outputs] == list(described.features(7).values())
+        assert described.multiply_adds(7) == 8 * 192 * 16 + 8 * 7
+        np.testing.assert_allclose(outputs[3], outputs[2].mean(axis=1), atol=1e-5)
+    finally:
+        families._FAMILIES.clear()
+        families._FAMILIES.update(before)

@@ -7,7 +7,7 @@ import pytest
 
 import repsim
 from repsim.lab import streaming
-from repsim.lab.layers import compared_layers
+from repsim.lab.families import compared_layers
 from repsim.lab.profiles import load_profile
 from repsim.lab.representations import representations
 from repsim.lab.store import profile_store

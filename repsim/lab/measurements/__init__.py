@@ -3,18 +3,13 @@
 Every function asks the store first, so a figure can be drawn from committed results without any data or network.
 """
 
-from repsim.lab.measurements.between import between
 from repsim.lab.measurements.common import GROUP, VERSION, networks, saturation_is_recorded
-from repsim.lab.measurements.components import COMPONENTS_LAYER, components
-from repsim.lab.measurements.dimension import DIMENSION_INDEXES, dimension
 from repsim.lab.measurements.null import null_between, null_within
 from repsim.lab.measurements.probes import probes
 from repsim.lab.measurements.ridge import ridge
+from repsim.lab.measurements.similarities import WITHIN_INDEXES, between, tables, within, within_class
 from repsim.lab.measurements.steps import steps
-from repsim.lab.measurements.subspace import subspace
-from repsim.lab.measurements.tables import saturated_layers, tables
-from repsim.lab.measurements.within import WITHIN_INDEXES, within
-from repsim.lab.measurements.within_class import within_class
+from repsim.lab.measurements.tiny10 import COMPONENTS_LAYER, DIMENSION_INDEXES, components, dimension, subspace
 
 __all__ = [
     "COMPONENTS_LAYER",
@@ -30,7 +25,6 @@ __all__ = [
     "null_within",
     "probes",
     "ridge",
-    "saturated_layers",
     "saturation_is_recorded",
     "steps",
     "subspace",

@@ -1,24 +1,41 @@
-"""What every measurement has in common: its networks, what it is made from, what its record says."""
+"""What every measurement has in common: its networks, its address, its record, and how it goes on after a kill.
+
+A measurement is declared by what it is made from and by a function that makes it; :func:`measured` does the rest.
+"""
 
 from __future__ import annotations
 
+import math
+import re
+import shutil
+import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+
 import repsim
+from repsim import Blocks
 from repsim.lab.errors import ProfileError
+from repsim.lab.families import compared_layers
 from repsim.lab.paths import cache_root
-from repsim.lab.profiles import Networks, Profile, load_profile
+from repsim.lab.profiles import Networks, load_profile
+from repsim.lab.progress import progress_bar
 from repsim.lab.representations import VERSION as REPRESENTATIONS_VERSION
-from repsim.lab.store import Arrays, Artefact, Store, profile_store, read_arrays, write_arrays
+from repsim.lab.representations import representations
+from repsim.lab.store import SECONDS_BEFORE, Arrays, Artefact, Store, key, profile_store, read_arrays, write_arrays
+from repsim.lab.streaming import layer_features, sources
 from repsim.lab.weights import find_network
 
 Setting = TypeVar("Setting")
 VERSION = 2
 GROUP = "tiny10"  # whose networks are measured where no group is named
+_NOTED = 10  # seconds, after which what a measurement has taken so far is written down again
 
 
 def networks(profile: str, name: str = GROUP, most: int = 0) -> list[Artefact]:
@@ -36,6 +53,56 @@ def _train(store: Store, group: Networks, seed: int) -> Artefact:
     return train_network(store, group, seed)
 
 
+@dataclass(frozen=True)
+class Members:
+    """Some networks of one group, all of one architecture, and their compared layers."""
+
+    group: Networks
+    networks: tuple[Artefact, ...]
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The compared layers, in order."""
+        return compared_layers(self.group.architecture)
+
+    @property
+    def features(self) -> list[int]:
+        """The number of features of each layer."""
+        every = layer_features(self.networks[0])
+        return [every[layer] for layer in self.layers]
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a record says of them."""
+        return {
+            "group": self.group.name,
+            "architecture": self.group.architecture,
+            "dataset": self.group.dataset,
+            "seeds": list(self.group.seeds[: len(self.networks)]),
+            "layers": list(self.layers),
+            "features": self.features,
+            "network_files": [network.path.name for network in self.networks],
+        }
+
+
+def members(profile_name: str, patterns: Sequence[str] = (GROUP,), most: int = 0) -> list[Members]:
+    """Return the networks of the groups that match some patterns, training those that are missing.
+
+    Parameters
+    ----------
+    profile_name, patterns
+        Of which profile, and patterns of the groups' names.
+    most
+        How many networks of each group at most, the first seeds; 0: all.
+    """
+    groups = load_profile(profile_name).groups(patterns)
+    return [Members(group, tuple(networks(profile_name, group.name, most))) for group in groups]
+
+
+def files(gathered: Sequence[Members]) -> list[Artefact]:
+    """Return all networks, group by group."""
+    return [network for some in gathered for network in some.networks]
+
+
 def required(setting: Setting | None, profile_name: str, entry: str) -> Setting:
     """Return what a profile says of a measurement.
 
@@ -49,46 +116,136 @@ def required(setting: Setting | None, profile_name: str, entry: str) -> Setting:
     return setting
 
 
-def made_from(trained: list[Artefact], **more: Any) -> dict[str, Any]:
+def made_from(trained: Sequence[Artefact], **more: Any) -> dict[str, Any]:
     """Return what decides the address of a measurement: the networks, the versions, and whatever else is given."""
     versions = {"version": VERSION, "representations": REPRESENTATIONS_VERSION}
     return {**versions, "networks": [network.sha256 for network in trained], **more}
 
 
-def unfinished(name: str) -> Path:
-    """Return the folder in which a table of similarities that takes long keeps what is done of it."""
-    return cache_root() / "pairwise" / name
+class Scratch:
+    """The folder of one unfinished measurement: representations, finished parts, and the seconds that it has taken.
 
+    What an interrupted run leaves in it is what the next one goes on from.
+    """
 
-def finished(name: str, make: Callable[[], Arrays]) -> Arrays:
-    """Return a part of a measurement, made and kept, or as an interrupted run has kept it; see :func:`forget`."""
-    path = unfinished(name).with_name(f"{name}.npz")
-    if path.exists():
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.seconds_before = float(read_arrays(self._clock)["seconds"]) if self._clock.exists() else 0.0
+        self._start = self._noted = time.perf_counter()
+
+    @property
+    def _clock(self) -> Path:
+        return self.folder / "clock.npz"
+
+    def _note(self) -> None:
+        self._noted = time.perf_counter()
+        write_arrays(self._clock, {"seconds": np.array(self.seconds_before + self._noted - self._start)})
+
+    @property
+    def stored(self) -> Path:
+        """The folder of the representations, which may go before the measurement is done."""
+        return self.folder / "representations"
+
+    def representations(self, network: Artefact, split: str, count: int, layers: tuple[str, ...]) -> Arrays:
+        """Return :func:`repsim.lab.representations.representations`, which go with the measurement."""
+        return representations(network, split, count, layers, folder=self.stored)
+
+    def finished(self, name: str, make: Callable[[], Arrays]) -> Arrays:
+        """Return a part of the measurement, made and kept, or as an interrupted run has kept it."""
+        path = self.folder / f"part-{name}.npz"
+        if not path.exists():
+            write_arrays(path, make())
+            self._note()
         return read_arrays(path)
-    found = make()
-    write_arrays(path, found)
-    return found
+
+    def pairwise(
+        self, title: str, xs: Sequence[Any], ys: Sequence[Any] | None = None, **how: Any
+    ) -> dict[str, np.ndarray]:
+        """Return :func:`repsim.pairwise` with a bar called `title`, going on where an interrupted run ended."""
+        with progress_bar(title) as report, saturation_is_recorded():
+
+            def progress(done: int, total: int) -> None:
+                report(done, total)
+                if time.perf_counter() - self._noted > _NOTED:
+                    self._note()
+
+            resume = self.folder / re.sub(r"[^\w.]+", "-", title)
+            return repsim.pairwise(xs, ys, resume=resume, progress=progress, **how)
 
 
-def forget(name: str) -> None:
-    """Remove the parts that were kept under names that begin so, now that the measurement has them all."""
-    for path in unfinished(name).parent.glob(f"{name}*.npz"):
-        path.unlink(missing_ok=True)
+def measured(
+    profile_name: str,
+    step: str,
+    name: str,
+    inputs: Mapping[str, Any],
+    make: Callable[[Scratch], tuple[Mapping[str, np.ndarray], Mapping[str, Any]]],
+) -> Artefact:
+    """Return a measurement, made if it is missing.
+
+    Parameters
+    ----------
+    profile_name
+        In whose results it is kept.
+    step, name
+        Folder and readable part of its file's name.
+    inputs
+        What it is made from, see :func:`made_from`: this decides its address.
+    make
+        From a scratch folder to its arrays and what its record says beside the usual facts.
+    """
+    scratch = cache_root() / "unfinished" / f"{step}-{name}-{key(inputs)[:12]}"
+
+    def in_scratch() -> tuple[Mapping[str, np.ndarray], Mapping[str, Any]]:
+        given = Scratch(scratch)
+        arrays, facts = make(given)
+        return arrays, {"profile": profile_name, **facts, SECONDS_BEFORE: given.seconds_before}
+
+    artefact = profile_store(profile_name).get(step, name, inputs, in_scratch)
+    shutil.rmtree(scratch, ignore_errors=True)
+    return artefact
 
 
-def resumed(name: str) -> dict[str, bool]:
-    """Return what the record says if an interrupted run has begun tables of these names: its time is not the whole."""
-    return {"resumed": True} if any(unfinished(name).parent.glob(f"{name}*")) else {}
+def gather(
+    scratch: Scratch,
+    gathered: Sequence[Members],
+    split: str,
+    count: int,
+    dataset: str = "",
+    share: float = 1.0,
+) -> list[Any]:
+    """Return every compared layer of every network, (count, features), group by group and network by network.
+
+    Parameters
+    ----------
+    scratch
+        Where those that are stored lie.
+    gathered
+        The networks.
+    split, count, dataset
+        Of the images: "train" or "test", how many of the split's fixed random order, and which data set; "": that
+        of each network.
+    share
+        Of the disk and the memory that a measurement may take; each group gets what its features are of all.
+    """
+    sizes = [len(some.networks) * sum(some.features) for some in gathered]
+    arrays: list[Any] = []
+    for some, size in zip(gathered, sizes, strict=True):
+        part = share * size / math.fsum(sizes)
+        of = list(some.networks), split, count, some.layers
+        arrays += sources(*of, dataset or None, part, folder=scratch.stored)
+    return arrays
 
 
-def facts_of(profile: Profile, layers: tuple[str, ...], trained: list[Artefact]) -> dict[str, Any]:
-    """Return what every record of a measurement of the networks of `GROUP` says."""
-    return {
-        "profile": profile.name,
-        "layers": list(layers),
-        "network_files": [network.path.name for network in trained],
-        "dataset": profile.group(GROUP).dataset,
-    }
+def beginnings(arrays: Sequence[Any], count: int) -> list[Any]:
+    """Return the first `count` examples of arrays and :class:`repsim.Blocks`, without reading them."""
+    return [
+        Blocks(partial(_rows, array), (count, array.shape[1])) if isinstance(array, Blocks) else array[:count]
+        for array in arrays
+    ]
+
+
+def _rows(array: Any, start: int, stop: int) -> Any:
+    return array[start:stop]
 
 
 @contextmanager

@@ -7,15 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from repsim.lab.measurements.common import made_from, required
-from repsim.lab.measurements.gathering import Members, files, gather, members
+from repsim.lab.measurements.common import Members, Scratch, files, gather, made_from, measured, members, required
 from repsim.lab.profiles import Shuffles, load_profile
 from repsim.lab.progress import progress_bar
-from repsim.lab.representations import passing
 from repsim.lab.shuffles import against_shuffles, unit_grams
-from repsim.lab.store import Artefact, profile_store
+from repsim.lab.store import Artefact
 
-_KINDS = {"cka_linear": False, "cka_linear_debiased": True}
+_DEBIASED = {"cka_linear": False, "cka_linear_debiased": True}
 
 
 def null_between(profile_name: str, comparison_name: str) -> Artefact:
@@ -37,7 +35,7 @@ def null_between(profile_name: str, comparison_name: str) -> Artefact:
     comparison, settings = profile.comparison(comparison_name), required(profile.shuffles, profile_name, "shuffles")
     rows = members(profile_name, comparison.groups, settings.networks)
     columns = members(profile_name, comparison.columns, settings.networks) if comparison.columns else rows
-    return _null(profile_name, comparison_name, rows, columns, comparison.split, comparison.dataset)
+    return _null(profile_name, comparison_name, settings, rows, columns, comparison.split, comparison.dataset)
 
 
 def null_within(profile_name: str, group_name: str) -> Artefact:
@@ -45,30 +43,40 @@ def null_within(profile_name: str, group_name: str) -> Artefact:
 
     The arrays are those of :func:`null_between`; the network is the group's first.
     """
-    within = required(load_profile(profile_name).within, profile_name, "within")
+    profile = load_profile(profile_name)
+    within, settings = (required(getattr(profile, name), profile_name, name) for name in ("within", "shuffles"))
     some = members(profile_name, (group_name,), 1)
-    return _null(profile_name, f"within-{group_name}", some, some, within.split, "")
+    return _null(profile_name, f"within-{group_name}", settings, some, some, within.split, "")
 
 
 def _null(
-    profile_name: str, name: str, rows: Sequence[Members], columns: Sequence[Members], split: str, dataset: str
+    profile_name: str,
+    name: str,
+    settings: Shuffles,
+    rows: Sequence[Members],
+    columns: Sequence[Members],
+    split: str,
+    dataset: str,
 ) -> Artefact:
-    settings = required(load_profile(profile_name).shuffles, profile_name, "shuffles")
-
-    def make() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        with passing(files([*rows, *columns]), split, settings.examples, dataset or None):
-            found = _shuffle(name, rows, columns, settings, split, dataset)
-        facts = {
-            "profile": profile_name,
+    def make(scratch: Scratch) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        first = gather(scratch, rows, split, settings.examples, dataset)
+        second = first if columns is rows else gather(scratch, columns, split, settings.examples, dataset)
+        arrays: dict[str, np.ndarray] = {}
+        for index, debiased in _DEBIASED.items():
+            left = unit_grams(first, debiased=debiased)
+            right = left if columns is rows else unit_grams(second, debiased=debiased)
+            with progress_bar(f"shuffles {name} {index}") as report:
+                values = against_shuffles(left, right, settings.permutations, progress=report)
+            arrays |= {f"{index}_{quantity}": array for quantity, array in values.items()}
+        return arrays, {
             "rows": [some.facts() for some in rows],
             "columns": [some.facts() for some in columns],
             "split": split,
             "dataset": dataset or rows[0].group.dataset,
             "examples": settings.examples,
             "permutations": settings.permutations,
-            "indexes": list(_KINDS),
+            "indexes": list(_DEBIASED),
         }
-        return found, facts
 
     inputs = made_from(
         files(rows),
@@ -78,19 +86,4 @@ def _null(
         examples=settings.examples,
         permutations=settings.permutations,
     )
-    return profile_store(profile_name).get("null", name, inputs, make)
-
-
-def _shuffle(
-    name: str, rows: Sequence[Members], columns: Sequence[Members], settings: Shuffles, split: str, dataset: str
-) -> dict[str, np.ndarray]:
-    first = gather(rows, split, settings.examples, dataset)
-    second = first if columns is rows else gather(columns, split, settings.examples, dataset)
-    found: dict[str, np.ndarray] = {}
-    for index, debiased in _KINDS.items():
-        left = unit_grams(first, debiased=debiased)
-        right = left if columns is rows else unit_grams(second, debiased=debiased)
-        with progress_bar(f"shuffles {name} {index}") as report:
-            values = against_shuffles(left, right, settings.permutations, progress=report)
-        found |= {f"{index}_{quantity}": array for quantity, array in values.items()}
-    return found
+    return measured(profile_name, "null", name, inputs, make)

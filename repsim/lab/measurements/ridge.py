@@ -11,12 +11,10 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from repsim.lab.layers import compared_layers
-from repsim.lab.measurements.common import GROUP, facts_of, finished, forget, made_from, networks, required, resumed
+from repsim.lab.measurements.common import Scratch, made_from, measured, members, required
 from repsim.lab.profiles import load_profile
 from repsim.lab.progress import progress_bar
-from repsim.lab.representations import representations
-from repsim.lab.store import Arrays, Artefact, key, profile_store
+from repsim.lab.store import Arrays, Artefact
 
 # Kappa, as a fraction of the largest eigenvalue of the Gram matrix.
 STRENGTHS = (0.0, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, math.inf)
@@ -37,48 +35,40 @@ def ridge(profile_name: str) -> Artefact:
         of the first network, x, with layer j of the second, y, at step s of the path; "kappa_x" and "kappa_y" (S,), as
         fractions of the largest eigenvalue of the Gram matrix of x and of y.
     """
-    profile = load_profile(profile_name)
-    settings = required(profile.ridge, profile_name, "ridge")
-    trained = networks(profile_name, most=settings.networks)
-    layers = compared_layers(profile.group(GROUP).architecture)
-    pairs = list(itertools.combinations(range(len(trained)), 2))
+    settings = required(load_profile(profile_name).ridge, profile_name, "ridge")
+    (some,) = members(profile_name, most=settings.networks)
+    pairs = list(itertools.combinations(range(len(some.networks)), 2))
 
-    def make() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        before = resumed(address)
-        stacks = [representations(network, settings.split, settings.examples, layers) for network in trained]
-        features = [stacks[0][layer].shape[1] for layer in layers]
+    def make(scratch: Scratch) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        of = settings.split, settings.examples, some.layers
+        stacks = [scratch.representations(network, *of) for network in some.networks]
 
         def factors(one: int) -> list[Arrays]:
             return [
-                finished(f"{address}-factor-{one}-{layer}", partial(factorise, stacks[one][layer])) for layer in layers
+                scratch.finished(f"factor-{one}-{layer}", partial(factorise, stacks[one][layer]))
+                for layer in some.layers
             ]
 
         def both_orders(pair: tuple[int, int]) -> Arrays:
             return _cosines(*(factors(one) for one in pair))
 
-        found = []
+        cosines = []
         with progress_bar("ridge") as report:
             for number, pair in enumerate(pairs):
-                part = finished(f"{address}-pair-{pair[0]}-{pair[1]}", partial(both_orders, pair))
-                found += [part["cosine"], part["exchanged"]]
+                part = scratch.finished(f"pair-{pair[0]}-{pair[1]}", partial(both_orders, pair))
+                cosines += [part["cosine"], part["exchanged"]]
                 report(number + 1, len(pairs))
         kappa_x, kappa_y = np.array(PATH).T
         arrays = {
             "pairs": np.array([order for pair in pairs for order in (pair, pair[::-1])]),
-            "cosine": np.stack(found).astype(np.float32),
+            "cosine": np.stack(cosines).astype(np.float32),
             "kappa_x": kappa_x,
             "kappa_y": kappa_y,
         }
-        facts = {"split": settings.split, "examples": settings.examples, "features": features}
-        return arrays, {**facts_of(profile, layers, trained), **facts, **before}
+        return arrays, {**some.facts(), "split": settings.split, "examples": settings.examples}
 
-    inputs = made_from(
-        trained, split=settings.split, examples=settings.examples, strengths=[str(one) for one in STRENGTHS]
-    )
-    address = f"ridge-{key(inputs)[:12]}"
-    artefact = profile_store(profile_name).get("ridge", "path", inputs, make)
-    forget(address)
-    return artefact
+    how = {"split": settings.split, "examples": settings.examples, "strengths": [str(one) for one in STRENGTHS]}
+    return measured(profile_name, "ridge", "path", made_from(some.networks, **how), make)
 
 
 def factorise(x: NDArray[Any]) -> Arrays:

@@ -7,16 +7,11 @@ from fnmatch import fnmatchcase
 from functools import partial
 
 from repsim.lab.errors import ProfileError, known
-from repsim.lab.measurements.between import between
-from repsim.lab.measurements.components import components
-from repsim.lab.measurements.dimension import dimension
 from repsim.lab.measurements.null import null_between, null_within
 from repsim.lab.measurements.probes import probes
 from repsim.lab.measurements.ridge import ridge
-from repsim.lab.measurements.subspace import subspace
-from repsim.lab.measurements.tables import tables
-from repsim.lab.measurements.within import within
-from repsim.lab.measurements.within_class import within_class
+from repsim.lab.measurements.similarities import between, tables, within, within_class
+from repsim.lab.measurements.tiny10 import components, dimension, subspace
 from repsim.lab.profiles import load_profile
 from repsim.lab.store import Artefact
 

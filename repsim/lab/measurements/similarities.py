@@ -1,0 +1,254 @@
+"""The similarities of the layers of networks: Figures 2 to 7, F.3 to F.8 and Table 2.
+
+One file of arrays each, which :class:`repsim.lab.findings.Tables` and :class:`repsim.lab.findings.Compared` read.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import repsim
+from repsim.lab.data import load_dataset
+from repsim.lab.errors import ProfileError
+from repsim.lab.measurements.common import (
+    GROUP,
+    Members,
+    Scratch,
+    beginnings,
+    files,
+    gather,
+    made_from,
+    measured,
+    members,
+    required,
+)
+from repsim.lab.profiles import Comparison, Within, load_profile
+from repsim.lab.progress import progress_bar
+from repsim.lab.representations import selected_labels
+from repsim.lab.store import Artefact
+
+WITHIN_INDEXES = ("cka_linear", "cka_linear_debiased")
+SATURATED = 1 - 1e-6  # CCA R² with everything else, from which on the rank must be n - 1
+
+
+def by_network(table: NDArray[Any], layers: int) -> NDArray[Any]:
+    """Return (m, m, L, L) of a table (m L, m L) of all layers of all networks."""
+    shape = table.shape[0] // layers, layers, table.shape[1] // layers, layers
+    return table.reshape(shape).transpose(0, 2, 1, 3)
+
+
+def same_layers(table: NDArray[Any], layers: int) -> NDArray[Any]:
+    """Return (m, m, L), the diagonals of the (L, L) blocks of a table of all layers of all networks."""
+    return np.ascontiguousarray(np.einsum("abii->abi", by_network(table, layers)))
+
+
+def tables(profile_name: str, measure_name: str) -> Artefact:
+    """Return the similarities of every layer of every Tiny-10 network with every layer of every other.
+
+    Returns
+    -------
+    Artefact
+        One float64 array (m, m, L, L) per index of the measure, [a, b, i, j] being the index of layer i of network a
+        with layer j of network b; the record names the layers, the split and the number of examples, and the
+        "saturated" layers whose CCA R² is 1 with every layer of every network: their rank is n - 1.
+    """
+    measure = load_profile(profile_name).measure(measure_name)
+    (some,) = members(profile_name, (GROUP,))
+
+    def make(scratch: Scratch) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        how: dict[str, Any] = {}
+        arrays = gather(scratch, [some], measure.split, measure.examples)
+        values = scratch.pairwise(f"tables {measure_name}", arrays, index=list(measure.indexes), record=how)
+        by_index = {name: by_network(value, len(some.layers)) for name, value in values.items()}
+        facts = {"split": measure.split, "examples": measure.examples, "indexes": list(measure.indexes)}
+        facts |= {name: how[name] for name in ("median", "median_distances") if "median" in how}
+        if (cca := by_index.get("cca_r2")) is not None:
+            full = np.flatnonzero((cca > SATURATED).all(axis=(0, 1, 3)))
+            facts["saturated"] = [some.layers[place] for place in full]
+        return by_index, {**some.facts(), **facts}
+
+    inputs = made_from(some.networks, split=measure.split, examples=measure.examples, indexes=list(measure.indexes))
+    return measured(profile_name, "tables", measure_name, inputs, make)
+
+
+def between(profile_name: str, comparison_name: str) -> Artefact:
+    """Return the similarities of the layers of all networks of a comparison's groups, for nested sets of examples.
+
+    Parameters
+    ----------
+    profile_name, comparison_name
+        Of which profile, and the name of one of its comparisons.
+
+    Returns
+    -------
+    Artefact
+        One float32 array per index and number of examples, ``<index>_<n>``. Its rows are the layers of the first
+        network of the first group, of its second network, and so on; its columns likewise, and the same unless the
+        comparison names other groups. Of a diagonal comparison: (networks, networks, L), same layers only. The record
+        names groups, seeds and layers in that order; :class:`repsim.lab.findings.compared.Compared` reads both.
+
+    Raises
+    ------
+    ProfileError
+        If there is no such comparison, or it is diagonal and its networks differ in their number of layers.
+    """
+    comparison = load_profile(profile_name).comparison(comparison_name)
+    rows = members(profile_name, comparison.groups, comparison.networks)
+    columns = members(profile_name, comparison.columns, comparison.networks) if comparison.columns else rows
+    if comparison.diagonal and len({len(some.layers) for some in (*rows, *columns)}) > 1:
+        raise ProfileError(f"comparison {comparison.name}: same layers need networks with as many layers each")
+
+    def make(scratch: Scratch) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        return _between(scratch, comparison, rows, columns), {
+            "rows": [some.facts() for some in rows],
+            "columns": [some.facts() for some in columns],
+            "split": comparison.split,
+            "dataset": comparison.dataset or rows[0].group.dataset,
+            "examples": list(comparison.examples),
+            "indexes": list(comparison.indexes),
+            "diagonal": comparison.diagonal,
+        }
+
+    inputs = made_from(
+        files(rows),
+        columns=[network.sha256 for network in files(columns)] if comparison.columns else None,
+        split=comparison.split,
+        images=comparison.dataset or None,
+        examples=list(comparison.examples),
+        indexes=list(comparison.indexes),
+        diagonal=comparison.diagonal,
+    )
+    return measured(profile_name, "between", comparison.name, inputs, make)
+
+
+def _between(
+    scratch: Scratch, comparison: Comparison, rows: Sequence[Members], columns: Sequence[Members]
+) -> dict[str, np.ndarray]:
+    of = comparison.split, max(comparison.examples), comparison.dataset, 0.5 if comparison.columns else 1.0
+    first = gather(scratch, rows, *of)
+    second = gather(scratch, columns, *of) if comparison.columns else None
+
+    def on(count: int) -> dict[str, np.ndarray]:
+        ys = None if second is None else beginnings(second, count)
+        title = f"between {comparison.name} n = {count}"
+        values = scratch.pairwise(title, beginnings(first, count), ys, index=list(comparison.indexes))
+        if comparison.diagonal:
+            values = {index: same_layers(table, len(rows[0].layers)) for index, table in values.items()}
+        return {f"{index}_{count}": table.astype(np.float32) for index, table in values.items()}
+
+    arrays: dict[str, np.ndarray] = {}
+    for count in comparison.examples:
+        arrays |= scratch.finished(str(count), partial(on, count))
+    return arrays
+
+
+def within(profile_name: str, group_name: str) -> Artefact:
+    """Return linear CKA, biased and debiased, of every two layers of each network of a group.
+
+    Parameters
+    ----------
+    profile_name, group_name
+        Of which profile, and which group of its networks.
+
+    Returns
+    -------
+    Artefact
+        Per index and number of examples one float32 array ``<index>_<n>``, (m, L, L), each symmetric.
+    """
+    settings = required(load_profile(profile_name).within, profile_name, "within")
+    (some,) = members(profile_name, (group_name,), settings.networks)
+
+    def make(scratch: Scratch) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        parts = [
+            scratch.finished(network.record["name"], partial(_within, scratch, one, settings))
+            for network in some.networks
+            for one in [replace(some, networks=(network,))]
+        ]
+        return {name: np.stack([part[name] for part in parts]) for name in parts[0]}, {
+            **some.facts(),
+            "split": settings.split,
+            "examples": list(settings.examples),
+            "indexes": list(WITHIN_INDEXES),
+        }
+
+    return measured(profile_name, "within", group_name, _of_group(some, settings), make)
+
+
+def _of_group(some: Members, settings: Within) -> dict[str, Any]:
+    how = {"split": settings.split, "examples": list(settings.examples), "indexes": list(WITHIN_INDEXES)}
+    return made_from(some.networks, **how)
+
+
+def _within(scratch: Scratch, one: Members, settings: Within) -> dict[str, np.ndarray]:
+    """Return the (L, L) tables of one network, whose representations go before the next network's come."""
+    tables: dict[str, np.ndarray] = {}
+    arrays = gather(scratch, [one], settings.split, max(settings.examples))
+    for count in settings.examples:
+        title = f"within {one.networks[0].record['name']} n = {count}"
+        values = scratch.pairwise(title, beginnings(arrays, count), index=list(WITHIN_INDEXES))
+        tables |= {f"{index}_{count}": table.astype(np.float32) for index, table in values.items()}
+    shutil.rmtree(scratch.stored, ignore_errors=True)
+    return tables
+
+
+def within_class(profile_name: str, group_name: str) -> Artefact:
+    """Return linear CKA of all layers of all networks of a group on the images of each class, averaged over classes.
+
+    Parameters
+    ----------
+    profile_name, group_name
+        Of which profile, and which group of its networks.
+
+    Returns
+    -------
+    Artefact
+        Per index and number of examples two float32 arrays (m, m, L, L): ``all_<index>_<n>`` of all images, and
+        ``class_<index>_<n>``, the mean over classes of that of the images of one class; and "counts_<n>" (classes,),
+        images of each class.
+
+    Raises
+    ------
+    ProfileError
+        If the profile does not say on how many images.
+    """
+    settings = required(load_profile(profile_name).within_class, profile_name, "within_class")
+    (some,) = members(profile_name, (group_name,), settings.networks)
+
+    def make(scratch: Scratch) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        arrays = gather(scratch, [some], settings.split, max(settings.examples))
+        tables: dict[str, np.ndarray] = {}
+        for count in settings.examples:
+            tables |= scratch.finished(str(count), partial(_classes, scratch, some, arrays, settings.split, count))
+        facts = {"split": settings.split, "examples": list(settings.examples), "indexes": list(WITHIN_INDEXES)}
+        return tables, {**some.facts(), **facts}
+
+    return measured(profile_name, "within-class", group_name, _of_group(some, settings), make)
+
+
+def _classes(scratch: Scratch, some: Members, arrays: list[Any], split: str, count: int) -> dict[str, np.ndarray]:
+    labels = selected_labels(load_dataset(some.group.dataset), split, count)
+    classes, counts = np.unique(labels, return_counts=True)
+    title = f"classes of {some.group.name} n = {count}"
+    whole = scratch.pairwise(f"all {title}", beginnings(arrays, count), index=list(WITHIN_INDEXES))
+    mean = {index: np.zeros_like(table) for index, table in whole.items()}
+    with progress_bar(f"each of the {title}") as report:
+        for done, label in enumerate(classes, start=1):
+            chosen = np.flatnonzero(labels == label)
+            parts = [array[:count][chosen] for array in arrays]  # a tenth of the images fits into memory
+            for index, table in repsim.pairwise(parts, index=list(WITHIN_INDEXES)).items():
+                mean[index] += table / len(classes)
+            report(done, len(classes))
+    tables = {
+        f"{kind}_{index}_{count}": kinds[index]
+        for kind, kinds in (("all", whole), ("class", mean))
+        for index in WITHIN_INDEXES
+    }
+    shaped = {name: by_network(table, len(some.layers)).astype(np.float32) for name, table in tables.items()}
+    return shaped | {f"counts_{count}": counts}
