@@ -111,7 +111,7 @@ def describe(profile_name: str) -> str:
             "backward passes",
             f"  memory: up to {max(one.memory_mib for one in costs):,} MiB for one network in training, up to "
             f"{profile.cluster.measuring_mib / 1024:.0f} GiB for the tables",
-            f"  disk: about {sum(one.gigabytes for one in costs):,.1f} GB of representations in all, of which the cache "
-            "holds those of one measurement at a time",
+            f"  disk: about {sum(one.gigabytes for one in costs):,.1f} GB of representations in all, of which the "
+            "cache holds those of one measurement at a time",
         ]
     )

@@ -17,6 +17,7 @@ from repsim.lab.findings.tables import CCA_TYPE
 from repsim.lab.profiles import Networks, Profile
 
 DEBIASED = "_debiased"
+RECIPE = "recipe-"  # begins the names of groups that differ in how they were trained
 FAMILIES = {"resnet": "ResNet"}
 DATASETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "synthetic": "made-up images"}
 
@@ -33,8 +34,9 @@ def network_facts(group: Networks) -> dict[str, str]:
     images = DATASETS.get(group.dataset, group.dataset)
     trained = f"trained on {images} for {group.recipe.epochs} epochs"
     untrained = f"untrained, made for {images}"
+    recipe = f", recipe {group.name.removeprefix(RECIPE).upper()}" if group.name.startswith(RECIPE) else ""
     return {
-        "title": f"{name}, {width}, {images}" + ("" if group.recipe.epochs else ", untrained"),
+        "title": f"{name}, {width}, {images}" + ("" if group.recipe.epochs else ", untrained") + recipe,
         "facts": f"{name}: {len(shape.convolutions)} convolutions of {width}, pooling, logits; "
         + (trained if group.recipe.epochs else untrained),
     }
