@@ -5,14 +5,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 
 from repsim.lab.errors import LabError
+
+if TYPE_CHECKING:  # else loaded when a probe is fitted: it takes a second
+    from sklearn.linear_model import LogisticRegression
 
 Features = NDArray[np.float32]
 STRENGTHS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)  # of the penalty, examples having mean squared norm 1
@@ -62,6 +63,8 @@ def fit_probe(x: Any, labels: Any, *, held_out: int, strengths: Sequence[float] 
         If examples and labels do not fit together, features do not vary or are not finite, a part would be empty, or
         one of at least two classes is only among the examples that are held out.
     """
+    from sklearn.linear_model import LogisticRegression
+
     x, labels = np.array(x, np.float32, copy=True), np.asarray(labels)
     if x.ndim != 2 or labels.shape != x.shape[:1] or not 0 < held_out < len(x) or not strengths:
         raise ProbeError(
@@ -94,6 +97,8 @@ def fit_probe(x: Any, labels: Any, *, held_out: int, strengths: Sequence[float] 
 
 def _fit(model: LogisticRegression, x: Features, labels: NDArray[Any], strength: float) -> LogisticRegression:
     """Fit from where the model is; what has not converged after so many steps is good enough to compare layers."""
+    from sklearn.exceptions import ConvergenceWarning
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return model.set_params(C=1 / (strength * len(x))).fit(x, labels)

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, fields, replace
 from fnmatch import fnmatchcase
+from functools import cache
 from importlib.resources import files
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -376,8 +377,9 @@ def _said(error: Any) -> str:
     return f"{message}, found {error['input']!r:.60}" if shown else message
 
 
+@cache
 def load_profile(name: str) -> Profile:
-    """Read the profile called `name`.
+    """Return the profile called `name`, which is read once.
 
     Raises
     ------
