@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from repsim.lab import claims
+from repsim.lab.claim_tables import summary
 from repsim.lab.downloads import write_verdicts
 from repsim.lab.execution import kept
 
@@ -37,4 +38,4 @@ def judge(profile: str, executed: Path) -> str:
                 about = {name: held[name] for name in ("n", "spread", "notebook")}
                 claims.record(profile, held["claim"], held["values"], **about)
     write_verdicts(profile, executed)
-    return claims.summary(profile)
+    return summary(profile)
