@@ -33,6 +33,8 @@ HEADINGS = {
     "between": "Figures 5, 6, 7, F.4, F.6 and F.8: similarities between networks",
     "within-class": "Figure F.7: similarities within classes",
     "null": "Similarities of shuffled examples",
+    "published": "Networks of others: similarities on test images",
+    "recipes": "What the recipe decides: similarities among the networks of each recipe",
 }
 COMPUTED = "computed"  # folder of the downloads for what a notebook computes itself
 FIGURE = re.compile(r'<figure id="([^"]+)".*?(?:<figcaption>(.*?)</figcaption>)?</figure>', re.DOTALL)

@@ -15,6 +15,7 @@ from repsim.lab.findings import saturated_layers, score
 from repsim.lab.findings.correspondence import ASYMMETRIC
 from repsim.lab.findings.tables import CCA_TYPE
 from repsim.lab.profiles import Networks, Profile
+from repsim.lab.published import NETWORKS
 
 DEBIASED = "_debiased"
 RECIPE = "recipe-"  # begins the names of groups that differ in how they were trained
@@ -30,7 +31,8 @@ def network_facts(group: Networks) -> dict[str, str]:
     channels = sorted({one.channels for one in shape.convolutions})
     width = f"{channels[0]} to {channels[-1]} channels" if len(channels) > 1 else f"{channels[0]} channels"
     name = f"{FAMILIES.get(family, family.capitalize())}-{kind.removeprefix(family)}"
-    name += " without batch normalisation" if variant == "nobn" else ""
+    name += {"nobn": " without batch normalisation", "valid": " without borders"}.get(variant, "")
+    name += " of another group" if group.name == NETWORKS.name else ""
     images = DATASETS.get(group.dataset, group.dataset)
     trained = f"trained on {images} for {group.recipe.epochs} epochs"
     untrained = f"untrained, made for {images}"
@@ -84,7 +86,7 @@ def catalogue(profile: Profile, tables: list[SimilarityTable]) -> dict[str, Any]
         "spec": heatmap.specification(),
         "networks": {
             group.name: {**network_facts(group), "layers": sides[group.name]["layers"]}
-            for group in profile.networks
+            for group in (*profile.networks, NETWORKS)
             if group.name in sides
         },
         "indexes": {name: _index(name) for name in ordered},

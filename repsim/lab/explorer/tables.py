@@ -8,11 +8,12 @@ import numpy as np
 
 from repsim.lab.paths import results_root
 from repsim.lab.profiles import Profile
+from repsim.lab.published import NETWORKS
 from repsim.lab.sealed import unseal
 from repsim.lab.similarities import Similarities
 from repsim.lab.store import Artefact
 
-STEPS = ("tables", "between", "within")
+STEPS = ("tables", "between", "published", "within")
 
 
 class SimilarityTable:
@@ -55,7 +56,7 @@ def similarity_tables(profile: Profile) -> Iterator[SimilarityTable]:
 
     Of measurements of one name the latest is taken, and what is of groups that the profile no longer has is left out.
     """
-    groups = {group.name for group in profile.networks}
+    groups = {group.name for group in (*profile.networks, NETWORKS)}
     found = [
         table
         for step in STEPS

@@ -7,6 +7,7 @@ from repsim.lab.figures.curves import dataset_curves, probe_curves, width_curves
 from repsim.lab.figures.dimension import layers_and_examples, random_widths
 from repsim.lab.figures.display import say, show, show_table, svg
 from repsim.lab.figures.maps import architecture_maps, index_maps, layer_maps, residual_maps, within_maps
+from repsim.lab.figures.recipes import confusions, missing_sentence, recipe_curves, recipe_facts
 from repsim.lab.figures.style import Drawing, network, title
 from repsim.lab.figures.subspace import shared_subspace
 from repsim.lab.figures.text import cost_sentence, sample, thresholds_sentence, unchanged_by
@@ -21,6 +22,7 @@ __all__ = [
     "answers_sentence",
     "architecture_maps",
     "conclude",
+    "confusions",
     "cost_sentence",
     "dataset_curves",
     "identification",
@@ -28,10 +30,13 @@ __all__ = [
     "layer_maps",
     "layers_and_examples",
     "learning_curves",
+    "missing_sentence",
     "network",
     "number",
     "principal_components",
     "probe_curves",
+    "recipe_curves",
+    "recipe_facts",
     "random_widths",
     "residual_maps",
     "sample",

@@ -3,6 +3,7 @@
 Every function asks the store first, so a figure can be drawn from committed results without any data or network.
 """
 
+from repsim.lab.measurements.among import published, recipe, recipe_groups, trained_members
 from repsim.lab.measurements.common import GROUP, VERSION, networks, saturation_is_recorded
 from repsim.lab.measurements.null import null_between, null_within
 from repsim.lab.measurements.probes import probes
@@ -24,11 +25,15 @@ __all__ = [
     "null_between",
     "null_within",
     "probes",
+    "published",
+    "recipe",
+    "recipe_groups",
     "ridge",
     "saturation_is_recorded",
     "steps",
     "subspace",
     "tables",
+    "trained_members",
     "within",
     "within_class",
 ]

@@ -7,12 +7,15 @@ from fnmatch import fnmatchcase
 from functools import partial
 
 from repsim.lab.errors import ProfileError, known
+from repsim.lab.measurements.among import published, recipe, recipe_groups
+from repsim.lab.measurements.common import GROUP
 from repsim.lab.measurements.null import null_between, null_within
 from repsim.lab.measurements.probes import probes
 from repsim.lab.measurements.ridge import ridge
 from repsim.lab.measurements.similarities import between, tables, within, within_class
 from repsim.lab.measurements.tiny10 import components, dimension, subspace
 from repsim.lab.profiles import load_profile
+from repsim.lab.published import NETWORKS
 from repsim.lab.store import Artefact
 
 Step = Callable[[], Artefact]
@@ -46,6 +49,9 @@ def steps(profile_name: str, only: str = "*") -> dict[str, Step]:
     for part, measure in ((profile.within, within), (profile.within_class, within_class), (profile.probes, probes)):
         groups = profile.groups(part.groups) if part else []
         found |= {f"{measure.__name__}/{one.name}": partial(measure, profile_name, one.name) for one in groups}
+    found |= {f"recipes/{name}": partial(recipe, profile_name, name) for name in recipe_groups(profile_name)}
+    if profile.group(GROUP).dataset == NETWORKS.dataset:  # else there are no images for these networks
+        found["published"] = partial(published, profile_name)
     if profile.shuffles:
         found |= {f"null/{one.name}": partial(null_between, profile_name, one.name) for one in profile.comparisons}
         groups = profile.groups(profile.within.groups) if profile.within else []

@@ -1,0 +1,89 @@
+"""What the recipe decides: how networks of one architecture differ by how they were trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import seaborn as sns
+
+from repsim.lab.figures.style import Drawing, panels, style
+from repsim.lab.profiles import Networks
+
+PANELS = (
+    ("accuracy", "deviation", "test accuracy (%)"),
+    ("identified", "error", "layers identified (%)"),
+    ("neighbours", "neighbours_error", "CKA of layer 1 with layer 2"),
+)
+
+
+def recipe_facts(group: Networks) -> dict[str, str]:
+    """Return what a table says of the recipe of a group, by its columns."""
+    recipe = group.recipe
+    steps = ", ".join(f"{step:.2g}" for step in recipe.steps)
+    warm_up = f" after {recipe.warmup_epochs} of warm-up" if recipe.warmup_epochs else ""
+    look_ahead = ", Nesterov" if recipe.nesterov else ""
+    decayed = {"": "kernels, decoupled", "kernels": "kernels, in the loss", "all": "all, in the loss"}
+    return {
+        "epochs": str(recipe.epochs),
+        "optimiser": "Adam" if recipe.optimizer == "adam" else f"SGD, momentum {recipe.momentum:g}{look_ahead}",
+        "rate": f"{recipe.peak_rate:g}, " + (f"a tenth at {steps}" if steps else f"cosine{warm_up}"),
+        "decay": f"{recipe.weight_decay:g}, {decayed[recipe.coupled_decay]}" if recipe.weight_decay else "none",
+        "images": f"shifts of {recipe.shift} ({recipe.border})" * bool(recipe.shift)
+        + ", flips" * recipe.flip
+        + {"colour": "", "unit": ", in [0, 1]"}[recipe.scaling],
+        "layers": {"he_normal": "He", "fan_in": "uniform by fan-in"}[recipe.initialisation]
+        + ", biases" * recipe.biases
+        + ", no borders" * group.architecture.endswith("-valid"),
+    }
+
+
+def recipe_curves(rows: Mapping[str, Mapping[str, Any]]) -> Drawing:
+    """Draw what :func:`repsim.lab.findings.among.group_values` says of each recipe, one below the other.
+
+    Parameters
+    ----------
+    rows
+        By what each is called. Bars are deviations of accuracies and jackknife errors of the others.
+    """
+    names, places = list(rows), np.arange(len(rows))
+    with style("whitegrid"):
+        figure, axes = panels(2, 2, 0.9 + 0.22 * len(rows), sharey=True)
+        first, second = sns.color_palette()[:2]
+        for axis, (value, error, label) in zip(axes.ravel(), PANELS, strict=False):
+            found = [row[value] for row in rows.values()]
+            errors = [row[error] or 0.0 for row in rows.values()]
+            axis.errorbar(found, places, xerr=errors, fmt="o", color=first, markersize=4)
+            axis.set(xlabel=label)
+        shares = axes.ravel()[-1]
+        for place, row in zip(places, rows.values(), strict=True):
+            shares.plot(row["first_shares"], np.full(len(row["first_shares"]), place), "o", color=second, markersize=3)
+        shares.set(xlabel="first eigenvalue of layer 1 (share)")
+        axes[0, 0].set(yticks=places, yticklabels=names)
+        axes[0, 0].invert_yaxis()
+    said = "; ".join(
+        f"{name}: accuracy {row['accuracy']:.1f} %, identified {row['identified']:.1f} %, CKA of layer 1 with layer 2 "
+        f"{row['neighbours']:.2f}, shares {min(row['first_shares']):.2f} to {max(row['first_shares']):.2f}"
+        for name, row in rows.items()
+    )
+    return Drawing(figure, f"Networks of {len(rows)} recipes. {said}.")
+
+
+def confusions(counted: Mapping[tuple[str, str], int], most: int = 4) -> str:
+    """Return which layers are taken for which others, the most frequent first."""
+    ordered = sorted(counted.items(), key=lambda entry: -entry[1])
+    listed = [f"{layer} for {other} ({count})" for (layer, other), count in ordered[:most]]
+    more = sum(count for _, count in ordered[most:])
+    return ", ".join([*listed, *([f"others ({more})"] if more else [])]) or "none"
+
+
+def missing_sentence(missing: Sequence[str], measured: int) -> str:
+    """Say which recipes are left out because fewer than two of their networks are trained."""
+    if not missing:
+        return f"All {measured} recipes are measured."
+    return (
+        f"{measured} recipes are measured. Left out, for want of two trained networks: "
+        + ", ".join(f"`{name}`" for name in missing)
+        + "."
+    )

@@ -1,0 +1,169 @@
+"""What one group of networks says of its training: the recipes beside each other, and the networks of others."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from scipy.stats import spearmanr
+
+import repsim
+from repsim.lab.findings.compared import Compared
+from repsim.lab.findings.correspondence import p_value
+from repsim.lab.findings.tables import Array
+
+ACCURATE = 87.0  # RC1 is about recipes that reach this
+LINEAR = "cka_linear"
+
+
+def similarities(compared: Compared, index: str = LINEAR, *, pool: bool = True) -> Array:
+    """Return (m, m, L, L), the similarities among the networks of the only group; without the last layer if not `pool`.
+
+    Parameters
+    ----------
+    compared
+        Of :func:`repsim.lab.measurements.recipe` or :func:`repsim.lab.measurements.published`.
+    index, pool
+        Which index, and whether the pooling layer stays.
+    """
+    (group,) = compared.groups
+    table = compared.block(compared.name(index), group, group)
+    return table if pool else table[..., :-1, :-1]
+
+
+def _jackknifed(table: Array, statistic: Callable[[Array], float]) -> tuple[float, float | None]:
+    """Return a statistic and its jackknife error over networks, None for fewer than three."""
+    if len(table) < 3:
+        return statistic(table), None
+    found = repsim.jackknife(table, statistic=statistic)
+    return found.estimate, found.standard_error
+
+
+def _identified(table: Array) -> float:
+    return 100 * repsim.identification_accuracy(table)
+
+
+def _neighbours(table: Array) -> float:
+    """Return the mean similarity of the first layer with the second of another network."""
+    return float(table[~np.eye(len(table), dtype=bool)][:, 0, 1].mean())
+
+
+def group_values(compared: Compared, index: str = LINEAR) -> dict[str, Any]:
+    """Return what a group of networks says of its training.
+
+    Returns
+    -------
+    dict
+        Percentages: the mean test `accuracy`, its `deviation`, the layers `identified` with their jackknife `error`,
+        and both of the convolutions alone. Similarities: `neighbours`, of the first layer with the second of another
+        network, with its error. `first_shares`, of each network; `networks`, `seeds` and `examples`. Errors are None
+        for fewer than three networks.
+    """
+    identified, error = _jackknifed(similarities(compared, index), _identified)
+    convolutions, convolutions_error = _jackknifed(similarities(compared, index, pool=False), _identified)
+    neighbours, neighbours_error = _jackknifed(similarities(compared, index), _neighbours)
+    accuracy = 100 * np.asarray(compared.arrays["accuracy"])
+    return {
+        "accuracy": float(accuracy.mean()),
+        "deviation": float(accuracy.std(ddof=1)),
+        "identified": identified,
+        "error": error,
+        "convolutions": convolutions,
+        "convolutions_error": convolutions_error,
+        "neighbours": neighbours,
+        "neighbours_error": neighbours_error,
+        "first_shares": np.asarray(compared.arrays["first_share"]).tolist(),
+        "networks": len(accuracy),
+        "seeds": list(compared.part(compared.groups[0])["seeds"]),
+        "examples": max(compared.examples),
+    }
+
+
+def confused_layers(compared: Compared, index: str = LINEAR) -> Counter[tuple[str, str]]:
+    """Return how often which layer of a network is taken for which other layer, over ordered pairs of networks."""
+    table, layers = similarities(compared, index), compared.part(compared.groups[0])["layers"]
+    guesses = repsim.best_match(table[~np.eye(len(table), dtype=bool)])
+    return Counter((layers[i], layers[j]) for guess in guesses for i, j in enumerate(guess) if i != j)
+
+
+def confused_networks(compared: Compared, index: str = LINEAR) -> np.ndarray:
+    """Return (m, m): how many layers of network a are not found in network b."""
+    table = similarities(compared, index)
+    wrong = (repsim.best_match(table) != np.arange(table.shape[-1])).sum(axis=-1)
+    np.fill_diagonal(wrong, 0)
+    return np.asarray(wrong)
+
+
+def kinds_of_first_layers(compared: Compared, index: str = LINEAR) -> dict[str, Any]:
+    """Return whether networks are confused whose first layers differ in how much they put into one direction.
+
+    Returns
+    -------
+    dict
+        `correlation`, Spearman's, over pairs of networks, between the difference of their `first_shares` and how many
+        layers one does not find in the other, both ways; None where either does not vary. `errors`, the number of those
+        layers; `pairs` of networks and those `without` any error.
+    """
+    shares = np.asarray(compared.arrays["first_share"])
+    first, second = np.triu_indices(len(shares), 1)
+    wrong = confused_networks(compared, index)
+    both = (wrong + wrong.T)[first, second]
+    apart = np.abs(shares[first] - shares[second])
+    varies = len(both) > 2 and np.ptp(both) > 0 and np.ptp(apart) > 0
+    return {
+        "correlation": float(spearmanr(apart, both).statistic) if varies else None,
+        "errors": int(both.sum()),
+        "pairs": len(both),
+        "without": int((both == 0).sum()),
+    }
+
+
+def published_claims(compared: Compared) -> dict[str, dict[str, Any]]:
+    """Measure claims FN1, FN2 and FN3, percent, on the convolutions of the networks that others trained."""
+    n = max(compared.examples)
+
+    def scored(index: str) -> tuple[float, float | None]:
+        return _jackknifed(similarities(compared, index, pool=False), _identified)
+
+    (linear, linear_error), (hsic, hsic_error) = scored("cka_linear"), scored("hsic_linear")
+    tables = {index: similarities(compared, index, pool=False) for index in ("cka_rbf_0.4", "cka_rbf_0.2")}
+    middle, narrow = (_identified(table) for table in tables.values())
+    first, second = tables.items()
+    return {
+        "FN1": {
+            "accuracy": linear,
+            "standard_error": linear_error,
+            "accuracy_debiased": scored("cka_linear_debiased")[0],
+            "accuracy_with_pool": _identified(similarities(compared)),
+            "examples": n,
+        },
+        "FN2": {"accuracy": hsic, "standard_error": hsic_error, "examples": n},
+        "FN3": {
+            "lead": middle - narrow,
+            "rbf_04": middle,
+            "rbf_02": narrow,
+            "p": p_value(first, second),
+            "examples": n,
+        },
+    }
+
+
+def recipe_claims(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Measure claims RC1, RC2 and RC3 on what :func:`group_values` says of each recipe that was measured.
+
+    Nothing is measured without any recipe; RC3 needs three.
+    """
+    if not rows:
+        return {}
+    accuracies, identified = ([row[name] for row in rows.values()] for name in ("accuracy", "identified"))
+    accurate = [there for accuracy, there in zip(accuracies, identified, strict=True) if accuracy >= ACCURATE]
+    shared = {"recipes": len(rows), "examples": next(iter(rows.values()))["examples"]}
+    claims: dict[str, dict[str, Any]] = {
+        "RC1": {"lowest": min(accurate) if accurate else None, "accurate_recipes": len(accurate), **shared},
+        "RC2": {"highest": max(identified), **shared},
+    }
+    if len(rows) > 2 and np.ptp(accuracies) > 0 and np.ptp(identified) > 0:
+        claims["RC3"] = {"correlation": float(spearmanr(accuracies, identified).statistic), **shared}
+    return claims

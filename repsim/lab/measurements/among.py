@@ -1,0 +1,168 @@
+"""The networks of one group among each other on test images: those of each recipe, and those that others trained.
+
+What the measure `test` of a profile is for Tiny-10, with what tells one training from another: accuracies, and how much
+of its first layer a network puts into one direction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy.sparse.linalg import LinearOperator, eigsh
+
+import repsim
+from repsim.lab.data import load_dataset
+from repsim.lab.errors import MissingArtefactError
+from repsim.lab.measurements.common import made_from, resumed, saturation_is_recorded, unfinished
+from repsim.lab.measurements.gathering import Members
+from repsim.lab.profiles import Measure, load_profile
+from repsim.lab.progress import progress_bar
+from repsim.lab.published import NETWORKS, SHA256, published_networks
+from repsim.lab.representations import BATCH, passing, selected_labels
+from repsim.lab.store import Artefact, key, profile_store
+from repsim.lab.streaming import sources
+from repsim.lab.weights import find_network
+
+TEST = "test"  # the measure whose images these are
+RECIPES = "recipe-"  # how the names of their groups begin
+RECIPE_INDEXES = ("cka_linear", "cka_linear_debiased", "hsic_linear")
+FEWEST = 2  # networks that can be compared
+MEDIAN = "sample"  # of distances, for RBF kernels: the exact one takes as long as all the rest
+
+
+def recipe_groups(profile_name: str) -> list[str]:
+    """Return the names of the groups of a profile that differ in how they were trained, in its order."""
+    return [group.name for group in load_profile(profile_name).networks if group.name.startswith(RECIPES)]
+
+
+def trained_members(profile_name: str, group_name: str) -> Members:
+    """Return the networks of a group that have been trained and whose weights are here; none is trained."""
+    store, group = profile_store(profile_name), load_profile(profile_name).group(group_name)
+    found = [network for seed in group.seeds if (network := find_network(store, group, seed)) and not network.is_away]
+    return Members(group, tuple(found))
+
+
+def recipe(profile_name: str, group_name: str) -> Artefact:
+    """Return the similarities among those networks of a group that have been trained.
+
+    Parameters
+    ----------
+    profile_name, group_name
+        Of which profile, and which of its groups.
+
+    Returns
+    -------
+    Artefact
+        ``<index>_<n>``, float32, of all layers of all networks as in :func:`repsim.lab.measurements.between`; and for
+        each network ``accuracy`` on those images, and ``first_share``: the share of the first eigenvalue of the first
+        convolution's Gram matrix in the sum of squares of all.
+
+    Raises
+    ------
+    MissingArtefactError
+        If fewer than two networks have been trained.
+    """
+    members = trained_members(profile_name, group_name)
+    if len(members.networks) < FEWEST:
+        raise MissingArtefactError(
+            f"{group_name}: {len(members.networks)} of its networks are trained, and {FEWEST} are needed; "
+            f"`repsim-lab train {profile_name} --group {group_name}` trains them"
+        )
+    measure = load_profile(profile_name).measure(TEST)
+    inputs = made_from(list(members.networks), **_asked(measure, RECIPE_INDEXES))
+    return _among(profile_name, "recipes", group_name, inputs, lambda: members, measure, RECIPE_INDEXES)
+
+
+def published(profile_name: str) -> Artefact:
+    """Return the same of the ten networks that others trained, by all indexes of the measure `test`.
+
+    The networks are asked for only if this has not been measured.
+
+    Raises
+    ------
+    DataError
+        If a network is missing and cannot be fetched, or is not the published one.
+    """
+    measure = load_profile(profile_name).measure(TEST)
+    inputs = made_from([], **_asked(measure, measure.indexes)) | {"networks": list(SHA256)}
+    return _among(
+        profile_name,
+        "published",
+        NETWORKS.name,
+        inputs,
+        lambda: Members(NETWORKS, tuple(published_networks())),
+        measure,
+        measure.indexes,
+    )
+
+
+def _asked(measure: Measure, indexes: Sequence[str]) -> dict[str, Any]:
+    return {"split": measure.split, "examples": measure.examples, "indexes": list(indexes), "median": MEDIAN}
+
+
+def _among(
+    profile_name: str,
+    step: str,
+    name: str,
+    inputs: dict[str, Any],
+    find: Any,
+    measure: Measure,
+    indexes: Sequence[str],
+) -> Artefact:
+    folder = f"{step}-{name}-{key(inputs)[:12]}"
+
+    def make() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        members: Members = find()
+        before = resumed(folder)
+        with passing(members.networks, measure.split, measure.examples):
+            arrays = _measured(members, measure, indexes, folder)
+        facts = {
+            "profile": profile_name,
+            "rows": [members.facts()],
+            "columns": [members.facts()],
+            "split": measure.split,
+            "dataset": members.group.dataset,
+            "examples": [measure.examples],
+            "indexes": list(indexes),
+            "median": MEDIAN,
+        }
+        return arrays, facts | before
+
+    return profile_store(profile_name).get(step, name, inputs, make)
+
+
+def _measured(members: Members, measure: Measure, indexes: Sequence[str], folder: str) -> dict[str, np.ndarray]:
+    layers, n = (*members.layers, "logits"), measure.examples
+    read = sources(list(members.networks), measure.split, n, layers)
+    logits, first = read[len(layers) - 1 :: len(layers)], read[:: len(layers)]
+    compared = [array for place, array in enumerate(read) if (place + 1) % len(layers)]
+    labels = selected_labels(load_dataset(members.group.dataset), measure.split, n)
+    with progress_bar(folder) as report, saturation_is_recorded():
+        tables = repsim.pairwise(
+            compared, index=list(indexes), median=MEDIAN, resume=unfinished(folder), progress=report
+        )
+    squares = np.diag(tables["hsic_linear"])[:: len(members.layers)] * (n - 1) ** 2
+    shares = [first_eigenvalue(x) ** 2 / total for x, total in zip(first, squares, strict=True)]
+    return {
+        **{f"{index}_{n}": tables[index].astype(np.float32) for index in indexes},
+        "accuracy": np.array([(np.argmax(array[:n], axis=1) == labels).mean() for array in logits]),
+        "first_share": np.array(shares),
+    }
+
+
+def first_eigenvalue(x: Any) -> float:
+    """Return the largest eigenvalue of the centred Gram matrix of a representation (n, p), which is read in blocks."""
+    n = x.shape[0]
+    blocks = range(0, n, BATCH)
+
+    def times(vector: np.ndarray) -> np.ndarray:
+        centred = (vector.ravel() - vector.mean()).astype(np.float32)
+        features = sum(x[start : start + BATCH].T @ centred[start : start + BATCH] for start in blocks)
+        product = np.concatenate([x[start : start + BATCH] @ features for start in blocks]).astype(np.float64)
+        return np.asarray(product - product.mean())
+
+    operator = LinearOperator((n, n), matvec=times, dtype=np.float64)
+    start = np.random.default_rng(0).standard_normal(n)
+    return float(eigsh(operator, k=1, v0=start, tol=1e-6, return_eigenvectors=False)[0])

@@ -1,0 +1,208 @@
+"""Ten Tiny-10 networks that another group trained and published, as networks of this project.
+
+They belong to Csiszárik et al. (2021), "Similarity and Matching of Neural Network Representations" (NeurIPS), whose
+repository holds them under the MIT licence. They are fetched by address and hash, as data sets are, and are never part
+of the results, which name them by their hashes.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+
+from repsim.lab.data import classes_of
+from repsim.lab.errors import DataError
+from repsim.lab.families import describe
+from repsim.lab.leftovers import part_path
+from repsim.lab.paths import cache_root, data_root
+from repsim.lab.profiles import Networks, Recipe
+from repsim.lab.store import Artefact, Store, digest
+from repsim.lab.tensors import read_tensors
+from repsim.lab.weights import STEP
+
+FOLDER = "REPSIM_PUBLISHED"  # names a folder that holds the files, where there is no internet
+ADDRESS = (
+    "https://raw.githubusercontent.com/renyi-ai/drfrankenstein/b9064cdea67698f70af07849bc5decaafccac9f3/"
+    "model_weights/Tiny10/CIFAR10/in{seed}-gn{seed}/110000.pt"
+)
+SHA256 = (
+    "cfbb654d0832def8916cf201b7f93fe33794e3fc9fc2d7f517a89e4fbbf3bd4e",
+    "ed8f917b66a53452f348976025a7ddf952bb17fbded27ee36cbd36d11a3bff45",
+    "0abdc6967da75762ebabf34a46de5efceef89fa5db67bb7365a17adf1c2eeebb",
+    "4512955a0d6b55950e4bef33446ab4fdf6cc3dba04d568f325b2bb17aec5c0f3",
+    "4d0f35f66d53d93d0d6a896d3085718b72aa9b8f9baf765cb82141d01131b22d",
+    "326c9470de9ec2bbc550a138b79d1467f2fd0a49e81e9e3038f9f9e7c2c26f30",
+    "bc0c194f4c993678b4c0f33cc5e2dac97e822601bd4cd238bef6aa95ce00454e",
+    "a8f3dde969ca69adc610e5642533fa4d7234402d721b6aaad9b3dc5947c5c63a",
+    "6f0067121af4b4f125e2be6a657bef9539030449c7883119b031f014d4a14012",
+    "f6cf652a708c5fea939ec3f56481f28207a7c5300d815bc457ce5b0b0374db6d",
+)
+# Theirs is the network of the paper's Table E.1 without padding, with biases beside the normalisation. Of the recipe,
+# which their repository holds, only these and the scaling decide how a trained network is built and fed.
+NETWORKS = Networks(
+    name="tiny10-renyi",
+    architecture="tiny10-valid",
+    dataset="cifar10",
+    seeds=tuple(range(len(SHA256))),
+    recipe=Recipe(
+        epochs=300,
+        batch=128,
+        peak_rate=0.1,
+        warmup_epochs=0,
+        momentum=0.9,
+        weight_decay=1e-4,
+        coupled_decay="all",
+        steps=(0.333333, 0.666667),
+        shift=4,
+        flip=True,
+        border="zero",
+        precision="float32",
+        initialisation="fan_in",
+        biases=True,
+        scaling="unit",
+    ),
+    minutes=0.0,
+    megabytes=1620.0,
+    committed=False,
+)
+# Their scaling of images in [0, 1], by colour.
+MEAN, DEVIATION = np.array([0.4914, 0.4822, 0.4465]), np.array([0.2023, 0.1994, 0.2010])
+
+
+def published_file(seed: int) -> Path:
+    """Return the file of one of the networks, fetching it unless it is there.
+
+    It is looked for in the folder that the environment variable ``REPSIM_PUBLISHED`` names, else in the data's.
+
+    Raises
+    ------
+    DataError
+        If it is missing and cannot be fetched, or has another SHA-256.
+    """
+    folder = Path(os.environ.get(FOLDER) or data_root() / NETWORKS.name)
+    path, expected = folder / f"in{seed}-gn{seed}.pt", SHA256[seed]
+    if not path.exists():
+        _fetch(path, ADDRESS.format(seed=seed), expected)
+    if (have := digest(path)) != expected:
+        raise DataError(f"{path} is not the published network: expected SHA-256 {expected}, found {have}")
+    return path
+
+
+def _fetch(path: Path, address: str, expected: str) -> None:
+    import pooch
+
+    part = part_path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_name(f".{path.name}.lock")):
+            if not path.exists():
+                pooch.retrieve(address, f"sha256:{expected}", path.name, part)
+                os.replace(part / path.name, path)
+    except Exception as error:  # every way a download can fail ends in the same advice
+        raise DataError(
+            f"{path} is missing and could not be downloaded ({' '.join(str(error).split()) or type(error).__name__}): "
+            f"put the file of {address} there, or name the folder that holds it in {FOLDER}."
+        ) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def weights(path: Path) -> dict[str, np.ndarray]:
+    """Return the weights of a published network as those of ours, for images in [0, 1].
+
+    Their scaling of the images becomes a part of the first convolution, which is exact because no convolution has a
+    border: there is no pixel that is not scaled.
+
+    Parameters
+    ----------
+    path
+        One of the ten files, or any other of that group's Tiny-10 networks for ten classes.
+
+    Returns
+    -------
+    dict
+        Float32 arrays by the paths of :func:`repsim.lab.training.get_weights`.
+
+    Raises
+    ------
+    DataError
+        If the file is not one of tensors, or their names, kinds or shapes are others.
+    """
+    tensors = read_tensors(path)
+    expected, found = _expected(), {name: f"{array.dtype} {array.shape}" for name, array in tensors.items()}
+    if wrong := sorted(name for name in {*expected, *found} if expected.get(name) != found.get(name)):
+        listed = "; ".join(
+            f"{name}: expected {expected.get(name, 'none')}, found {found.get(name, 'none')}" for name in wrong[:3]
+        )
+        more = f"; and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        raise DataError(f"{path} is not a Tiny-10 network of {NETWORKS.name}: {listed}{more}")
+    first, bias = tensors["conv1.weight"].astype(np.float64), tensors["conv1.bias"]
+    first = first / DEVIATION[:, None, None]
+    tensors |= {"conv1.weight": first, "conv1.bias": bias - (first * MEAN[:, None, None]).sum(axis=(1, 2, 3))}
+    renamed: dict[str, np.ndarray] = {}
+    for number in range(1, _convolutions() + 1):
+        renamed[f"filter{number}/kernel"] = tensors[f"conv{number}.weight"].transpose(2, 3, 1, 0)
+        renamed[f"filter{number}/bias"] = tensors[f"conv{number}.bias"]
+        for ours, theirs in _NORM.items():
+            renamed[f"norm{number}/{ours}"] = tensors[f"bn{number}.{theirs}"]
+    renamed |= {"logits/kernel": tensors["fc.weight"].T, "logits/bias": tensors["fc.bias"]}
+    return {name: np.ascontiguousarray(array, np.float32) for name, array in renamed.items()}
+
+
+_NORM = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
+
+
+def _convolutions() -> int:
+    return len(describe(NETWORKS.architecture).convolutions)
+
+
+def _expected() -> dict[str, str]:
+    """Return the kind and shape of every tensor that a file must hold."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    inputs = 3
+    for number, one in enumerate(describe(NETWORKS.architecture).convolutions, start=1):
+        shapes[f"conv{number}.weight"] = (one.channels, inputs, one.size, one.size)
+        shapes[f"conv{number}.bias"] = (one.channels,)
+        shapes |= {f"bn{number}.{name}": (one.channels,) for name in _NORM.values()}
+        inputs = one.channels
+    classes = classes_of(NETWORKS.dataset)
+    shapes |= {"fc.weight": (classes, inputs), "fc.bias": (classes,)}
+    counts = {f"bn{number}.num_batches_tracked": "int64 ()" for number in range(1, _convolutions() + 1)}
+    return {name: f"float32 {shape}" for name, shape in shapes.items()} | counts
+
+
+def as_network(path: Path, seed: int = 0) -> Artefact:
+    """Return a published network as an artefact of the cache, which everything that reads networks takes.
+
+    Parameters
+    ----------
+    path
+        As for :func:`weights`.
+    seed
+        What tells it apart from others of its group.
+    """
+    inputs: dict[str, Any] = {
+        "architecture": NETWORKS.architecture,
+        "dataset": NETWORKS.dataset,
+        "recipe": NETWORKS.recipe.inputs(),
+        "seed": seed,
+        "file": digest(path),
+    }
+    store = Store(cache_root() / "published")
+    return store.get(STEP, f"{NETWORKS.name}-seed{seed}", inputs, lambda: (weights(path), {}))
+
+
+def published_networks() -> list[Artefact]:
+    """Return the ten networks in the order of their seeds, fetching those that are missing.
+
+    Raises
+    ------
+    DataError
+        As :func:`published_file` and :func:`weights`.
+    """
+    return [as_network(published_file(seed), seed) for seed in NETWORKS.seeds]

@@ -1,0 +1,198 @@
+"""Tensors from a file of PyTorch's older format (``torch.save`` before version 1.6), without PyTorch or unpickling.
+
+Such a file holds five pickles (a magic number, the format's version, what the machine was, the saved object, the
+names of the storages) and then the storages' bytes. Unpickling runs what a pickle says. Here its opcodes are only
+listed, by the standard library's :func:`pickletools.genops`, which imports and calls nothing, and read by a machine of
+a stack and a memo that knows the opcodes of plain values. The three names that a file of tensors needs stand for cases
+of this module and are never looked up; any other name or opcode is refused. So a file can at most describe an array.
+"""
+
+from __future__ import annotations
+
+import math
+import pickletools
+from dataclasses import dataclass
+from pathlib import Path
+from reprlib import Repr
+from typing import IO, Any
+
+import numpy as np
+
+from repsim.lab.errors import DataError
+
+MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
+LARGEST = 1 << 30
+_BOUNDED = Repr()  # whatever a file nests
+_BOUNDED.maxlevel = 2
+brief = _BOUNDED.repr
+_DICT, _TENSOR = "collections OrderedDict", "torch._utils _rebuild_tensor_v2"
+_STORAGES = {"torch FloatStorage": np.dtype("<f4"), "torch LongStorage": np.dtype("<i8")}
+
+
+@dataclass(frozen=True)
+class _Name:
+    """A name that a pickle would import."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class _Storage:
+    """Numbers that stand at the end of the file under a key."""
+
+    key: str
+    kind: np.dtype[Any]
+    count: int
+
+
+@dataclass(frozen=True)
+class _Tensor:
+    """A contiguous part of a storage."""
+
+    storage: _Storage
+    offset: int
+    shape: tuple[int, ...]
+
+
+def read_tensors(path: Path) -> dict[str, np.ndarray]:
+    """Return the tensors of a saved state by their names, as float32 or int64 arrays.
+
+    Parameters
+    ----------
+    path
+        A file of PyTorch's older format that holds a dict of names and contiguous tensors, such as a model's
+        ``state_dict``.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, damaged, or holds anything else; the message names the file and what is wrong.
+    """
+    try:
+        if path.stat().st_size > LARGEST:
+            raise ValueError(f"it has {path.stat().st_size:,} bytes, and no more than {LARGEST:,} are read")
+        with path.open("rb") as file:
+            return _read(file)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
+    except Exception as error:  # whatever opcodes, indices and shapes that anyone may have written make of this module
+        raise DataError(f"{path} is not a file of tensors in PyTorch's older format: {error}") from None
+
+
+def _read(file: IO[bytes]) -> dict[str, np.ndarray]:
+    if (magic := _pickled(file)) != MAGIC:
+        raise ValueError(f"expected the number {MAGIC:#x} at its beginning, found {brief(magic)}")
+    if (protocol := _pickled(file)) != PROTOCOL:
+        raise ValueError(f"expected version {PROTOCOL} of the format, found {brief(protocol)}")
+    if _pickled(file)["little_endian"] is not True:
+        raise ValueError("expected numbers with the lowest byte first")
+    state, keys = _pickled(file), _pickled(file)
+    tensors = {name: tensor for name, tensor in state.items() if isinstance(tensor, _Tensor)}
+    if odd := sorted(state.keys() - tensors.keys()):
+        raise ValueError(f"its entry {brief(odd[0])} is no tensor")
+    storages = {tensor.storage.key: tensor.storage for tensor in tensors.values()}
+    numbers = {key: _numbers(file, storages[key]) for key in keys}
+    if file.read(1):
+        raise ValueError("bytes follow the last storage")
+    return {name: _array(name, tensor, numbers[tensor.storage.key]) for name, tensor in tensors.items()}
+
+
+def _numbers(file: IO[bytes], storage: _Storage) -> np.ndarray:
+    count = int.from_bytes(file.read(8), "little")
+    if count != storage.count:
+        raise ValueError(f"storage {brief(storage.key)}: expected {storage.count} numbers, found {count}")
+    content = file.read(count * storage.kind.itemsize)
+    if len(content) != count * storage.kind.itemsize:
+        raise ValueError(f"it ends within storage {brief(storage.key)}")
+    return np.frombuffer(content, storage.kind)
+
+
+def _array(name: str, tensor: _Tensor, numbers: np.ndarray) -> np.ndarray:
+    end = tensor.offset + math.prod(tensor.shape)
+    if end > len(numbers):
+        raise ValueError(f"{name}: shape {tensor.shape} at {tensor.offset} is not within {len(numbers)} numbers")
+    return numbers[tensor.offset : end].reshape(tensor.shape)
+
+
+def _pickled(file: IO[bytes]) -> Any:
+    """Return what the next pickle of a file describes."""
+    stack: list[Any] = []
+    memo: dict[int, Any] = {}
+    marks: list[int] = []
+
+    def since_mark() -> list[Any]:
+        place = marks.pop()
+        values = stack[place:]
+        del stack[place:]
+        return values
+
+    def fill(entries: list[Any]) -> None:
+        if not all(isinstance(key, str) for key in entries[::2]):
+            raise ValueError("a dict has keys that are no names")
+        stack[-1].update(zip(entries[::2], entries[1::2], strict=True))
+
+    for opcode, value, _ in pickletools.genops(file):
+        match opcode.name:
+            case "PROTO":
+                pass
+            case "BINUNICODE" | "BININT" | "BININT1" | "BININT2" | "LONG1":
+                stack.append(value)
+            case "NONE" | "NEWTRUE" | "NEWFALSE":
+                stack.append({"NONE": None, "NEWTRUE": True, "NEWFALSE": False}[opcode.name])
+            case "EMPTY_DICT" | "EMPTY_LIST" | "EMPTY_TUPLE":
+                stack.append({"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple}[opcode.name]())
+            case "MARK":
+                marks.append(len(stack))
+            case "TUPLE":
+                stack.append(tuple(since_mark()))
+            case "TUPLE1" | "TUPLE2" | "TUPLE3":
+                count = int(opcode.name[-1])
+                stack[-count:] = [tuple(stack[-count:])]
+            case "APPENDS":
+                entries = since_mark()
+                stack[-1].extend(entries)
+            case "SETITEM":
+                entries = [stack.pop(), stack.pop()]
+                fill(entries[::-1])
+            case "SETITEMS":
+                fill(since_mark())
+            case "BINPUT" | "LONG_BINPUT":
+                memo[value] = stack[-1]
+            case "BINGET" | "LONG_BINGET":
+                stack.append(memo[value])
+            case "GLOBAL":
+                stack.append(_Name(value))
+            case "BINPERSID":
+                stack.append(_storage(*stack.pop()))
+            case "REDUCE":
+                arguments, name = stack.pop(), stack.pop()
+                stack.append(_call(name, *arguments))
+            case "BUILD":
+                stack.pop()  # a state dict's own attributes: versions of its modules
+            case "STOP":
+                return stack.pop()
+            case other:
+                raise ValueError(f"its opcode {other} is not one that tensors need")
+    raise ValueError("it ends within a pickle")
+
+
+def _call(name: Any, *arguments: Any) -> Any:
+    """Return what stands for the result of the two calls that a file of tensors describes; nothing is called."""
+    if name == _Name(_DICT) and not arguments:
+        return {}
+    if name != _Name(_TENSOR):
+        raise ValueError(f"it calls {brief(name)}, which no tensor needs")
+    storage, offset, shape, strides = arguments[:4]
+    if not isinstance(storage, _Storage) or not all(type(side) is int and side >= 0 for side in (offset, *shape)):
+        raise ValueError(f"a tensor has the shape {brief(shape)} at {brief(offset)} of {brief(storage)}")
+    plain = tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
+    if strides != plain:
+        raise ValueError(f"a tensor of shape {brief(shape)}: expected strides {brief(plain)}, found {brief(strides)}")
+    return _Tensor(storage, offset, shape)
+
+
+def _storage(kind: Any, storage: Any, key: Any, _: Any, count: Any, view: Any = None) -> _Storage:
+    name = storage.name if isinstance(storage, _Name) else None
+    if kind != "storage" or name not in _STORAGES or view is not None or not isinstance(key, str):
+        raise ValueError(f"its storage {brief(key)} is of {brief(name)}; expected {' or '.join(_STORAGES)}")
+    return _Storage(key, _STORAGES[name], count)

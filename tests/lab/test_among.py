@@ -1,0 +1,142 @@
+"""The networks of one recipe among each other, and what is found in their similarities."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from made import Made
+from scipy.stats import spearmanr
+
+import repsim
+from repsim.lab import findings, measurements
+from repsim.lab.data import load_dataset
+from repsim.lab.errors import MissingArtefactError
+from repsim.lab.findings import among
+from repsim.lab.measurements.among import first_eigenvalue
+from repsim.lab.profiles import load_profile
+from repsim.lab.representations import representations
+from repsim.lab.store import profile_store
+from repsim.lab.training import evaluate, load_network, train_network
+
+LAYERS = ["conv1", "conv2", "conv3"]
+
+
+@pytest.fixture
+def trained():
+    """Train those networks of a recipe of the smoke profile that are asked for."""
+
+    def train(name, *seeds):
+        group = load_profile("smoke").group(name)
+        return [train_network(profile_store("smoke"), group, seed, quiet=True) for seed in seeds]
+
+    return train
+
+
+def test_a_recipe_is_measured_on_what_is_trained(trained):
+    with pytest.raises(MissingArtefactError, match="recipe-r1: 0 of its networks .* --group recipe-r1"):
+        measurements.recipe("smoke", "recipe-r1")
+    networks = trained("recipe-r1", 0, 1)
+    artefact = measurements.recipe("smoke", "recipe-r1")
+    n, compared = 200, findings.Compared(artefact)
+    layers = [representations(network, "test", n) for network in networks]
+    table = compared.block(compared.name(), "recipe-r1", "recipe-r1")
+    for i, j in (("conv1", "conv2"), ("conv8", "pool")):
+        places = [artefact.record["rows"][0]["layers"].index(layer) for layer in (i, j)]
+        assert table[0, 1, places[0], places[1]] == pytest.approx(repsim.cka(layers[0][i], layers[1][j]), rel=1e-5)
+    dataset, accuracies = load_dataset("synthetic"), []
+    chosen = dataset.test.examples(n)
+    part = type(dataset.test)(dataset.test.images[chosen], dataset.test.labels[chosen])
+    for network, found, own in zip(networks, artefact.arrays()["first_share"], layers, strict=True):
+        x = own["conv1"].astype(np.float64)
+        eigenvalues = np.linalg.eigvalsh(np.cov(x, rowvar=False))
+        assert found == pytest.approx(eigenvalues[-1] ** 2 / (eigenvalues**2).sum(), rel=1e-5)
+        accuracies.append(evaluate(load_network(network), dataset, part, scaling="unit")[0])
+    np.testing.assert_allclose(artefact.arrays()["accuracy"], accuracies)
+
+
+def test_another_network_makes_another_artefact_and_nothing_is_left_behind(trained, folders):
+    trained("recipe-r0", 0, 1)
+    first = measurements.recipe("smoke", "recipe-r0")
+    trained("recipe-r0", 2)
+    second = measurements.recipe("smoke", "recipe-r0")
+    assert first.path != second.path
+    assert len(second.record["rows"][0]["seeds"]) == 3
+    assert list((folders / "cache" / "representations").glob("*")) == []
+    values = among.group_values(findings.Compared(second))
+    assert values["networks"] == len(values["first_shares"]) == 3
+    assert among.group_values(findings.Compared(first))["error"] is None
+    assert values["error"] is not None
+
+
+def test_the_first_eigenvalue_is_that_of_the_centred_gram_matrix():
+    rng = np.random.default_rng(0)
+    x = (rng.standard_normal((1200, 30)) * np.linspace(0.5, 3, 30) + 7).astype(np.float32)
+    centred = x - x.mean(axis=0, dtype=np.float64)
+    assert first_eigenvalue(x) == pytest.approx(np.linalg.norm(centred, 2) ** 2, rel=1e-6)
+
+
+def compared(blocks, accuracy=(0.9, 0.91, 0.92), shares=(0.5, 0.6, 0.7), indexes=("cka_linear",), group="recipe-r0"):
+    """Similarities of three networks of three layers: what is given for pairs of networks, else the identity."""
+    table = np.tile(np.eye(3), (3, 3, 1, 1))
+    for (a, b), block in blocks.items():
+        table[a, b] = block
+        table[b, a] = np.transpose(block)
+    part = {"group": group, "seeds": [0, 1, 2], "layers": LAYERS}
+    record = {"rows": [part], "columns": [part], "examples": [50], "indexes": list(indexes)}
+    flat = table.transpose(0, 2, 1, 3).reshape(9, 9)
+    arrays = {f"{index}_50": flat for index in indexes}
+    return findings.Compared(Made(record, {**arrays, "accuracy": np.array(accuracy), "first_share": np.array(shares)}))
+
+
+# conv1 of network 0 is taken for conv2 of network 2; the other way round all are found.
+CONFUSED = np.array([[0.5, 0.6, 0.0], [0.4, 0.9, 0.1], [0.0, 0.2, 0.8]])
+
+
+def test_values_of_a_group():
+    values = among.group_values(compared({(0, 2): CONFUSED}))
+    assert values["accuracy"] == pytest.approx(91)
+    assert values["deviation"] == pytest.approx(1)
+    assert values["identified"] == pytest.approx(100 * 17 / 18)
+    assert values["convolutions"] == pytest.approx(100 * 11 / 12)
+    without = 100 * np.array([1, 5 / 6, 1])  # without network 0, 1, 2
+    assert values["error"] == pytest.approx(np.sqrt(2 / 3 * ((without - without.mean()) ** 2).sum()))
+    assert values["neighbours"] == pytest.approx((0.6 + 0.4) / 6)
+    assert values["first_shares"] == [0.5, 0.6, 0.7]
+
+
+def test_who_is_confused_with_whom():
+    found = compared({(0, 2): CONFUSED})
+    assert among.confused_layers(found) == {("conv1", "conv2"): 1}
+    np.testing.assert_array_equal(among.confused_networks(found), [[0, 0, 1], [0, 0, 0], [0, 0, 0]])
+    kinds = among.kinds_of_first_layers(found)
+    assert (kinds["errors"], kinds["pairs"], kinds["without"]) == (1, 3, 2)
+    assert kinds["correlation"] == pytest.approx(spearmanr([0.1, 0.2, 0.1], [0, 1, 0]).statistic)
+    assert among.kinds_of_first_layers(compared({}))["correlation"] is None
+
+
+def test_claims_of_recipes():
+    rows = {
+        "recipe-r0": {"accuracy": 88.0, "identified": 93.0, "examples": 10000},
+        "recipe-r1": {"accuracy": 86.9, "identified": 80.0, "examples": 10000},
+        "recipe-r2": {"accuracy": 87.0, "identified": 97.5, "examples": 10000},
+    }
+    claims = among.recipe_claims(rows)
+    assert claims["RC1"] == {"lowest": 93.0, "accurate_recipes": 2, "recipes": 3, "examples": 10000}
+    assert claims["RC2"]["highest"] == 97.5
+    assert claims["RC3"]["correlation"] == pytest.approx(0.5)
+    assert among.recipe_claims({}) == {}
+    one = {"recipe-r1": rows["recipe-r1"]}
+    assert set(among.recipe_claims(one)) == {"RC1", "RC2"}
+    assert among.recipe_claims(one)["RC1"]["lowest"] is None
+
+
+def test_claims_of_the_published_networks():
+    names = ("cka_linear", "cka_linear_debiased", "hsic_linear", "cka_rbf_0.2", "cka_rbf_0.4")
+    found = compared({}, indexes=names, group="tiny10-renyi")
+    found.arrays["hsic_linear_50"] = compared({(0, 2): CONFUSED[:, ::-1]}).arrays["cka_linear_50"]
+    found.arrays["cka_rbf_0.2_50"] = compared({(0, 2): CONFUSED}).arrays["cka_linear_50"]
+    claims = among.published_claims(found)
+    assert claims["FN1"]["accuracy"] == claims["FN1"]["accuracy_with_pool"] == 100
+    assert claims["FN2"]["accuracy"] == pytest.approx(100 * 10 / 12)
+    assert claims["FN3"]["lead"] == pytest.approx(100 / 12)
+    assert claims["FN3"]["rbf_02"] == pytest.approx(100 * 11 / 12)
