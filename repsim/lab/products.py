@@ -4,8 +4,8 @@ With centred representations :math:`X = U_X S_X V_X^T` and :math:`Y = U_Y S_Y V_
 :math:`M = U_X^T U_Y`, whose singular values are the cosines between the two spaces: CCA is their mean or mean square,
 SVCCA that of the leading block of M that a threshold keeps, so that all thresholds need one basis and one product;
 :math:`\|S_X M S_Y\|_F^2` is HSIC, :math:`\|S_X M\|_F^2` linear regression, and PWCCA weights the left singular
-vectors of M. That is what makes the paper's 50,000 examples affordable: of its 16,384 features a layer's basis takes one
-decomposition, and a pair of layers one product.
+vectors of M. That is what makes the paper's 50,000 examples affordable: a layer takes one decomposition of as many rows
+as it has features, and a pair of layers one product and the eigenvalues of another such matrix.
 
 Cosines are the square roots of the eigenvalues of the smaller of :math:`M M^T` and :math:`M^T M`, in float32. Only the
 values are asked for, and one side is half of the work: LAPACK's singular values of M in float32 take three times, in
@@ -165,6 +165,9 @@ def compare(x: Basis, y: Basis, thresholds: Sequence[float] = THRESHOLDS) -> dic
         one[f"svcca_r2{ending}"] = float(np.square(block, dtype=np.float64).sum()) / min(block.shape)
         one[f"svcca_mean{ending}"] = float(cosines(block).sum()) / min(block.shape)
     both = {name: (value, value) for name, value in one.items()}
-    both["linear_regression"] = float(sx @ m2.sum(axis=1)) / float(sx.sum()), float(m2.sum(axis=0) @ sy) / float(sy.sum())
+    both["linear_regression"] = (
+        float(sx @ m2.sum(axis=1)) / float(sx.sum()),
+        float(m2.sum(axis=0) @ sy) / float(sy.sum()),
+    )
     both["pwcca"] = weighted(x, m), weighted(y, np.ascontiguousarray(m.T))
     return both

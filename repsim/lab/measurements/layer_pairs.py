@@ -1,0 +1,156 @@
+"""Table 2, Figure 2 and Figure F.3 on the paper's 50,000 training images: one small artefact per pair of layers.
+
+Each is made in minutes and committed by itself, so that another machine goes on where one stopped. Bases, which take
+most of the disk and are made again in an hour a network, stay in the cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+from itertools import combinations, product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+
+from repsim.lab.errors import MissingArtefactError
+from repsim.lab.layers import compared_layers
+from repsim.lab.leftovers import clear
+from repsim.lab.measurements.common import GROUP, facts_of, made_from, networks
+from repsim.lab.paths import cache_root
+from repsim.lab.products import THRESHOLDS, Basis, basis, compare
+from repsim.lab.profiles import load_profile
+from repsim.lab.representations import passing
+from repsim.lab.store import Artefact, Store, profile_store, write_atomically
+from repsim.lab.streaming import layer_features, sources
+
+STEP = "layer-pairs"
+NETWORKS, EXAMPLES, SPLIT = 3, 50_000, "train"
+VERSION = 1  # of the arithmetic of `repsim.lab.products`: raise it when the same inputs would give other values
+
+Place = tuple[int, str]  # a network's place among those compared, and one of its layers
+
+
+def layer_pairs(
+    profile_name: str, networks_compared: int = NETWORKS, examples: int = EXAMPLES, *, make: bool = True
+) -> Artefact:
+    """Return the similarities of every layer of some networks with every layer of the others, by every subspace index.
+
+    Parameters
+    ----------
+    profile_name
+        Whose Tiny-10 networks.
+    networks_compared, examples
+        How many of them, the first seeds, and on how many training images.
+    make
+        Whether pairs of layers that are missing are computed: hours for each pair of networks.
+
+    Returns
+    -------
+    Artefact
+        As :func:`repsim.lab.measurements.tables`, which readers of tables take, with the numerical rank of each layer
+        as ``ranks`` (m, L). Of a network with itself everything is NaN.
+
+    Raises
+    ------
+    MissingArtefactError
+        If pairs are missing and are not to be made; the message says how many.
+    """
+    trained = networks(profile_name, most=networks_compared)
+    store, layers = profile_store(profile_name), compared_layers(load_profile(profile_name).group(GROUP).architecture)
+    missing = sum(_find(store, trained, *pair, examples) is None for pair in _pairs(trained, layers))
+    if missing and not make:
+        raise MissingArtefactError(f"{missing} pairs of layers are not compared on {examples:,} images yet")
+
+    def gather() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        tables: dict[str, np.ndarray] = {}
+        ranks = np.zeros((len(trained), len(layers)), np.int64)
+        for (a, first), (b, second) in _pairs(trained, layers):
+            i, j = layers.index(first), layers.index(second)
+            arrays = layer_pair(store, trained, (a, first), (b, second), examples).arrays()
+            ranks[a, i], ranks[b, j] = arrays.pop("ranks")
+            for index, (forth, back) in arrays.items():
+                table = tables.setdefault(index, np.full((len(trained),) * 2 + (len(layers),) * 2, np.nan))
+                table[a, b, i, j], table[b, a, j, i] = forth, back
+        features = layer_features(trained[0])
+        facts = facts_of(load_profile(profile_name), layers, trained)
+        facts |= {"split": SPLIT, "examples": examples, "indexes": sorted(tables)}
+        return {**tables, "ranks": ranks}, facts | {"features": [features[layer] for layer in layers]}
+
+    return store.get("tables", "papers-n", _inputs(trained, examples), gather)
+
+
+def _inputs(trained: list[Artefact], examples: int) -> dict[str, Any]:
+    asked = {"split": SPLIT, "examples": examples, "thresholds": list(THRESHOLDS), "products": VERSION}
+    return made_from(trained, **asked)
+
+
+def _pairs(trained: list[Artefact], layers: tuple[str, ...]) -> Iterator[tuple[Place, Place]]:
+    """Yield every pair of layers of different networks, once, those of a pair of networks together."""
+    for a, b in combinations(range(len(trained)), 2):
+        for first, second in product(layers, layers):
+            yield (a, first), (b, second)
+
+
+def _key(trained: list[Artefact], one: Place, other: Place, examples: int) -> tuple[str, str, dict[str, Any]]:
+    (a, first), (b, second) = one, other
+    seeds = [trained[place].record["inputs"]["seed"] for place in (a, b)]
+    name = f"seed{seeds[0]}-{first}-seed{seeds[1]}-{second}"
+    return STEP, name, {**_inputs([trained[a], trained[b]], examples), "layers": [first, second]}
+
+
+def _find(store: Store, trained: list[Artefact], one: Place, other: Place, examples: int) -> Artefact | None:
+    return store.find(*_key(trained, one, other, examples))
+
+
+def layer_pair(store: Store, trained: list[Artefact], one: Place, other: Place, examples: int) -> Artefact:
+    """Return the similarities of two layers by each index: of one with the other, and of the other with the one.
+
+    Parameters
+    ----------
+    store, trained
+        Of the profile, and its networks.
+    one, other
+        Each the place of a network among these, and one of its layers.
+    examples
+        How many training images.
+    """
+
+    def make() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        bases = [kept_basis(trained[place], layer, examples) for place, layer in (one, other)]
+        arrays = {name: np.array(values) for name, values in compare(*bases).items()}
+        arrays["ranks"] = np.array([len(found.singular) for found in bases])
+        return arrays, {"examples": examples}
+
+    return store.get(*_key(trained, one, other, examples), make)
+
+
+def kept_basis(network: Artefact, layer: str, examples: int) -> Basis:
+    """Return the basis of a layer on so many training images, from the cache or made and kept there.
+
+    Parameters
+    ----------
+    network, layer
+        Which layer of which network.
+    examples
+        How many images of the fixed random order.
+    """
+    folder = cache_root() / "bases" / f"v{VERSION}-{network.sha256[:16]}-{SPLIT}-{examples}-{layer}"
+    parts = [folder / f"{field.name}.npy" for field in fields(Basis)]
+    if not all(path.exists() for path in parts):
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".lock"):
+            clear(folder)
+            if not all(path.exists() for path in parts):
+                with passing([network], SPLIT, examples):
+                    found = basis(sources([network], SPLIT, examples, (layer,))[0])
+                for path, field in zip(parts, fields(Basis), strict=True):
+                    _keep(path, getattr(found, field.name))
+    left, singular, right = (np.load(path, mmap_mode="r", allow_pickle=False) for path in parts)
+    return Basis(left, np.asarray(singular), right)
+
+
+def _keep(path: Path, array: np.ndarray) -> None:
+    write_atomically(path, lambda file: np.save(file, array, allow_pickle=False))

@@ -1,0 +1,95 @@
+"""Pairs of layers on many examples: the same as the engine's tables, and an interrupted run goes on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from made import Made
+
+import repsim
+from repsim.lab import findings, measurements
+from repsim.lab.errors import MissingArtefactError
+from repsim.lab.findings.papers_n import against_n, as_measure, papers_n_claims, random_r2
+from repsim.lab.measurements import layer_pairs as module
+from repsim.lab.measurements.layer_pairs import layer_pairs
+from repsim.lab.products import TOLERANCE
+from repsim.lab.representations import representations
+
+EXAMPLES, LAYERS = 400, ("conv5", "conv8", "pool")
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Two of the smoke profile's networks and three of their layers, which are narrower than there are examples."""
+    monkeypatch.setattr(module, "compared_layers", lambda _: LAYERS)
+    return measurements.networks("smoke", most=2)
+
+
+def test_tables_are_the_engines_and_an_interrupted_run_goes_on(few, monkeypatch):
+    with pytest.raises(MissingArtefactError, match="9 pairs of layers are not compared on 400 images"):
+        layer_pairs("smoke", 2, EXAMPLES, make=False)
+    made, compare = [], module.compare
+
+    def interrupted(*bases):
+        made.append(bases)
+        if len(made) == 4:
+            raise KeyboardInterrupt
+        return compare(*bases)
+
+    monkeypatch.setattr(module, "compare", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        layer_pairs("smoke", 2, EXAMPLES)
+    artefact = layer_pairs("smoke", 2, EXAMPLES)
+    assert len(made) == 10, "three are kept, one is repeated"
+    assert layer_pairs("smoke", 2, EXAMPLES, make=False).sha256 == artefact.sha256
+    arrays = artefact.arrays()
+    x, y = (representations(network, "train", EXAMPLES) for network in few)
+    np.testing.assert_array_equal(arrays["ranks"][0], [np.ptp(x[layer], axis=0).astype(bool).sum() for layer in LAYERS])
+    for index in artefact.record["indexes"]:
+        forth = repsim.pairwise([x[layer] for layer in LAYERS], [y[layer] for layer in LAYERS], index=index)
+        back = repsim.pairwise([y[layer] for layer in LAYERS], [x[layer] for layer in LAYERS], index=index)
+        np.testing.assert_allclose(arrays[index][0, 1], forth, rtol=1e-4, atol=TOLERANCE, err_msg=index)
+        np.testing.assert_allclose(arrays[index][1, 0], back, rtol=1e-4, atol=TOLERANCE, err_msg=index)
+
+
+def test_claims_bear_the_ending_of_the_papers_n():
+    rng, indexes = np.random.default_rng(0), ["cca_r2", "cka_linear", "linear_regression", "svcca_r2", "svcca_r2_0.5"]
+    arrays = {index: rng.random((4, 4, 3, 3)) for index in indexes}
+    record = {
+        "split": "train",
+        "examples": 50_000,
+        "indexes": indexes,
+        "layers": ["a", "b", "c"],
+        "features": [3, 4, 5],
+    }
+    claims = papers_n_claims(findings.Tables({"papers-n": Made(record, arrays)}))
+    assert set(claims) == {"S2n", "S4n", "S6n", "S8n", "F2cn", "F2en", "F2fn", "F.3n"}
+    assert claims["S2n"]["accuracy"] == 100 * findings.score(arrays["cca_r2"], "cca_r2").estimate
+    assert claims["F.3n"]["thresholds"] == 2
+
+
+def test_random_subspaces_have_the_r2_that_their_ranks_give():
+    rng, n, ranks = np.random.default_rng(0), 60, (10, 25)
+    values = [repsim.cca(*(rng.standard_normal((n, rank)) for rank in ranks)) for _ in range(200)]
+    error = np.std(values) / np.sqrt(len(values))
+    assert random_r2(ranks, n) == pytest.approx(np.mean(values), abs=4 * error)
+    assert random_r2((59, 80), n) == 1
+
+
+def test_scores_against_n_stand_beside_random_subspaces():
+    sharp, flat = np.tile(np.eye(3), (3, 3, 1, 1)), np.tile(np.eye(3)[[0, 0, 0]], (3, 3, 1, 1))
+    rows = against_n({200: sharp, 100: flat}, ranks=[50, 20, 150])
+    assert [row["examples"] for row in rows] == [100, 200]
+    assert [row["identified"] for row in rows] == [pytest.approx(100 / 3), 100]
+    assert rows[1]["layers"] == [1, 1, 1]
+    assert rows[0]["random"] == pytest.approx([50 / 99, 20 / 99, 1])
+
+
+def test_a_comparison_is_read_as_a_measure():
+    rng = np.random.default_rng(0)
+    part = {"group": "tiny10", "seeds": [0, 1, 2], "layers": ["a", "b"], "features": [3, 4]}
+    record = {"rows": [part], "columns": [part], "examples": [50, 60], "indexes": ["cka_rbf_0.4"], "split": "train"}
+    arrays = {f"cka_rbf_0.4_{n}": rng.random((6, 6)) for n in (50, 60)}
+    tables = findings.Tables({"kernels": as_measure(findings.Compared(Made(record, arrays)), 50)})
+    assert tables.examples("cka_rbf_0.4") == 50
+    assert tables.get("cka_rbf_0.4")[0, 2, 1, 0] == arrays["cka_rbf_0.4_50"][1, 4]
