@@ -26,7 +26,8 @@ from scipy.linalg import eigh
 
 from repsim.lab.errors import LabError
 
-Float32, Float64 = NDArray[np.float32], NDArray[np.float64]
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
 TOLERANCE = 1e-4  # of every index, absolute
 ROWS = 2000  # of a representation in memory in float64
 LEAST = 1e-6  # of the largest singular value: below, the eigenvalues of a Gram matrix in float64 are rounding

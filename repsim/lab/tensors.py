@@ -26,7 +26,10 @@ _BOUNDED = Repr()  # whatever a file nests
 _BOUNDED.maxlevel = 2
 brief = _BOUNDED.repr
 _DICT, _TENSOR = "collections OrderedDict", "torch._utils _rebuild_tensor_v2"
-_STORAGES = {"torch FloatStorage": np.dtype("<f4"), "torch LongStorage": np.dtype("<i8")}
+_STORAGES: dict[str | None, np.dtype[Any]] = {
+    "torch FloatStorage": np.dtype("<f4"),
+    "torch LongStorage": np.dtype("<i8"),
+}
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,7 @@ def _pickled(file: IO[bytes]) -> Any:
             raise ValueError("a dict has keys that are no names")
         stack[-1].update(zip(entries[::2], entries[1::2], strict=True))
 
+    value: Any
     for opcode, value, _ in pickletools.genops(file):
         match opcode.name:
             case "PROTO":
@@ -194,5 +198,5 @@ def _call(name: Any, *arguments: Any) -> Any:
 def _storage(kind: Any, storage: Any, key: Any, _: Any, count: Any, view: Any = None) -> _Storage:
     name = storage.name if isinstance(storage, _Name) else None
     if kind != "storage" or name not in _STORAGES or view is not None or not isinstance(key, str):
-        raise ValueError(f"its storage {brief(key)} is of {brief(name)}; expected {' or '.join(_STORAGES)}")
+        raise ValueError(f"its storage {brief(key)} is of {brief(name)}; expected {' or '.join(map(str, _STORAGES))}")
     return _Storage(key, _STORAGES[name], count)

@@ -121,13 +121,13 @@ def test_claims_of_recipes():
         "recipe-r2": {"accuracy": 87.0, "identified": 97.5, "examples": 10000},
     }
     claims = among.recipe_claims(rows)
-    assert claims["RC1"] == {"lowest": 93.0, "accurate_recipes": 2, "recipes": 3, "examples": 10000}
-    assert claims["RC2"]["highest"] == 97.5
+    assert claims["RC1"] == {"identified": [93.0, 97.5], "accurate_recipes": 2, "recipes": 3, "examples": 10000}
+    assert claims["RC2"]["best"] == 97.5
     assert claims["RC3"]["correlation"] == pytest.approx(0.5)
     assert among.recipe_claims({}) == {}
     one = {"recipe-r1": rows["recipe-r1"]}
     assert set(among.recipe_claims(one)) == {"RC1", "RC2"}
-    assert among.recipe_claims(one)["RC1"]["lowest"] is None
+    assert among.recipe_claims(one)["RC1"]["identified"] is None
 
 
 def test_claims_of_the_published_networks():

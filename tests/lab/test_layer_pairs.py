@@ -9,7 +9,7 @@ from made import Made
 import repsim
 from repsim.lab import findings, measurements
 from repsim.lab.errors import MissingArtefactError
-from repsim.lab.findings.papers_n import against_n, as_measure, papers_n_claims, random_r2
+from repsim.lab.findings.papers_n import against_n, as_measure, n1, random_r2
 from repsim.lab.measurements import layer_pairs as module
 from repsim.lab.measurements.layer_pairs import layer_pairs
 from repsim.lab.products import TOLERANCE
@@ -52,22 +52,6 @@ def test_tables_are_the_engines_and_an_interrupted_run_goes_on(few, monkeypatch)
         np.testing.assert_allclose(arrays[index][1, 0], back, rtol=1e-4, atol=TOLERANCE, err_msg=index)
 
 
-def test_claims_bear_the_ending_of_the_papers_n():
-    rng, indexes = np.random.default_rng(0), ["cca_r2", "cka_linear", "linear_regression", "svcca_r2", "svcca_r2_0.5"]
-    arrays = {index: rng.random((4, 4, 3, 3)) for index in indexes}
-    record = {
-        "split": "train",
-        "examples": 50_000,
-        "indexes": indexes,
-        "layers": ["a", "b", "c"],
-        "features": [3, 4, 5],
-    }
-    claims = papers_n_claims(findings.Tables({"papers-n": Made(record, arrays)}))
-    assert set(claims) == {"S2n", "S4n", "S6n", "S8n", "F2cn", "F2en", "F2fn", "F.3n"}
-    assert claims["S2n"]["accuracy"] == 100 * findings.score(arrays["cca_r2"], "cca_r2").estimate
-    assert claims["F.3n"]["thresholds"] == 2
-
-
 def test_random_subspaces_have_the_r2_that_their_ranks_give():
     rng, n, ranks = np.random.default_rng(0), 60, (10, 25)
     values = [repsim.cca(*(rng.standard_normal((n, rank)) for rank in ranks)) for _ in range(200)]
@@ -83,6 +67,8 @@ def test_scores_against_n_stand_beside_random_subspaces():
     assert [row["identified"] for row in rows] == [pytest.approx(100 / 3), 100]
     assert rows[1]["layers"] == [1, 1, 1]
     assert rows[0]["random"] == pytest.approx([50 / 99, 20 / 99, 1])
+    assert n1(rows)["N1"]["scores"] == [pytest.approx(100 / 3), 100]
+    assert n1(rows)["N1"]["tried_n"] == [100, 200]
 
 
 def test_a_comparison_is_read_as_a_measure():

@@ -161,8 +161,8 @@ def recipe_claims(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, 
     accurate = [there for accuracy, there in zip(accuracies, identified, strict=True) if accuracy >= ACCURATE]
     shared = {"recipes": len(rows), "examples": next(iter(rows.values()))["examples"]}
     claims: dict[str, dict[str, Any]] = {
-        "RC1": {"lowest": min(accurate) if accurate else None, "accurate_recipes": len(accurate), **shared},
-        "RC2": {"highest": max(identified), **shared},
+        "RC1": {"identified": accurate or None, "accurate_recipes": len(accurate), **shared},
+        "RC2": {"best": max(identified), **shared},
     }
     if len(rows) > 2 and np.ptp(accuracies) > 0 and np.ptp(identified) > 0:
         claims["RC3"] = {"correlation": float(spearmanr(accuracies, identified).statistic), **shared}

@@ -1,4 +1,4 @@
-"""Table 2, Figure 2 and Figure F.3 on as many examples as the paper has, where CCA-type indexes are determined."""
+"""What more examples change: the score of CCA beside random subspaces, up to as many examples as the paper has."""
 
 from __future__ import annotations
 
@@ -9,28 +9,12 @@ from typing import Any
 import numpy as np
 
 from repsim.lab.findings.compared import Compared
-from repsim.lab.findings.correspondence import figure_2, figure_f3, mean_map, score, table_2_claims
-from repsim.lab.findings.tables import Array, Tables
-
-# Those that a handful of networks can decide: S13 is about differences of a few points.
-CLAIMS = (*(f"S{number}" for number in (*range(1, 13), 14)), "F2c", "F2d", "F2e", "F2f", "F.3")
-
-
-def papers_n_claims(tables: Tables) -> dict[str, dict[str, Any]]:
-    """Measure claims S1n to S12n, S14n, F2cn to F2fn and F.3n, those whose indexes were measured.
-
-    Parameters
-    ----------
-    tables
-        Of :func:`repsim.lab.measurements.layer_pairs`, with RBF CKA from a measure on as many examples.
-    """
-    f3 = figure_f3(tables)
-    found = table_2_claims(tables) | figure_2(tables) | ({"F.3": f3} if f3 else {})
-    return {f"{claim}n": found[claim] for claim in CLAIMS if claim in found}
+from repsim.lab.findings.correspondence import mean_map, score
+from repsim.lab.findings.tables import Array
 
 
 def as_measure(compared: Compared, examples: int) -> Any:
-    """Return what was compared among the networks of the only group, as :class:`Tables` reads a measure.
+    """Return what was compared among the networks of the only group, as :class:`repsim.lab.findings.Tables` reads a measure.
 
     Parameters
     ----------
@@ -61,8 +45,20 @@ def random_r2(ranks: tuple[int, int], examples: int) -> float:
     return min(1.0, max(ranks) / (examples - 1))
 
 
+def n1(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Measure claim N1 from the rows of :func:`against_n`."""
+    return {
+        "N1": {
+            "scores": [row["identified"] for row in rows],
+            "errors": [row["error"] for row in rows],
+            "tried_n": [row["examples"] for row in rows],
+            "examples": max(row["examples"] for row in rows),
+        }
+    }
+
+
 def against_n(tables: Mapping[int, Array], ranks: Sequence[int]) -> list[dict[str, Any]]:
-    """Measure N1: what CCA R² scores as the number of examples grows, beside random subspaces of the same ranks.
+    """Return what CCA R² scores as the number of examples grows, beside random subspaces of the same ranks.
 
     Parameters
     ----------

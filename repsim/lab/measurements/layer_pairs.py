@@ -119,9 +119,9 @@ def layer_pair(store: Store, trained: list[Artefact], one: Place, other: Place, 
     """
 
     def make() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        bases = [kept_basis(trained[place], layer, examples) for place, layer in (one, other)]
-        arrays = {name: np.array(values) for name, values in compare(*bases).items()}
-        arrays["ranks"] = np.array([len(found.singular) for found in bases])
+        x, y = (kept_basis(trained[place], layer, examples) for place, layer in (one, other))
+        arrays = {name: np.array(values) for name, values in compare(x, y).items()}
+        arrays["ranks"] = np.array([len(x.singular), len(y.singular)])
         return arrays, {"examples": examples}
 
     return store.get(*_key(trained, one, other, examples), make)
