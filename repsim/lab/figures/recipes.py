@@ -30,9 +30,16 @@ def recipe_facts(group: Networks) -> dict[str, str]:
         "optimiser": "Adam" if recipe.optimizer == "adam" else f"SGD, momentum {recipe.momentum:g}{look_ahead}",
         "rate": f"{recipe.peak_rate:g}, " + (f"a tenth at {steps}" if steps else f"cosine{warm_up}"),
         "decay": f"{recipe.weight_decay:g}, {decayed[recipe.coupled_decay]}" if recipe.weight_decay else "none",
-        "images": f"shifts of {recipe.shift} ({recipe.border})" * bool(recipe.shift)
-        + ", flips" * recipe.flip
-        + {"colour": "", "unit": ", in [0, 1]"}[recipe.scaling],
+        "images": ", ".join(
+            words
+            for words, said in (
+                (f"shifts of {recipe.shift} ({recipe.border})", recipe.shift > 0),
+                ("flips", recipe.flip),
+                ("in [0, 1]", recipe.scaling == "unit"),
+            )
+            if said
+        )
+        or "as they are",
         "layers": {"he_normal": "He", "fan_in": "uniform by fan-in"}[recipe.initialisation]
         + ", biases" * recipe.biases
         + ", no borders" * group.architecture.endswith("-valid"),

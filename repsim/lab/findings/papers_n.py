@@ -14,7 +14,7 @@ from repsim.lab.findings.tables import Array
 
 
 def as_measure(compared: Compared, examples: int) -> Any:
-    """Return what was compared among the networks of the only group, as :class:`repsim.lab.findings.Tables` reads a measure.
+    """Return what was compared among the networks of the only group, as :class:`repsim.lab.findings.Tables` reads it.
 
     Parameters
     ----------
