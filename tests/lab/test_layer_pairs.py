@@ -21,7 +21,7 @@ EXAMPLES, LAYERS = 400, ("conv5", "conv8", "pool")
 @pytest.fixture
 def few(monkeypatch):
     """Two of the smoke profile's networks and three of their layers, which are narrower than there are examples."""
-    monkeypatch.setattr(module, "compared_layers", lambda _: LAYERS)
+    monkeypatch.setattr("repsim.lab.measurements.common.compared_layers", lambda _: LAYERS)
     return measurements.networks("smoke", most=2)
 
 

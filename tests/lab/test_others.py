@@ -68,7 +68,7 @@ def made(tmp_path):
 
 
 def activations(network, images, scaling="unit"):
-    from repsim.lab.layers import represented_layers
+    from repsim.lab.families import represented_layers
     from repsim.lab.networks import represent, representation_model
     from repsim.lab.training import load_network
 

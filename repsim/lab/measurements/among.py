@@ -6,22 +6,20 @@ of its first layer a network puts into one direction.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, eigsh
 
-import repsim
 from repsim.lab.data import load_dataset
 from repsim.lab.errors import MissingArtefactError
-from repsim.lab.measurements.common import made_from, resumed, saturation_is_recorded, unfinished
-from repsim.lab.measurements.gathering import Members
+from repsim.lab.measurements.common import Members, Scratch, made_from, measured
 from repsim.lab.profiles import Measure, load_profile
-from repsim.lab.progress import progress_bar
 from repsim.lab.published import NETWORKS, SHA256, published_networks
-from repsim.lab.representations import BATCH, passing, selected_labels
-from repsim.lab.store import Artefact, key, profile_store
+from repsim.lab.representations import BATCH, selected_labels
+from repsim.lab.store import Artefact, profile_store
 from repsim.lab.streaming import sources
 from repsim.lab.weights import find_network
 
@@ -40,8 +38,9 @@ def recipe_groups(profile_name: str) -> list[str]:
 def trained_members(profile_name: str, group_name: str) -> Members:
     """Return the networks of a group that have been trained and whose weights are here; none is trained."""
     store, group = profile_store(profile_name), load_profile(profile_name).group(group_name)
-    found = [network for seed in group.seeds if (network := find_network(store, group, seed)) and not network.is_away]
-    return Members(group, tuple(found))
+    trained = {seed: network for seed in group.seeds if (network := find_network(store, group, seed))}
+    here = {seed: network for seed, network in trained.items() if not network.is_away}
+    return Members(replace(group, seeds=tuple(here)), tuple(here.values()))
 
 
 def recipe(profile_name: str, group_name: str) -> Artefact:
@@ -107,19 +106,13 @@ def _among(
     step: str,
     name: str,
     inputs: dict[str, Any],
-    find: Any,
+    find: Callable[[], Members],
     measure: Measure,
     indexes: Sequence[str],
 ) -> Artefact:
-    folder = f"{step}-{name}-{key(inputs)[:12]}"
-
-    def make() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        members: Members = find()
-        before = resumed(folder)
-        with passing(members.networks, measure.split, measure.examples):
-            arrays = _measured(members, measure, indexes, folder)
-        facts = {
-            "profile": profile_name,
+    def make(scratch: Scratch) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        members = find()
+        return _measured(scratch, members, measure, indexes), {
             "rows": [members.facts()],
             "columns": [members.facts()],
             "split": measure.split,
@@ -128,21 +121,17 @@ def _among(
             "indexes": list(indexes),
             "median": MEDIAN,
         }
-        return arrays, facts | before
 
-    return profile_store(profile_name).get(step, name, inputs, make)
+    return measured(profile_name, step, name, inputs, make)
 
 
-def _measured(members: Members, measure: Measure, indexes: Sequence[str], folder: str) -> dict[str, np.ndarray]:
+def _measured(scratch: Scratch, members: Members, measure: Measure, indexes: Sequence[str]) -> dict[str, np.ndarray]:
     layers, n = (*members.layers, "logits"), measure.examples
-    read = sources(list(members.networks), measure.split, n, layers)
+    read = sources(list(members.networks), measure.split, n, layers, folder=scratch.stored)
     logits, first = read[len(layers) - 1 :: len(layers)], read[:: len(layers)]
     compared = [array for place, array in enumerate(read) if (place + 1) % len(layers)]
     labels = selected_labels(load_dataset(members.group.dataset), measure.split, n)
-    with progress_bar(folder) as report, saturation_is_recorded():
-        tables = repsim.pairwise(
-            compared, index=list(indexes), median=MEDIAN, resume=unfinished(folder), progress=report
-        )
+    tables = scratch.pairwise(f"among {members.group.name}", compared, index=list(indexes), median=MEDIAN)
     squares = np.diag(tables["hsic_linear"])[:: len(members.layers)] * (n - 1) ** 2
     shares = [first_eigenvalue(x) ** 2 / total for x, total in zip(first, squares, strict=True)]
     return {

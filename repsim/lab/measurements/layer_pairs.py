@@ -6,6 +6,7 @@ most of the disk and are made again in an hour a network, stay in the cache.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import fields
 from itertools import combinations, product
@@ -16,15 +17,12 @@ import numpy as np
 from filelock import FileLock
 
 from repsim.lab.errors import MissingArtefactError
-from repsim.lab.layers import compared_layers
 from repsim.lab.leftovers import clear
-from repsim.lab.measurements.common import GROUP, facts_of, made_from, networks
+from repsim.lab.measurements.common import made_from, measured, members
 from repsim.lab.paths import cache_root
 from repsim.lab.products import THRESHOLDS, Basis, basis, compare
-from repsim.lab.profiles import load_profile
-from repsim.lab.representations import passing
-from repsim.lab.store import Artefact, Store, profile_store, write_atomically
-from repsim.lab.streaming import layer_features, sources
+from repsim.lab.store import Artefact, profile_store, write_atomically
+from repsim.lab.streaming import sources
 
 STEP = "layer-pairs"
 NETWORKS, EXAMPLES, SPLIT = 3, 50_000, "train"
@@ -58,28 +56,26 @@ def layer_pairs(
     MissingArtefactError
         If pairs are missing and are not to be made; the message says how many.
     """
-    trained = networks(profile_name, most=networks_compared)
-    store, layers = profile_store(profile_name), compared_layers(load_profile(profile_name).group(GROUP).architecture)
-    missing = sum(_find(store, trained, *pair, examples) is None for pair in _pairs(trained, layers))
+    (some,) = members(profile_name, most=networks_compared)
+    trained, layers = list(some.networks), some.layers
+    missing = sum(_find(profile_name, trained, *pair, examples) is None for pair in _pairs(trained, layers))
     if missing and not make:
         raise MissingArtefactError(f"{missing} pairs of layers are not compared on {examples:,} images yet")
 
-    def gather() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    def gather(_: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         tables: dict[str, np.ndarray] = {}
         ranks = np.zeros((len(trained), len(layers)), np.int64)
         for (a, first), (b, second) in _pairs(trained, layers):
             i, j = layers.index(first), layers.index(second)
-            arrays = layer_pair(store, trained, (a, first), (b, second), examples).arrays()
+            arrays = layer_pair(profile_name, trained, (a, first), (b, second), examples).arrays()
             ranks[a, i], ranks[b, j] = arrays.pop("ranks")
             for index, (forth, back) in arrays.items():
                 table = tables.setdefault(index, np.full((len(trained),) * 2 + (len(layers),) * 2, np.nan))
                 table[a, b, i, j], table[b, a, j, i] = forth, back
-        features = layer_features(trained[0])
-        facts = facts_of(load_profile(profile_name), layers, trained)
-        facts |= {"split": SPLIT, "examples": examples, "indexes": sorted(tables)}
-        return {**tables, "ranks": ranks}, facts | {"features": [features[layer] for layer in layers]}
+        facts = {"split": SPLIT, "examples": examples, "indexes": sorted(tables)}
+        return {**tables, "ranks": ranks}, {**some.facts(), **facts}
 
-    return store.get("tables", "papers-n", _inputs(trained, examples), gather)
+    return measured(profile_name, "tables", "papers-n", _inputs(trained, examples), gather)
 
 
 def _inputs(trained: list[Artefact], examples: int) -> dict[str, Any]:
@@ -101,30 +97,30 @@ def _key(trained: list[Artefact], one: Place, other: Place, examples: int) -> tu
     return STEP, name, {**_inputs([trained[a], trained[b]], examples), "layers": [first, second]}
 
 
-def _find(store: Store, trained: list[Artefact], one: Place, other: Place, examples: int) -> Artefact | None:
-    return store.find(*_key(trained, one, other, examples))
+def _find(profile_name: str, trained: list[Artefact], one: Place, other: Place, examples: int) -> Artefact | None:
+    return profile_store(profile_name).find(*_key(trained, one, other, examples))
 
 
-def layer_pair(store: Store, trained: list[Artefact], one: Place, other: Place, examples: int) -> Artefact:
+def layer_pair(profile_name: str, trained: list[Artefact], one: Place, other: Place, examples: int) -> Artefact:
     """Return the similarities of two layers by each index: of one with the other, and of the other with the one.
 
     Parameters
     ----------
-    store, trained
-        Of the profile, and its networks.
+    profile_name, trained
+        In whose results it is kept, and the networks.
     one, other
         Each the place of a network among these, and one of its layers.
     examples
         How many training images.
     """
 
-    def make() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    def make(_: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         x, y = (kept_basis(trained[place], layer, examples) for place, layer in (one, other))
         arrays = {name: np.array(values) for name, values in compare(x, y).items()}
         arrays["ranks"] = np.array([len(x.singular), len(y.singular)])
         return arrays, {"examples": examples}
 
-    return store.get(*_key(trained, one, other, examples), make)
+    return measured(profile_name, *_key(trained, one, other, examples), make)
 
 
 def kept_basis(network: Artefact, layer: str, examples: int) -> Basis:
@@ -144,10 +140,10 @@ def kept_basis(network: Artefact, layer: str, examples: int) -> Basis:
         with FileLock(folder / ".lock"):
             clear(folder)
             if not all(path.exists() for path in parts):
-                with passing([network], SPLIT, examples):
-                    found = basis(sources([network], SPLIT, examples, (layer,))[0])
+                made = basis(sources([network], SPLIT, examples, (layer,), folder=folder / "representations")[0])
+                shutil.rmtree(folder / "representations", ignore_errors=True)
                 for path, field in zip(parts, fields(Basis), strict=True):
-                    _keep(path, getattr(found, field.name))
+                    _keep(path, getattr(made, field.name))
     left, singular, right = (np.load(path, mmap_mode="r", allow_pickle=False) for path in parts)
     return Basis(left, np.asarray(singular), right)
 
