@@ -40,7 +40,7 @@ def trained_members(profile_name: str, group_name: str) -> Members:
     store, group = profile_store(profile_name), load_profile(profile_name).group(group_name)
     trained = {seed: network for seed in group.seeds if (network := find_network(store, group, seed))}
     here = {seed: network for seed, network in trained.items() if not network.is_away}
-    return Members(replace(group, seeds=tuple(here)), tuple(here.values()))
+    return Members(replace(group, seeds=tuple(here) or group.seeds), tuple(here.values()))
 
 
 def recipe(profile_name: str, group_name: str) -> Artefact:
