@@ -12,6 +12,7 @@ from scipy.stats import spearmanr
 import repsim
 from repsim.lab.findings.compared import Compared
 from repsim.lab.findings.correspondence import p_value
+from repsim.lab.findings.measures import measures
 from repsim.lab.findings.tables import Array
 
 ACCURATE = 87.0  # RC1 is about recipes that reach this
@@ -120,6 +121,7 @@ def kinds_of_first_layers(compared: Compared, index: str = LINEAR) -> dict[str, 
     }
 
 
+@measures("FN1", "FN2", "FN3", by=(repsim.cka, repsim.hsic, repsim.jackknife), networks=("tiny10",))
 def published_claims(compared: Compared) -> dict[str, dict[str, Any]]:
     """Measure claims FN1, FN2 and FN3, percent, on the convolutions of the networks that others trained."""
     n = max(compared.examples)
@@ -150,6 +152,7 @@ def published_claims(compared: Compared) -> dict[str, dict[str, Any]]:
     }
 
 
+@measures("RC1", "RC2", "RC3", by=(repsim.cka, repsim.identify, repsim.jackknife), networks=("tiny10",))
 def recipe_claims(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """Measure claims RC1, RC2 and RC3 on what :func:`group_values` says of each recipe that was measured.
 

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+import repsim
 from repsim.lab.findings.compared import Compared
 from repsim.lab.findings.correspondence import mean_map, score
+from repsim.lab.findings.measures import measures
 from repsim.lab.findings.tables import Array
 
 
@@ -45,6 +47,7 @@ def random_r2(ranks: tuple[int, int], examples: int) -> float:
     return min(1.0, max(ranks) / (examples - 1))
 
 
+@measures("N1", by=(repsim.cca, repsim.jackknife), networks=("tiny10",))
 def n1(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """Measure claim N1 from the rows of :func:`against_n`."""
     return {
