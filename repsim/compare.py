@@ -29,6 +29,8 @@ from repsim.tapping.batches import Inputs, Mask
 from repsim.tapping.running import Progress, take
 from repsim.tapping.stores import store_in
 
+__all__ = ["Comparison", "activations", "compare"]
+
 Path_ = str | os.PathLike[str]
 _LEAST_MEMORY = 2**26  # bytes for the comparison beside the activations, unless told otherwise
 _SHARE = 8  # or this fraction of what they take
@@ -45,7 +47,7 @@ def compare(
 def compare(
     model_a: Any, model_b: Any, images: Any = ..., *, index: Sequence[str | Index], **options: Any
 ) -> dict[str, Comparison]: ...
-def compare(
+def compare(  # type: ignore[misc]
     model_a: Any,
     model_b: Any,
     images: Any = None,
@@ -292,13 +294,15 @@ class _Tables:
         lists = [[self._sides[side][name] for name in names[side]] for side in names]
         options: dict[str, Any] = {"index": indexes, "resume": self._resume, "progress": self._progress}
         if self._memory is not None:
-            return pairwise(*lists, memory=max(1, self._memory - self._held), **options)
+            tables: dict[str, Float64] = pairwise(*lists, memory=max(1, self._memory - self._held), **options)
+            return tables
         try:
-            return pairwise(*lists, memory=max(_LEAST_MEMORY, self._held // _SHARE), **options)
+            tables = pairwise(*lists, memory=max(_LEAST_MEMORY, self._held // _SHARE), **options)
         except ParameterError as error:
             if not str(error).startswith("memory"):
                 raise
-        return pairwise(*lists, **options)
+            tables = pairwise(*lists, **options)
+        return tables
 
     def _fault(self, error: Exception, names: Mapping[str, Sequence[str]]) -> tuple[str, str] | None:
         """Return the list, and the name in it, of the layer that an error is about."""

@@ -12,7 +12,6 @@ import numpy as np
 
 from repsim._arrays import Float64
 from repsim.errors import ParameterError
-from repsim.identification import best_match
 from repsim.indexes import get_index
 
 if TYPE_CHECKING:
@@ -172,7 +171,7 @@ class Comparison:
         bounded = {"vmin": low, "vmax": high} if np.isfinite([low, high]).all() else {}
         image = ax.imshow(self.values, origin="lower", cmap="magma", interpolation="nearest", **bounded)
         defined = ~np.isnan(self.values).all(axis=1)
-        best = best_match(np.where(np.isnan(self.values), -np.inf, self.values))
+        best = np.where(np.isnan(self.values), -np.inf, self.values).argmax(axis=1)
         ax.plot(best[defined], np.flatnonzero(defined), "o", color="white", markeredgecolor="black", markersize=4)
         if chance and self.chance is not None:
             for i, j in np.argwhere(np.abs(self.chance.z) <= NEAR_CHANCE):

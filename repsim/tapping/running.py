@@ -93,9 +93,10 @@ def _run(
             empty = False
             chosen = inputs(batch) if inputs else first
             rows = count(chosen)
+            known = None if memory else promised  # room for all is made where all may stay
             tokens = mask(batch) if mask else _own_mask(chosen)
             for run, collector in zip(taps, collectors, strict=True):
-                collector.begin(rows, tokens, promised)
+                collector.begin(rows, tokens, known)
                 run(chosen, collector)
                 collector.end()
             if memory and folder and sum(collector.nbytes for collector in collectors) > memory // 2:

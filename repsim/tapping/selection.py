@@ -88,9 +88,10 @@ def _matching(known: Mapping[str, Any], request: str, owner: str) -> list[str]:
     pattern = re.compile(re.escape(request).replace(r"\*", ".*").replace(r"\?", "."))
     if matches := [name for name in known if pattern.fullmatch(name)]:
         return matches
-    close = difflib.get_close_matches(request, list(known), 3)
-    hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
-    raise ParameterError(f"{owner} has no layer {request!r}; {hint}It has {_listed(known)}")
+    ends = [name for name in known if re.split(r"[./]", name)[-1] == request]
+    close = ends[:3] or difflib.get_close_matches(request, list(known), 3)
+    hint = f"did you mean {' or '.join(map(repr, close))}? It has" if close else "it has"
+    raise ParameterError(f"{owner} has no layer {request!r}; {hint} {_listed(known)}")
 
 
 def _layer(request: str, known: Mapping[str, Any]) -> str:

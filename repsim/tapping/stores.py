@@ -100,7 +100,7 @@ class InFile:
 
     def __init__(self, name: str, values: Any, folder: Path) -> None:
         self._name = name
-        self._narrow = "torch" if is_torch_bfloat16(values) else None
+        self._narrow: Any = "torch" if is_torch_bfloat16(values) else None
         self.shape = tuple(values.shape[1:])
         self._path = folder / f"{quote(name, safe='#[] ')}.npy"
         self._unfinished = self._path.with_suffix(".npy.part")

@@ -30,16 +30,16 @@ def test_layers_are_chosen():
     result = compare(model, other, IMAGES, layers=["mean"], layers_b=["max", "flat"], index="cca_r2", batch_size=9)
     assert result.layers_a == ("mean",)
     assert result.layers_b == ("max", "flat")
-    with pytest.raises(errors.ParameterError, match="no layer 'nose'; the model has pixels, squares, mean"):
+    with pytest.raises(errors.ParameterError, match="model_a has no layer 'nose'; it has pixels, squares, mean"):
         compare(model, model, IMAGES, layers=["nose"])
 
 
 def test_what_is_not_a_model():
     with pytest.raises(errors.ParameterError, match="returned ndarray; a mapping"):
         compare(lambda batch: batch, model, IMAGES)
-    with pytest.raises(errors.ParameterError, match="neither a Keras model nor a function"):
+    with pytest.raises(errors.ParameterError, match="model_a is a int; a PyTorch module, a Keras model, or a function"):
         compare(3, model, IMAGES)
-    with pytest.raises(errors.DimensionError, match="layer 'one' has activations of shape"):
+    with pytest.raises(errors.DimensionError, match="layer 'one' of model_a has activations of shape"):
         compare(lambda batch: {"one": batch[:, 0, 0, 0]}, model, IMAGES)
     with pytest.raises(errors.ParameterError, match="batch_size"):
         activations(model, IMAGES, batch_size=0)
@@ -67,5 +67,5 @@ def test_keras_models():
     assert result.values[2, 3] == pytest.approx(1.0, abs=1e-6)  # dropout is off
     taken = activations(network, IMAGES, layers=["pool"], batch_size=7)
     np.testing.assert_allclose(taken["pool"], np.asarray(network(IMAGES)), rtol=1e-5, atol=1e-6)
-    with pytest.raises(errors.ParameterError, match="no layer 'nose'.*conv, norm, pool, drop"):
+    with pytest.raises(errors.ParameterError, match="no layer 'nose'; it has conv, norm, pool, drop"):
         compare(network, network, IMAGES, layers=["nose"])
