@@ -179,7 +179,8 @@ def activations(
     layers : str, type, or sequence of str, optional
         Names; patterns with ``*`` and ``?``; a class of layers. Layers in a nested Keras model are ``backbone/conv``. A
         layer's second use is ``name#2``, parts of tuples and mappings are ``name[0]`` and ``name[key]``. By default all
-        layers that have none inside, and that give a row for each input; all that a function returns.
+        layers that have none inside, and that give a row for each input and what `pool` is for; all that a function
+        returns.
     pool : str or callable, optional
         How tokens or positions become rows; see `repsim.pool`. Padding is left out by the inputs' ``attention_mask``.
     inputs : callable, optional

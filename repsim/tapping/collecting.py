@@ -127,7 +127,7 @@ class Collector:
         self._seen.add(name)
 
     def _as_rows(self, name: str, values: Any) -> Any:
-        """Return one row for each input, or None for a layer that nobody named and that has none."""
+        """Return one row for each input, or None for a layer that nobody named and that has none to give."""
         assert self.selection is not None
         function = callable(self._pooling)
         fits = self._counted(values)
@@ -149,7 +149,12 @@ class Collector:
                     "height, width, channels) is needed, which pool='flatten' or a function as pool= can make of them"
                 )
             return values
-        pooled = pool(values, self._pooling, self._mask, channels=self._channels, name=label)
+        try:
+            pooled = pool(values, self._pooling, self._mask, channels=self._channels, name=label)
+        except DimensionError:
+            if self.selection.by_default and self._first:
+                return None  # such as the convolution that makes patches, where tokens are pooled
+            raise
         if function and not self._counted(pooled):
             raise ShapeMismatchError(
                 f"pool returned {_rows(pooled)} row(s) of {label} for {self._rows} input(s); one for each is needed"
