@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, overload
@@ -293,7 +294,15 @@ class _Tables:
 
     def _pairwise(self, indexes: Sequence[Index], names: Mapping[str, Sequence[str]]) -> dict[str, Float64]:
         lists = [[self._sides[side][name] for name in names[side]] for side in names]
-        options: dict[str, Any] = {"index": indexes, "resume": self._resume, "progress": self._progress}
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            tables = self._tables(lists, {"index": indexes, "resume": self._resume, "progress": self._progress})
+        for warning in caught:
+            warnings.warn(self._named(str(warning.message), names), warning.category, stacklevel=4)
+        return tables
+
+    def _tables(self, lists: Sequence[Sequence[Any]], options: Mapping[str, Any]) -> dict[str, Float64]:
+        """Return `pairwise` of one or two lists, within the memory that there is beside them."""
         if self._memory is not None:
             tables: dict[str, Float64] = pairwise(*lists, memory=max(1, self._memory - self._held), **options)
             return tables
@@ -311,10 +320,12 @@ class _Tables:
         return None if place is None else (place[1], names[place[1]][int(place[2])])
 
     def _renamed(self, error: RepresentationError, names: Mapping[str, Sequence[str]]) -> RepresentationError:
-        """Return the error with the names of layers where `pairwise` has places in lists."""
+        return type(error)(self._named(str(error), names))
+
+    def _named(self, message: str, names: Mapping[str, Sequence[str]]) -> str:
+        """Return a message with the names of layers where `pairwise` has places in lists."""
         owners = {"xs": "model_a", "ys": "model_b"}
-        said = _PLACE.sub(lambda m: f"layer {names[m[1]][int(m[2])]!r} of {owners[m[1]]}", str(error))
-        return type(error)(said)
+        return _PLACE.sub(lambda m: f"layer {names[m[1]][int(m[2])]!r} of {owners[m[1]]}", message)
 
 
 def _in_memory(x: Any) -> bool:

@@ -75,6 +75,12 @@ def test_messages_name_layers():
         compare(A, B, undefined="skip")
 
 
+def test_warnings_name_layers_and_the_line_of_the_user():
+    with pytest.warns(errors.RankSaturationWarning, match="reached by layer 'wide' of model_b") as caught:
+        compare(A, {"wide": RNG.normal(size=(50, 60))}, layers="dense", layers_b="wide", index="cca_r2")
+    assert caught[0].filename == __file__
+
+
 @pytest.mark.parametrize("memory", ["100000000", 1.5e8, True, 0])
 def test_memory_is_a_number_of_bytes(memory):
     with pytest.raises(errors.ParameterError, match="memory is"):
