@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+PAGES_OF_HUB = [("tutorial.md", "first"), ("tutorial.md", "torch"), ("tokens.md", "hub"), ("gallery.md", "hub")]
 TESTED = re.compile(r"^```\{code-block\} \w+\n:class: tested-([\w-]+)\n\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from .pages import ROOT, code_of
+from .pages import PAGES_OF_HUB, ROOT, code_of
 
 HERE = Path(__file__).parent
 CHECKS = HERE / "hub_checks.py"
-PAGES = [("tutorial.md", "first"), ("tutorial.md", "torch"), ("tokens.md", "hub"), ("gallery.md", "hub")]
 pytestmark = pytest.mark.hub
 
 
@@ -41,7 +40,7 @@ def test_activations_are_those_taken_by_hand(python, name, tmp_path):
     run(python, str(CHECKS), name, folder=tmp_path)
 
 
-@pytest.mark.parametrize(("page", "part"), PAGES)
+@pytest.mark.parametrize(("page", "part"), PAGES_OF_HUB)
 def test_the_code_on_the_pages_runs(python, page, part, tmp_path):
     run(python, "-c", "\n".join(code for name, code in code_of(page) if name == part), folder=tmp_path)
     if page == "gallery.md":
