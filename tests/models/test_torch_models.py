@@ -5,6 +5,8 @@ import pytest
 
 import repsim
 from repsim import activations, compare, errors
+from repsim.alignment import alignment
+from repsim.pool import pool
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed; the lock file leaves it out")
 import repsim.torch  # noqa: E402
@@ -411,3 +413,32 @@ def test_device(tmp_path):
         repsim.torch.activations(model, IMAGES, device="cpu", to=tmp_path)
     with pytest.raises(errors.ParameterError, match="model is a int"):
         repsim.torch.activations(3, IMAGES)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU that PyTorch can use")
+def test_a_model_on_a_gpu(tmp_path):
+    model = convolutions()
+    here = repsim.torch.activations(model, IMAGES, batch_size=16)
+    model.cuda()
+    there = repsim.torch.activations(model, IMAGES, batch_size=16, device="cuda")
+    brought = repsim.torch.activations(model, IMAGES.numpy(), batch_size=16)
+    written = repsim.torch.activations(model, IMAGES, batch_size=16, to=tmp_path)
+    for name, rows in here.items():
+        assert there[name].device.type == "cuda"
+        assert brought[name].device.type == "cpu"
+        for found in (there[name].cpu(), brought[name], torch.tensor(np.array(written[name]))):
+            torch.testing.assert_close(found, rows, rtol=1e-2, atol=1e-3)  # its convolutions may round to 10 bits
+    half = repsim.torch.activations(model.bfloat16(), IMAGES.bfloat16(), layers="2", device="cuda")["2"]
+    assert half.dtype == torch.bfloat16
+    assert compare(model, model, IMAGES.bfloat16(), layers="2").values[0, 0] == pytest.approx(1)
+    x, y = (torch.randn(64, 20, device="cuda", requires_grad=True) for _ in range(2))
+    for debiased in (False, True):
+        value = alignment(x, y, debiased=debiased)
+        value.backward()
+        assert value.device.type == "cuda"
+        assert float(value) == pytest.approx(
+            repsim.cka(x.detach().cpu(), y.detach().cpu(), debiased=debiased), abs=1e-6
+        )
+    h, mask = torch.randn(4, 6, 3, device="cuda"), torch.ones(4, 6)
+    mask[:, 4:] = 0
+    torch.testing.assert_close(pool(h, "last", mask), h[:, 3])
