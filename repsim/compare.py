@@ -144,7 +144,12 @@ def compare(  # type: ignore[misc]
             memory=memory,
             folder=None if to is not None else Path(folder),
         )
-        work = _Tables(taken[0], None if same else taken[1], memory=memory, resume=resume, progress=progress)
+        held = sum(
+            sum(map(_bytes, arrays.values()))
+            for arrays, (model, *_) in zip(taken, pairs, strict=True)
+            if not isinstance(model, Mapping)  # what was there before is its owner's
+        )
+        work = _Tables(taken[0], None if same else taken[1], held, memory=memory, resume=resume, progress=progress)
         tables = work.compute(indexes, undefined == "nan")
         chances = {i.name: work.chance(i, tables[i.name]) for i in indexes} if chance else {}
     made = {
@@ -241,6 +246,7 @@ class _Tables:
         self,
         of_a: Mapping[str, Any],
         of_b: Mapping[str, Any] | None,
+        held: int,
         *,
         memory: int | None,
         resume: Path_ | None,
@@ -248,9 +254,7 @@ class _Tables:
     ) -> None:
         self._sides = {"xs": of_a} if of_b is None else {"xs": of_a, "ys": of_b}
         self._names = {side: list(arrays) for side, arrays in self._sides.items()}
-        held = {id(x): x.nbytes for arrays in self._sides.values() for x in arrays.values() if _in_memory(x)}
-        self._held = sum(held.values())
-        self._memory, self._resume, self._progress = memory, resume, progress
+        self._held, self._memory, self._resume, self._progress = held, memory, resume, progress
         self.n = int(np.shape(next(iter(of_a.values())))[0])
 
     def compute(self, indexes: Sequence[Index], missing: bool) -> dict[str, Float64]:
@@ -306,12 +310,14 @@ class _Tables:
         if self._memory is not None:
             tables: dict[str, Float64] = pairwise(*lists, memory=max(1, self._memory - self._held), **options)
             return tables
-        try:
-            tables = pairwise(*lists, memory=max(_LEAST_MEMORY, self._held // _SHARE), **options)
-        except ParameterError as error:
-            if not str(error).startswith("memory"):
-                raise
-            tables = pairwise(*lists, **options)
+        if self._held:
+            try:
+                tables = pairwise(*lists, memory=max(_LEAST_MEMORY, self._held // _SHARE), **options)
+                return tables
+            except ParameterError as error:  # an index that needs more
+                if not str(error).startswith("memory"):
+                    raise
+        tables = pairwise(*lists, **options)
         return tables
 
     def _fault(self, error: Exception, names: Mapping[str, Sequence[str]]) -> tuple[str, str] | None:
@@ -328,5 +334,6 @@ class _Tables:
         return _PLACE.sub(lambda m: f"layer {names[m[1]][int(m[2])]!r} of {owners[m[1]]}", message)
 
 
-def _in_memory(x: Any) -> bool:
-    return isinstance(x, np.ndarray) and not isinstance(x, np.memmap)
+def _bytes(x: Any) -> int:
+    """Return the bytes in memory of an array; a memory map and a `Blocks` take none."""
+    return 0 if isinstance(x, np.memmap) else int(getattr(x, "nbytes", 0))
