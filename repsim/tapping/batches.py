@@ -82,8 +82,8 @@ def _first(batch: Any) -> Any:
 
 
 def _promised(loader: Any) -> int | None:
-    """Return the number of examples of a loader's data set, where it has one."""
+    """Return the number of examples that a loader is to give, where that can be told."""
     try:
-        return len(loader.dataset)
+        return min(len(loader.dataset), len(loader) * loader.batch_size)
     except (AttributeError, TypeError):
         return None

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from repsim.errors import DimensionError, ParameterError, ShapeMismatchError
 from repsim.pool import check_pool, pool
 from repsim.tapping.selection import Selection
@@ -140,19 +142,10 @@ class Collector:
                 "are tokens)"
             )
         label = f"layer {name!r} of {self.owner}"
-        if self._pooling is None:
-            if len(values.shape) == 3:
-                raise DimensionError(f"{label} has activations of shape {tuple(values.shape)}; {CHOICES}")
-            if len(values.shape) not in (2, 4):
-                raise DimensionError(
-                    f"{label} has activations of shape {tuple(values.shape)}; (examples, features) or (examples, "
-                    "height, width, channels) is needed, which pool='flatten' or a function as pool= can make of them"
-                )
-            return values
         try:
-            pooled = pool(values, self._pooling, self._mask, channels=self._channels, name=label)
+            pooled = as_rows(values, self._pooling, self._mask, self._channels, label)
         except DimensionError:
-            if self.selection.by_default and self._first:
+            if self.selection.by_default and self._first and self._pooling is not None:
                 return None  # such as the convolution that makes patches, where tokens are pooled
             raise
         if function and not self._counted(pooled):
@@ -176,6 +169,21 @@ class Collector:
             f"layer {request!r} of {self.owner} gave no array; {layer!r} was called {calls} time(s), "
             "and its outputs are named as in 'name', 'name#2' and 'name[0]'"
         )
+
+
+def as_rows(values: Any, how: Any, mask: Any, channels: str, name: str) -> Any:
+    """Return activations that an index takes: pooled, or as they are if they are rows already."""
+    if how is not None:
+        return pool(values, how, mask, channels=channels, name=name)
+    shape = tuple(np.shape(values))
+    if len(shape) == 3:
+        raise DimensionError(f"{name} has activations of shape {shape}; {CHOICES}")
+    if len(shape) not in (2, 4):
+        raise DimensionError(
+            f"{name} has activations of shape {shape}; (examples, features) or (examples, height, width, channels) is "
+            "needed, which pool='flatten' or a function as pool= can make of them"
+        )
+    return values
 
 
 def _rows(values: Any) -> int:

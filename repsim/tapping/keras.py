@@ -48,15 +48,22 @@ class KerasTap:
     def __call__(self, given: Any, collector: Collector) -> None:
         """Run the model on a batch."""
         collector.selection = self.selection
-        with self._tapped(collector):
-            self._model(self._host(given), training=False)
+        failures: list[Exception] = []
 
-    @contextlib.contextmanager
-    def _tapped(self, collector: Collector) -> Iterator[None]:
+        def take(name: str, output: Any) -> None:
+            # What is raised inside a layer, Keras words anew.
+            if not failures:
+                try:
+                    collector.take(name, output)
+                except Exception as error:
+                    failures.append(error)
+
         with contextlib.ExitStack() as stack:
             for name in self.selection.layers:
-                stack.enter_context(_wrapped(self._layers[name], functools.partial(collector.take, name)))
-            yield
+                stack.enter_context(_wrapped(self._layers[name], functools.partial(take, name)))
+            self._model(self._host(given), training=False)
+        for error in failures:
+            raise error
 
     def _host(self, given: Any) -> Any:
         if isinstance(given, Mapping):

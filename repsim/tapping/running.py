@@ -12,7 +12,7 @@ from repsim._checks import whole_number
 from repsim._progress import reporter
 from repsim.errors import ParameterError
 from repsim.tapping.batches import Inputs, Mask, batches, count
-from repsim.tapping.collecting import Collector
+from repsim.tapping.collecting import Collector, as_rows
 from repsim.tapping.functions import FunctionTap
 from repsim.tapping.keras import KerasTap, is_keras
 from repsim.tapping.selection import names
@@ -60,7 +60,7 @@ def take(
     for name, option in (("inputs", inputs), ("mask", mask)):
         if not (option is None or callable(option)):
             raise ParameterError(f"{name} is {option!r}; a function of a batch is needed")
-    ready = [_chosen(model, *how) if isinstance(model, Mapping) else None for model, *how in models]
+    ready = [_chosen(model, *how, pool) if isinstance(model, Mapping) else None for model, *how in models]
     running = [i for i, arrays in enumerate(ready) if arrays is None]
     if running and images is None:
         raise ParameterError("images is None; examples to run the models on are needed")
@@ -107,11 +107,11 @@ def _run(
         raise ParameterError("images gave no batch; a generator can be gone through only once")
 
 
-def _chosen(arrays: Mapping[str, Any], layers: Any, owner: str) -> dict[str, Any]:
+def _chosen(arrays: Mapping[str, Any], layers: Any, owner: str, how: Any) -> dict[str, Any]:
     if not arrays:
         raise ParameterError(f"{owner} is empty; a mapping of layer name to activations is needed")
     wanted = list(arrays) if layers is None else names(arrays, layers, owner)
-    return {str(name): arrays[name] for name in wanted}
+    return {name: as_rows(arrays[name], how, None, "last", f"layer {name!r} of {owner}") for name in wanted}
 
 
 def _own_mask(given: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -30,6 +31,7 @@ class TorchTap:
     channels = "first"
 
     def __init__(self, model: torch.nn.Module, layers: Any, owner: str) -> None:
+        model = getattr(model, "_orig_mod", model)  # what torch.compile compiles
         self._model, self._modules = model, modules_of(model)
         if any(torch.nn.parameter.is_lazy(p) for p in model.parameters()):
             raise ParameterError(f"{owner} has lazy modules that have seen no batch yet; run it on one first")
@@ -50,11 +52,22 @@ class TorchTap:
         given = self._placed(given)
         with torch.no_grad(), self._tapped(collector):
             if isinstance(given, Mapping):
-                self._model(**given)
+                self._call_by_name(given)
             elif isinstance(given, tuple) or (isinstance(given, list) and any(map(torch.is_tensor, given))):
                 self._model(*given)
             else:
                 self._model(given)
+
+    def _call_by_name(self, given: Mapping[str, Any]) -> None:
+        accepted = inspect.signature(self._model.forward).parameters.values()
+        names = {parameter.name for parameter in accepted}
+        unknown = [name for name in given if name not in names]
+        if unknown and not any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted):
+            raise ParameterError(
+                f"{self.selection.owner} takes no {unknown[0]!r}, which the batch has; say with inputs= what it takes "
+                f"of {', '.join(given)}"
+            )
+        self._model(**given)
 
     @contextlib.contextmanager
     def _tapped(self, collector: Collector) -> Any:

@@ -47,6 +47,31 @@ def test_what_is_not_a_model():
         activations(model, IMAGES[:0])
 
 
+def test_a_layer_that_is_named_twice_is_taken_once():
+    np.testing.assert_array_equal(activations(model, IMAGES, layers=["mean", "mean"])["mean"], IMAGES.mean(axis=(1, 2)))
+    assert compare(model, model, IMAGES, layers=["mean", "mean"]).values.shape == (1, 1)
+
+
+@pytest.mark.parametrize("batch_size", [64, 1000])
+def test_rows_are_counted(batch_size):
+    sentences = {"ids": np.arange(1800).reshape(600, 3), "mask": np.ones((600, 3))}
+    taken = activations(lambda batch: {"x": batch["ids"] * batch["mask"]}, sentences, batch_size=batch_size)
+    np.testing.assert_array_equal(taken["x"], sentences["ids"])
+    words = [f"word {i}" for i in range(200)]
+    taken = activations(
+        lambda batch: {"x": np.array([[int(word[5:])] for word in batch])}, words, batch_size=batch_size
+    )
+    np.testing.assert_array_equal(taken["x"][:, 0], np.arange(200))
+    with pytest.raises(errors.ShapeMismatchError, match=r"layer 'x' of model_a gave 1 row\(s\) for 64 input\(s\)"):
+        compare(lambda batch: {"x": batch["ids"].mean(axis=0)[None]}, model, sentences, batch_size=64)
+
+
+def test_two_inputs():
+    pair = {"left": IMAGES, "right": IMAGES[::-1]}
+    taken = activations(lambda batch: {"sum": batch["left"] + batch["right"]}, pair, batch_size=9)
+    np.testing.assert_array_equal(taken["sum"], IMAGES + IMAGES[::-1])
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # whatever Keras and its backend say while they are imported
 def test_keras_models():

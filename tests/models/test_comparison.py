@@ -25,6 +25,16 @@ def test_activations_that_are_there():
         compare(A, B, layers="*", layers_b="secnd")
 
 
+def test_tokens_that_are_there():
+    tokens = {"block": RNG.normal(size=(50, 6, 3))}
+    np.testing.assert_allclose(
+        compare(tokens, B, pool="mean", layers="*", layers_b="second").values[0, 0],
+        repsim.cka(tokens["block"].mean(axis=1), B["second"]),
+    )
+    with pytest.raises(errors.DimensionError, match=r"layer 'block' of model_a has .* \(50, 6, 3\); pool= says"):
+        compare(tokens, B)
+
+
 def test_several_indexes_share_the_runs():
     runs = []
 

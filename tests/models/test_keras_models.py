@@ -112,7 +112,7 @@ def test_sequences():
     model = keras.Sequential([keras.Input((7, 5)), layers.LSTM(4, return_sequences=True, name="lstm")])
     x = np.random.default_rng(2).normal(size=(20, 7, 5)).astype(np.float32)
     with pytest.raises(
-        errors.DimensionError, match=r"layer 'lstm' of model has activations of shape \(20, 7, 4\); pool="
+        errors.DimensionError, match=r"^layer 'lstm' of model has activations of shape \(20, 7, 4\); pool="
     ):
         activations(model, x)
     close(activations(model, x, pool="last", batch_size=6)["lstm"], numpy(model(x))[:, -1])

@@ -285,6 +285,28 @@ def test_several_inputs():
         activations(model, loader, inputs="left")
 
 
+def test_an_input_that_the_model_does_not_take():
+    batch = {"left": torch.randn(20, 3), "right": torch.randn(20, 3), "label": torch.zeros(20)}
+    with pytest.raises(errors.ParameterError, match="model takes no 'label', which the batch has; say with inputs="):
+        activations(Two().eval(), batch)
+    chosen = activations(Two().eval(), batch, inputs=lambda given: {k: given[k] for k in ("left", "right")})
+    assert chosen["sum"].shape == (20, 4)
+
+
+def test_a_loader_that_draws_a_few():
+    """The data set is far larger than what memory has room for."""
+
+    class Huge(torch.utils.data.Dataset):
+        def __len__(self):
+            return 10**12
+
+        def __getitem__(self, i):
+            return IMAGES[i % 50]
+
+    loader = torch.utils.data.DataLoader(Huge(), batch_size=4, sampler=range(10))
+    assert len(activations(convolutions(), loader, layers="0")["0"]) == 10
+
+
 class Tokens(nn.Module):
     """A transformer's layer that leaves out padding as a tokenizer marks it."""
 
