@@ -7,7 +7,8 @@ from typing import Any
 
 import array_api_compat
 
-from repsim.errors import DimensionError, ParameterError, ShapeMismatchError, TooFewExamplesError
+from repsim.errors import DimensionError, ShapeMismatchError, TooFewExamplesError
+from repsim.options import flag
 
 
 def alignment(x: Any, y: Any, *, debiased: bool = False) -> Any:
@@ -54,8 +55,7 @@ def alignment(x: Any, y: Any, *, debiased: bool = False) -> Any:
     True
     """
     xp = array_api_compat.array_namespace(x, y)
-    if not isinstance(debiased, bool):
-        raise ParameterError(f"debiased is {debiased!r}; True or False is needed")
+    debiased = flag("debiased", debiased)
     for name, values in (("x", x), ("y", y)):
         if len(values.shape) < 2:
             raise DimensionError(f"{name} has shape {tuple(values.shape)}; (examples, features) is needed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import tempfile
@@ -12,10 +13,10 @@ from typing import Any, overload
 
 import numpy as np
 
-from repsim._arrays import Float64
-from repsim._checks import whole_number
-from repsim._memory import budget
+from repsim.chance import Chance
 from repsim.comparison import Comparison
+from repsim.engine.arrays import Float64
+from repsim.engine.memory import budget
 from repsim.errors import (
     ConstantRepresentationError,
     NonFiniteError,
@@ -24,6 +25,8 @@ from repsim.errors import (
     UndefinedSimilarityError,
 )
 from repsim.indexes import Index, get_index
+from repsim.notices import warn
+from repsim.options import flag
 from repsim.pairwise import pairwise
 from repsim.pool import Pool
 from repsim.tapping.batches import Inputs, Mask
@@ -121,12 +124,9 @@ def compare(  # type: ignore[misc]
     indexes = [get_index(name) for name in ([index] if isinstance(index, str | Index) else index)]
     if undefined not in ("raise", "nan"):
         raise ParameterError(f"undefined is {undefined!r}; 'raise' or 'nan' is needed")
-    if not isinstance(chance, bool):
-        raise ParameterError(f"chance is {chance!r}; True or False is needed")
-    if chance and (unknown := [i.name for i in indexes if not i.name.startswith("cka")]):
-        raise ParameterError(f"chance is True and index {unknown[0]!r} is no CKA, of which alone chance is known")
+    chance = flag("chance", chance)
     if memory is not None:
-        memory = budget(whole_number("memory", memory, 1))
+        memory = budget(memory)
     same = model_b is model_a and layers_b is None
     pairs = [(model_a, layers, "model_a")]
     if not same:
@@ -149,9 +149,16 @@ def compare(  # type: ignore[misc]
             for arrays, (model, *_) in zip(taken, pairs, strict=True)
             if not isinstance(model, Mapping)  # what was there before is its owner's
         )
-        work = _Tables(taken[0], None if same else taken[1], held, memory=memory, resume=resume, progress=progress)
-        tables = work.compute(indexes, undefined == "nan")
-        chances = {i.name: work.chance(i, tables[i.name]) for i in indexes} if chance else {}
+        work = _Tables(
+            taken[0],
+            None if same else taken[1],
+            held,
+            chance=chance,
+            memory=memory,
+            resume=resume,
+            progress=progress,
+        )
+        tables, chances = work.compute(indexes, undefined == "nan")
     made = {
         name: Comparison(values, tuple(taken[0]), tuple(taken[-1]), name, chances.get(name), {"examples": work.n})
         for name, values in tables.items()
@@ -248,17 +255,19 @@ class _Tables:
         of_b: Mapping[str, Any] | None,
         held: int,
         *,
+        chance: bool,
         memory: int | None,
         resume: Path_ | None,
         progress: Progress,
     ) -> None:
         self._sides = {"xs": of_a} if of_b is None else {"xs": of_a, "ys": of_b}
         self._names = {side: list(arrays) for side, arrays in self._sides.items()}
-        self._held, self._memory, self._resume, self._progress = held, memory, resume, progress
+        self._held, self._chance = held, chance
+        self._memory, self._resume, self._progress = memory, resume, progress
         self.n = int(np.shape(next(iter(of_a.values())))[0])
 
-    def compute(self, indexes: Sequence[Index], missing: bool) -> dict[str, Float64]:
-        """Return a table of each index; rows and columns of undefined layers are NaN if they may be missing."""
+    def compute(self, indexes: Sequence[Index], missing: bool) -> tuple[dict[str, Float64], dict[str, Chance[Float64]]]:
+        """Return a table of each index and, if it is asked for, its chance; undefined layers are NaN if they may be."""
         try:
             return self._pairwise(indexes, self._names)
         except _UNDEFINED as error:
@@ -266,59 +275,54 @@ class _Tables:
                 raise self._renamed(error, self._names) from error
         except RepresentationError as error:
             raise self._renamed(error, self._names) from error
-        return {index.name: self._without_undefined(index) for index in indexes}
+        whole = {index.name: self._without_undefined(index) for index in indexes}
+        chances = {name: Chance(*tables[1:]) for name, tables in whole.items() if len(tables) > 1}
+        return {name: tables[0] for name, tables in whole.items()}, chances
 
     def _without_undefined(self, index: Index) -> Float64:
+        """Return the values, and what they are by chance, one above the other, with NaN where a layer has none."""
         kept = {side: list(names) for side, names in self._names.items()}
-        whole = np.full([len(self._names[side]) for side in ("xs", list(kept)[-1])], np.nan)
+        sides = ("xs", list(kept)[-1])
+        whole = np.full([4 if self._chance else 1, *(len(self._names[side]) for side in sides)], np.nan)
         while all(kept.values()):
             try:
-                (values,) = self._pairwise([index], kept).values()
+                tables, chances = self._pairwise([index], kept)
             except _UNDEFINED as error:
                 fault = self._fault(error, kept)
                 if fault is None:
                     raise self._renamed(error, kept) from error
                 kept[fault[0]].remove(fault[1])
             else:
-                places = [np.isin(self._names[side], kept[side]) for side in ("xs", list(kept)[-1])]
-                whole[np.ix_(*places)] = values
+                levels = [(c.mean, c.standard_deviation, c.z) for c in chances.values()]
+                places = [np.isin(self._names[side], kept[side]) for side in sides]
+                whole[np.ix_(np.ones(len(whole), bool), *places)] = [tables[index.name], *sum(levels, ())]
                 break
         return whole
 
-    def chance(self, index: Index, values: Float64) -> Any:
-        """Return what the values of a CKA are by chance."""
-        from repsim.chance import Chance, chance
-
-        found = np.full((3, *values.shape), np.nan)
-        rows, columns = (list(self._sides[side].values()) for side in ("xs", list(self._sides)[-1]))
-        for i, j in np.argwhere(~np.isnan(values)):
-            one = chance(rows[i], columns[j], **index.parameters)
-            found[:, i, j] = one.mean, one.standard_deviation, one.z
-        return Chance(*found)
-
-    def _pairwise(self, indexes: Sequence[Index], names: Mapping[str, Sequence[str]]) -> dict[str, Float64]:
+    def _pairwise(
+        self, indexes: Sequence[Index], names: Mapping[str, Sequence[str]]
+    ) -> tuple[dict[str, Float64], dict[str, Chance[Float64]]]:
+        """Return `pairwise` of one or two lists, within the memory that there is beside them."""
         lists = [[self._sides[side][name] for name in names[side]] for side in names]
+        compute = functools.partial(
+            pairwise, *lists, index=indexes, chance=self._chance, resume=self._resume, progress=self._progress
+        )
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            tables = self._tables(lists, {"index": indexes, "resume": self._resume, "progress": self._progress})
+            if self._memory is not None:
+                tables = compute(memory=max(1, self._memory - self._held))
+            elif self._held:
+                try:
+                    tables = compute(memory=max(_LEAST_MEMORY, self._held // _SHARE))
+                except ParameterError as error:  # an index that needs more
+                    if not str(error).startswith("memory"):
+                        raise
+                    tables = compute()
+            else:
+                tables = compute()
         for warning in caught:
-            warnings.warn(self._named(str(warning.message), names), warning.category, stacklevel=4)
-        return tables
-
-    def _tables(self, lists: Sequence[Sequence[Any]], options: Mapping[str, Any]) -> dict[str, Float64]:
-        """Return `pairwise` of one or two lists, within the memory that there is beside them."""
-        if self._memory is not None:
-            tables: dict[str, Float64] = pairwise(*lists, memory=max(1, self._memory - self._held), **options)
-            return tables
-        if self._held:
-            try:
-                tables = pairwise(*lists, memory=max(_LEAST_MEMORY, self._held // _SHARE), **options)
-                return tables
-            except ParameterError as error:  # an index that needs more
-                if not str(error).startswith("memory"):
-                    raise
-        tables = pairwise(*lists, **options)
-        return tables
+            warn(warning.category(self._named(str(warning.message), names)))
+        return tables if self._chance else (tables, {})
 
     def _fault(self, error: Exception, names: Mapping[str, Sequence[str]]) -> tuple[str, str] | None:
         """Return the list, and the name in it, of the layer that an error is about."""

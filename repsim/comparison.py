@@ -6,18 +6,15 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from repsim._arrays import Float64
+from repsim.chance import NEAR, Chance
+from repsim.engine.arrays import Float64
 from repsim.errors import ParameterError
 from repsim.indexes import get_index
 
-if TYPE_CHECKING:
-    from repsim.chance import Chance
-
-NEAR_CHANCE = 5.0  # standard deviations
 _CHANCE = ("mean", "standard_deviation", "z")
 
 
@@ -104,8 +101,6 @@ class Comparison:
             raise ParameterError(f"path is {str(path)!r}, which is no file that Comparison.save wrote") from error
         chance = None
         if "chance_mean" in arrays:
-            from repsim.chance import Chance
-
             chance = Chance(*(arrays[f"chance_{part}"] for part in _CHANCE))
         return cls(values, names[0], names[1], index, chance, record)
 
@@ -174,7 +169,7 @@ class Comparison:
         best = np.where(np.isnan(self.values), -np.inf, self.values).argmax(axis=1)
         ax.plot(best[defined], np.flatnonzero(defined), "o", color="white", markeredgecolor="black", markersize=4)
         if chance and self.chance is not None:
-            for i, j in np.argwhere(np.abs(self.chance.z) <= NEAR_CHANCE):
+            for i, j in np.argwhere(np.abs(self.chance.z) <= NEAR):
                 ax.add_patch(
                     Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, hatch="///", edgecolor="grey", linewidth=0)
                 )

@@ -8,7 +8,7 @@ from typing import Any
 import array_api_compat
 import numpy as np
 
-from repsim._arrays import namespace, to_numpy
+from repsim.engine.arrays import namespace, to_numpy
 from repsim.errors import DimensionError, ParameterError, ShapeMismatchError
 
 TOKENS = ("mean", "first", "last", "tokens")

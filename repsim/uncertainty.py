@@ -9,18 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from repsim._arrays import Float64
-from repsim._checks import real_number, whole_number
 from repsim.blocks import Blocks
+from repsim.engine.arrays import Float64
 from repsim.errors import ParameterError, ShapeMismatchError
 from repsim.indexes import Index
+from repsim.options import real_number, whole_number
 from repsim.pairwise import pairwise
+from repsim.results import Result
 
 METHODS = ("jackknife", "subsample")
 
 
 @dataclass(frozen=True, eq=False)
-class Uncertainty:
+class Uncertainty(Result):
     """A similarity and its standard error over examples.
 
     Attributes
@@ -58,7 +59,7 @@ class Uncertainty:
 
 
 @dataclass(frozen=True, eq=False)
-class Convergence:
+class Convergence(Result):
     """A similarity of ever more examples.
 
     Attributes
@@ -75,7 +76,7 @@ class Convergence:
 
 
 @dataclass(frozen=True, eq=False)
-class Calibration:
+class Calibration(Result):
     """Similarities of many pairs, and which of them are above chance although many were looked at.
 
     Attributes

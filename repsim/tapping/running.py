@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from repsim._checks import whole_number
-from repsim._progress import reporter
+from repsim.engine.progress import reporter
 from repsim.errors import ParameterError
+from repsim.options import whole_number
 from repsim.tapping.batches import Inputs, Mask, batches, count
 from repsim.tapping.collecting import Collector, as_rows
 from repsim.tapping.functions import FunctionTap

@@ -11,8 +11,8 @@ from urllib.parse import quote, unquote
 
 import numpy as np
 
-from repsim._arrays import Array, to_numpy
 from repsim.blocks import Blocks
+from repsim.engine.arrays import Array, to_numpy
 
 _GROWTH = 1.125  # of the rows in memory, where their number is not known beforehand
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from repsim._arrays import is_array, to_numpy
+from repsim.engine.arrays import is_array, to_numpy
 from repsim.errors import ParameterError
 from repsim.tapping.collecting import Collector
 from repsim.tapping.selection import Selection

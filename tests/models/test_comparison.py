@@ -157,7 +157,7 @@ def test_resume(tmp_path):
 def test_equality():
     one = compare(A, B)
     assert one == compare(A, B)
-    assert one != compare(A, B, index="cca_r2")
+    assert one != compare(A, B, index="cka_rbf_0.4")
     assert one != compare(A, {f"_{name}": x for name, x in B.items()})
     assert one != "one"
     nan = Comparison(np.array([[np.nan]]), ("a",), ("b",), "cka_linear")
@@ -166,8 +166,6 @@ def test_equality():
 
 @pytest.mark.parametrize("chance", [False, True])
 def test_a_file_holds_all_of_it(tmp_path, chance):
-    if chance:
-        pytest.importorskip("repsim.chance")
     one = compare(A, B, chance=chance)
     one.save(tmp_path / "one.npz")
     back = Comparison.load(tmp_path / "one.npz")
@@ -185,15 +183,18 @@ def test_a_file_holds_all_of_it(tmp_path, chance):
 
 
 def test_chance():
-    pytest.importorskip("repsim.chance")
     found = compare(A, B, chance=True)
     for i, x in enumerate(A.values()):
         for j, y in enumerate(B.values()):
-            one = repsim.chance.chance(x, y) if not callable(repsim.chance) else repsim.chance(x, y)
+            one = repsim.chance(x, y)
             assert found.chance.mean[i, j] == pytest.approx(one.mean, rel=1e-9)
             assert found.chance.standard_deviation[i, j] == pytest.approx(one.standard_deviation, rel=1e-6)
+    dead = compare({"dead": np.ones((50, 3)), **A}, B, chance=True, undefined="nan").chance
+    assert np.isnan(dead.z[0]).all()
+    np.testing.assert_allclose(dead.mean[1:], found.chance.mean)
+    np.testing.assert_allclose(dead.z[1:], found.chance.z)
     assert found.chance.z[0, 0] > 5 > abs(found.chance.z[0, 1])
-    with pytest.raises(errors.ParameterError, match="index 'cca_r2' is no CKA"):
+    with pytest.raises(errors.ParameterError, match="chance is known for CKA only, not for cca_r2"):
         compare(A, B, index="cca_r2", chance=True)
 
 
@@ -232,7 +233,6 @@ def test_the_map():
 
 def test_chance_is_hatched():
     plt = pytest.importorskip("matplotlib.pyplot")
-    pytest.importorskip("repsim.chance")
     one = compare(A, B, chance=True)
     ax = one.plot(chance=True)
     hatched = {(round(cell.get_y() + 0.5), round(cell.get_x() + 0.5)) for cell in ax.patches}
@@ -250,8 +250,8 @@ def test_the_command(tmp_path, capsys):
     for name, rows in B.items():
         np.save(b / f"{name}.npy", rows)
     out, drawn = tmp_path / "c.npz", tmp_path / "c.svg"
-    assert main([str(a), str(b), "--index", "cca_r2", "--out", str(out), "--plot", str(drawn)]) == 0
-    assert Comparison.load(out) == compare(A, B, index="cca_r2")
+    assert main([str(a), str(b), "--index", "cka_rbf_0.4", "--out", str(out), "--plot", str(drawn)]) == 0
+    assert Comparison.load(out) == compare(A, B, index="cka_rbf_0.4")
     assert "<svg" in drawn.read_text()
     assert main([str(a), str(b / "second.npy")]) == 0
     assert capsys.readouterr().out.split()[:2] == ["second", "conv"]
