@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from repsim.chance import Chance
 from repsim.comparison import Comparison
@@ -37,6 +38,7 @@ __all__ = ["Comparison", "activations", "compare"]
 
 Path_ = str | os.PathLike[str]
 _LEAST_MEMORY = 2**26  # bytes for the comparison beside the activations, unless told otherwise
+_MEMORY_OF_THREADS = 2**28  # bytes, below which one thread takes less time than several
 _SHARE = 8  # or this fraction of what they take
 _PLACE = re.compile(r"\b(xs|ys)\[(\d+)\]")
 # What one layer is at fault for, whatever it is compared with.
@@ -312,8 +314,12 @@ class _Tables:
             if self._memory is not None:
                 tables = compute(memory=max(1, self._memory - self._held))
             elif self._held:
+                modest = max(_LEAST_MEMORY, self._held // _SHARE)
+                # Tiles are small then, and threads of the linear algebra would wait for each other.
+                threads = 1 if modest < _MEMORY_OF_THREADS else None
                 try:
-                    tables = compute(memory=max(_LEAST_MEMORY, self._held // _SHARE))
+                    with threadpool_limits(threads, "blas"):
+                        tables = compute(memory=modest)
                 except ParameterError as error:  # an index that needs more
                     if not str(error).startswith("memory"):
                         raise
