@@ -315,7 +315,8 @@ class _Pairs:
     def of(self, rows: Any = None, *, shuffle: Any = None) -> Float64:
         """Return the table of some examples."""
         first, second = _some(self._xs, rows), None if self._ys is None else _some(self._ys, rows, shuffle)
-        return pairwise(first, second, index=self._index, **self._options)
+        table: Float64 = pairwise(first, second, index=self._index, **self._options)
+        return table
 
     def shaped(self, tables: Any) -> Any:
         """Return what a caller gets for a table: that of one pair is a number."""

@@ -84,6 +84,6 @@ def _first(batch: Any) -> Any:
 def _promised(loader: Any) -> int | None:
     """Return the number of examples that a loader is to give, where that can be told."""
     try:
-        return min(len(loader.dataset), len(loader) * loader.batch_size)
+        return min(len(loader.dataset), len(loader) * int(loader.batch_size))
     except (AttributeError, TypeError):
         return None

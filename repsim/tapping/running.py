@@ -60,7 +60,9 @@ def take(
     for name, option in (("inputs", inputs), ("mask", mask)):
         if not (option is None or callable(option)):
             raise ParameterError(f"{name} is {option!r}; a function of a batch is needed")
-    ready = [_chosen(model, *how, pool) if isinstance(model, Mapping) else None for model, *how in models]
+    ready = [
+        _chosen(model, layers, owner, pool) if isinstance(model, Mapping) else None for model, layers, owner in models
+    ]
     running = [i for i, arrays in enumerate(ready) if arrays is None]
     if running and images is None:
         raise ParameterError("images is None; examples to run the models on are needed")
