@@ -70,12 +70,12 @@ notebooks: env ## Execute the notebooks from the committed results, into build/n
 	$(PUBLISHED) --forcerun execute -- notebooks
 
 .PHONY: test
-test: env ## Run all tests but those of test-slow, test-bare, test-slurm and faults
+test: env ## Run all tests but those of test-slow, test-bare, test-hub, test-slurm and faults
 	pytest --numprocesses logical --maxprocesses 4 --dist loadfile $(ARGS)
 
 .PHONY: test-slow
 test-slow: env ## Run the tests that compute committed results again, or work at the sizes of real layers
-	pytest -m "slow and not bare and not faults and not slurm" $(ARGS)
+	pytest -m "slow and not bare and not hub and not faults and not slurm" $(ARGS)
 
 .PHONY: slurm
 slurm: ## Install SLURM where it is missing, on Debian, as root; test-slurm and bench-cluster need it
@@ -93,6 +93,10 @@ test-slurm: env slurm ## Run the workflow on a SLURM cluster of virtual nodes an
 .PHONY: test-bare
 test-bare: env ## Run a notebook from an empty folder, as in Colab, in an environment of its own (2.6 GB, minutes)
 	pytest -m bare $(ARGS)
+
+.PHONY: test-hub
+test-hub: env ## Run models and pages with torchvision, timm and transformers in an environment of their own (6 GB, minutes)
+	pytest -m hub $(ARGS)
 
 .PHONY: faults
 faults: env ## Kill, fill disks and damage files, at moments and places drawn by SEED; counts go to results/faults

@@ -2,84 +2,117 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+import functools
+import os
+import re
+import tempfile
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, overload
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
-from repsim.engine.arrays import Array, Float64, to_numpy
-from repsim.errors import DimensionError, ParameterError
+from repsim.chance import Chance
+from repsim.comparison import Comparison
+from repsim.engine.arrays import Float64
+from repsim.engine.memory import budget
+from repsim.errors import (
+    ConstantRepresentationError,
+    NonFiniteError,
+    ParameterError,
+    RepresentationError,
+    UndefinedSimilarityError,
+)
 from repsim.indexes import Index, get_index
-from repsim.options import whole_number
+from repsim.notices import warn
+from repsim.options import flag
 from repsim.pairwise import pairwise
+from repsim.pool import Pool
+from repsim.tapping.batches import Inputs, Mask
+from repsim.tapping.running import Progress, take
+from repsim.tapping.stores import store_in
+
+__all__ = ["Comparison", "activations", "compare"]
+
+Path_ = str | os.PathLike[str]
+_LEAST_MEMORY = 2**26  # bytes for the comparison beside the activations, unless told otherwise
+_MEMORY_OF_THREADS = 2**28  # bytes, below which one thread takes less time than several
+_SHARE = 8  # or this fraction of what they take
+_PLACE = re.compile(r"\b(xs|ys)\[(\d+)\]")
+# What one layer is at fault for, whatever it is compared with.
+_UNDEFINED = (ConstantRepresentationError, UndefinedSimilarityError, NonFiniteError)
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """Similarities of the layers of two models.
-
-    Attributes
-    ----------
-    values : ndarray
-        (La, Lb): entry i, j is the index of layer i of the first model and layer j of the second.
-    layers_a, layers_b : tuple of str
-        Names of the layers.
-    index : str
-        Name of the index.
-    """
-
-    values: Float64
-    layers_a: tuple[str, ...]
-    layers_b: tuple[str, ...]
-    index: str
-
-
+@overload
 def compare(
+    model_a: Any, model_b: Any, images: Any = ..., *, index: str | Index = ..., **options: Any
+) -> Comparison: ...
+@overload
+def compare(
+    model_a: Any, model_b: Any, images: Any = ..., *, index: Sequence[str | Index], **options: Any
+) -> dict[str, Comparison]: ...
+def compare(  # type: ignore[misc]
     model_a: Any,
     model_b: Any,
-    images: Any,
+    images: Any = None,
     *,
-    index: str | Index = "cka_linear",
-    layers: Sequence[str] | None = None,
-    layers_b: Sequence[str] | None = None,
+    index: str | Index | Sequence[str | Index] = "cka_linear",
+    layers: Any = None,
+    layers_b: Any = None,
+    pool: Pool | None = None,
+    inputs: Inputs | None = None,
+    mask: Mask | None = None,
     batch_size: int = 256,
-    progress: bool | Callable[[int, int], None] = False,
-) -> Comparison:
+    chance: bool = False,
+    undefined: str = "raise",
+    to: Path_ | None = None,
+    memory: int | None = None,
+    resume: Path_ | None = None,
+    progress: Progress = False,
+) -> Comparison | dict[str, Comparison]:
     """Compare every layer of one model with every layer of another.
+
+    Both models see the same batches, and a loader is gone through once, so that one that shuffles and a generator do.
+    The value does not depend on the batches.
 
     Parameters
     ----------
-    model_a, model_b : Keras model or callable
-        A Keras model whose layers are connected (functional, or built sequential); or any function from a batch of
-        images to a mapping of layer name to activations. Activations are (batch, p) or (batch, h, w, c).
-        The same model may be given twice.
-    images : array_like
-        (n, ...), whatever the models take, in the order both shall see.
-    index : str or Index
-        Similarity index; see `repsim.get_index`.
-    layers : sequence of str, optional
-        Names of the layers to compare, of both models; by default all of a Keras model whose output is (batch, p) or
-        (batch, h, w, c), and all that a function returns.
-    layers_b : sequence of str, optional
-        Names for the second model where they differ.
-    batch_size : int
-        Images in a batch. The values do not depend on it.
+    model_a, model_b : PyTorch module, Keras model, callable, or mapping of str to array_like
+        A function takes a batch and returns a mapping of layer name to activations. A mapping holds activations that
+        were taken before, (n, p) or (n, h, w, c) by layer. The same model may be given twice.
+    images, layers, pool, inputs, mask, batch_size
+        As for `repsim.activations`; `layers` are those of both models.
+    index : str, Index or sequence of these
+        What to compute; see `repsim.get_index`. Several at once share their work and the models' runs.
+    layers_b
+        The second model's layers where they differ.
+    chance : bool
+        Also compute what CKA is by chance; see `repsim.chance`.
+    undefined : {"raise", "nan"}
+        What to do about a layer that no similarity is defined for, such as one whose units are all dead.
+    to : path, optional
+        Folder for the activations, as .npy files in the folders `a` and `b`; otherwise they are held in memory.
+    memory : int, optional
+        Bytes that activations and computation may take; activations that would take more than half of that go to a
+        temporary folder. By default what the activations take, and an eighth of that or as much as the index needs.
+    resume : path, optional
+        As for `repsim.pairwise`: what of the comparison is finished is kept. The models are run again.
     progress : bool or callable
-        As for `repsim.pairwise`.
+        As for `repsim.pairwise`: first over the examples, where their number is known, then over the comparison.
 
     Returns
     -------
-    Comparison
-        Values and the layers' names. The activations of all chosen layers are held in memory meanwhile.
+    Comparison or dict of str to Comparison
+        Values and the layers' names; a dict by name where `index` is a sequence.
 
     Raises
     ------
     ParameterError
-        If a layer does not exist (the message lists those that do), `batch_size` is no positive whole number, or a
-        Keras model has not been built.
+        As for `repsim.activations`, or if an option is not what it may be.
     RepresentationError
-        If the activations of a layer are not a representation; the message names the layer's place.
+        If the activations of a layer are not a representation; the message names the layer.
 
     Examples
     --------
@@ -89,36 +122,112 @@ def compare(
     >>> compare(model, model, images).values.diagonal().round(12)
     array([1., 1.])
     """
-    chosen = get_index(index)
-    of_a = activations(model_a, images, layers=layers, batch_size=batch_size)
-    if model_b is model_a and layers_b is None:
-        of_b = of_a
-    else:
-        names = layers if layers_b is None else layers_b
-        of_b = activations(model_b, images, layers=names, batch_size=batch_size)
-    values = pairwise(list(of_a.values()), list(of_b.values()), index=chosen, progress=progress)
-    return Comparison(values, tuple(of_a), tuple(of_b), chosen.name)
+    single = isinstance(index, str | Index)
+    indexes = [get_index(name) for name in ([index] if isinstance(index, str | Index) else index)]
+    if undefined not in ("raise", "nan"):
+        raise ParameterError(f"undefined is {undefined!r}; 'raise' or 'nan' is needed")
+    chance = flag("chance", chance)
+    if memory is not None:
+        memory = budget(memory)
+    same = model_b is model_a and layers_b is None
+    pairs = [(model_a, layers, "model_a")]
+    if not same:
+        pairs.append((model_b, layers if layers_b is None else layers_b, "model_b"))
+    with tempfile.TemporaryDirectory() as folder:
+        taken = take(
+            pairs,
+            images,
+            pool=pool,
+            inputs=inputs,
+            mask=mask,
+            batch_size=batch_size,
+            progress=progress,
+            stores=[store_in(None if to is None else Path(to) / name) for name in "ab"],
+            memory=memory,
+            folder=None if to is not None else Path(folder),
+        )
+        held = sum(
+            sum(map(_bytes, arrays.values()))
+            for arrays, (model, *_) in zip(taken, pairs, strict=True)
+            if not isinstance(model, Mapping)  # what was there before is its owner's
+        )
+        work = _Tables(
+            taken[0],
+            None if same else taken[1],
+            held,
+            chance=chance,
+            memory=memory,
+            resume=resume,
+            progress=progress,
+        )
+        tables, chances = work.compute(indexes, undefined == "nan")
+    made = {
+        name: Comparison(values, tuple(taken[0]), tuple(taken[-1]), name, chances.get(name), {"examples": work.n})
+        for name, values in tables.items()
+    }
+    return made[indexes[0].name] if single else made
 
 
 def activations(
-    model: Any, images: Any, *, layers: Sequence[str] | None = None, batch_size: int = 256
-) -> dict[str, Array]:
+    model: Any,
+    images: Any,
+    *,
+    layers: Any = None,
+    pool: Pool | None = None,
+    inputs: Inputs | None = None,
+    mask: Mask | None = None,
+    batch_size: int = 256,
+    to: Path_ | None = None,
+    progress: Progress = False,
+) -> dict[str, Any]:
     """Activations of a model's layers.
+
+    A model is run in evaluation mode and without gradients; afterwards it is as it was before.
 
     Parameters
     ----------
-    model, images, layers, batch_size
-        As for `compare`.
+    model : PyTorch module, Keras model or callable
+        A Keras model must be built. A function takes a batch and returns a mapping of layer name to activations.
+    images : array_like, mapping or tuple of array_like, or iterable
+        Examples, (n, ...), in the order in which rows shall be; several inputs by name or in their order; or a loader
+        of batches: of PyTorch, of ``tf.data``, a generator. Where a loader gives tuples, the first is the input.
+    layers : str, type, or sequence of str, optional
+        Names; patterns with ``*`` and ``?``; a class of layers. Layers in a nested Keras model are ``backbone/conv``. A
+        layer's second use is ``name#2``, parts of tuples and mappings are ``name[0]`` and ``name[key]``. By default all
+        layers that have none inside, and that give a row for each input and what `pool` is for; all that a function
+        returns.
+    pool : str or callable, optional
+        How tokens or positions become rows; see `repsim.pool`. Padding is left out by the inputs' ``attention_mask``.
+    inputs : callable, optional
+        Function from a batch to what the model takes: an array, or a tuple or mapping of arguments.
+    mask : callable, optional
+        Function from a batch to its mask of tokens, (examples, tokens), where that is not ``attention_mask``.
+    batch_size : int
+        Images in a batch, where images are not a loader.
+    to : path, optional
+        Folder to write the activations to, one .npy file for each layer.
+    progress : bool or callable
+        As for `repsim.pairwise`, over the examples; nothing where a loader does not tell how many there are.
 
     Returns
     -------
-    dict of str to ndarray
-        (n, ...) for each layer, in the model's order, or in that of `layers`.
+    dict of str to array
+        (n, ...) for each layer, as NumPy arrays, in the model's order or in that of `layers`; memory maps where `to` is
+        given. bfloat16 of PyTorch, which NumPy lacks, stays a tensor, or a `Blocks` that reads the file.
 
     Raises
     ------
     ParameterError
-        As for `compare`.
+        If a layer does not exist (the message has those that do, and close matches), a model is not one, or not built.
+    ShapeMismatchError
+        If a layer does not give one row for each input.
+    DimensionError
+        If activations are neither (n, p) nor (n, h, w, c) and `pool` does not make them so.
+
+    Warns
+    -----
+    UserWarning
+        If a PyTorch module is in training mode.
 
     Examples
     --------
@@ -126,73 +235,115 @@ def activations(
     >>> activations(lambda batch: {"sum": batch.sum(axis=1, keepdims=True)}, np.eye(3), batch_size=2)["sum"].shape
     (3, 1)
     """
-    batch_size = whole_number("batch_size", batch_size, 1)
-    n = int(images.shape[0]) if hasattr(images, "shape") else len(images)
-    if n == 0:
-        raise ParameterError("images is empty")
-    function = _keras_function(model, layers) if _is_keras(model) else model
-    if not callable(function):
-        raise ParameterError(f"{type(model).__name__} is neither a Keras model nor a function of a batch of images")
-    parts: dict[str, list[Array]] = {}
-    for start in range(0, n, batch_size):
-        outputs = function(images[start : start + batch_size])
-        if not isinstance(outputs, Mapping):
-            raise ParameterError(
-                f"the model returned {type(outputs).__name__}; a mapping of layer name to activations is needed, "
-                'such as {"conv1": ..., "pool": ...}'
-            )
-        for name in _chosen(outputs, layers):
-            parts.setdefault(name, []).append(_detached(outputs[name], name))
-    return {name: np.concatenate(batches) for name, batches in parts.items()}
+    (taken,) = take(
+        [(model, layers, "model")],
+        images,
+        pool=pool,
+        inputs=inputs,
+        mask=mask,
+        batch_size=batch_size,
+        progress=progress,
+        stores=[store_in(None if to is None else Path(to))],
+    )
+    return taken
 
 
-def _chosen(outputs: Mapping[str, Any], layers: Sequence[str] | None) -> Sequence[str]:
-    if layers is None:
-        return list(outputs)
-    for name in layers:
-        if name not in outputs:
-            raise ParameterError(f"there is no layer {name!r}; the model has {', '.join(map(str, outputs))}")
-    return layers
+class _Tables:
+    """Tables of the layers in one or two sets of activations, whose messages name layers."""
 
+    def __init__(
+        self,
+        of_a: Mapping[str, Any],
+        of_b: Mapping[str, Any] | None,
+        held: int,
+        *,
+        chance: bool,
+        memory: int | None,
+        resume: Path_ | None,
+        progress: Progress,
+    ) -> None:
+        self._sides = {"xs": of_a} if of_b is None else {"xs": of_a, "ys": of_b}
+        self._names = {side: list(arrays) for side, arrays in self._sides.items()}
+        self._held, self._chance = held, chance
+        self._memory, self._resume, self._progress = memory, resume, progress
+        self.n = int(np.shape(next(iter(of_a.values())))[0])
 
-def _detached(values: Any, name: str) -> Array:
-    """Copy one layer's activations out of whatever array type the model uses."""
-    if hasattr(values, "detach"):
-        values = values.detach().cpu()
-    array = to_numpy(values, name)
-    if array.ndim not in (2, 4):
-        raise DimensionError(
-            f"layer {name!r} has activations of shape {array.shape}; (batch, features) or "
-            "(batch, height, width, channels) is needed"
+    def compute(self, indexes: Sequence[Index], missing: bool) -> tuple[dict[str, Float64], dict[str, Chance[Float64]]]:
+        """Return a table of each index and, if it is asked for, its chance; undefined layers are NaN if they may be."""
+        try:
+            return self._pairwise(indexes, self._names)
+        except _UNDEFINED as error:
+            if not missing or self._fault(error, self._names) is None:
+                raise self._renamed(error, self._names) from error
+        except RepresentationError as error:
+            raise self._renamed(error, self._names) from error
+        whole = {index.name: self._without_undefined(index) for index in indexes}
+        chances = {name: Chance(*tables[1:]) for name, tables in whole.items() if len(tables) > 1}
+        return {name: tables[0] for name, tables in whole.items()}, chances
+
+    def _without_undefined(self, index: Index) -> Float64:
+        """Return the values, and what they are by chance, one above the other, with NaN where a layer has none."""
+        kept = {side: list(names) for side, names in self._names.items()}
+        sides = ("xs", list(kept)[-1])
+        whole = np.full([4 if self._chance else 1, *(len(self._names[side]) for side in sides)], np.nan)
+        while all(kept.values()):
+            try:
+                tables, chances = self._pairwise([index], kept)
+            except _UNDEFINED as error:
+                fault = self._fault(error, kept)
+                if fault is None:
+                    raise self._renamed(error, kept) from error
+                kept[fault[0]].remove(fault[1])
+            else:
+                levels = [(c.mean, c.standard_deviation, c.z) for c in chances.values()]
+                places = [np.isin(self._names[side], kept[side]) for side in sides]
+                whole[np.ix_(np.ones(len(whole), bool), *places)] = [tables[index.name], *sum(levels, ())]
+                break
+        return whole
+
+    def _pairwise(
+        self, indexes: Sequence[Index], names: Mapping[str, Sequence[str]]
+    ) -> tuple[dict[str, Float64], dict[str, Chance[Float64]]]:
+        """Return `pairwise` of one or two lists, within the memory that there is beside them."""
+        lists = [[self._sides[side][name] for name in names[side]] for side in names]
+        compute = functools.partial(
+            pairwise, *lists, index=indexes, chance=self._chance, resume=self._resume, progress=self._progress
         )
-    return np.array(array)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            if self._memory is not None:
+                tables = compute(memory=max(1, self._memory - self._held))
+            elif self._held:
+                modest = max(_LEAST_MEMORY, self._held // _SHARE)
+                # Tiles are small then, and threads of the linear algebra would wait for each other.
+                threads = 1 if modest < _MEMORY_OF_THREADS else None
+                try:
+                    with threadpool_limits(threads, "blas"):
+                        tables = compute(memory=modest)
+                except ParameterError as error:  # an index that needs more
+                    if not str(error).startswith("memory"):
+                        raise
+                    tables = compute()
+            else:
+                tables = compute()
+        for warning in caught:
+            warn(warning.category(self._named(str(warning.message), names)))
+        return tables if self._chance else (tables, {})
+
+    def _fault(self, error: Exception, names: Mapping[str, Sequence[str]]) -> tuple[str, str] | None:
+        """Return the list, and the name in it, of the layer that an error is about."""
+        place = _PLACE.search(str(error))
+        return None if place is None else (place[1], names[place[1]][int(place[2])])
+
+    def _renamed(self, error: RepresentationError, names: Mapping[str, Sequence[str]]) -> RepresentationError:
+        return type(error)(self._named(str(error), names))
+
+    def _named(self, message: str, names: Mapping[str, Sequence[str]]) -> str:
+        """Return a message with the names of layers where `pairwise` has places in lists."""
+        owners = {"xs": "model_a", "ys": "model_b"}
+        return _PLACE.sub(lambda m: f"layer {names[m[1]][int(m[2])]!r} of {owners[m[1]]}", message)
 
 
-def _is_keras(model: Any) -> bool:
-    roots = {base.__module__.split(".")[0] for base in type(model).__mro__}
-    return bool(roots & {"keras", "tf_keras"}) and hasattr(model, "layers") and hasattr(model, "inputs")
-
-
-def _keras_function(model: Any, layers: Sequence[str] | None) -> Callable[[Any], Mapping[str, Any]]:
-    """Build one function that gives all chosen layers' outputs, in inference mode."""
-    import keras
-
-    outputs: dict[str, Any] = {}
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.InputLayer):
-            continue
-        output = getattr(layer, "output", None)
-        if layers is not None and layer.name not in layers:
-            continue
-        if output is not None and len(getattr(output, "shape", ())) in (2, 4):
-            outputs[layer.name] = output
-    known = [layer.name for layer in model.layers]
-    missing = [name for name in (layers or ()) if name not in outputs]
-    if missing or not outputs:
-        raise ParameterError(
-            f"no layer {missing[0] if missing else ''!r} with an output of 2 or 4 dimensions; the model has "
-            f"{', '.join(known)}"
-        )
-    inputs = model.inputs[0] if len(model.inputs) == 1 else model.inputs
-    tapped = keras.Model(inputs, outputs)
-    return lambda batch: tapped(np.asarray(batch), training=False)
+def _bytes(x: Any) -> int:
+    """Return the bytes in memory of an array; a memory map and a `Blocks` take none."""
+    return 0 if isinstance(x, np.memmap) else int(getattr(x, "nbytes", 0))

@@ -30,21 +30,46 @@ def test_layers_are_chosen():
     result = compare(model, other, IMAGES, layers=["mean"], layers_b=["max", "flat"], index="cca_r2", batch_size=9)
     assert result.layers_a == ("mean",)
     assert result.layers_b == ("max", "flat")
-    with pytest.raises(errors.ParameterError, match="no layer 'nose'; the model has pixels, squares, mean"):
+    with pytest.raises(errors.ParameterError, match="model_a has no layer 'nose'; it has pixels, squares, mean"):
         compare(model, model, IMAGES, layers=["nose"])
 
 
 def test_what_is_not_a_model():
     with pytest.raises(errors.ParameterError, match="returned ndarray; a mapping"):
         compare(lambda batch: batch, model, IMAGES)
-    with pytest.raises(errors.ParameterError, match="neither a Keras model nor a function"):
+    with pytest.raises(errors.ParameterError, match="model_a is a int; a PyTorch module, a Keras model, or a function"):
         compare(3, model, IMAGES)
-    with pytest.raises(errors.DimensionError, match="layer 'one' has activations of shape"):
+    with pytest.raises(errors.DimensionError, match="layer 'one' of model_a has activations of shape"):
         compare(lambda batch: {"one": batch[:, 0, 0, 0]}, model, IMAGES)
     with pytest.raises(errors.ParameterError, match="batch_size"):
         activations(model, IMAGES, batch_size=0)
     with pytest.raises(errors.ParameterError, match="empty"):
         activations(model, IMAGES[:0])
+
+
+def test_a_layer_that_is_named_twice_is_taken_once():
+    np.testing.assert_array_equal(activations(model, IMAGES, layers=["mean", "mean"])["mean"], IMAGES.mean(axis=(1, 2)))
+    assert compare(model, model, IMAGES, layers=["mean", "mean"]).values.shape == (1, 1)
+
+
+@pytest.mark.parametrize("batch_size", [64, 1000])
+def test_rows_are_counted(batch_size):
+    sentences = {"ids": np.arange(1800).reshape(600, 3), "mask": np.ones((600, 3))}
+    taken = activations(lambda batch: {"x": batch["ids"] * batch["mask"]}, sentences, batch_size=batch_size)
+    np.testing.assert_array_equal(taken["x"], sentences["ids"])
+    words = [f"word {i}" for i in range(200)]
+    taken = activations(
+        lambda batch: {"x": np.array([[int(word[5:])] for word in batch])}, words, batch_size=batch_size
+    )
+    np.testing.assert_array_equal(taken["x"][:, 0], np.arange(200))
+    with pytest.raises(errors.ShapeMismatchError, match=r"layer 'x' of model_a gave 1 row\(s\) for 64 input\(s\)"):
+        compare(lambda batch: {"x": batch["ids"].mean(axis=0)[None]}, model, sentences, batch_size=64)
+
+
+def test_two_inputs():
+    pair = {"left": IMAGES, "right": IMAGES[::-1]}
+    taken = activations(lambda batch: {"sum": batch["left"] + batch["right"]}, pair, batch_size=9)
+    np.testing.assert_array_equal(taken["sum"], IMAGES + IMAGES[::-1])
 
 
 @pytest.mark.slow
@@ -67,5 +92,5 @@ def test_keras_models():
     assert result.values[2, 3] == pytest.approx(1.0, abs=1e-6)  # dropout is off
     taken = activations(network, IMAGES, layers=["pool"], batch_size=7)
     np.testing.assert_allclose(taken["pool"], np.asarray(network(IMAGES)), rtol=1e-5, atol=1e-6)
-    with pytest.raises(errors.ParameterError, match="no layer 'nose'.*conv, norm, pool, drop"):
+    with pytest.raises(errors.ParameterError, match="no layer 'nose'; it has conv, norm, pool, drop"):
         compare(network, network, IMAGES, layers=["nose"])

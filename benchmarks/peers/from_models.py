@@ -1,0 +1,87 @@
+"""Run the libraries that take models from two ResNet-18 to a table: python -m benchmarks.peers.from_models."""
+
+import json
+import os
+import statistics
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from benchmarks.peers.environments import REPOSITORY, InstallError, clean, python_of
+from benchmarks.peers.registry import ADAPTERS, PEERS, TORCH, Peer
+from repsim.lab.store import machine, write_record
+
+SCRIPT = ADAPTERS / "from_models.py"
+# Ours beside the same PyTorch; what it needs is what pyproject.toml says.
+OURS = Peer("ours-with-torch", SCRIPT.name, {}, ("array-api-compat", "scipy==1.17.1", "threadpoolctl"), torch=True)
+# The passes first: what the others are divided by. The exact table is by definition, in float64, in our environment.
+RUNS = {"forward": OURS, "exact": OURS, "ours": OURS} | {
+    peer.name.replace("-", "_"): peer for peer in PEERS if peer.name in ("torch-cka", "pytorch-cka", "ckatorch")
+}
+
+
+def main(
+    repeats: Annotated[int, typer.Option(help="Runs of each, in turn; the median of processor time is kept.")] = 3,
+    minutes: Annotated[int, typer.Option(help="Minutes for one run.")] = 20,
+    folder: Annotated[Path, typer.Option(help="Environments.")] = REPOSITORY / "build" / "peers",
+    out: Annotated[Path, typer.Option(help="The result.")] = REPOSITORY / "results" / "benchmarks" / "from_models.json",
+) -> None:
+    """Measure processor time, peak memory, lines and values, each run in a process of its own."""
+    runs = {library: [] for library in RUNS}
+    for repeat in range(repeats):
+        for library, peer in RUNS.items():
+            if library == "exact" and repeat:
+                continue
+            runs[library].append(_run(library, peer, folder, minutes))
+            print(library, {key: value for key, value in runs[library][-1].items() if key != "values"}, flush=True)
+    exact = np.array(runs.pop("exact")[0]["values"])
+    rows = [_row(library, found, exact) for library, found in runs.items()]
+    result = {
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "machine": machine() | {"torch": TORCH[0].partition("==")[2]},
+        "images": 500,
+        "side": 64,
+        "batch": 50,
+        "convolutions": len(exact),
+        "repeats": repeats,
+        "rows": rows,
+    }
+    write_record(out, result)
+
+
+def _run(library: str, peer: Peer, folder: Path, minutes: int) -> dict:
+    """Return what one process measured, or why it did not."""
+    found = folder / f"from_models_{library}.json"
+    found.parent.mkdir(parents=True, exist_ok=True)
+    found.unlink(missing_ok=True)
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY) if peer is OURS else ""}
+    try:
+        command = [str(python_of(peer, folder)), str(SCRIPT), library, str(found)]
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=False, timeout=60 * minutes
+        )
+    except InstallError as error:
+        return {"error": f"does not install: {error}"}
+    except subprocess.TimeoutExpired:
+        return {"error": f"not done within {minutes} minutes"}
+    return json.loads(found.read_text(encoding="utf-8")) if found.exists() else {"error": clean(done.stderr)}
+
+
+def _row(library: str, found: list[dict], exact: np.ndarray) -> dict:
+    """Return the medians of some runs, and how far their values are from the exact ones."""
+    row = {"library": library, "runs": [{k: v for k, v in one.items() if k != "values"} for one in found]}
+    if errors := [one["error"] for one in found if "error" in one]:
+        return row | {"error": clean(errors[0])}
+    for key in ("processor_seconds", "seconds", "peak_mib", "lines"):
+        row[key] = statistics.median(one[key] for one in found)
+    if found[0]["values"] is not None:
+        row["largest_difference"] = float(np.abs(np.array(found[0]["values"]) - exact).max())
+    return row
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,77 @@
+"""Compare activations in files: python -m repsim a.npz b.npz --index cka_linear --out c.npz --plot c.svg."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from repsim.compare import compare
+from repsim.comparison import Comparison
+from repsim.errors import ParameterError, RepresentationError, UnknownIndexError
+from repsim.tapping.stores import read_folder
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m repsim", description="Compare activations in files.")
+    parser.add_argument(
+        "a", type=Path, help=".npz file of one array for each layer, folder of .npy files, or one of them"
+    )
+    parser.add_argument("b", type=Path, help="the same for the second model")
+    parser.add_argument("--index", default="cka_linear", help="similarity index (cka_linear)")
+    parser.add_argument("--out", type=Path, help="write an .npz file that Comparison.load reads")
+    parser.add_argument("--plot", type=Path, help="draw the map into a file, such as .svg; needs matplotlib")
+    parser.add_argument("--chance", action="store_true", help="also what CKA is by chance; hatched in the map")
+    parser.add_argument("--nan", action="store_true", help="NaN for layers that no similarity is defined for")
+    chosen = parser.parse_args(arguments)
+    try:
+        a, b = _read(chosen.a), _read(chosen.b)
+        undefined = "nan" if chosen.nan else "raise"
+        comparison = compare(
+            a, b, index=chosen.index, chance=chosen.chance, undefined=undefined, progress=sys.stderr.isatty()
+        )
+        if chosen.out:
+            comparison.save(chosen.out)
+        if chosen.plot:
+            comparison.plot(chance=chosen.chance).figure.savefig(chosen.plot)
+    except (ImportError, OSError, ParameterError, RepresentationError, UnknownIndexError) as error:
+        print(f"repsim: {error}", file=sys.stderr)
+        return 1
+    if not (chosen.out or chosen.plot):
+        _print(comparison)
+    return 0
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    """Return arrays by the names of their layers."""
+    if path.is_dir():
+        arrays = read_folder(path)
+        if not arrays:
+            raise ParameterError(f"{path} is a folder without .npy files; activations by layer are needed")
+        return arrays
+    try:
+        found = np.load(path, allow_pickle=False, mmap_mode="r")
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ParameterError(f"{path} is no .npz or .npy file of numbers; activations by layer are needed") from error
+    if isinstance(found, np.ndarray):
+        return {path.stem: found}
+    with found:
+        return {name: found[name] for name in found.files}
+
+
+def _print(comparison: Comparison) -> None:
+    width = max(map(len, comparison.layers_a))
+    columns = [max(len(name), 6) for name in comparison.layers_b]
+    print(" " * width, *(name.rjust(w) for name, w in zip(comparison.layers_b, columns, strict=True)))
+    for name, row in zip(comparison.layers_a, comparison.values, strict=True):
+        print(name.ljust(width), *(f"{value:{w}.3f}" for value, w in zip(row, columns, strict=True)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

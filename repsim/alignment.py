@@ -1,0 +1,96 @@
+"""Linear CKA as a loss: in the arrays of the library that trains the network."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import array_api_compat
+
+from repsim.errors import DimensionError, ShapeMismatchError, TooFewExamplesError
+from repsim.options import flag
+
+
+def alignment(x: Any, y: Any, *, debiased: bool = False) -> Any:
+    """Linear CKA of two batches, in their own library, so that it can be differentiated.
+
+    Equal to `repsim.cka` but for rounding: it is computed in the precision of `x`, half precision in single. Gradients
+    flow to both under PyTorch and JAX, and it can be part of what ``jax.jit`` or ``torch.compile`` compiles.
+
+    Parameters
+    ----------
+    x, y : array
+        (n, ...) of one library that follows the Array API, the same n examples; further dimensions are flattened.
+    debiased : bool
+        The form of `repsim.cka` that is 0 in the mean for unrelated data; it is the one to use in batches, which have
+        more features than examples.
+
+    Returns
+    -------
+    array
+        A single number as an array without dimensions, of x's library and device.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If the numbers of examples differ.
+    TooFewExamplesError
+        If there are fewer than 2, or 4 for the debiased form.
+
+    Notes
+    -----
+    Values are not looked at, since a compiled function has none: where a representation is constant, the result is NaN.
+
+    References
+    ----------
+    Kornblith et al. (2019), equation 4; Song et al. (2007) for the debiased form.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> x, y = rng.standard_normal((2, 30, 4))
+    >>> from repsim import cka
+    >>> bool(abs(alignment(x, y) - cka(x, y)) < 1e-12)
+    True
+    """
+    xp = array_api_compat.array_namespace(x, y)
+    debiased = flag("debiased", debiased)
+    for name, values in (("x", x), ("y", y)):
+        if len(values.shape) < 2:
+            raise DimensionError(f"{name} has shape {tuple(values.shape)}; (examples, features) is needed")
+    n = int(x.shape[0])
+    if n != y.shape[0]:
+        raise ShapeMismatchError(f"x has {n} examples and y has {y.shape[0]}; both must be of the same examples")
+    if n < (least := 4 if debiased else 2):
+        raise TooFewExamplesError(f"x and y have {n} example(s); at least {least} are needed")
+    k, l = _centred(xp, x), _centred(xp, y)  # noqa: E741
+    if debiased:
+        k, l = (_u_centred(xp, features @ features.T) for features in (k, l))  # noqa: E741
+        return xp.sum(k * l) / xp.sqrt(xp.sum(k * k) * xp.sum(l * l))
+    if max(k.shape[1], l.shape[1]) < n:
+        between, own = l.T @ k, [features.T @ features for features in (k, l)]
+        return xp.sum(between * between) / xp.sqrt(xp.sum(own[0] * own[0]) * xp.sum(own[1] * own[1]))
+    k, l = k @ k.T, l @ l.T  # noqa: E741
+    return xp.sum(k * l) / xp.sqrt(xp.sum(k * k) * xp.sum(l * l))
+
+
+def _centred(xp: Any, x: Any) -> Any:
+    """Return features without their means, brought to a size whose fourth power neither overflows nor vanishes."""
+    x = xp.reshape(x, (x.shape[0], math.prod(x.shape[1:])))
+    if str(x.dtype).rpartition(".")[2] in ("float16", "bfloat16"):
+        x = xp.astype(x, xp.float32)
+    x = x - xp.mean(x, axis=0)
+    x = x - xp.mean(x, axis=0)  # what rounding left of large means
+    return x / xp.max(xp.abs(x)) / math.sqrt(math.prod(x.shape))
+
+
+def _u_centred(xp: Any, gram: Any) -> Any:
+    """U-centre a Gram matrix (Szekely and Rizzo 2014)."""
+    n = int(gram.shape[0])
+    ones = xp.ones_like(gram)
+    others = xp.tril(ones, k=-1) + xp.triu(ones, k=1)
+    gram = gram * others
+    means = xp.sum(gram, axis=0) / (n - 2)
+    means = means - xp.sum(means) / (2 * (n - 1))
+    return (gram - means - means[:, None]) * others

@@ -1,0 +1,198 @@
+"""What a comparison of two models gives, and what can be done with it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from repsim.chance import NEAR, Chance
+from repsim.engine.arrays import Float64
+from repsim.errors import ParameterError
+from repsim.indexes import get_index
+
+_CHANCE = ("mean", "standard_deviation", "z")
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Similarities of the layers of two models.
+
+    Two are equal if all of their values, names and chance levels are.
+
+    Attributes
+    ----------
+    values : ndarray
+        (La, Lb): entry i, j is the index of layer i of the first model and layer j of the second.
+    layers_a, layers_b : tuple of str
+        Names of the layers.
+    index : str
+        Name of the index.
+    chance : Chance, optional
+        Its `mean`, `standard_deviation` and `z` are (La, Lb): what the value is by chance, and how far from that it is.
+    record : mapping
+        How the values came about, such as the number of examples.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> comparison = Comparison(np.eye(2), ("conv", "pool"), ("conv", "pool"), "cka_linear")
+    >>> comparison == Comparison(np.eye(2), ("conv", "pool"), ("conv", "pool"), "cka_linear")
+    True
+    """
+
+    values: Float64
+    layers_a: tuple[str, ...]
+    layers_b: tuple[str, ...]
+    index: str
+    chance: Chance[Float64] | None = None
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Comparison):
+            return NotImplemented
+        mine, theirs = self._arrays(), other._arrays()
+        return mine.keys() == theirs.keys() and all(
+            np.array_equal(values, theirs[name], equal_nan=values.dtype.kind == "f") for name, values in mine.items()
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write values, names, chance and record to an .npz file.
+
+        Parameters
+        ----------
+        path : path
+            Written as it is named.
+        """
+        with open(path, "wb") as file:
+            np.savez(file, **self._arrays(), record=np.array(json.dumps(dict(self.record), default=str)))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Comparison:
+        """Read what `save` wrote.
+
+        Parameters
+        ----------
+        path : path
+            An .npz file.
+
+        Returns
+        -------
+        Comparison
+            Equal to the one that was saved.
+
+        Raises
+        ------
+        ParameterError
+            If the file is another one.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+            values, index, record = arrays["values"], str(arrays["index"]), json.loads(str(arrays["record"]))
+            names = [tuple(map(str, arrays[side])) for side in ("layers_a", "layers_b")]
+        except (KeyError, ValueError, AttributeError) as error:
+            raise ParameterError(f"path is {str(path)!r}, which is no file that Comparison.save wrote") from error
+        chance = None
+        if "chance_mean" in arrays:
+            chance = Chance(*(arrays[f"chance_{part}"] for part in _CHANCE))
+        return cls(values, names[0], names[1], index, chance, record)
+
+    def to_frame(self) -> Any:
+        """Return the values as a pandas DataFrame, rows and columns named by layer.
+
+        Returns
+        -------
+        pandas.DataFrame
+            (La, Lb).
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise ImportError("to_frame needs pandas, which is not installed: pip install pandas") from None
+        return pandas.DataFrame(
+            self.values,
+            index=pandas.Index(self.layers_a, name="layers_a"),
+            columns=pandas.Index(self.layers_b, name="layers_b"),
+        )
+
+    def plot(self, ax: Any = None, *, chance: bool = False) -> Any:
+        """Draw the values as a map, the first layers at the bottom left, with a dot at each row's best match.
+
+        Indexes with bounds have those of their index as colours, so that maps can be compared.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default a new figure.
+        chance : bool
+            Hatch what lies within 5 standard deviations of chance, which says nothing.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            With the map; `ax.figure.savefig("map.svg")` keeps it.
+
+        Raises
+        ------
+        ParameterError
+            If `chance` is asked for and was not computed.
+        ImportError
+            If matplotlib is not installed.
+        """
+        if chance and self.chance is None:
+            raise ParameterError("chance is True and there is none here; compute it with compare(..., chance=True)")
+        try:
+            import matplotlib.pyplot as plt
+            from matplotlib.patches import Rectangle
+        except ImportError:
+            raise ImportError("plot needs matplotlib, which is not installed: pip install matplotlib") from None
+        rows, columns = self.values.shape
+        if ax is None:
+            _, ax = plt.subplots(figsize=(2.5 + 0.22 * columns, 1.8 + 0.22 * rows), layout="constrained")
+        chosen = get_index(self.index) if _is_known(self.index) else None
+        low, high = chosen.bounds if chosen else (-np.inf, np.inf)
+        bounded = {"vmin": low, "vmax": high} if np.isfinite([low, high]).all() else {}
+        image = ax.imshow(self.values, origin="lower", cmap="magma", interpolation="nearest", **bounded)
+        defined = ~np.isnan(self.values).all(axis=1)
+        best = np.where(np.isnan(self.values), -np.inf, self.values).argmax(axis=1)
+        ax.plot(best[defined], np.flatnonzero(defined), "o", color="white", markeredgecolor="black", markersize=4)
+        if chance and self.chance is not None:
+            for i, j in np.argwhere(np.abs(self.chance.z) <= NEAR):
+                ax.add_patch(
+                    Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, hatch="///", edgecolor="grey", linewidth=0)
+                )
+        ax.set_xticks(range(columns), self.layers_b, rotation=90)
+        ax.set_yticks(range(rows), self.layers_a)
+        ax.figure.colorbar(image, ax=ax, label=chosen.title if chosen else self.index)
+        return ax
+
+    def _arrays(self) -> dict[str, Any]:
+        arrays: dict[str, Any] = {
+            "values": self.values,
+            "layers_a": np.array(self.layers_a),
+            "layers_b": np.array(self.layers_b),
+            "index": np.array(self.index),
+        }
+        if self.chance is not None:
+            arrays |= {f"chance_{part}": getattr(self.chance, part) for part in _CHANCE}
+        return arrays
+
+
+def _is_known(index: str) -> bool:
+    try:
+        get_index(index)
+    except KeyError:
+        return False
+    return True

@@ -1,0 +1,136 @@
+"""Activations with tokens or positions, as rows that the indexes take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import array_api_compat
+import numpy as np
+
+from repsim.engine.arrays import namespace, to_numpy
+from repsim.errors import DimensionError, ParameterError, ShapeMismatchError
+
+TOKENS = ("mean", "first", "last", "tokens")
+CHOICES = (*TOKENS, "flatten", "space")
+Pool = str | Callable[[Any], Any]
+
+
+def pool(h: Any, how: Pool, mask: Any = None, *, channels: str | None = None, name: str = "h") -> Any:
+    """Turn activations of tokens, or of positions of an image, into rows.
+
+    Parameters
+    ----------
+    h : array
+        (n, tokens, d) of any Array API library, or (n, height, width, channels). (n, p) is returned as it is.
+    how : {"mean", "first", "last", "tokens", "flatten", "space"} or callable
+        Of tokens: their mean, the first (where a model keeps its class token) or last of each example; each token as
+        a row of its own, so that rows are tokens, not examples; or all of an example's in one row. Of four dimensions:
+        "space", the mean over height and width, or "flatten". A function is called with `h`.
+    mask : array, optional
+        (n, tokens), true or 1 where a token is, false or 0 where there is padding, which is then left out.
+    channels : {"first", "last"}, optional
+        Where (n, ., ., .) has its channels; by default first for tensors of PyTorch, last for everything else.
+    name : str
+        What messages call the activations.
+
+    Returns
+    -------
+    array
+        (n, d), of h's library; (all tokens, d) for "tokens", (n, tokens * d) for "flatten". Means of half precision are
+        of single precision.
+
+    Raises
+    ------
+    ParameterError
+        If `how` is none of these, or "flatten" is to leave out padding.
+    DimensionError
+        If `h` does not have the dimensions that `how` is for.
+    ShapeMismatchError
+        If `mask` is not (n, tokens), or leaves an example without a token.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> h = np.array([[[1.0], [2.0], [9.0]], [[3.0], [5.0], [7.0]]])  # two sentences, three tokens
+    >>> mask = [[1, 1, 0], [1, 1, 1]]  # of which the first has two
+    >>> pool(h, "mean", mask)
+    array([[1.5],
+           [5. ]])
+    >>> pool(h, "last", mask)
+    array([[2.],
+           [7.]])
+    >>> pool(h, "tokens", mask).shape
+    (5, 1)
+    """
+    if callable(how):
+        return how(h)
+    check_pool(how)
+    if not (isinstance(h, np.ndarray) or array_api_compat.is_array_api_obj(h)):
+        h = to_numpy(h, name)
+    xp, shape = namespace(h), tuple(h.shape)
+    if len(shape) == 2:
+        return h
+    if how == "flatten":
+        if mask is not None and len(shape) == 3 and not bool(_checked(xp, mask, h, name).all()):
+            raise ParameterError(
+                f"how is 'flatten' and {name} has padding, which would become features; choose 'mean', 'first', 'last' "
+                "or 'tokens', or give no mask"
+            )
+        return xp.reshape(h, (shape[0], -1))
+    if how == "space":
+        if len(shape) != 4:
+            raise DimensionError(f"{name} has shape {shape}; 'space' needs (n, height, width, channels){_for(shape)}")
+        first = channels == "first" if channels else array_api_compat.is_torch_array(h)
+        return xp.mean(_wide(xp, h), axis=(2, 3) if first else (1, 2))
+    if len(shape) != 3:
+        raise DimensionError(f"{name} has shape {shape}; {how!r} needs (n, tokens, d){_for(shape)}")
+    real = None if mask is None else _checked(xp, mask, h, name)
+    if how == "tokens":
+        return xp.reshape(h, (-1, shape[2])) if real is None else h[real]
+    if how == "mean":
+        wide = _wide(xp, h)
+        if real is None:
+            return xp.mean(wide, axis=1)
+        kept = xp.where(real[:, :, None], wide, xp.zeros_like(wide))
+        return xp.sum(kept, axis=1) / xp.astype(xp.sum(real, axis=1), wide.dtype)[:, None]
+    if real is None:
+        return h[:, 0] if how == "first" else h[:, -1]
+    places = xp.astype(real, xp.int32)
+    found = xp.argmax(places, axis=1) if how == "first" else shape[1] - 1 - xp.argmax(xp.flip(places, axis=1), axis=1)
+    return h[xp.arange(shape[0], device=array_api_compat.device(h)), found]
+
+
+def check_pool(how: Any) -> Any:
+    """Return how to pool, or raise if that is none of the choices."""
+    if how is None or callable(how) or (isinstance(how, str) and how in CHOICES):
+        return how
+    raise ParameterError(f"pool is {how!r}; {', '.join(map(repr, CHOICES))} or a function is needed")
+
+
+def _for(shape: tuple[int, ...]) -> str:
+    """Say what there is for activations of such a shape."""
+    if len(shape) == 4:
+        return "; 'space', 'flatten' or a function can be chosen for it"
+    if len(shape) == 3:
+        return "; 'mean', 'first', 'last', 'tokens', 'flatten' or a function can be chosen for it"
+    return "; 'flatten' or a function can be chosen for it"
+
+
+def _wide(xp: Any, h: Any) -> Any:
+    """Return values in at least single precision, so that a mean is not rounded to half."""
+    return xp.astype(h, xp.float32) if str(h.dtype).rpartition(".")[2] in ("float16", "bfloat16") else h
+
+
+def _checked(xp: Any, mask: Any, h: Any, name: str) -> Any:
+    if array_api_compat.is_torch_array(mask):
+        mask = mask.detach().cpu().numpy()
+    real = np.asarray(mask).astype(bool)
+    if real.shape != tuple(h.shape[:2]):
+        raise ShapeMismatchError(
+            f"mask has shape {real.shape} and {name} {tuple(h.shape)}; a mask is (n, tokens), here {tuple(h.shape[:2])}"
+        )
+    if not real.any(axis=1).all():
+        empty = int(np.argmin(real.any(axis=1)))
+        raise ShapeMismatchError(f"mask leaves example {empty} of {name} without a token; drop it, or keep one token")
+    return xp.asarray(real, device=array_api_compat.device(h))

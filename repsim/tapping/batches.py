@@ -1,0 +1,89 @@
+"""What models are given: arrays that are cut into batches, or loaders that give them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from repsim.errors import ParameterError, ShapeMismatchError
+
+Inputs = Callable[[Any], Any]  # from a batch to what a model takes
+Mask = Callable[[Any], Any]  # from a batch to where its tokens are
+
+
+def batches(images: Any, batch_size: int) -> tuple[Iterator[tuple[Any, Any]], int | None]:
+    """Return an iterator of batches with what a model is given of each, and the number of examples if it is known.
+
+    Arrays, mappings and tuples of arrays, and lists of examples are cut; of what a loader gives, the first is the
+    input where it is a tuple or a list.
+    """
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(images, torch.utils.data.Dataset):
+        images = torch.utils.data.DataLoader(images, batch_size=batch_size)
+    if isinstance(images, Mapping | tuple) or _is_array(images) or _holds_examples(images):
+        n = _examples(images)
+        if n == 0:
+            raise ParameterError("images is empty; there must be an example to run the models on")
+        pieces = (_cut(images, start, start + batch_size) for start in range(0, n, batch_size))
+        return ((piece, piece) for piece in pieces), n
+    try:
+        given = iter(images) if hasattr(images, "__iter__") else (images[i] for i in range(len(images)))
+    except TypeError:
+        raise ParameterError(
+            f"images is a {type(images).__name__}; an array, a mapping or tuple of arrays, or a loader of batches is "
+            "needed"
+        ) from None
+    return ((batch, _first(batch)) for batch in given), _promised(images)
+
+
+def count(given: Any) -> int | None:
+    """Return the number of examples in what a model is given; None if that cannot be told."""
+    if _is_array(given):
+        return int(given.shape[0]) if len(given.shape) else None
+    if isinstance(given, Mapping | tuple) or (isinstance(given, list) and any(map(_is_array, given))):
+        values = given.values() if isinstance(given, Mapping) else given
+        return next((n for n in map(count, values) if n is not None), None)
+    return len(given) if isinstance(given, list) else None
+
+
+def _is_array(x: Any) -> bool:
+    return hasattr(x, "shape") and hasattr(x, "__getitem__")
+
+
+def _holds_examples(images: Any) -> bool:
+    """Whether a list holds examples, such as sentences or rows of numbers, rather than batches."""
+    return isinstance(images, list) and not any(_is_array(x) or isinstance(x, Mapping | tuple) for x in images[:1])
+
+
+def _examples(images: Any) -> int:
+    if not isinstance(images, Mapping | tuple):
+        return int(images.shape[0]) if _is_array(images) else len(images)
+    items = images.items() if isinstance(images, Mapping) else enumerate(images)
+    counts = {name: _examples(values) for name, values in items}
+    if len(set(counts.values())) > 1:
+        said = ", ".join(f"{name!r} {n}" for name, n in counts.items())
+        raise ShapeMismatchError(f"the inputs in images are of different numbers of examples: {said}")
+    return next(iter(counts.values()), 0)
+
+
+def _cut(images: Any, start: int, stop: int) -> Any:
+    if isinstance(images, Mapping):
+        return {name: _cut(values, start, stop) for name, values in images.items()}
+    if isinstance(images, tuple):
+        return tuple(_cut(values, start, stop) for values in images)
+    return images[start:stop]
+
+
+def _first(batch: Any) -> Any:
+    """Return the inputs of a loader's batch, which may be (inputs, labels, ...)."""
+    paired = isinstance(batch, tuple | list) and batch and not isinstance(batch[0], str | bytes | int | float)
+    return batch[0] if paired else batch
+
+
+def _promised(loader: Any) -> int | None:
+    """Return the number of examples that a loader is to give, where that can be told."""
+    try:
+        return min(len(loader.dataset), len(loader) * int(loader.batch_size))
+    except (AttributeError, TypeError):
+        return None

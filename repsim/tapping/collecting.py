@@ -1,0 +1,202 @@
+"""What is done with a layer's output at the moment the layer gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from repsim.errors import DimensionError, ParameterError, ShapeMismatchError
+from repsim.pool import check_pool, pool
+from repsim.tapping.selection import Selection
+from repsim.tapping.stores import InFile, InMemory, Store
+
+CHOICES = (
+    "pool= says how tokens become rows: 'mean', 'first' or 'last' for one row an example, 'tokens' for one a token, "
+    "'flatten' for all of an example's tokens in one row, or a function"
+)
+
+
+class Collector:
+    """Takes the outputs of a model's layers, batch after batch, and keeps their rows.
+
+    Rows are copied as a layer gives them: what the model does to the array afterwards, such as a ReLU in place, does
+    not reach them.
+
+    Parameters
+    ----------
+    owner : str
+        What messages call the model.
+    store : callable
+        ``store(name, values, rows)`` returns a new store for a layer.
+    pooling : None, str or callable
+        As `repsim.pool` takes it.
+    channels : {"first", "last"}
+        Where 4-dimensional activations have their channels.
+    """
+
+    def __init__(self, owner: str, store: Callable[[str, Any, int | None], Store], pooling: Any, channels: str) -> None:
+        self.owner = owner
+        self.selection: Selection | None = None
+        self._store, self._pooling, self._channels = store, check_pool(pooling), channels
+        self._stores: dict[str, Store] = {}
+        self._first, self._left_out = True, set[str]()
+
+    def begin(self, rows: int | None, mask: Any, promised: int | None) -> None:
+        """Prepare for a batch of so many inputs, whose tokens are those in the mask; so many inputs are to come."""
+        self._rows, self._mask, self._promised = rows, mask, promised
+        self._calls: dict[str, int] = {}
+        self._seen: set[str] = set()
+
+    def take(self, layer: str, output: Any) -> None:
+        """Keep what a layer gave, if it was asked for."""
+        assert self.selection is not None
+        self._calls[layer] = call = self._calls.get(layer, 0) + 1
+        name = layer if call == 1 else f"{layer}#{call}"
+        parts = list(_arrays(name, output))
+        if len(parts) == 1:
+            parts = [(name, parts[0][1])]
+        for part, values in parts:
+            if self.selection.position(part) is not None and part not in self._left_out:
+                self._keep(part, values)
+
+    def end(self) -> None:
+        """Check that the batch gave what the first one did."""
+        assert self.selection is not None
+        if self._first:
+            self._first = False
+            for request in [] if self.selection.by_default else self.selection.unanswered(self._stores):
+                raise ParameterError(self._why_nothing(request))
+            if not self._stores:
+                raise ParameterError(
+                    f"no layer of {self.owner} gave an array with a row for each of {self._rows} inputs; name layers, "
+                    "or say with inputs= what the model takes"
+                )
+        elif missing := sorted(set(self._stores) - self._seen):
+            raise ShapeMismatchError(
+                f"layer {missing[0]!r} of {self.owner} gave rows for some batches only; choose layers that every "
+                "example goes through"
+            )
+
+    def spill(self, folder: Path) -> None:
+        """Move the rows from memory into files of a folder, where the others follow."""
+        folder.mkdir()
+        for name, held in self._stores.items():
+            rows = held.finish()
+            self._stores[name] = moved = InFile(name, rows, folder)
+            moved.append(rows)
+            held.discard()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held in memory."""
+        return sum(store.nbytes for store in self._stores.values() if isinstance(store, InMemory))
+
+    def finish(self) -> dict[str, Any]:
+        """Return the rows of each layer, in the order in which layers were asked for."""
+        selection = self.selection
+        assert selection is not None
+        ordered = sorted(self._stores, key=lambda name: selection.position(name) or 0)
+        return {name: self._stores.pop(name).finish() for name in ordered}
+
+    def discard(self) -> None:
+        """Let go of everything."""
+        while self._stores:
+            self._stores.popitem()[1].discard()
+
+    def _keep(self, name: str, values: Any) -> None:
+        rows = self._as_rows(name, values)
+        if rows is None:
+            self._left_out.add(name)
+            return
+        if name not in self._stores:
+            if not self._first:
+                raise ShapeMismatchError(
+                    f"layer {name!r} of {self.owner} gave nothing for the first batch; choose layers that every "
+                    "example goes through"
+                )
+            self._stores[name] = self._store(name, rows, None if self._pooling == "tokens" else self._promised)
+        store = self._stores[name]
+        if tuple(rows.shape[1:]) != store.shape:
+            raise ShapeMismatchError(
+                f"layer {name!r} of {self.owner} has rows of shape {store.shape} in one batch and "
+                f"{tuple(rows.shape[1:])} in another; choose pool='mean', 'first', 'last' or 'tokens', or pad all "
+                "batches to one length"
+            )
+        store.append(rows)
+        self._seen.add(name)
+
+    def _as_rows(self, name: str, values: Any) -> Any:
+        """Return one row for each input, or None for a layer that nobody named and that has none to give."""
+        assert self.selection is not None
+        function = callable(self._pooling)
+        fits = self._counted(values)
+        if not (fits or function):
+            if self.selection.by_default and self._first:
+                return None
+            raise ShapeMismatchError(
+                f"layer {name!r} of {self.owner} gave {_rows(values)} row(s) for {self._rows} input(s); an array with "
+                "one row for each input is needed (a function as pool= can make it one; pool='tokens' says that rows "
+                "are tokens)"
+            )
+        label = f"layer {name!r} of {self.owner}"
+        try:
+            pooled = as_rows(values, self._pooling, self._mask, self._channels, label)
+        except DimensionError:
+            if self.selection.by_default and self._first and self._pooling is not None:
+                return None  # such as the convolution that makes patches, where tokens are pooled
+            raise
+        if function and not self._counted(pooled):
+            raise ShapeMismatchError(
+                f"pool returned {_rows(pooled)} row(s) of {label} for {self._rows} input(s); one for each is needed"
+            )
+        return pooled
+
+    def _counted(self, values: Any) -> bool:
+        tokens = self._pooling == "tokens" and len(values.shape) == 2
+        return self._rows is None or tokens or _rows(values) == self._rows
+
+    def _why_nothing(self, request: str) -> str:
+        layer = next(
+            (name for name in self._calls if request == name or request.startswith((f"{name}#", f"{name}["))), None
+        )
+        if layer is None:
+            return f"layer {request!r} of {self.owner} was not called when the model ran; choose one that is"
+        calls = self._calls[layer]
+        return (
+            f"layer {request!r} of {self.owner} gave no array; {layer!r} was called {calls} time(s), "
+            "and its outputs are named as in 'name', 'name#2' and 'name[0]'"
+        )
+
+
+def as_rows(values: Any, how: Any, mask: Any, channels: str, name: str) -> Any:
+    """Return activations that an index takes: pooled, or as they are if they are rows already."""
+    if how is not None:
+        return pool(values, how, mask, channels=channels, name=name)
+    shape = tuple(np.shape(values))
+    if len(shape) == 3:
+        raise DimensionError(f"{name} has activations of shape {shape}; {CHOICES}")
+    if len(shape) not in (2, 4):
+        raise DimensionError(
+            f"{name} has activations of shape {shape}; (examples, features) or (examples, height, width, channels) is "
+            "needed, which pool='flatten' or a function as pool= can make of them"
+        )
+    return values
+
+
+def _rows(values: Any) -> int:
+    return int(values.shape[0]) if len(values.shape) else 0
+
+
+def _arrays(name: str, output: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the arrays in what a layer gave, those in tuples and mappings with the names of their places."""
+    if hasattr(output, "shape") and hasattr(output, "dtype"):
+        yield name, output
+    elif isinstance(output, Mapping):
+        for key, values in output.items():
+            yield from _arrays(f"{name}[{key}]", values)
+    elif isinstance(output, tuple | list):
+        for i, values in enumerate(output):
+            yield from _arrays(f"{name}[{i}]", values)

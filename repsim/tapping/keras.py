@@ -1,0 +1,123 @@
+"""The layers of a Keras model."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from repsim.errors import ParameterError
+from repsim.tapping.collecting import Collector
+from repsim.tapping.selection import Selection
+
+
+class KerasTap:
+    """Runs a model in inference mode and hands on what its layers give.
+
+    Each layer's `call` is wrapped while the model runs, so that what is taken is what the layer gives in this model,
+    however often it is used there and wherever else.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Built; functional, sequential or subclassed.
+    layers
+        As `Selection` takes them; by default all layers that have none inside.
+    """
+
+    def __init__(self, model: Any, layers: Any, owner: str) -> None:
+        import keras
+
+        if not model.built:
+            raise ParameterError(
+                f"{owner} ({type(model).__name__} {model.name!r}) is not built, so its layers have no weights yet; "
+                "call it on a batch, or begin it with keras.Input(shape), first"
+            )
+        self.channels = "first" if keras.config.image_data_format() == "channels_first" else "last"
+        self._torch = keras.config.backend() == "torch"
+        self._model = model
+        self._layers = dict(_layers_in(model))
+        default = [
+            name for name, layer in self._layers.items() if not _is_model(layer) and _in_models(name, self._layers)
+        ]
+        self.selection = Selection(self._layers, layers, default, owner)
+
+    def __call__(self, given: Any, collector: Collector) -> None:
+        """Run the model on a batch."""
+        collector.selection = self.selection
+        failures: list[Exception] = []
+
+        def take(name: str, output: Any) -> None:
+            # What is raised inside a layer, Keras words anew.
+            if not failures:
+                try:
+                    collector.take(name, output)
+                except Exception as error:
+                    failures.append(error)
+
+        with contextlib.ExitStack() as stack:
+            for name in self.selection.layers:
+                stack.enter_context(_wrapped(self._layers[name], functools.partial(take, name)))
+            self._model(self._host(given), training=False)
+        for error in failures:
+            raise error
+
+    def _host(self, given: Any) -> Any:
+        if isinstance(given, Mapping):
+            return {name: self._host(values) for name, values in given.items()}
+        if isinstance(given, tuple | list) and any(hasattr(values, "shape") for values in given):
+            return type(given)(self._host(values) for values in given)
+        if hasattr(given, "detach") and not self._torch:
+            return given.detach().cpu().numpy()
+        return given if hasattr(given, "shape") else np.asarray(given)
+
+
+def is_keras(model: Any) -> bool:
+    """Whether something is a Keras model, without importing Keras."""
+    roots = {base.__module__.split(".")[0] for base in type(model).__mro__}
+    return "keras" in roots and _is_model(model)
+
+
+def _is_model(layer: Any) -> bool:
+    return hasattr(layer, "layers") and hasattr(layer, "summary")
+
+
+def _layers_in(layer: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the layers inside a layer by path, those of nested models and composite layers after them."""
+    inside = layer.layers if _is_model(layer) else getattr(layer, "_layers", [])
+    for one in inside:
+        if type(one).__name__ == "InputLayer":
+            continue
+        yield f"{prefix}{one.name}", one
+        yield from _layers_in(one, f"{prefix}{one.name}/")
+
+
+def _in_models(name: str, layers: Mapping[str, Any]) -> bool:
+    """Whether all that a layer is inside of are models, rather than layers made of layers."""
+    return "/" not in name or _is_model(layers.get(name.rpartition("/")[0]))
+
+
+@contextlib.contextmanager
+def _wrapped(layer: Any, take: Any) -> Iterator[None]:
+    """Hand on what a layer's `call` returns, for a while."""
+    own = vars(layer)
+    before = own.get("call")
+    call = layer.call
+
+    @functools.wraps(call)
+    def tapped(*arguments: Any, **options: Any) -> Any:
+        output = call(*arguments, **options)
+        take(output)
+        return output
+
+    own["call"] = tapped
+    try:
+        yield
+    finally:
+        if before is None:
+            del own["call"]
+        else:
+            own["call"] = before

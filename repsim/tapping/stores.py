@@ -1,0 +1,201 @@
+"""Where the rows of a layer are kept: in memory, in a file, on a device."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import quote, unquote
+
+import numpy as np
+
+from repsim.blocks import Blocks
+from repsim.engine.arrays import Array, to_numpy
+
+_GROWTH = 1.125  # of the rows in memory, where their number is not known beforehand
+
+
+class Store(Protocol):
+    """Keeps the rows of one layer."""
+
+    shape: tuple[int, ...]  # of a row
+
+    def append(self, values: Any) -> None:
+        """Copy the rows of a batch."""
+
+    def finish(self) -> Any:
+        """Return all rows."""
+
+    def discard(self) -> None:
+        """Let go of what is not finished."""
+
+
+class InMemory:
+    """Rows in one array, written where they stay.
+
+    bfloat16, which NumPy lacks, is kept in its 16 bits and given back as a tensor, so that its precision is known.
+
+    Parameters
+    ----------
+    name : str
+        Of the layer.
+    values : array
+        The first rows, to know what to expect; they are not appended.
+    rows : int, optional
+        Number of rows to come, where it is known.
+    """
+
+    def __init__(self, name: str, values: Any, rows: int | None) -> None:
+        self._name = name
+        self._bits = is_torch_bfloat16(values)
+        self.shape = tuple(values.shape[1:])
+        first = self._host(values[:1])
+        self._array = np.empty((rows or len(values), *self.shape), first.dtype)
+        self._filled = 0
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the rows so far."""
+        return self._array[: self._filled].nbytes
+
+    def append(self, values: Any) -> None:
+        """Copy the rows of a batch."""
+        stop = self._filled + len(values)
+        if stop > len(self._array):
+            self._resize(max(stop, int(_GROWTH * len(self._array))))
+        self._array[self._filled : stop] = self._host(values)
+        self._filled = stop
+
+    def finish(self) -> Any:
+        """Return all rows."""
+        self._resize(self._filled)
+        if self._bits:
+            import torch
+
+            return torch.from_numpy(self._array).view(torch.bfloat16)
+        return self._array
+
+    def discard(self) -> None:
+        """Let go of what is not finished."""
+        self._resize(0)
+
+    def _resize(self, rows: int) -> None:
+        self._array.resize((rows, *self.shape), refcheck=False)  # the system moves pages and copies nothing
+
+    def _host(self, values: Any) -> Array:
+        if self._bits:
+            import torch
+
+            return values.detach().cpu().contiguous().view(torch.int16).numpy()  # type: ignore[no-any-return]
+        return to_numpy(values, self._name)
+
+
+class InFile:
+    """Rows appended to a .npy file, which has its name once it is complete.
+
+    bfloat16, which these files lack, is written as float32 and read back as it was.
+    """
+
+    def __init__(self, name: str, values: Any, folder: Path) -> None:
+        self._name = name
+        self._narrow: Any = "torch" if is_torch_bfloat16(values) else None
+        self.shape = tuple(values.shape[1:])
+        self._path = folder / f"{quote(name, safe='#[] ')}.npy"
+        self._unfinished = self._path.with_suffix(".npy.part")
+        first = to_numpy(values[:1], name)
+        self._dtype = first.dtype
+        if first.dtype.name == "bfloat16":
+            self._narrow, self._dtype = first.dtype, np.dtype(np.float32)
+        self._rows = 0
+        self._file = self._unfinished.open("wb")
+        self._header()
+        self._data = self._file.tell()
+
+    def append(self, values: Any) -> None:
+        """Copy the rows of a batch."""
+        self._file.write(np.ascontiguousarray(to_numpy(values, self._name), self._dtype).data)
+        self._rows += len(values)
+
+    def finish(self) -> Any:
+        """Return all rows."""
+        self._file.seek(0)
+        self._header()
+        assert self._file.tell() == self._data  # NumPy leaves room for the number of rows
+        self._file.close()
+        os.replace(self._unfinished, self._path)
+        rows = np.load(self._path, mmap_mode="r", allow_pickle=False)
+        return rows if self._narrow is None else _as_bfloat16(rows, self._narrow)
+
+    def discard(self) -> None:
+        """Let go of what is not finished."""
+        self._file.close()
+        self._unfinished.unlink(missing_ok=True)
+
+    def _header(self) -> None:
+        described = {
+            "descr": np.lib.format.dtype_to_descr(self._dtype),
+            "fortran_order": False,
+            "shape": (self._rows, *self.shape),
+        }
+        np.lib.format.write_array_header_1_0(self._file, described)
+
+
+class OnDevice:
+    """Copies of a PyTorch module's rows, on the device that was asked for."""
+
+    def __init__(self, device: Any, name: str, values: Any, rows: int | None) -> None:
+        self.shape = tuple(values.shape[1:])
+        self._device = device
+        self._batches: list[Any] = []
+
+    def append(self, values: Any) -> None:
+        """Copy the rows of a batch."""
+        self._batches.append(values.detach().to(self._device, copy=True))
+
+    def finish(self) -> Any:
+        """Return all rows."""
+        import torch
+
+        whole = torch.cat(self._batches)
+        self._batches.clear()
+        return whole
+
+    def discard(self) -> None:
+        """Let go of what is not finished."""
+        self._batches.clear()
+
+
+def store_in(folder: Path | None) -> Callable[[str, Any, int | None], Store]:
+    """Return what makes the store of a layer: in a folder, which is made, or in memory."""
+    if folder is None:
+        return InMemory
+    folder.mkdir(parents=True, exist_ok=True)
+    return lambda name, values, rows: InFile(name, values, folder)
+
+
+def read_folder(folder: Path) -> dict[str, Any]:
+    """Return memory maps of the .npy files in a folder, by the names of their layers."""
+    return {
+        unquote(path.stem): np.load(path, mmap_mode="r", allow_pickle=False) for path in sorted(folder.glob("*.npy"))
+    }
+
+
+def is_torch_bfloat16(values: Any) -> bool:
+    """Whether something is a PyTorch tensor of bfloat16."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(values, torch.Tensor) and values.dtype == torch.bfloat16
+
+
+def _as_bfloat16(rows: Any, dtype: Any) -> Blocks:
+    """Read rows that were stored in float32 in the precision that they have."""
+
+    def read(start: int, stop: int) -> Any:
+        if dtype != "torch":
+            return rows[start:stop].astype(dtype)
+        import torch
+
+        return torch.from_numpy(np.array(rows[start:stop])).to(torch.bfloat16)
+
+    return Blocks(read, rows.shape)

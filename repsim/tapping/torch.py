@@ -1,0 +1,116 @@
+"""The layers of a PyTorch module."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from repsim.engine.arrays import is_array, to_numpy
+from repsim.errors import ParameterError
+from repsim.tapping.collecting import Collector
+from repsim.tapping.selection import Selection
+
+
+class TorchTap:
+    """Runs a module in evaluation mode, without gradients, and hands on what its layers give.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Its mode, and that of each of its modules, is as before after each batch.
+    layers
+        As `Selection` takes them; by default all modules that have none inside.
+    """
+
+    channels = "first"
+
+    def __init__(self, model: torch.nn.Module, layers: Any, owner: str) -> None:
+        model = getattr(model, "_orig_mod", model)  # what torch.compile compiles
+        self._model, self._modules = model, modules_of(model)
+        if any(torch.nn.parameter.is_lazy(p) for p in model.parameters()):
+            raise ParameterError(f"{owner} has lazy modules that have seen no batch yet; run it on one first")
+        leaves = [name for name, module in model.named_modules() if not any(module.children())]
+        self.selection = Selection(self._modules, layers, [name or _own(model) for name in leaves], owner)
+        training = [name for name, module in model.named_modules() if module.training]
+        if training:
+            where = f"in {training[0]!r} " if training[0] else ""
+            warnings.warn(
+                f"{owner} is in training mode {where}; its activations are taken in evaluation mode (no dropout, batch "
+                "normalisation by its running statistics) and its mode is put back. Call .eval() to say so yourself",
+                stacklevel=5,
+            )
+
+    def __call__(self, given: Any, collector: Collector) -> None:
+        """Run the module on a batch."""
+        collector.selection = self.selection
+        given = self._placed(given)
+        with torch.no_grad(), self._tapped(collector):
+            if isinstance(given, Mapping):
+                self._call_by_name(given)
+            elif isinstance(given, tuple) or (isinstance(given, list) and any(map(torch.is_tensor, given))):
+                self._model(*given)
+            else:
+                self._model(given)
+
+    def _call_by_name(self, given: Mapping[str, Any]) -> None:
+        accepted = inspect.signature(self._model.forward).parameters.values()
+        names = {parameter.name for parameter in accepted}
+        unknown = [name for name in given if name not in names]
+        if unknown and not any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted):
+            raise ParameterError(
+                f"{self.selection.owner} takes no {unknown[0]!r}, which the batch has; say with inputs= what it takes "
+                f"of {', '.join(given)}"
+            )
+        self._model(**given)
+
+    @contextlib.contextmanager
+    def _tapped(self, collector: Collector) -> Any:
+        modes = [(module, module.training) for module in self._model.modules()]
+        hooks = []
+        try:
+            for name in self.selection.layers:
+
+                def hook(module: Any, inputs: Any, output: Any, name: str = name) -> None:
+                    collector.take(name, output)
+
+                hooks.append(self._modules[name].register_forward_hook(hook))
+            self._model.eval()
+            yield
+        finally:
+            for handle in hooks:
+                handle.remove()
+            for module, training in modes:
+                module.training = training
+
+    def _placed(self, given: Any) -> Any:
+        """Bring inputs to where the module is; arrays of other libraries also into its precision."""
+        if isinstance(given, Mapping):
+            return {name: self._placed(values) for name, values in given.items()}
+        if isinstance(given, tuple | list):
+            return type(given)(self._placed(values) for values in given)
+        own = next((p for p in self._model.parameters() if p.is_floating_point()), None)
+        if isinstance(given, torch.Tensor):
+            return given if own is None else given.to(own.device)
+        if not (is_array(given) or isinstance(given, np.ndarray)):
+            return given
+        values = torch.from_numpy(np.array(to_numpy(given, "images")))
+        if own is None:
+            return values
+        return values.to(own.device, own.dtype if values.is_floating_point() else None)
+
+
+def modules_of(model: torch.nn.Module) -> dict[str, torch.nn.Module]:
+    """Return all modules inside a module by name, each under all of its names; a module without any is its own."""
+    modules = dict(model.named_modules(remove_duplicate=False))
+    del modules[""]
+    return modules or {_own(model): model}
+
+
+def _own(model: torch.nn.Module) -> str:
+    return type(model).__name__

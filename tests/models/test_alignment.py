@@ -1,0 +1,91 @@
+"""The loss against `cka`, and its gradients against differences and each other."""
+
+import numpy as np
+import pytest
+
+from repsim import cka, errors
+from repsim.alignment import alignment
+
+SHAPES = [((40, 6), (40, 9)), ((8, 40), (8, 12)), ((20, 2, 2, 3), (20, 5))]
+
+
+def data(shape, dtype=np.float64, seed=0):
+    rng = np.random.default_rng(seed)
+    x, y = (rng.normal(size=size) + 3 for size in shape)
+    y.reshape(len(y), -1)[:, :3] += x.reshape(len(x), -1)[:, :3]
+    return x.astype(dtype), y.astype(dtype)
+
+
+@pytest.mark.parametrize("debiased", [False, True])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_numpy(shape, debiased):
+    for scale in (1e-80, 1.0, 1e80):
+        x, y = data(shape)
+        value = alignment(scale * x, y, debiased=debiased)
+        assert value.shape == ()
+        assert float(value) == pytest.approx(cka(x, y, debiased=debiased), abs=1e-12)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("debiased", [False, True])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_pytorch(shape, debiased):
+    torch = pytest.importorskip("torch")
+    x, y = data(shape, np.float32)
+    value = alignment(torch.tensor(x), torch.tensor(y), debiased=debiased)
+    assert isinstance(value, torch.Tensor)
+    assert value.shape == ()
+    assert float(value) == pytest.approx(cka(x, y, debiased=debiased), abs=1e-6)
+    half = alignment(torch.tensor(x).bfloat16(), torch.tensor(y).bfloat16(), debiased=debiased)
+    assert float(half) == pytest.approx(cka(x, y, debiased=debiased), abs=2e-2)
+    given = [torch.tensor(values, dtype=torch.float64, requires_grad=True) for values in (x, y)]
+    assert torch.autograd.gradcheck(lambda a, b: alignment(a, b, debiased=debiased), given)
+
+
+@pytest.mark.torch
+def test_it_trains():
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    x, y = torch.randn(64, 10), torch.randn(64, 10)
+    linear = torch.nn.Linear(10, 10)
+    optimiser = torch.optim.Adam(linear.parameters(), 0.05)
+    for _ in range(60):
+        optimiser.zero_grad()
+        loss = -alignment(torch.relu(linear(x)), y, debiased=True)
+        loss.backward()
+        optimiser.step()
+    assert cka(torch.relu(linear(x)).detach(), y, debiased=True) > 0.3 > cka(x, y, debiased=True)
+
+
+@pytest.mark.filterwarnings("ignore")  # what JAX says while it is imported
+@pytest.mark.parametrize("debiased", [False, True])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_jax(shape, debiased):
+    jax = pytest.importorskip("jax")
+    x, y = data(shape, np.float32)
+    loss = jax.jit(lambda a, b: alignment(a, b, debiased=debiased))
+    assert float(loss(x, y)) == pytest.approx(cka(x, y, debiased=debiased), abs=1e-6)
+    gradient = np.asarray(jax.jit(jax.grad(loss))(x, y), dtype=float)
+    step = np.random.default_rng(1).normal(size=x.shape)
+    x = x.astype(float)
+    difference = (cka(x + 1e-5 * step, y, debiased=debiased) - cka(x - 1e-5 * step, y, debiased=debiased)) / 2e-5
+    assert (gradient * step).sum() == pytest.approx(difference, rel=2e-3, abs=1e-5)
+
+
+def test_large_means():
+    x, y = data(((50, 8), (50, 8)), np.float32)
+    assert float(alignment(x + np.float32(1000), y)) == pytest.approx(cka(x + np.float32(1000), y), abs=1e-6)
+
+
+def test_what_is_wrong():
+    x, y = data(((10, 3), (10, 4)))
+    with pytest.raises(errors.ShapeMismatchError, match="x has 10 examples and y has 9"):
+        alignment(x, y[:9])
+    with pytest.raises(errors.TooFewExamplesError, match="3 example"):
+        alignment(x[:3], y[:3], debiased=True)
+    with pytest.raises(errors.DimensionError, match=r"y has shape \(10,\)"):
+        alignment(x, y[:, 0])
+    with pytest.raises(errors.ParameterError, match="debiased is 'no'"):
+        alignment(x, y, debiased="no")
+    with pytest.warns(RuntimeWarning, match="invalid value"):
+        assert np.isnan(alignment(np.ones((10, 2)), y))

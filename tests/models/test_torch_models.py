@@ -1,0 +1,466 @@
+"""Activations of PyTorch modules against those taken by hand, and what bad input gets."""
+
+import numpy as np
+import pytest
+
+import repsim
+from repsim import activations, compare, errors
+from repsim.alignment import alignment
+from repsim.pool import pool
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed; the lock file leaves it out")
+import repsim.torch  # noqa: E402
+
+nn = torch.nn
+pytestmark = pytest.mark.torch
+IMAGES = torch.randn(50, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(0)
+
+
+def convolutions():
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(inplace=True), nn.Flatten()).eval()
+
+
+def hooks(model):
+    return sum(len(module._forward_hooks) for module in model.modules())
+
+
+def test_a_relu_in_place_does_not_reach_what_was_taken_before():
+    model = convolutions()
+    taken = repsim.torch.activations(model, IMAGES, layers=["1", "2"], batch_size=16)
+    with torch.no_grad():
+        normalised = model[1](model[0](IMAGES))
+        torch.testing.assert_close(taken["1"], normalised)
+        torch.testing.assert_close(taken["2"], normalised.relu())
+    value = compare(model, model, IMAGES, layers=["1", "2"]).values[0, 1]
+    assert value == pytest.approx(repsim.cka(normalised, normalised.relu()), abs=1e-6)
+    assert value < 0.99
+
+
+class Repeated(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(6, 6)
+        self.relu = nn.ReLU(inplace=True)
+        self.alias = self.linear
+
+    def forward(self, x):
+        x = self.relu(self.linear(x))
+        return self.relu(self.linear(-x))
+
+
+def test_a_module_that_is_called_twice():
+    model, x = Repeated().eval(), torch.randn(20, 6)
+    taken = repsim.torch.activations(model, x, batch_size=7)
+    assert list(taken) == ["linear", "relu", "linear#2", "relu#2"]
+    with torch.no_grad():
+        first = model.linear(x).relu()
+        torch.testing.assert_close(taken["relu"], first)
+        torch.testing.assert_close(taken["linear#2"], model.linear(-first))
+    assert list(repsim.torch.activations(model, x, layers=["relu#2", "linear"])) == ["relu#2", "linear", "linear#2"]
+    assert list(repsim.torch.activations(model, x, layers="alias")) == ["alias", "alias#2"]
+    with pytest.raises(errors.ParameterError, match=r"layer 'relu#3' of model gave no array; 'relu' was called 2 time"):
+        activations(model, x, layers=["relu#3"])
+
+
+class Parts(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lstm = nn.LSTM(5, 4, batch_first=True)
+        self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
+        self.unused = nn.Linear(2, 2)
+
+    def forward(self, x):
+        h, _ = self.lstm(x)
+        return self.attention(h, h, h, need_weights=False)
+
+
+def test_outputs_that_are_tuples():
+    model, x = Parts().eval(), torch.randn(20, 7, 5)
+    taken = repsim.torch.activations(model, x, layers=["lstm[0]", "attention"], pool="last", batch_size=6)
+    assert list(taken) == ["lstm[0]", "attention"]  # its weights are None, so that its output is one array
+    with torch.no_grad():
+        h, (last, _) = model.lstm(x)
+    torch.testing.assert_close(taken["lstm[0]"], h[:, -1])
+    torch.testing.assert_close(taken["lstm[0]"], last[0])
+    with pytest.raises(
+        errors.ShapeMismatchError, match=r"layer 'lstm\[1\]\[0\]' of model gave 1 row\(s\) for 20 input"
+    ):
+        activations(model, x, layers=["lstm"], pool="last")
+    with pytest.raises(errors.ParameterError, match="layer 'unused' of model was not called"):
+        activations(model, x, layers=["lstm[0]", "unused"], pool="mean")
+
+
+class Named(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inside = Inside()
+
+    def forward(self, x):
+        return self.inside(x)["twice"]
+
+
+class Inside(nn.Module):
+    def forward(self, x):
+        return {"once": x, "twice": 2 * x, "step": 3}
+
+
+def test_outputs_that_are_mappings():
+    taken = repsim.torch.activations(Named().eval(), torch.eye(3), layers="inside")
+    assert list(taken) == ["inside[once]", "inside[twice]"]
+    torch.testing.assert_close(taken["inside[twice]"], 2 * torch.eye(3))
+
+
+def rank_five(dtype):
+    x = torch.randn(64, 5) @ torch.randn(5, 64)
+    return x.to(dtype), nn.Sequential(nn.Identity(), nn.Tanh()).to(dtype).eval()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+def test_the_stored_precision_is_kept(dtype, tmp_path):
+    x, model = rank_five(dtype)
+    taken = repsim.torch.activations(model, x, layers="0", batch_size=10)["0"]
+    assert taken.dtype == dtype
+    torch.testing.assert_close(taken, x)
+    z = np.random.default_rng(0).normal(size=(64, 3))
+    right = repsim.pairwise([x], [z], index="cca_r2")
+    for to in (None, tmp_path):
+        found = compare(model, {"z": z}, x, layers="0", layers_b="z", index="cca_r2", to=to, batch_size=10)
+        np.testing.assert_allclose(found.values, right, rtol=1e-12)
+
+
+def test_files_are_maps_of_what_is_otherwise_in_memory(tmp_path):
+    model = convolutions()
+    here = activations(model, IMAGES)
+    there = activations(model, IMAGES, to=tmp_path, batch_size=7)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0.npy", "1.npy", "2.npy", "3.npy"]
+    for name, rows in there.items():
+        assert isinstance(rows, np.memmap)
+        np.testing.assert_allclose(rows, here[name], rtol=1e-5, atol=1e-6)
+
+
+def test_files_that_are_not_finished_do_not_stay(tmp_path):
+    with pytest.raises(RuntimeError):
+        activations(convolutions(), iter([IMAGES, IMAGES[:, :2]]), to=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+class Mixed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.5))
+        self.frozen = nn.BatchNorm1d(4).eval()
+
+    def forward(self, x):
+        return self.frozen(self.body(x))
+
+
+def test_the_mode_is_put_back_and_training_mode_is_said():
+    model, x = Mixed(), torch.randn(30, 4)
+    before = {name: module.training for name, module in model.named_modules()}
+    assert before["body"]
+    assert not before["frozen"]
+    state = {name: values.clone() for name, values in model.state_dict().items()}
+    with pytest.warns(UserWarning, match="model is in training mode"):
+        taken = repsim.torch.activations(model, x, layers="body.*")
+    torch.testing.assert_close(taken["body.0"], taken["body.1"])  # dropout is off
+    assert {name: module.training for name, module in model.named_modules()} == before
+    assert hooks(model) == 0
+    torch.testing.assert_close(model.state_dict(), state)
+    model.eval().body[1].train()  # dropout left on
+    with pytest.warns(UserWarning, match=r"training mode in 'body\.1'"):
+        activations(model, x)
+    assert model.body[1].training
+    assert all(p.grad is None and p.requires_grad for p in model.parameters())
+
+
+def test_hooks_and_mode_go_back_when_the_model_fails():
+    model = Mixed()
+    with pytest.warns(UserWarning, match="training mode"), pytest.raises(RuntimeError):
+        activations(model, torch.randn(8, 5))
+    assert hooks(model) == 0
+    assert model.training
+    assert not model.frozen.training
+
+
+def test_models_that_share_modules():
+    backbone = nn.Linear(6, 5)
+    first = nn.Sequential(backbone, nn.Tanh()).eval()
+    second = nn.Sequential(nn.Linear(6, 6), backbone).eval()
+    x = torch.randn(40, 6)
+    found = compare(first, second, x, layers="0", layers_b="1")
+    with torch.no_grad():
+        assert found.values[0, 0] == pytest.approx(repsim.cka(backbone(x), second(x)), abs=1e-6)
+    assert found.values[0, 0] < 0.99
+
+
+def test_which_layers():
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Sequential(nn.ReLU(), nn.Conv2d(4, 4, 3))).eval()
+    assert repsim.torch.layers(model) == ["0", "1", "1.0", "1.1"]
+    assert repsim.torch.layers(model, nn.Conv2d) == ["0", "1.1"]
+    assert repsim.torch.layers(model, (nn.ReLU, nn.Conv2d)) == ["0", "1.0", "1.1"]
+    assert repsim.torch.layers(model, "1.?") == ["1.0", "1.1"]
+    assert repsim.torch.layers(model, ["1.1", "0", "1.*"]) == ["1.1", "0", "1.0"]
+    assert list(activations(model, IMAGES)) == ["0", "1.0", "1.1"]
+    with pytest.raises(
+        errors.ParameterError, match=r"model has no layer '1\.2'; did you mean '1\.\d' or '1\.\d'\? It has 0"
+    ):
+        repsim.torch.layers(model, "1.2")
+    with pytest.raises(errors.ParameterError, match="layers is 3; a name, a pattern"):
+        activations(model, IMAGES, layers=3)
+    with pytest.raises(errors.ParameterError, match="no layer of model was chosen"):
+        activations(model, IMAGES, layers=nn.LSTM)
+    assert list(repsim.torch.activations(nn.Linear(3, 2).eval(), torch.eye(3))) == ["Linear"]
+
+
+class Pairs(torch.utils.data.Dataset):
+    def __len__(self):
+        return 50
+
+    def __getitem__(self, i):
+        return IMAGES[i], i % 10
+
+
+class Unsized:
+    """A loader that does not say how many batches there are."""
+
+    def __iter__(self):
+        return iter([(IMAGES[:20], 0), (IMAGES[20:], 0)])
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        lambda: IMAGES.numpy(),
+        lambda: IMAGES.numpy().astype(np.float64),
+        Pairs,
+        Unsized,
+        lambda: torch.utils.data.DataLoader(Pairs(), batch_size=8),
+        lambda: [IMAGES[:20], IMAGES[20:]],
+        lambda: (batch for batch in IMAGES.split(9)),
+        lambda: ((batch, None) for batch in IMAGES.split(9)),
+        lambda: ({"input": batch} for batch in IMAGES.split(9)),
+        lambda: {"input": IMAGES},
+    ],
+)
+def test_loaders_and_arrays_of_every_sort(images):
+    model = convolutions()
+    taken = activations(model, images(), layers="3", batch_size=16)["3"]
+    with torch.no_grad():
+        np.testing.assert_allclose(taken, model(IMAGES), rtol=1e-5, atol=1e-6)
+
+
+def test_both_models_see_the_same_batches_of_a_loader_that_shuffles():
+    a, b = convolutions(), convolutions()
+    loader = torch.utils.data.DataLoader(Pairs(), batch_size=8, shuffle=True)
+    found = compare(a, b, loader, layers="2")
+    np.testing.assert_allclose(found.values, compare(a, b, IMAGES, layers="2").values, rtol=1e-6)
+
+
+class Two(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.sum = nn.Bilinear(3, 3, 4)
+
+    def forward(self, left, right):
+        return self.sum(left, right)
+
+
+def test_several_inputs():
+    model, left, right = Two().eval(), torch.randn(20, 3), torch.randn(20, 3)
+    with torch.no_grad():
+        right_answer = model(left, right)
+    for images in ((left, right), {"left": left, "right": right}, [((left, right), "labels")]):
+        torch.testing.assert_close(repsim.torch.activations(model, images)["sum"], right_answer)
+    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(left, right, left), batch_size=6)
+    taken = repsim.torch.activations(model, loader, inputs=lambda batch: (batch[0], batch[1]))
+    torch.testing.assert_close(taken["sum"], right_answer)
+    with pytest.raises(errors.ShapeMismatchError, match="different numbers of examples: 'left' 20, 'right' 19"):
+        activations(model, {"left": left, "right": right[:19]})
+    with pytest.raises(errors.ParameterError, match="inputs is 'left'; a function"):
+        activations(model, loader, inputs="left")
+
+
+def test_an_input_that_the_model_does_not_take():
+    batch = {"left": torch.randn(20, 3), "right": torch.randn(20, 3), "label": torch.zeros(20)}
+    with pytest.raises(errors.ParameterError, match="model takes no 'label', which the batch has; say with inputs="):
+        activations(Two().eval(), batch)
+    chosen = activations(Two().eval(), batch, inputs=lambda given: {k: given[k] for k in ("left", "right")})
+    assert chosen["sum"].shape == (20, 4)
+
+
+def test_a_loader_that_draws_a_few():
+    """The data set is far larger than what memory has room for."""
+
+    class Huge(torch.utils.data.Dataset):
+        def __len__(self):
+            return 10**12
+
+        def __getitem__(self, i):
+            return IMAGES[i % 50]
+
+    loader = torch.utils.data.DataLoader(Huge(), batch_size=4, sampler=range(10))
+    assert len(activations(convolutions(), loader, layers="0")["0"]) == 10
+
+
+class Tokens(nn.Module):
+    """A transformer's layer that leaves out padding as a tokenizer marks it."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(50, 8)
+        self.layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+
+    def forward(self, input_ids, attention_mask):
+        return self.layer(self.embedding(input_ids), src_key_padding_mask=attention_mask == 0)
+
+
+def sentences():
+    lengths = torch.tensor([3, 5, 4, 7, 2, 7, 6, 5])
+    ids = torch.randint(0, 50, (8, 7))
+    return ids, (torch.arange(7) < lengths[:, None]).long(), lengths
+
+
+@pytest.mark.filterwarnings("ignore:.*nested tensor.*")
+@pytest.mark.parametrize("how", ["mean", "first", "last", "tokens"])
+def test_padded_batches_of_other_lengths_are_as_each_sentence_alone(how):
+    model = Tokens().eval()
+    ids, mask, lengths = sentences()
+    batches = [
+        {"input_ids": ids[s, :w], "attention_mask": mask[s, :w]} for s, w in ((slice(0, 3), 5), (slice(3, 8), 7))
+    ]
+    taken = repsim.torch.activations(model, batches, layers="embedding", pool=how)["embedding"]
+    with torch.no_grad():
+        alone = [model.embedding(row[:n]) for row, n in zip(ids, lengths, strict=True)]
+    pooled = {
+        "mean": lambda h: h.mean(0, keepdim=True),
+        "first": lambda h: h[:1],
+        "last": lambda h: h[-1:],
+        "tokens": lambda h: h,
+    }[how]
+    torch.testing.assert_close(taken, torch.cat([pooled(h) for h in alone]))
+
+
+def test_tokens_without_a_word_about_pooling():
+    model = Tokens().eval()
+    ids, mask, _ = sentences()
+    batch = {"input_ids": ids, "attention_mask": mask}
+    with pytest.raises(
+        errors.DimensionError, match=r"layer 'embedding' of model has .*\(8, 7, 8\); pool= says .*'mean'"
+    ):
+        activations(model, batch, layers="embedding")
+    with pytest.raises(errors.ParameterError, match="'flatten' and layer 'embedding' of model has padding"):
+        activations(model, batch, layers="embedding", pool="flatten")
+    with pytest.raises(errors.ShapeMismatchError, match=r"'embedding' of model has rows of shape \(40,\) in one batch"):
+        activations(Renamed(model.embedding), [ids[:, :5], ids], pool="flatten")
+    with pytest.raises(errors.ParameterError, match="pool is 'men'"):
+        activations(model, batch, pool="men")
+
+
+class Renamed(nn.Module):
+    def __init__(self, embedding):
+        super().__init__()
+        self.embedding = embedding
+        self.eval()
+
+    def forward(self, x):
+        return self.embedding(x)
+
+
+def test_a_mask_of_ones_own():
+    model = Renamed(nn.Embedding(50, 8))
+    ids, mask, _ = sentences()
+    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(ids, mask), batch_size=3)
+    taken = repsim.torch.activations(model, loader, pool="tokens", mask=lambda batch: batch[1])["embedding"]
+    torch.testing.assert_close(taken, model.embedding(ids)[mask.bool()].detach())
+
+
+def test_rows_are_counted():
+    class Mean(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inside = nn.Linear(4, 4)
+
+        def forward(self, x):
+            return self.inside(x.mean(0, keepdim=True).expand(3, -1))
+
+    with pytest.raises(errors.ShapeMismatchError, match=r"layer 'inside' of model_a gave 3 row\(s\) for 40 input\(s\)"):
+        compare(Mean().eval(), Mean().eval(), torch.randn(40, 4), layers="inside")
+    with pytest.raises(errors.ParameterError, match="no layer of model gave an array with a row for each of 40 inputs"):
+        activations(Mean().eval(), torch.randn(40, 4))
+    with pytest.raises(errors.ShapeMismatchError, match=r"pool returned 1 row\(s\) of layer '0'"):
+        activations(convolutions(), IMAGES, layers="0", pool=lambda h: h.mean(0, keepdim=True))
+
+
+def test_a_layer_for_some_batches_only():
+    class Sometimes(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Linear(3, 3), nn.Linear(3, 3)
+
+        def forward(self, x):
+            return self.b(self.a(x)) if len(x) > 4 else self.a(x)
+
+    x = torch.randn(10, 3)
+    with pytest.raises(errors.ShapeMismatchError, match="layer 'b' of model gave rows for some batches only"):
+        activations(Sometimes().eval(), x, batch_size=8)
+    with pytest.raises(errors.ShapeMismatchError, match="layer 'b' of model gave nothing for the first batch"):
+        activations(Sometimes().eval(), [x[:4], x[4:]])
+
+
+def test_space():
+    model = convolutions()
+    taken = repsim.torch.activations(model, IMAGES, layers=["0", "3"], pool="space")
+    with torch.no_grad():
+        torch.testing.assert_close(taken["0"], model[0](IMAGES).mean((2, 3)))
+    assert taken["3"].shape == (50, 4 * 36)  # two dimensions stay
+
+
+def test_what_has_not_been_initialised_stays_so():
+    model = nn.Sequential(nn.LazyLinear(4)).eval()
+    with pytest.raises(errors.ParameterError, match="model has lazy modules"):
+        activations(model, IMAGES)
+    assert torch.nn.parameter.is_lazy(model[0].weight)
+
+
+def test_device(tmp_path):
+    model = convolutions()
+    taken = repsim.torch.activations(model, IMAGES, layers="1", device="cpu", batch_size=16)["1"]
+    torch.testing.assert_close(taken, repsim.torch.activations(model, IMAGES, layers="1")["1"])
+    with pytest.raises(errors.ParameterError, match="to and device"):
+        repsim.torch.activations(model, IMAGES, device="cpu", to=tmp_path)
+    with pytest.raises(errors.ParameterError, match="model is a int"):
+        repsim.torch.activations(3, IMAGES)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU that PyTorch can use")
+def test_a_model_on_a_gpu(tmp_path):
+    model = convolutions()
+    here = repsim.torch.activations(model, IMAGES, batch_size=16)
+    model.cuda()
+    there = repsim.torch.activations(model, IMAGES, batch_size=16, device="cuda")
+    brought = repsim.torch.activations(model, IMAGES.numpy(), batch_size=16)
+    written = repsim.torch.activations(model, IMAGES, batch_size=16, to=tmp_path)
+    for name, rows in here.items():
+        assert there[name].device.type == "cuda"
+        assert brought[name].device.type == "cpu"
+        for found in (there[name].cpu(), brought[name], torch.tensor(np.array(written[name]))):
+            torch.testing.assert_close(found, rows, rtol=1e-2, atol=1e-3)  # its convolutions may round to 10 bits
+    half = repsim.torch.activations(model.bfloat16(), IMAGES.bfloat16(), layers="2", device="cuda")["2"]
+    assert half.dtype == torch.bfloat16
+    assert compare(model, model, IMAGES.bfloat16(), layers="2").values[0, 0] == pytest.approx(1)
+    x, y = (torch.randn(64, 20, device="cuda", requires_grad=True) for _ in range(2))
+    for debiased in (False, True):
+        value = alignment(x, y, debiased=debiased)
+        value.backward()
+        assert value.device.type == "cuda"
+        assert float(value) == pytest.approx(
+            repsim.cka(x.detach().cpu(), y.detach().cpu(), debiased=debiased), abs=1e-6
+        )
+    h, mask = torch.randn(4, 6, 3, device="cuda"), torch.ones(4, 6)
+    mask[:, 4:] = 0
+    torch.testing.assert_close(pool(h, "last", mask), h[:, 3])

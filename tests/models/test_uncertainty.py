@@ -1,0 +1,109 @@
+"""Standard errors against the spread over new samples; the naive bootstrap's bias; the best of many by chance."""
+
+import numpy as np
+import pytest
+
+from repsim import cka, errors, pairwise
+from repsim.uncertainty import calibrate, convergence, uncertainty
+
+MIX = np.random.default_rng(5).normal(size=(10, 10))
+
+
+def sample(n, seed):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, 10))
+    return x, x @ MIX + 4 * rng.normal(size=(n, 10))
+
+
+@pytest.mark.parametrize("method", ["jackknife", "subsample"])
+def test_the_standard_error_is_the_spread_over_new_samples(method):
+    true = np.std([cka(*sample(200, seed), debiased=True) for seed in range(1000, 1400)], ddof=1)
+    estimates = [
+        uncertainty(*sample(200, seed), index="cka_linear_debiased", method=method).standard_error for seed in range(12)
+    ]
+    assert np.mean(estimates) == pytest.approx(true, rel=0.2)
+
+
+def test_intervals_hold_the_value_of_the_population_as_often_as_they_say():
+    population = cka(*sample(100_000, 99), debiased=True)
+    found = [uncertainty(*sample(150, seed), index="cka_linear_debiased", groups=10) for seed in range(60)]
+    ends = np.array([one.interval(0.9) for one in found])
+    inside = ((ends[:, 0] <= population) & (population <= ends[:, 1])).mean()
+    assert 0.78 <= inside <= 0.99  # 0.9, and three standard errors of a share of 60
+
+
+def test_the_naive_bootstrap_is_biased_upwards_by_more_than_its_error():
+    rng = np.random.default_rng(0)
+    values, bootstraps = [], []
+    for seed in range(20):
+        x, y = np.random.default_rng(seed).normal(size=(2, 60, 40))  # unrelated: the right value is 0
+        values.append(cka(x, y, debiased=True))
+        drawn = [rng.integers(0, 60, 60) for _ in range(20)]
+        bootstraps.append(np.mean([cka(x[rows], y[rows], debiased=True) for rows in drawn]))
+    error = uncertainty(x, y, index="cka_linear_debiased").standard_error
+    assert abs(np.mean(values)) < error
+    assert np.mean(bootstraps) > 5 * error
+
+
+def test_whole_tables():
+    x, y = sample(100, 0)
+    z = np.random.default_rng(1).normal(size=(100, 4, 4, 2))
+    whole = uncertainty([x, z], {"y": y, "z": z}, groups=10)
+    assert whole.standard_error.shape == (2, 2)
+    np.testing.assert_allclose(whole.value, pairwise([x, z], [y, z]))
+    one = uncertainty(x, y, groups=10)
+    assert one.value == pytest.approx(whole.value[0, 0], rel=1e-12)
+    assert one.standard_error == pytest.approx(whole.standard_error[0, 0], rel=1e-9)
+    assert whole.standard_error[1, 1] == pytest.approx(0, abs=1e-12)
+    within = uncertainty([x, z], groups=10)
+    np.testing.assert_allclose(within.value, within.value.T)
+    assert one.replicates.shape == (10,)
+
+
+def test_the_curve_of_unrelated_data_is_the_known_chance():
+    x, y = np.random.default_rng(0).normal(size=(2, 400, 20))
+    curve = convergence(x, y, sizes=[20, 80, 400])
+    chance = []
+    for n in curve.sizes:  # the mean over shuffles: sqrt(b b) / (n - 1), b = tr(K)^2 / tr(K^2)
+        traces = [np.linalg.eigvalsh(np.cov(z[:n].T)) for z in (x, y)]
+        chance.append(np.sqrt(np.prod([t.sum() ** 2 / (t**2).sum() for t in traces])) / (n - 1))
+    np.testing.assert_allclose(curve.mean, chance, rtol=0.12)
+    assert curve.mean[-1] == pytest.approx(cka(x, y), rel=1e-12)
+    assert curve.standard_deviation[-1] == 0
+    assert convergence([x, y]).mean.shape == (6, 2, 2)
+
+
+def test_the_best_of_many_unrelated_pairs_is_seldom_significant():
+    significant = 0
+    for seed in range(20):
+        layers = np.random.default_rng(seed).normal(size=(8, 30, 5))
+        found = calibrate(list(layers[:4]), list(layers[4:]), permutations=19, seed=seed)
+        significant += found.p_values.min() <= 0.05
+    assert significant <= 4  # of 20, each with probability 0.05; for 16 pairs one by one it would be half of them
+
+
+def test_a_related_pair_is_told_among_wide_ones():
+    rng = np.random.default_rng(0)
+    x, wide = rng.normal(size=(60, 5)), rng.normal(size=(60, 2000))
+    found = calibrate(
+        [x, wide], {"y": x + rng.normal(size=(60, 5)), "wide": rng.normal(size=(60, 2000))}, permutations=99
+    )
+    assert found.values[1, 1] > found.values[0, 0]  # the wide ones are more similar, by chance
+    assert found.p_values[0, 0] == pytest.approx(0.01)
+    assert found.p_values[1, 1] > 0.05
+
+
+def test_what_is_wrong():
+    x, y = sample(30, 0)
+    with pytest.raises(errors.ParameterError, match="method is 'bootstrap'; 'jackknife' or 'subsample'"):
+        uncertainty(x, y, method="bootstrap")
+    with pytest.raises(errors.ParameterError, match="groups is 20 and there are 30"):
+        uncertainty(x, y)
+    with pytest.raises(errors.ParameterError, match="y is missing"):
+        uncertainty(x)
+    with pytest.raises(errors.ShapeMismatchError, match=r"\[29, 30\] examples"):
+        uncertainty(x, y[:29], groups=5)
+    with pytest.raises(errors.ParameterError, match="sizes is"):
+        convergence(x, y, sizes=[31])
+    with pytest.raises(errors.ParameterError, match="confidence is 95"):
+        uncertainty(x, y, groups=5).interval(95)
