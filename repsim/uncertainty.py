@@ -88,8 +88,8 @@ class Calibration(Result):
     z : ndarray
         (values - mean) / standard_deviation.
     p_values : ndarray
-        (La, Lb): how often the largest z of all pairs, when shuffled, reaches this one's. Small where the pair stands
-        out although it may have been chosen for being the best.
+        (La, Lb): how often the largest z of all pairs, when shuffled, reaches this one's, the data's own order counted
+        as one. Small where the pair stands out although it may have been chosen for being the best.
     """
 
     values: Float64
@@ -290,10 +290,13 @@ def calibrate(
     values = pairs.of()
     shuffled = np.array([pairs.of(shuffle=rng.permutation(pairs.n)) for _ in range(permutations)])
     mean, deviation = shuffled.mean(axis=0), shuffled.std(axis=0, ddof=1)
+    # The table itself counts as one of the orders, so that none of them is judged by the others alone.
+    orders = np.concatenate([values[None], shuffled])
     with np.errstate(divide="ignore", invalid="ignore"):
-        z, chance = (values - mean) / deviation, (shuffled - mean) / deviation
-    largest = chance.reshape(permutations, -1).max(axis=1)
-    reached = (largest[:, None, None] >= z).sum(axis=0)
+        z = (values - mean) / deviation
+        own, *others = (orders - orders.mean(axis=0)) / orders.std(axis=0, ddof=1)
+    largest = np.array([table.max() for table in others])
+    reached = (largest[:, None, None] >= own).sum(axis=0)
     return Calibration(values, mean, deviation, z, (1 + reached) / (1 + permutations))
 
 
