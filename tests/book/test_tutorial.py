@@ -4,8 +4,6 @@ import re
 
 import pytest
 
-import repsim
-
 from .conftest import ROOT, run_python
 
 PAGE = "tutorial.md"
@@ -21,7 +19,6 @@ def test_the_code_of_the_readme_runs():
     assert results[-1].shape == (2, 2)
 
 
-@pytest.mark.skipif(not hasattr(repsim, "calibrate"), reason="not exported yet")
 def test_plain_arrays(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # the page writes a file
     run_python(PAGE, "arrays")
@@ -34,7 +31,6 @@ def test_keras():
 
 
 @pytest.mark.torch
-@pytest.mark.skipif(not hasattr(repsim, "calibrate"), reason="not exported yet")
 def test_pytorch(tmp_path, monkeypatch):
     pytest.importorskip("torch", reason="PyTorch is not installed; the lock file leaves it out")
     monkeypatch.chdir(tmp_path)

@@ -125,7 +125,7 @@ def test_biased_hsic_is_not_negative(block):
         custom("hsic_linear", debiased=True),
         custom("procrustes", x=SINGULAR, y=SINGULAR, compare=lambda a, b: a[0].rank / b.rank, symmetric=False),
     ],
-    ids=str,
+    ids=lambda index: index.definition,
 )
 def test_an_index_with_options_of_its_own(rng, index):
     x = rng.standard_normal((40, 8)) * np.geomspace(1, 10, 8)

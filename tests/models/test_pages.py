@@ -4,8 +4,6 @@ import re
 
 import pytest
 
-import repsim
-
 from .pages import PAGES_OF_HUB, ROOT, code_of, run_part, text_of
 
 PAGES = ("tutorial.md", "which-n.md", "tokens.md", "larger-than-memory.md", "coming-from.md", "gallery.md")
@@ -32,7 +30,6 @@ def test_pictures_are_there(page):
         assert "<svg" in (ROOT / "book" / picture).read_text(encoding="utf-8")[:1000]
 
 
-@pytest.mark.skipif(not hasattr(repsim, "calibrate"), reason="not exported yet")
 @pytest.mark.filterwarnings("ignore")  # what backends say while they are imported
 @pytest.mark.parametrize(("page", "part"), HERE)
 def test_the_code_runs(page, part, tmp_path, monkeypatch):
