@@ -83,6 +83,29 @@ def train(
 
 
 @app.command()
+def transformers(
+    profile: ProfileName,
+    seed: Annotated[list[int] | None, typer.Option(help="Train only this seed; may be repeated.")] = None,
+    epoch: Annotated[int | None, typer.Option(help="Stop after so many epochs; a later run goes on.")] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Train those too whose records are here, but not their weights.")
+    ] = False,
+) -> None:
+    """Train the Transformers of a profile that are missing."""
+    from repsim.lab.backend import configure
+
+    configure(1)
+    from repsim.lab.store import profile_store
+    from repsim.lab.transformers.training import train_transformer
+    from repsim.lab.transformers.weights import transformers_of
+
+    settings = transformers_of(profile)
+    for one in seed or settings.seeds:
+        record = train_transformer(profile_store(profile), settings, one, epoch=epoch, again=again).record
+        console.print(f"{record['name']}: BLEU {record['bleu']:.1f}" if "bleu" in record else record["name"])
+
+
+@app.command()
 def measure(
     profile: ProfileName,
     only: Annotated[str, typer.Option(help="Pattern of the wanted names, such as 'within/*'.")] = "*",

@@ -61,8 +61,10 @@ def kind(claim: Claim, profile: str) -> str:
 @cache
 def _of_papers_size(profile: str) -> set[str]:
     """Return the groups whose networks are as wide and as deep as the paper's of that name."""
-    groups = load_profile(profile).networks
-    return {group.name for group in groups if not group.channels and group.name.startswith(group.architecture)}
+    read = load_profile(profile)
+    groups, transformers = read.networks, read.transformers
+    own = {"transformers"} if transformers and transformers.paper_size else set()
+    return own | {group.name for group in groups if not group.channels and group.name.startswith(group.architecture)}
 
 
 def label(claim: Claim) -> str:

@@ -20,6 +20,7 @@ from pydantic.dataclasses import dataclass
 
 from repsim.lab.errors import ProfileError, known
 from repsim.lab.families import describe
+from repsim.lab.transformers.settings import Transformers
 
 NAMES = ("smoke", "laptop", "paper")
 CONFIG = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
@@ -274,6 +275,7 @@ class Profile:
     ridge: Ridge | None = None
     shuffles: Shuffles | None = None
     cluster: Cluster = Cluster()
+    transformers: Transformers | None = None
 
     @model_validator(mode="after")
     def _groups_are_there(self) -> Self:

@@ -36,7 +36,7 @@ def elsewhere(made, tmp_path, monkeypatch):
 
 def test_all_code_on_the_page_is_run():
     assert all_code_is_tested(PAGE)
-    assert {name for name, _ in code_of(PAGE)} == {"seeds", "network", "index"}
+    assert {name for name, _ in code_of(PAGE)} == {"seeds", "network", "tokens", "index"}
 
 
 def with_lines(text, lines):
@@ -76,6 +76,14 @@ def test_a_network_of_ones_own(elsewhere):
     names = run_python(PAGE, "network")
     assert np.ptp(names["values"], axis=0).min() > 0, "the networks of the group differ"
     assert "<svg" in (elsewhere / "mine.svg").read_text()
+
+
+@pytest.mark.slow
+def test_tokens_of_ones_own(elsewhere, capsys):
+    names = run_python(PAGE, "tokens")
+    assert names["values"].shape == (6,)
+    assert 0 < names["values"].min() < names["values"].max() < 1
+    assert "most like sublayer" in capsys.readouterr().out
 
 
 @pytest.mark.slow

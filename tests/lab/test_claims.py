@@ -88,6 +88,7 @@ def test_every_claim_that_was_fixed_beforehand_is_there():
     expected += [f"S{number}n" for number in range(1, 15)] + [f"F2{letter}n" for letter in "cdef"] + ["F.3n"]
     expected += [f"F.8{letter}n" for letter in "abcdefgh"] + ["N1", "C1", "C2", "RC1", "RC2", "RC3"]
     expected += ["FN1", "FN2", "FN3", "F3e", "F3f", "F4d", "F4e", "F6f", "G1", "G2"]
+    expected += [*(f"X{number}" for number in range(1, 12)), "X12a", "X12b", "X13", "X14", "X15"]
     assert sorted(claims.load_claims()) == sorted(expected)
 
 
@@ -167,9 +168,29 @@ def test_thresholds_of_the_second_list_are_those_that_were_fixed_beforehand():
     assert [described[f"FN{one}"] for one in (1, 2, 3)] == ["accuracy ≥ 97", "accuracy < 50", "lead ≥ 5"]
     assert [described[one] for one in ("F3e", "F3f")] == ["smallest increase > 0", "fraction eighth > fraction all"]
     assert [described[one] for one in ("F4d", "F6f", "G2")] == ["leads ≥ 0.1", "share ≥ 0.8", "mean errors ≤ 2"]
-    reported = {"N1", "C2", "RC3", "F4e", "G1"}
+    reported = {"N1", "C2", "RC3", "F4e", "G1", "X15"}
     assert {name for name, one in described.items() if one == "reported, without a threshold"} == reported
-    ours = {"F.4b", "N1", "C1", "C2", "RC1", "RC2", "RC3", "FN1", "FN2", "FN3", "F3e", "F3f", "F4e", "F6f", "G1", "G2"}
+    ours = {
+        "X13",
+        "X14",
+        "X15",
+        "F.4b",
+        "N1",
+        "C1",
+        "C2",
+        "RC1",
+        "RC2",
+        "RC3",
+        "FN1",
+        "FN2",
+        "FN3",
+        "F3e",
+        "F3f",
+        "F4e",
+        "F6f",
+        "G1",
+        "G2",
+    }
     assert {name for name, one in found.items() if one.ours} == ours
 
 
@@ -440,8 +461,9 @@ def test_what_a_claim_counts_as():
     assert all((kinds["laptop"][name] == ours) == found[name].ours for name in found)
     plain = {"A2", "A3", "A4", "A5", "A6", "F3a", "F3b", "F3c", "F3d", "F5a", "F5b", "F5c", "F.4a", "F.7"}
     plain |= {"F.6a", "F.6b", "F.6c", *(f"F7{letter}" for letter in "abcde")}
+    transformers = {*(f"X{number}" for number in range(1, 12)), "X12a", "X12b"}
     widest = {f"F6{letter}" for letter in "abcde"}
-    assert {name for name, one in kinds["laptop"].items() if one == narrower} == plain | widest
+    assert {name for name, one in kinds["laptop"].items() if one == narrower} == plain | widest | transformers
     assert kinds["laptop"]["F5d"] == kinds["laptop"]["F4a"] == kinds["laptop"]["S8"] == papers
     assert kinds["smoke"]["S8"] == narrower, "its networks are others than the paper's"
 

@@ -17,6 +17,7 @@ from repsim.lab.measurements.tiny10 import components, dimension, subspace
 from repsim.lab.profiles import load_profile
 from repsim.lab.published import NETWORKS
 from repsim.lab.store import Artefact
+from repsim.lab.transformers.weights import snapshots
 
 Step = Callable[[], Artefact]
 
@@ -57,7 +58,16 @@ def steps(profile_name: str, only: str = "*") -> dict[str, Step]:
         groups = profile.groups(profile.within.groups) if profile.within else []
         trained = [one.name for one in groups if one.recipe.epochs]  # no claim rests on the layers of an untrained one
         found |= {f"null/within-{name}": partial(null_within, profile_name, name) for name in trained}
+    if profile.transformers:
+        epochs = snapshots(profile_name)
+        found |= {f"transformers/epoch{one}": partial(_transformers, profile_name, one) for one in epochs}
     chosen = {name: step for name, step in found.items() if fnmatchcase(name, only)}
     if not chosen:
         raise ProfileError(known("measurement", only, found))
     return chosen
+
+
+def _transformers(profile_name: str, epoch: int) -> Artefact:
+    from repsim.lab.transformers.measurement import compare_transformers  # only now is a backend needed
+
+    return compare_transformers(profile_name, epoch)

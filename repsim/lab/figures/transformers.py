@@ -1,0 +1,97 @@
+"""Figures F.1 and F.2: the sublayers of Transformers, where they are tapped, and which resemble which."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import seaborn as sns
+from matplotlib.patches import FancyBboxPatch
+from numpy.typing import NDArray
+
+from repsim.lab.figures.style import HEAT, Drawing, panels, style, title
+from repsim.lab.findings.correspondence import mean_map
+from repsim.lab.findings.transformers import FIGURE_F1, TAP_TITLES, TAPS, checkerboard
+
+Array = NDArray[np.float64]
+
+
+def sublayer() -> Drawing:
+    """Draw one sublayer of the encoder with its four taps: Figure F.2."""
+    boxes = ["layer normalisation", "channel-wise scale", "self-attention or feed-forward", "+"]
+    with style("white"):
+        figure, axes = panels(1, 1, 3.4)
+        (axis,) = axes.ravel()
+        colours = sns.color_palette()
+        axis.text(0, 5.1, "next sublayer", ha="center", fontsize=8)
+        axis.text(0, 0.0, "previous sublayer", ha="center", fontsize=8)
+        for place, (text, tap) in enumerate(zip(boxes, TAPS, strict=True), 1):
+            axis.annotate("", (0, place - 0.2), (0, place - 0.7), arrowprops={"arrowstyle": "->", "color": "0.3"})
+            half = 0.15 if text == "+" else 1.3
+            box = FancyBboxPatch((-half, place - 0.15), 2 * half, 0.3, boxstyle="round,pad=0.05", fc="0.94", ec="0.3")
+            axis.add_patch(box)
+            axis.text(0, place, text, ha="center", va="center", fontsize=8)
+            axis.plot([0, 1.9], [place + 0.28] * 2, ":", color=colours[place - 1])
+            axis.plot(0, place + 0.28, "o", color=colours[place - 1], markersize=4)
+            axis.text(1.95, place + 0.28, TAP_TITLES[tap], va="center", fontsize=8, color=colours[place - 1])
+        axis.annotate("", (0, 4.95), (0, 4.2), arrowprops={"arrowstyle": "->", "color": "0.3"})
+        axis.plot([0, -1.7, -1.7], [0.4, 0.4, 4], color="0.3", linewidth=1)
+        axis.annotate("", (-0.22, 4), (-1.7, 4), arrowprops={"arrowstyle": "->", "color": "0.3"})
+        axis.set(xlim=(-2.2, 3.2), ylim=(-0.2, 5.4))
+        axis.set_axis_off()
+    return Drawing(
+        figure,
+        "One sublayer of the encoder, from below: the previous sublayer's output goes through layer normalisation, "
+        "channel-wise scale, and self-attention or feed-forward, and is added to itself. Each of the four "
+        f"steps is a tap: {', '.join(TAP_TITLES.values())}.",
+    )
+
+
+def sublayer_maps(tables: Mapping[str, Array], indexes: Sequence[str] = FIGURE_F1) -> Drawing:
+    """Draw the mean map of each index (rows) at each tap (columns), as Figure F.1 does."""
+    with style("ticks"):
+        figure, axes = panels(len(indexes), len(TAPS), 1.05)
+        for row, index in zip(axes, indexes, strict=True):
+            for axis, tap in zip(row, TAPS, strict=True):
+                similarities = mean_map(tables[f"{tap}/{index}"])
+                sns.heatmap(similarities, ax=axis, cmap=HEAT, square=True, cbar=False)
+                axis.invert_yaxis()
+                ticks = np.arange(3, len(similarities) + 1, 3)
+                axis.set_xticks(ticks - 0.5, ticks, fontsize=6)
+                axis.set_yticks(ticks - 0.5, ticks, fontsize=6, rotation=0)
+                axis.tick_params(length=1.5, pad=1)
+            row[0].set_ylabel(title(index), fontsize=6)
+        for axis, tap in zip(axes[0], TAPS, strict=True):
+            axis.set_title(TAP_TITLES[tap], fontsize=7)
+        figure.supxlabel("sublayer", fontsize=8)
+    boards = {index: [checkerboard(mean_map(tables[f"{tap}/{index}"])) for tap in TAPS] for index in indexes}
+    shares = "; ".join(f"{title(index)} {', '.join(f'{one:.2f}' for one in row)}" for index, row in boards.items())
+    return Drawing(
+        figure,
+        "Heat maps of the mean similarity between the sublayers of differently initialised Transformers, a row per "
+        f"index and a column per tap ({', '.join(TAP_TITLES.values())}). The share of cells that stand out as on a "
+        f"checkerboard: {shares}.",
+    )
+
+
+def sublayers_with_training(rows: Sequence[Mapping[str, Any]]) -> Drawing:
+    """Draw identification at each tap against the epochs of training."""
+    epochs = sorted({row["epoch"] for row in rows})
+    indexes = list(dict.fromkeys(row["index"] for row in rows))
+    with style("whitegrid"):
+        figure, axes = panels(2, 2, 1.9, sharex=True, sharey=True)
+        for axis, tap in zip(axes.ravel(), TAPS, strict=True):
+            for index in indexes:
+                some = [row["accuracy"] for row in rows if row["tap"] == tap and row["index"] == index]
+                axis.plot(range(len(epochs)), some, "o-", markersize=3, linewidth=1, label=title(index))
+            axis.set(title=TAP_TITLES[tap], ylim=(-3, 103))
+            axis.set_xticks(range(len(epochs)), [str(epoch) for epoch in epochs])
+        axes[0, 0].legend(fontsize=5)
+        figure.supxlabel("epochs of training", fontsize=8)
+        figure.supylabel("sublayers identified (%)", fontsize=8)
+    return Drawing(
+        figure,
+        f"Percentage of sublayers identified at each of the four taps after {', '.join(map(str, epochs))} epochs, by "
+        f"{len(indexes)} indexes.",
+    )

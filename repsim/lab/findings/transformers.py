@@ -1,0 +1,185 @@
+"""Figure F.1 and Table F.1: which sublayers of differently initialised Transformers find each other.
+
+Tables are called as in ``scale/cka_linear`` and are (m, m, L, L): [a, b, i, j] is the index of sublayer i of network a
+with sublayer j of network b. Sublayers alternate between attention and feed-forward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from scipy.stats import spearmanr
+
+import repsim
+from repsim.lab.findings.correspondence import ASYMMETRIC, mean_map, p_value
+from repsim.lab.findings.measures import measures
+from repsim.lab.findings.tables import Array
+
+Values = Mapping[str, Array]
+
+TAPS = ("norm", "scale", "sublayer", "residual")  # the columns of Figure F.1 and Table F.1
+TAP_TITLES = {"norm": "Layer Norm", "scale": "Scale", "sublayer": "Attn/FFN", "residual": "Residual"}
+TABLE_F1 = {  # the paper's, percent
+    "cca_mean": (85.3, 85.3, 94.9, 90.9),
+    "cca_r2": (87.8, 87.8, 95.3, 95.2),
+    "svcca_mean": (78.2, 83.0, 89.5, 75.9),
+    "svcca_r2": (85.4, 86.9, 90.8, 84.7),
+    "pwcca": (88.5, 88.9, 96.1, 87.0),
+    "linear_regression": (78.1, 83.7, 76.0, 36.9),
+    "cka_linear": (78.6, 95.6, 86.0, 73.6),
+    "cka_rbf_0.2": (76.5, 73.1, 70.5, 76.2),
+    "cka_rbf_0.4": (92.3, 96.5, 89.1, 98.1),
+    "cka_rbf_0.8": (80.8, 95.8, 93.6, 90.0),
+}
+FIGURE_F1 = ("cca_r2", "svcca_r2", "linear_regression", "cka_linear", "cka_rbf_0.4")  # its rows
+_CCA_KINDS = ("cca_mean", "cca_r2", "svcca_mean", "svcca_r2", "pwcca")
+_BANDWIDTHS = ("cka_rbf_0.2", "cka_rbf_0.4", "cka_rbf_0.8")
+_WITHOUT_CHECKERBOARD = ("cca_r2", "svcca_r2", "linear_regression")  # at Scale, in the paper
+
+
+def identified(tables: Values) -> dict[str, dict[str, float]]:
+    """Return the percentage of sublayers identified, by index and tap: Table F.1."""
+    return {
+        index: {
+            tap: 100 * repsim.identification_accuracy(tables[f"{tap}/{index}"], symmetrise=index in ASYMMETRIC)
+            for tap in TAPS
+        }
+        for index in TABLE_F1
+        if f"{TAPS[0]}/{index}" in tables
+    }
+
+
+def table_f1(tables: Values) -> list[dict[str, Any]]:
+    """Return the cells of Table F.1, percent, ours beside the paper's, with jackknife errors.
+
+    The error is None where there are fewer than three networks, which leave none to jackknife.
+    """
+    cells = []
+    for index, row in identified(tables).items():
+        for tap, paper in zip(TAPS, TABLE_F1[index], strict=True):
+            table, error = tables[f"{tap}/{index}"], None
+            if len(table) > 2:
+                error = 100 * repsim.jackknife(table, symmetrise=index in ASYMMETRIC).standard_error
+            cells.append({"index": index, "tap": tap, "accuracy": row[tap], "standard_error": error, "paper": paper})
+    return cells
+
+
+def checkerboard(similarities: Array) -> float:
+    """Return the share of cells of a map (L, L) that stand out among their neighbours as on a checkerboard.
+
+    Of the ordered pairs of different sublayers of the same kind, those whose similarity exceeds the mean of their
+    direct neighbours, all of which pair attention with feed-forward. A map that decays smoothly has about 0.5 or less.
+    """
+    size = len(similarities)
+    above = []
+    for i in range(size):
+        for j in range(size):
+            if i == j or (i - j) % 2:
+                continue
+            around = [(i - 1, j), (i + 1, j), (i, j - 1), (i, j + 1)]
+            values = [similarities[a, b] for a, b in around if 0 <= a < size and 0 <= b < size]
+            above.append(similarities[i, j] > np.mean(values))
+    return float(np.mean(above))
+
+
+def checkerboards(tables: Values) -> dict[str, dict[str, float]]:
+    """Return the checkerboard fraction of each index's mean map at each tap."""
+    return {
+        index: {tap: checkerboard(mean_map(tables[f"{tap}/{index}"])) for tap in TAPS} for index in identified(tables)
+    }
+
+
+@measures(
+    *("X1", "X2", "X6", "X7", "X8", "X9", "X10", "X11", "X12a", "X12b"),
+    by=(repsim.pairwise, repsim.identification_accuracy, repsim.jackknife),
+    networks=("transformers",),
+)
+def table_f1_claims(tables: Values, *, paper_size: bool) -> dict[str, dict[str, Any]]:
+    """Measure claims X1, X2 and X6 to X12: Table F.1."""
+    found = identified(tables)
+    cells = {(index, tap): value for index, row in found.items() for tap, value in row.items()}
+    rank = sorted(cells, key=cells.__getitem__)
+    networks = len(next(iter(tables.values())))
+    highest = {tap: max(row[tap] for row in found.values()) for tap in TAPS}
+    others = {tap: max(row[tap] for index, row in found.items() if index != "cka_rbf_0.4") for tap in TAPS}
+    lowest_else = min(value for cell, value in cells.items() if cell != ("linear_regression", "residual"))
+    rows = table_f1(tables)
+    excess = [abs(row["accuracy"] - row["paper"]) - max(5.0, 2 * (row["standard_error"] or 0.0)) for row in rows]
+    shared = {"cells": len(cells), "networks": networks}
+    linear = [("cka_linear", tables[f"{tap}/cka_linear"]) for tap in ("norm", "scale")]
+    return {
+        "X1": {"lowest": cells[rank[0]], "cells_below": sum(value < 25 for value in cells.values()), **shared},
+        "X2": {
+            "largest_difference": max(
+                float(np.abs(tables[f"norm/{index}"] - tables[f"scale/{index}"]).max())
+                for index in ("cca_mean", "cca_r2")
+            )
+        },
+        "X6": {
+            "gain": cells["cka_linear", "scale"] - cells["cka_linear", "norm"],
+            "p": p_value(*linear) if networks > 2 else None,
+            "networks": networks,
+        },
+        "X7": {
+            "taps": sum(found["cka_rbf_0.2"][tap] < min(found[one][tap] for one in _BANDWIDTHS[1:]) for tap in TAPS),
+            **shared,
+        },
+        "X8": {"margin": lowest_else - cells["linear_regression", "residual"], **shared},
+        "X9": {"margin": found["cka_rbf_0.4"]["residual"] - others["residual"], **shared},
+        "X10": {
+            "taps_of_one": max(sum(row[tap] >= highest[tap] for tap in TAPS) for row in found.values()),
+            **shared,
+        },
+        "X11": {
+            "margin": min(found[one]["sublayer"] for one in _CCA_KINDS) - found["cka_linear"]["sublayer"],
+            **shared,
+        },
+        "X12a": {
+            "largest_excess": max(excess),
+            "largest_difference": max(abs(row["accuracy"] - row["paper"]) for row in rows),
+            "paper_size": int(paper_size),
+            **shared,
+        },
+        "X12b": {
+            "correlation": float(spearmanr(list(cells.values()), [row["paper"] for row in rows]).statistic),
+            **shared,
+        },
+    }
+
+
+@measures("X3", "X4", "X5", by=(repsim.pairwise,), networks=("transformers",))
+def figure_f1(tables: Values) -> dict[str, dict[str, Any]]:
+    """Measure claims X3 to X5: the checkerboards of Figure F.1."""
+    found = checkerboards(tables)
+    return {
+        "X3": {"least": min(found[index]["sublayer"] for index in FIGURE_F1)},
+        "X4": {"least": min(found[index]["scale"] for index in ("cka_linear", "cka_rbf_0.4"))},
+        "X5": {"most": max(found[index]["scale"] for index in _WITHOUT_CHECKERBOARD)},
+    }
+
+
+@measures("X13", "X14", by=(repsim.pairwise, repsim.identification_accuracy), networks=("transformers",))
+def untrained_transformers(tables: Values, untrained: Values) -> dict[str, dict[str, Any]]:
+    """Measure claims X13 and X14: what networks have before training."""
+    after, before = (checkerboards(one)["cka_linear"]["sublayer"] for one in (tables, untrained))
+    found = identified(untrained)
+    highest = max(found[index][tap] for index in ("cka_linear", "cca_r2", "linear_regression") for tap in TAPS)
+    return {
+        "X13": {"difference": after - before, "trained": after, "untrained": before},
+        "X14": {"highest": highest, "untrained": len(next(iter(untrained.values())))},
+    }
+
+
+@measures("X15", by=(repsim.pairwise, repsim.identification_accuracy), networks=("transformers",))
+def with_training(snapshots: Mapping[int, Values], indexes: tuple[str, ...] = FIGURE_F1) -> list[dict[str, Any]]:
+    """Measure claim X15: identification, percent, and checkerboards at each tap, by epochs of training."""
+    rows = []
+    for epoch, tables in snapshots.items():
+        accuracy, boards = identified(tables), checkerboards(tables)
+        for index in indexes:
+            for tap in TAPS:
+                shown = {"accuracy": accuracy[index][tap], "checkerboard": boards[index][tap]}
+                rows.append({"epoch": epoch, "index": index, "tap": tap, **shown})
+    return rows

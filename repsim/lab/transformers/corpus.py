@@ -1,0 +1,284 @@
+"""Pairs of sentences in two languages: fetched by address and hash, or made up; checked line by line."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from repsim.lab.errors import DataError, known
+from repsim.lab.paths import data_root
+
+Sentences = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Split:
+    """The sentences of one part of a corpus; those of `source` and `target` at one place mean the same.
+
+    `files` are the pairs of files that they stand in, one after the other, each with its number of lines.
+    """
+
+    source: Sentences
+    target: Sentences
+    files: tuple[tuple[str, str, int], ...]
+
+    def where(self, side: int, number: int) -> str:
+        """Return file and line of a sentence, counted from 0, of the source (0) or the target (1)."""
+        for *paths, lines in self.files:
+            if number < lines:
+                return f"{paths[side]}, line {number + 1}"
+            number -= lines
+        raise IndexError(number)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Two files, one sentence a line, plain or compressed by gzip; `archive` is the tar file that they stand in."""
+
+    source: str
+    target: str
+    archive: str = ""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Where the texts of a corpus are: splits as parts, one after the other.
+
+    Files are looked for in `folder` of the data folder, then fetched from `home`. `hashes` are SHA-256 of files, and
+    `fingerprints` those of splits as :func:`fingerprint` takes them, so that results are found without the text. Where
+    there are none, the text is read and its own fingerprint decides the addresses of what is made from it.
+    `subwords` is the address of the vocabulary, of tensor2tensor's kind, where it is not learnt from the text, and
+    `examples` the number of source tokens, sentences' ends left out, that a split must have in it.
+    """
+
+    folder: str
+    home: str
+    splits: Mapping[str, tuple[Part, ...]]
+    hashes: Mapping[str, str] = field(default_factory=dict)
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+    subwords: str = ""
+    examples: Mapping[str, int] = field(default_factory=dict)
+
+
+_TESTS = ("2016_flickr", "2017_flickr", "2017_mscoco", "2018_flickr")
+
+CORPORA = {
+    "multi30k": Corpus(  # Elliott and others, 2016: descriptions of pictures, about 13 words each
+        folder="multi30k",
+        home="https://raw.githubusercontent.com/multi30k/dataset/a3d2e0d26b56f3846f66a952536ffed4e401d05a/data/task1/raw/",
+        splits={
+            split: (Part(f"{split}.en.gz", f"{split}.de.gz"),)
+            for split in ("train", "val", *(f"test_{name}" for name in _TESTS))
+        },
+        hashes={
+            "train.en.gz": "d79cfa999dd4c51d2cb42499b6796d5a882c3a8a961923c25a898c90f8bbd56f",
+            "train.de.gz": "726e39b2fa9eb9ffb6dc763fb35a179f80fae06ffc5d28b6ace5faa883de28a6",
+            "val.en.gz": "14f7d25ddd868909a9213e361768460edcacdd6ab9d1e77b92560dc10c10dc28",
+            "val.de.gz": "f0cba2f995189cf5770f29a8a9a537a3ad3f51657ad873405082ff6863a5e75a",
+            "test_2016_flickr.en.gz": "611d361c6334bc7246101d48097c13cf5c4413c5befc793cc629934359d532d9",
+            "test_2016_flickr.de.gz": "9204244e408ccb38d2a55cfcd344df15005fc42a07a6e55ca6c52b6ababb8cc8",
+            "test_2017_flickr.en.gz": "76a444ee25172e72695cddb13ae4a3bda59430617be88e0bb46b60504f054074",
+            "test_2017_flickr.de.gz": "a2c89666db00c495cd8513b9d708d5a3acc205d7de312ef2bf5fb7ebc1540aee",
+            "test_2017_mscoco.en.gz": "aab300bfb4427697987e02cd0aacd44bfe8aa50456231b6474c08038bbed2b58",
+            "test_2017_mscoco.de.gz": "799e4854c25d601cb6cb6be29eabe5667734c61ace2f495e03e429031a0bc338",
+            "test_2018_flickr.en.gz": "ef4f4844037d4c5dea75c9a8ed5fd78905967a26f67c255e230cc9780032654d",
+            "test_2018_flickr.de.gz": "ddd0130c7d97482dc5197a02141dae8dd79f20f03586c480d675c09a32daf608",
+        },
+        fingerprints={
+            "train": "4e95eaa6bc198739d60673c8be0cac3eb018af776b13b9116f5373d55388f2cb",
+            "val": "2da4aa9f2f00e8aa94e3df29b4669e663fe821b662405a2d9b7fe9ca0ca1f837",
+            "test_2016_flickr": "5a087b0b6254fc8da010153b56c4450c369a2709abed12cce8b9ef6db260db35",
+            "test_2017_flickr": "d0e747751d8dbfbcdb6fb9a35f3494aebe67a141225a22d5e221ffd162e2b73c",
+            "test_2017_mscoco": "fbcaebf89c374449e010a70a887b750ae0679729caac3cdf23b2b9cdbbb77b5b",
+            "test_2018_flickr": "b34934dd7dfa8b083d98b02fed1c3a460f983bb71c4ba2289e13e7cb2b5ee839",
+        },
+    ),
+    "wmt32k": Corpus(  # tensor2tensor's translate_ende_wmt32k
+        folder="wmt32k",
+        home="https://",
+        splits={
+            "train": (
+                Part(
+                    "training-parallel-nc-v13/news-commentary-v13.de-en.en",
+                    "training-parallel-nc-v13/news-commentary-v13.de-en.de",
+                    "data.statmt.org/wmt18/translation-task/training-parallel-nc-v13.tgz",
+                ),
+                Part(
+                    "commoncrawl.de-en.en",
+                    "commoncrawl.de-en.de",
+                    "www.statmt.org/wmt13/training-parallel-commoncrawl.tgz",
+                ),
+                Part(
+                    "training/europarl-v7.de-en.en",
+                    "training/europarl-v7.de-en.de",
+                    "www.statmt.org/wmt13/training-parallel-europarl-v7.tgz",
+                ),
+            ),
+            "newstest2013": (
+                Part("dev/newstest2013.en", "dev/newstest2013.de", "data.statmt.org/wmt17/translation-task/dev.tgz"),
+            ),
+        },
+        subwords="storage.googleapis.com/tensor2tensor-data/vocab.translate_ende_wmt32k.32768.subwords",
+        examples={"newstest2013": 75_804},  # the paper's number of tokens
+    ),
+}
+NAMES = (*CORPORA, "toy")
+
+
+@cache
+def load_split(name: str, split: str) -> Split:
+    """Return one split of a corpus, fetching its files first if they are not there.
+
+    Raises
+    ------
+    DataError
+        If there is no such corpus or split, a file is missing and cannot be fetched, altered, not UTF-8 or empty, or
+        the two sides have different numbers of lines. The message names file and line.
+    """
+    if name == "toy":
+        return _toy(split)
+    if name not in CORPORA:
+        raise DataError(known("corpus", name, NAMES))
+    corpus = CORPORA[name]
+    if split not in corpus.splits:
+        raise DataError(known(f"split of {name}", split, corpus.splits))
+    pairs = [_paired(corpus, part) for part in corpus.splits[split]]
+    return Split(
+        tuple(one for pair in pairs for one in pair.source),
+        tuple(one for pair in pairs for one in pair.target),
+        tuple(file for pair in pairs for file in pair.files),
+    )
+
+
+@cache
+def fingerprint(name: str, split: str) -> str:
+    """Return the SHA-256 of the sentences of a split, both sides, without reading it if it is known."""
+    if name in CORPORA and split in CORPORA[name].fingerprints:
+        return CORPORA[name].fingerprints[split]
+    return content_hash(load_split(name, split))
+
+
+def content_hash(pairs: Split) -> str:
+    """Return the SHA-256 of pairs of sentences."""
+    digest = hashlib.sha256()
+    for source, target in zip(pairs.source, pairs.target, strict=True):
+        digest.update(f"{source}\t{target}\n".encode())
+    return digest.hexdigest()
+
+
+def sentences(path: str, content: bytes) -> Sentences:
+    """Return the lines of a text, checked.
+
+    Raises
+    ------
+    DataError
+        If it is not UTF-8, or has no line.
+    """
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise DataError(f"{path}, line {line}: expected UTF-8, found the byte 0x{content[error.start]:02x}") from None
+    lines = text.removesuffix("\n").split("\n")  # only "\n" ends a line: texts hold other separators inside of them
+    if lines == [""]:
+        raise DataError(f"{path}, line 1: expected a sentence on each line, found an empty file")
+    return tuple(line.strip() for line in lines)
+
+
+def paired(source: Sentences, target: Sentences, paths: tuple[str, str]) -> Split:
+    """Return two sides as one split.
+
+    Raises
+    ------
+    DataError
+        If they have different numbers of sentences.
+    """
+    if len(source) != len(target):
+        longer = paths[0] if len(source) > len(target) else paths[1]
+        raise DataError(
+            f"{longer}, line {min(len(source), len(target)) + 1}: expected no further line, since each sentence of "
+            f"{paths[0]} ({len(source)} lines) has its translation in {paths[1]} ({len(target)} lines)"
+        )
+    return Split(source, target, ((*paths, len(source)),))
+
+
+@cache
+def subwords_of(name: str) -> tuple[str, bytes] | None:
+    """Return path and content of a corpus's file of pieces, fetched if it is not there; None where it has none."""
+    if name not in CORPORA or not CORPORA[name].subwords:
+        return None
+    path = _file(CORPORA[name], CORPORA[name].subwords)
+    return str(path), path.read_bytes()
+
+
+def _paired(corpus: Corpus, part: Part) -> Split:
+    paths = tuple(str(data_root() / corpus.folder / name) for name in (part.source, part.target))
+    sides = [
+        sentences(path, _content(corpus, part, name))
+        for path, name in zip(paths, (part.source, part.target), strict=True)
+    ]
+    return paired(sides[0], sides[1], (paths[0], paths[1]))
+
+
+def _content(corpus: Corpus, part: Part, name: str) -> bytes:
+    """Return the bytes of one text, unpacked."""
+    if part.archive:
+        with tarfile.open(_file(corpus, part.archive)) as archive:
+            member = archive.extractfile(name)
+            if member is None:
+                raise DataError(f"{part.archive}: {name} is not a file in it")
+            return member.read()
+    path = _file(corpus, name)
+    try:
+        return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from None
+
+
+def _file(corpus: Corpus, name: str) -> Path:
+    """Return a file or archive of a corpus, which is fetched if it is not there and checked if its hash is known."""
+    path = data_root() / corpus.folder / Path(name).name
+    expected = corpus.hashes.get(name)
+    if not path.exists():
+        _fetch(corpus.home + name, expected, path)
+    if expected and (sha256 := hashlib.sha256(path.read_bytes()).hexdigest()) != expected:
+        raise DataError(
+            f"{path} was altered: expected SHA-256 {expected}, found {sha256}. Delete it to fetch it again."
+        )
+    return path
+
+
+def _fetch(address: str, sha256: str | None, path: Path) -> None:
+    import pooch
+
+    try:
+        pooch.retrieve(address, sha256 and f"sha256:{sha256}", path.name, path.parent, progressbar=True)
+    except Exception as error:  # every way a download can fail ends in the same advice
+        why = (isinstance(error, OSError) and error.strerror) or " ".join(str(error).split())
+        raise DataError(
+            f"{path} is missing and could not be fetched from {address} ({why}): put the file there, or name the "
+            f"folder that holds the folder {path.parent.name} in REPSIM_DATA."
+        ) from error
+
+
+TOY_SENTENCES = {"train": 400, "val": 60, "test": 120}
+
+
+def _toy(split: str) -> Split:
+    """Make sentences of a small language and their translations: each word has its own, and the order is reversed."""
+    if split not in TOY_SENTENCES:
+        raise DataError(known("split of toy", split, TOY_SENTENCES))
+    rng = np.random.default_rng([20190515, *split.encode()])
+    syllables = ["ba", "de", "gi", "ko", "lu", "ma", "ne", "ri", "so", "tu"]
+    words = [one + other for one in syllables for other in syllables]
+    chosen = [rng.choice(len(words), rng.integers(3, 9)) for _ in range(TOY_SENTENCES[split])]
+    source = tuple(" ".join(words[i] for i in sentence) for sentence in chosen)
+    target = tuple(" ".join(words[i][::-1] for i in reversed(sentence)) for sentence in chosen)
+    return Split(source, target, (("toy source", "toy target", len(source)),))

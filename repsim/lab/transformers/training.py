@@ -1,0 +1,236 @@
+"""Training one Transformer: a checkpoint per epoch, bitwise resume with dropout, snapshots on the way."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from repsim.lab.backend import device
+from repsim.lab.errors import DamagedArtefactError
+from repsim.lab.leftovers import clear
+from repsim.lab.paths import cache_root
+from repsim.lab.progress import progress_bar
+from repsim.lab.store import MADE_AGAIN_BY, Arrays, Artefact, Store, key, read_arrays, write_arrays
+from repsim.lab.transformers import corpus
+from repsim.lab.transformers.batching import batches, count_batches, pad, shifted, too_long
+from repsim.lab.transformers.network import PADDING, Shape, build
+from repsim.lab.transformers.settings import Recipe, Transformers
+from repsim.lab.transformers.text import processor, tokens
+from repsim.lab.transformers.vocabulary import END
+from repsim.lab.transformers.weights import STEP, artefact_name, inputs
+
+
+def train_transformer(
+    store: Store,
+    settings: Transformers,
+    seed: int,
+    *,
+    epoch: int | None = None,
+    again: bool = False,
+    quiet: bool = False,
+) -> Artefact:
+    """Return a network's weights after `epoch` epochs, the last unless said otherwise; snapshots before it are kept.
+
+    A run that was killed goes on from its last complete epoch and ends with bitwise the same weights, on the same
+    machine with the same number of threads, as one that was not.
+    """
+    last = settings.recipe.epochs if epoch is None else epoch
+    run = {**inputs(settings, seed, settings.recipe.epochs), "epoch": "any"}
+    checkpoint = cache_root() / "checkpoints" / f"transformer-{settings.corpus}-seed{seed}-{key(run)[:12]}.npz"
+    for snapshot in (*(one for one in settings.snapshots if 0 < one < last), last):
+        where = inputs(settings, seed, snapshot)
+
+        def make(snapshot: int = snapshot) -> tuple[Arrays, dict[str, Any]]:
+            clear(checkpoint.parent, checkpoint.name)
+            model = initialised(settings, seed)
+            facts = _train(model, settings, seed, snapshot, checkpoint, quiet=quiet) if snapshot else {}
+            facts |= {"parameters": int(model.count_params()), "backend": keras.backend.backend()}
+            command = f"repsim-lab transformers {store.folder.name} --seed {seed} --epoch {snapshot} --again"
+            return get_weights(model), facts | ({} if settings.committed else {MADE_AGAIN_BY: command})
+
+        artefact = store.get(STEP, artefact_name(settings, seed, snapshot), where, make, again=again)
+    if last == settings.recipe.epochs:
+        checkpoint.unlink(missing_ok=True)
+    return artefact
+
+
+def initialised(settings: Transformers, seed: int) -> keras.Model:
+    """Return a new network, initialised from `seed`."""
+    keras.utils.set_random_seed(seed)
+    return build(Shape(settings.pieces, **asdict(settings.network)))
+
+
+def load_transformer(artefact: Artefact) -> keras.Model:
+    """Return the network of an artefact with its weights."""
+    arrays = artefact.arrays()
+    pieces = len(arrays["tokens/embeddings"])
+    model = build(Shape(pieces, **artefact.record["inputs"]["network"]))
+    for weight in model.weights:
+        weight.assign(arrays[weight.path])
+    return model
+
+
+def get_weights(model: keras.Model) -> Arrays:
+    """Return a network's weights by their paths; the states of its random numbers are none of them."""
+    return {weight.path: np.asarray(weight) for weight in model.weights}
+
+
+class Rate(keras.optimizers.schedules.LearningRateSchedule):
+    """The learning rate of tensor2tensor's recipe, with a linear fall to 0 over the last `fall` of `steps`."""
+
+    def __init__(self, recipe: Recipe, width: int, steps: int) -> None:
+        self.peak = recipe.rate * width**-0.5
+        self.warmup, self.steps, self.fall = recipe.warmup, steps, max(recipe.fall * steps, 1e-9)
+
+    def __call__(self, step: Any) -> Any:
+        """Return the rate of a step, counted from 0."""
+        step = ops.cast(step, "float32") + 1
+        risen = ops.minimum(step * self.warmup**-1.5, ops.rsqrt(step))
+        return self.peak * risen * ops.clip((self.steps - step + 1) / self.fall, 0.0, 1.0)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what Keras would save."""
+        return {"peak": self.peak, "warmup": self.warmup, "steps": self.steps, "fall": self.fall}
+
+
+def cross_entropy(smoothing: float) -> Any:
+    """Return the loss of targets (n, t), 0 where there is none, and logits (n, t, v): nats per token, smoothed.
+
+    A target's own probability is 1 - `smoothing`, and the rest is shared by the other tokens.
+    """
+
+    def loss(target: Any, logits: Any) -> Any:
+        target = ops.cast(target, "int32")
+        low = smoothing / (logits.shape[-1] - 1)
+        own = ops.take_along_axis(logits, target[..., None], axis=-1)[..., 0]
+        each = ops.logsumexp(logits, axis=-1) - (1 - smoothing - low) * own
+        if smoothing:
+            each = each - low * ops.sum(logits, axis=-1)
+        there = ops.cast(ops.not_equal(target, PADDING), logits.dtype)
+        return ops.sum(each * there) / ops.sum(there)
+
+    return loss
+
+
+def compiled(model: keras.Model, settings: Transformers, steps: int) -> keras.Model:
+    """Compile a network with the recipe's optimiser for so many steps in all."""
+    recipe = settings.recipe
+    model.compile(
+        keras.optimizers.Adam(Rate(recipe, settings.network.width, steps), beta_1=0.9, beta_2=0.997, epsilon=1e-9),
+        cross_entropy(recipe.smoothing),
+        jit_compile="auto" if keras.backend.backend() != "tensorflow" else False,
+    )
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def held_out_loss(model: keras.Model, settings: Transformers) -> float:
+    """Return the mean cross-entropy, in nats per target token and not smoothed, of the first compared split."""
+    held = tokens(settings, settings.splits[0])
+    count, total, loss = 0, 0.0, cross_entropy(0.0)
+    longest = settings.network.positions
+    for source, target in batches(
+        held.source, held.target, 4096, (*settings.recipe.buckets, longest), np.random.default_rng(0)
+    ):
+        here = int((target != PADDING).sum())
+        total += here * float(loss(target, model([source, shifted(target)], training=False)))
+        count += here
+    return total / count
+
+
+def translate(model: keras.Model, settings: Transformers, sentences: list[np.ndarray], rows: int = 100) -> list[str]:
+    """Return the translations of source tokens, the likeliest token at each place.
+
+    A translation has at most 50 tokens more than its source, and no more than there are positions.
+    """
+    memory = model.get_layer("encoder_final_scale").output
+    encoder = keras.Model(model.inputs[0], memory)
+    decoder = keras.Model([memory, *model.inputs], model.output)
+    order, texts = np.argsort([len(one) for one in sentences], kind="stable"), [""] * len(sentences)
+    for start in range(0, len(order), rows):
+        here = order[start : start + rows]
+        longest = max(len(sentences[i]) for i in here)
+        source = ops.convert_to_tensor(pad([sentences[i] for i in here], longest))
+        states, limit = encoder(source, training=False), min(longest + 50, settings.network.positions)
+        written = np.zeros((len(here), limit + 1), np.int32)  # after a first place of padding
+        for place in range(limit):
+            known = min(-(place + 1) // 8 * -8, limit)  # in steps, so that few shapes occur
+            logits = decoder([states, source, ops.convert_to_tensor(written[:, :known])], training=False)
+            best = np.asarray(ops.argmax(logits[:, place], axis=-1))
+            ended = (written == END).any(axis=1)
+            written[:, place + 1] = np.where(ended, PADDING, best)
+            if (written == END).any(axis=1).all():
+                break
+        for i, row in zip(here, written, strict=True):
+            texts[i] = processor(settings).decode([int(one) for one in row if one not in (PADDING, END)])
+    return texts
+
+
+def bleu(model: keras.Model, settings: Transformers) -> float:
+    """Return sacrebleu's BLEU of the translations of the profile's scored split."""
+    import sacrebleu
+
+    references = corpus.load_split(settings.corpus, settings.scored).target
+    made = translate(model, settings, tokens(settings, settings.scored).source)
+    return float(sacrebleu.corpus_bleu(made, [list(references)]).score)
+
+
+def _train(
+    model: keras.Model, settings: Transformers, seed: int, until: int, checkpoint: Path, *, quiet: bool
+) -> dict[str, Any]:
+    """Train a network up to an epoch, from its checkpoint if there is one; return what the record says."""
+    recipe, training = settings.recipe, tokens(settings, "train")
+    among = (training.source, training.target, recipe.tokens, recipe.buckets)
+    steps = count_batches(*among)
+    compiled(model, settings, recipe.epochs * steps)
+    history = _resume(model, checkpoint, until)
+    resumed = len(history) > 0
+    with progress_bar(artefact_name(settings, seed, until), quiet=quiet) as report:
+        report(len(history) * steps, until * steps)
+        for epoch in range(len(history), until):
+            losses = []
+            for source, target in batches(*among, np.random.default_rng([seed, epoch])):
+                model.reset_metrics()
+                losses.append(float(model.train_on_batch([source, shifted(target)], target)))
+                report(epoch * steps + len(losses), until * steps)
+            history = np.append(history, [[np.mean(losses), held_out_loss(model, settings)]], axis=0)
+            state = {f"variable/{i}": np.asarray(one) for i, one in enumerate(_state(model))}
+            write_arrays(checkpoint, {**state, "history": history})
+    return {
+        "history": {"loss": history[:, 0].round(5).tolist(), "held_out_loss": history[:, 1].round(5).tolist()},
+        "bleu": round(bleu(model, settings), 2),
+        "steps": until * steps,
+        "left_out": too_long(training.source, training.target, recipe.buckets),
+        "device": device(),
+    } | ({"resumed": True} if resumed else {})
+
+
+def _state(model: keras.Model) -> list[Any]:
+    """Return all variables that the next step depends on, the states of dropout's random numbers among them."""
+    return [*model.variables, *model.optimizer.variables]
+
+
+def _resume(model: keras.Model, checkpoint: Path, until: int) -> np.ndarray:
+    """Set a network to its last checkpoint of at most `until` epochs; return the losses of the epochs done."""
+    if not checkpoint.exists():
+        return np.empty((0, 2))
+    try:
+        arrays = read_arrays(checkpoint)
+        history = arrays["history"]
+        if len(history) > until:
+            return np.empty((0, 2))
+        for i, variable in enumerate(_state(model)):
+            variable.assign(arrays[f"variable/{i}"])
+    except (DamagedArtefactError, KeyError, ValueError) as error:
+        aside = checkpoint.with_suffix(".damaged")
+        shutil.move(checkpoint, aside)
+        raise DamagedArtefactError(
+            f"{checkpoint} is damaged ({error}); it was moved to {aside.name}: run again to train from the beginning."
+        ) from error
+    return history

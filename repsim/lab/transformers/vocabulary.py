@@ -1,0 +1,144 @@
+"""One vocabulary of pieces of words for both languages: learnt from the text by sentencepiece, or tensor2tensor's."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from functools import cache
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from repsim.lab.errors import DataError
+from repsim.lab.transformers.corpus import load_split, subwords_of
+
+END = 1  # the token that ends each sentence; 0 is padding and 2 what the vocabulary does not know
+
+
+@cache
+def vocabulary(corpus: str, pieces: int, expected: str) -> Any:
+    """Return what cuts the texts of a corpus into pieces: its `subwords`, or what is learnt from its training split.
+
+    Learning takes seconds and gives the same pieces everywhere, which `expected`, the hash of the pieces, proves; an
+    empty one expects nothing.
+
+    Raises
+    ------
+    DataError
+        If the text has too few words for so many pieces, the pieces are others, or as :class:`Subwords` does.
+    """
+    given = subwords_of(corpus)
+    processor = Subwords(*given) if given else _learnt(corpus, pieces)
+    if processor.get_piece_size() != pieces:
+        raise DataError(f"the vocabulary of {corpus} has {processor.get_piece_size()} pieces, not {pieces}")
+    if expected and (sha256 := vocabulary_hash(processor)) != expected:
+        raise DataError(
+            f"the vocabulary of {corpus} is another: expected pieces of SHA-256 {expected}, found {sha256}. Name that "
+            "in the profile if you changed the text or the number of pieces."
+        )
+    return processor
+
+
+def _learnt(corpus: str, pieces: int) -> Any:
+    import sentencepiece
+
+    training, model = load_split(corpus, "train"), io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(training.source + training.target),
+            model_writer=model,
+            model_type="bpe",
+            vocab_size=pieces,
+            character_coverage=1.0,
+            pad_id=0,
+            eos_id=END,
+            unk_id=2,
+            bos_id=-1,
+            num_threads=1,
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        raise DataError(f"corpus {corpus}: no vocabulary of {pieces} pieces can be learnt from it: {error}") from None
+    return sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+
+
+def vocabulary_hash(processor: Any) -> str:
+    """Return the SHA-256 of the pieces, in their order, one a line."""
+    pieces = [processor.id_to_piece(number) for number in range(processor.get_piece_size())]
+    return hashlib.sha256("\n".join(pieces).encode()).hexdigest()
+
+
+class Subwords:
+    """The vocabulary of tensor2tensor: pieces of escaped words, the longest that fits first.
+
+    A text is cut where letters and digits meet other characters; a single space between two words is left out, and
+    each word ends in an underscore.
+    """
+
+    def __init__(self, path: str, content: bytes) -> None:
+        lines = content.decode("utf-8").splitlines()
+        for number, line in enumerate(lines, 1):
+            if len(line) < 2 or line[0] != line[-1] or line[0] not in "'\"":
+                raise DataError(f"{path}, line {number}: expected a piece in quotes, found {line:.40}")
+        self.pieces = [line[1:-1] for line in lines]
+        if self.pieces[:2] != ["<pad>_", "<EOS>_"]:
+            raise DataError(f"{path}, line 1: expected '<pad>_' and '<EOS>_', found {self.pieces[:2]}")
+        self.numbers = {piece: number for number, piece in enumerate(self.pieces)}
+        self.alphabet = set("".join(self.pieces)) | set("\\_u;0123456789")
+        self.longest = max(map(len, self.pieces))
+
+    def get_piece_size(self) -> int:
+        """Return the number of pieces."""
+        return len(self.pieces)
+
+    def id_to_piece(self, number: int) -> str:
+        """Return a piece."""
+        return self.pieces[number]
+
+    def encode(self, sentences: Sequence[str]) -> list[list[int]]:
+        """Return the pieces of each sentence, by their numbers."""
+        return [[number for word in _words(one) for number in self._cut(word)] for one in sentences]
+
+    def decode(self, numbers: Sequence[int]) -> str:
+        """Return the text of pieces."""
+        words = "".join(self.pieces[number] for number in numbers).split("_")
+        words = [re.sub(r"\\u|\\\\|\\([0-9]+);", _unescaped, word) for word in words if word]
+        text = words[:1]
+        for before, word in zip(words, words[1:], strict=False):
+            text += [" ", word] if _is_letter(before[0]) and _is_letter(word[0]) else [word]
+        return "".join(text)
+
+    def _cut(self, word: str) -> Iterator[int]:
+        escaped = word.replace("\\", "\\\\").replace("_", "\\u")
+        escaped = "".join(c if c in self.alphabet and c != "\n" else f"\\{ord(c)};" for c in escaped) + "_"
+        start = 0
+        while start < len(escaped):
+            end = min(start + self.longest, len(escaped))
+            while escaped[start:end] not in self.numbers:
+                end -= 1
+                if end == start:
+                    raise DataError(f"the vocabulary has no piece for {escaped[start]!r} in {word!r}")
+            yield self.numbers[escaped[start:end]]
+            start = end
+
+
+def _is_letter(character: str) -> bool:
+    return unicodedata.category(character)[0] in "LN"
+
+
+def _words(text: str) -> list[str]:
+    runs = ["".join(run) for _, run in groupby(text, _is_letter)]
+    return [run for place, run in enumerate(runs) if run != " " or place in (0, len(runs) - 1)]
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    return chr(int(match[1])) if match[1] else {"\\u": "_", "\\\\": "\\"}[match[0]]
+
+
+def encode(processor: Any, sentences: Sequence[str]) -> list[np.ndarray]:
+    """Return the tokens of sentences, each with its end."""
+    return [np.array([*tokens, END], np.int32) for tokens in processor.encode(list(sentences))]

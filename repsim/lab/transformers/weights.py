@@ -1,0 +1,58 @@
+"""The artefacts that hold Transformers: what they depend on and which there are. Needs no backend."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from repsim.lab.errors import ProfileError
+from repsim.lab.profiles import load_profile
+from repsim.lab.store import Artefact, Store, profile_store
+from repsim.lab.transformers import corpus
+from repsim.lab.transformers.settings import Transformers
+
+STEP = "networks"
+VERSION = 1  # raise it when the same inputs would give other weights
+
+
+def inputs(settings: Transformers, seed: int, epoch: int) -> dict[str, Any]:
+    """Return everything that the weights of one network after so many epochs depend on."""
+    of = settings.inputs()
+    if epoch == 0:
+        del of["recipe"]
+    data = corpus.fingerprint(settings.corpus, "train")
+    return {"version": VERSION, "corpus": settings.corpus, "data": data, **of, "seed": seed, "epoch": epoch}
+
+
+def artefact_name(settings: Transformers, seed: int, epoch: int) -> str:
+    """Return the readable part of the weights' file name."""
+    return f"transformer-{settings.corpus}-seed{seed}-epoch{epoch}"
+
+
+def find_transformer(store: Store, settings: Transformers, seed: int, epoch: int) -> Artefact | None:
+    """Return a network after so many epochs, or None if it has not been trained; its weights may not be here."""
+    return store.find(STEP, artefact_name(settings, seed, epoch), inputs(settings, seed, epoch))
+
+
+def transformers_of(profile: str) -> Transformers:
+    """Return what a profile says of Transformers.
+
+    Raises
+    ------
+    ProfileError
+        If it says nothing.
+    """
+    settings = load_profile(profile).transformers
+    if settings is None:
+        raise ProfileError(f"profile {profile} has no entry transformers")
+    return settings
+
+
+def snapshots(profile: str) -> list[int]:
+    """Return after which epochs there are at least two networks; the untrained always, and the last if none else."""
+    settings, store = transformers_of(profile), profile_store(profile)
+    trained = [
+        epoch
+        for epoch in settings.snapshots
+        if epoch and sum(find_transformer(store, settings, seed, epoch) is not None for seed in settings.seeds) > 1
+    ]
+    return [0, *(trained or [settings.recipe.epochs])]
