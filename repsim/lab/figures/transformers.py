@@ -95,3 +95,9 @@ def sublayers_with_training(rows: Sequence[Mapping[str, Any]]) -> Drawing:
         f"Percentage of sublayers identified at each of the four taps after {', '.join(map(str, epochs))} epochs, by "
         f"{len(indexes)} indexes.",
     )
+
+
+def cell(value: Mapping[str, Any]) -> str:
+    """Write a cell of Table F.1: our percentage, its jackknife error if there is one, and the paper's in brackets."""
+    error = "" if value["standard_error"] is None else f" ± {value['standard_error']:.1f}"
+    return f"{value['accuracy']:.1f}{error} ({value['paper']})"
