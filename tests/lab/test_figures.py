@@ -223,7 +223,7 @@ def test_conclude_shows_each_verdict_and_writes_nothing(folders):
     assert list(folders.iterdir()) == []
     first, second = page.tbody.find_all("tr")
     assert first.find_all("td")[1].text == "✓ reproduced"
-    assert "99 ± 0.500" in first.text
+    assert "99.0 ± 0.5" in first.text
     assert second.find_all("td")[1].text == "✗ not reproduced"
 
 
