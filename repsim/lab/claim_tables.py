@@ -261,7 +261,8 @@ def _in_full(profile: str, one: Judged, notebook_link: Callable[[str], str], com
         lines.append(f"- Counts as measured only with: {needs}.")
     lines.append(f"- Why this threshold: {_linked(claim.tolerance)} Fixed on {claim.fixed:%-d %B %Y}{commit}.")
     if found is None:
-        lines.append("- Measured: nothing yet.")
+        by = f"; {notebook_link(claim.notebook)} measures it" if claim.notebook else ""
+        lines.append(f"- Measured: nothing yet{by}.")
     else:
         lines.append(f"- Measured{where}: {headline(claim, found)}")
         if asked := robustness(found.values):
