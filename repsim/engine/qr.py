@@ -104,7 +104,8 @@ def _blocks(view: Representation, dtype: np.dtype[Any], memory: int) -> Iterator
 def _beside_constant(view: Representation, dtype: np.dtype[Any], p: int, memory: int) -> tuple[Array, Float64, float]:
     """Return [1 X], (n, p + 1): the basis of the columns of X is orthogonal to the first.
 
-    With it the squared lengths of the rows of X and its rounding; units are of comparable size, see `unit_scales`.
+    With it the squared lengths of the rows of X and its rounding. In float64 units are brought to comparable sizes, see
+    `unit_scales`; what float32 cannot do without that is left to float64.
     """
     out = np.empty((view.n, p + 1), dtype, order="F")
     out[:, 0] = 1 / math.sqrt(view.n)
@@ -132,7 +133,7 @@ def _against_constant(view: Representation, dtype: np.dtype[Any], p: int, memory
 def _comparable(units: Array, view: Representation) -> tuple[Float64, float]:
     """Bring units, (p, n), to comparable sizes in place; return the squared lengths of examples and the rounding."""
     energies = np.array([float(np.vdot(unit, unit)) for unit in units])
-    scales = unit_scales(view, energies)
+    scales = unit_scales(view, energies) if units.dtype.itemsize == 8 else np.ones(len(units))
     if (scales != 1).any():
         units *= scales.astype(units.dtype)[:, None]
     lengths = np.zeros(units.shape[1])

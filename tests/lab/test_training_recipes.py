@@ -162,7 +162,8 @@ def test_a_second_split_is_not_trained_on_the_images_of_the_first(dataset):
 
 def test_a_second_data_set_after_a_held_out_split_is_trained_on_its_own_images(tmp_path, monkeypatch, dataset):
     group = load_profile("smoke").group("width4")
-    second = replace(dataset, classes=4, train=Split(dataset.train.images, dataset.train.labels % 4), test=dataset.test)
+    train, test = (Split(part.images, part.labels % 4) for part in (dataset.train, dataset.test))
+    second = replace(dataset, classes=4, train=train, test=test)
     seen, make = [], Batches.__init__
 
     def noticed(self, *given):

@@ -250,7 +250,8 @@ def _rows(array: Any, start: int, stop: int) -> Any:
 
 @contextmanager
 def saturation_is_recorded() -> Iterator[None]:
-    """Silence the warning about rank n - 1, which these measurements exist to show and whose layers they mark."""
+    """Silence warnings of what these measurements exist to show: saturated layers, and values no more than chance."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", repsim.RankSaturationWarning)
+        warnings.simplefilter("ignore", repsim.BiasWarning)
         yield

@@ -28,6 +28,7 @@ from repsim.lab.measurements.common import (
     measured,
     members,
     required,
+    saturation_is_recorded,
 )
 from repsim.lab.profiles import Comparison, Within, load_profile
 from repsim.lab.progress import progress_bar
@@ -242,7 +243,9 @@ def _classes(scratch: Scratch, some: Members, arrays: list[Any], split: str, cou
         for done, label in enumerate(classes, start=1):
             chosen = np.flatnonzero(labels == label)
             parts = [array[:count][chosen] for array in arrays]  # a tenth of the images fits into memory
-            for index, table in repsim.pairwise(parts, index=list(WITHIN_INDEXES)).items():
+            with saturation_is_recorded():
+                tables = repsim.pairwise(parts, index=list(WITHIN_INDEXES))
+            for index, table in tables.items():
                 mean[index] += table / len(classes)
             report(done, len(classes))
     tables = {

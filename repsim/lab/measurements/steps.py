@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 
 from repsim.lab.errors import ProfileError, known
-from repsim.lab.measurements.among import published, recipe, recipe_groups
+from repsim.lab.measurements.among import published, recipe, recipe_groups, trained_members
 from repsim.lab.measurements.common import GROUP
 from repsim.lab.measurements.null import null_between, null_within
 from repsim.lab.measurements.probes import probes
@@ -17,7 +17,7 @@ from repsim.lab.measurements.tiny10 import components, dimension, subspace
 from repsim.lab.profiles import load_profile
 from repsim.lab.published import NETWORKS
 from repsim.lab.store import Artefact
-from repsim.lab.transformers.weights import snapshots
+from repsim.lab.transformers.weights import comparable
 
 Step = Callable[[], Artefact]
 
@@ -50,7 +50,8 @@ def steps(profile_name: str, only: str = "*") -> dict[str, Step]:
     for part, measure in ((profile.within, within), (profile.within_class, within_class), (profile.probes, probes)):
         groups = profile.groups(part.groups) if part else []
         found |= {f"{measure.__name__}/{one.name}": partial(measure, profile_name, one.name) for one in groups}
-    found |= {f"recipes/{name}": partial(recipe, profile_name, name) for name in recipe_groups(profile_name)}
+    recipes = [name for name in recipe_groups(profile_name) if len(trained_members(profile_name, name).networks) > 1]
+    found |= {f"recipes/{name}": partial(recipe, profile_name, name) for name in recipes}
     if profile.group(GROUP).dataset == NETWORKS.dataset:  # else there are no images for these networks
         found["published"] = partial(published, profile_name)
     if profile.shuffles:
@@ -59,7 +60,7 @@ def steps(profile_name: str, only: str = "*") -> dict[str, Step]:
         trained = [one.name for one in groups if one.recipe.epochs]  # no claim rests on the layers of an untrained one
         found |= {f"null/within-{name}": partial(null_within, profile_name, name) for name in trained}
     if profile.transformers:
-        epochs = snapshots(profile_name)
+        epochs = comparable(profile_name)
         found |= {f"transformers/epoch{one}": partial(_transformers, profile_name, one) for one in epochs}
     chosen = {name: step for name, step in found.items() if fnmatchcase(name, only)}
     if not chosen:

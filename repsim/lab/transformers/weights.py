@@ -47,12 +47,16 @@ def transformers_of(profile: str) -> Transformers:
     return settings
 
 
-def snapshots(profile: str) -> list[int]:
-    """Return after which epochs there are at least two networks; the untrained always, and the last if none else."""
+def comparable(profile: str) -> list[int]:
+    """Return after which epochs there are at least two networks to compare."""
     settings, store = transformers_of(profile), profile_store(profile)
-    trained = [
+    return [
         epoch
-        for epoch in settings.snapshots
-        if epoch and sum(find_transformer(store, settings, seed, epoch) is not None for seed in settings.seeds) > 1
+        for epoch in sorted({0, *settings.snapshots})
+        if sum(find_transformer(store, settings, seed, epoch) is not None for seed in settings.seeds) > 1
     ]
-    return [0, *(trained or [settings.recipe.epochs])]
+
+
+def snapshots(profile: str) -> list[int]:
+    """Return the same with the untrained always, and the last if there is none else: what the chapter is drawn from."""
+    return [0, *([epoch for epoch in comparable(profile) if epoch] or [transformers_of(profile).recipe.epochs])]
