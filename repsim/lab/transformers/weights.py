@@ -50,6 +50,8 @@ def transformers_of(profile: str) -> Transformers:
 def comparable(profile: str) -> list[int]:
     """Return after which epochs there are at least two networks to compare."""
     settings, store = transformers_of(profile), profile_store(profile)
+    if not list((store.folder / STEP).glob("transformer-*.json")):
+        return []  # where there is none their texts need not be there either, which addresses depend on
     return [
         epoch
         for epoch in sorted({0, *settings.snapshots})
