@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,18 @@ import numpy as np
 from repsim.engine.arrays import Array, Float64
 from repsim.errors import ParameterError
 
+_HEADER = 128  # bytes of an .npy file without values
 _SECONDS_BETWEEN_SAVES = 5.0
+
+
+@contextlib.contextmanager
+def _named_if_unwritable(path: Path) -> Iterator[None]:
+    """Say what could not be written, and leave no half of it."""
+    try:
+        yield
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise ParameterError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 class Checkpoint:
@@ -74,24 +85,25 @@ class Checkpoint:
             part.unlink(missing_ok=True)
             raise ParameterError(f"resume: {folder} cannot be written into: {error.strerror or error}") from error
 
-    def once(self, name: str, make: Callable[[], dict[str, Array]]) -> dict[str, Array]:
-        """Return the arrays that an earlier run has kept under a name, or make and keep them.
+    def once(self, name: str, keys: Sequence[str], make: Callable[[], dict[str, Array]]) -> dict[str, Array]:
+        """Return the arrays of these keys that an earlier run has kept under a name, or make and keep them.
 
         They stay in memory while they fit, else on disk; always on disk if an interrupted run can resume.
         """
         if self._named is not None and (self._named / f"{name}.done").exists():
-            return self._read(self._named, name)
+            return self._read(self._named, name, keys)
         arrays = make()
         with self._keeps:
             return self._keep(name, arrays)
 
     @staticmethod
-    def _read(folder: Path, name: str) -> dict[str, Array]:
+    def _read(folder: Path, name: str, keys: Sequence[str]) -> dict[str, Array]:
         kept = {}
-        for key in (folder / f"{name}.done").read_text(encoding="utf-8").split():
+        for key in keys:
             path = folder / f"{name}.{key}.npy"
             try:
-                kept[key] = np.load(path, mmap_mode="r", allow_pickle=False)
+                mode = "r" if path.stat().st_size > _HEADER else None  # nothing cannot be mapped
+                kept[key] = np.load(path, mmap_mode=mode, allow_pickle=False)  # type: ignore[call-overload]
             except Exception as error:  # whatever NumPy makes of a file that was cut, altered or removed
                 raise ParameterError(f"resume: {path} is damaged ({error}); remove the folder to begin again") from None
         return kept
@@ -106,13 +118,12 @@ class Checkpoint:
         kept = {}
         for key, array in arrays.items():
             path = folder / f"{name}.{key}.npy"
-            try:
+            with _named_if_unwritable(path):
                 np.save(path, array, allow_pickle=False)
-            except OSError as error:
-                path.unlink(missing_ok=True)
-                raise ParameterError(f"{path} cannot be written: {error.strerror or error}") from error
             kept[key] = np.load(path, mmap_mode="r", allow_pickle=False) if array.size else array
-        (folder / f"{name}.done").write_text(" ".join(arrays), encoding="utf-8")
+        done = folder / f"{name}.done"
+        with _named_if_unwritable(done):
+            done.touch()
         return kept
 
     def _folder(self, size: int) -> Path:

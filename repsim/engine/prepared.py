@@ -60,9 +60,9 @@ class Prepared:
     def _left(self) -> int:
         return self._memory - self._checkpoint.held
 
-    def _kept(self, name: str, make: Callable[[], dict[str, Array]]) -> dict[str, Array]:
+    def _kept(self, name: str, keys: Sequence[str], make: Callable[[], dict[str, Array]]) -> dict[str, Array]:
         """Return arrays by name as an earlier run has kept them, or make and keep them."""
-        return self._checkpoint.once(f"{name} {self._number}", make)
+        return self._checkpoint.once(f"{name} {self._number}", keys, make)
 
     @cached_property
     def median(self) -> float:
@@ -73,6 +73,7 @@ class Prepared:
         """Find the median squared distance, and remember it."""
         found = self._kept(
             "median",
+            ["value"],
             lambda: {"value": np.array([median_squared_distance(self.view, how, memory=memory, go_on=go_on)])},
         )
         self.__dict__["median"] = float(found["value"][0])
@@ -105,7 +106,7 @@ class Prepared:
                 basis = factorise(view, self._left)
             return {"left": basis.left, "singular": basis.singular}
 
-        kept = self._kept(name, make)
+        kept = self._kept(name, ("left", "singular"), make)
         return Basis(kept["left"], np.array(kept["singular"]), view.exponent, view.name)
 
     def projection(self, made: Projector) -> Projection:
@@ -126,10 +127,10 @@ class Prepared:
         def widen(rows: Array) -> Array:
             if (size := 3 * rows.dtype.itemsize * len(rows) ** 2) > self._left:
                 raise ParameterError(needed(self.view.name, "a basis beside its complement", size, self._left))
-            return self._kept("widened", lambda: {"basis": complement_of(rows)})["basis"]
+            return self._kept("widened", ["basis"], lambda: {"basis": complement_of(rows)})["basis"]
 
         components = "" if made.threshold is None else f" {made.threshold} {made.truncation}"
-        kept = self._kept(f"projection{components}", make)
+        kept = self._kept(f"projection{components}", ("rows", "facts"), make)
         rank, complement = kept["facts"].tolist()
         return Projection(kept["rows"], rank, bool(complement), self.view.name, widen)
 
@@ -142,7 +143,7 @@ class Prepared:
                 left = self.basis.left
                 return {"rows": np.ascontiguousarray(left * np.sqrt(weights).astype(left.dtype))}
 
-            self._shrunk[kappa] = self._kept(f"shrunk {kappa!r}", make)["rows"], weights, logarithm
+            self._shrunk[kappa] = self._kept(f"shrunk {kappa!r}", ["rows"], make)["rows"], weights, logarithm
         return self._shrunk[kappa]
 
     @cached_property
@@ -155,7 +156,7 @@ class Prepared:
             with crew(1, _operations(self.view)):
                 return {"matrix": compact(self.view.in_double().matrix()).astype(self.view.dtype, copy=False)}
 
-        return self._kept("compact", make)["matrix"]
+        return self._kept("compact", ["matrix"], make)["matrix"]
 
     @cached_property
     def array(self) -> Float64:

@@ -20,7 +20,7 @@ from repsim.lab.store import Store
 
 from . import made
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.filterwarnings("ignore::repsim.RankSaturationWarning")]
 
 
 @pytest.fixture(scope="module")

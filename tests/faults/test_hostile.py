@@ -26,7 +26,7 @@ from repsim.lab.sealed import sealed, unseal
 from repsim.lab.store import read_arrays
 from repsim.lab.unpacking import unpack_tar, unpack_zip
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.filterwarnings("ignore::repsim.RankSaturationWarning")]
 
 NAMED = (LabError, ParameterError)
 # What a change puts in: what means something in one of the formats.

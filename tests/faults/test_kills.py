@@ -14,7 +14,7 @@ import pytest
 
 from . import made
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.filterwarnings("ignore::repsim.RankSaturationWarning")]
 
 WORK = Path(__file__).with_name("work.py")
 # Kind -> how many kills; the expensive ones take TensorFlow or a kernel.
