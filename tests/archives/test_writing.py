@@ -196,7 +196,7 @@ def test_other_results_than_the_repositorys_are_refused(root, monkeypatch, tmp_p
     with pytest.raises(RepositoryError, match="SOURCE_DATE_EPOCH is 'yesterday', not a number of seconds"):
         archived(root)
     with pytest.raises(ProfileError, match="known are"):
-        archive("nowhere", root=root)
+        archive("nowhere", root / "out", root / "executed", root=root)
 
 
 def test_an_archive_that_was_there_is_kept_when_a_run_fails(root, packed, monkeypatch):
