@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 import repsim
+from repsim.lab.measurements.common import saturation_is_recorded
 from repsim.lab.paths import cache_root
 from repsim.lab.progress import progress_bar
 from repsim.lab.store import Artefact, key, profile_store
@@ -78,8 +78,7 @@ def similarities(arrays: Sequence[np.ndarray], settings: Transformers, name: str
         if not wanted:
             continue
         shown = [array[chosen] for array in arrays] if part else list(arrays)
-        with progress_bar(f"{name} {part}".strip()) as report, warnings.catch_warnings():
-            warnings.simplefilter("ignore", repsim.RankSaturationWarning)
+        with progress_bar(f"{name} {part}".strip()) as report, saturation_is_recorded():
             resume = cache_root() / "pairwise" / f"{name}-{part or 'all'}"
             found |= repsim.pairwise(shown, index=wanted, resume=resume, progress=report)
     return found, some
