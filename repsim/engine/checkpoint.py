@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -102,8 +102,8 @@ class Checkpoint:
         for key in keys:
             path = folder / f"{name}.{key}.npy"
             try:
-                mode = "r" if path.stat().st_size > _HEADER else None  # nothing cannot be mapped
-                kept[key] = np.load(path, mmap_mode=mode, allow_pickle=False)  # type: ignore[call-overload]
+                mode: Literal["r"] | None = "r" if path.stat().st_size > _HEADER else None  # nothing cannot be mapped
+                kept[key] = np.load(path, mmap_mode=mode, allow_pickle=False)
             except Exception as error:  # whatever NumPy makes of a file that was cut, altered or removed
                 raise ParameterError(f"resume: {path} is damaged ({error}); remove the folder to begin again") from None
         return kept
