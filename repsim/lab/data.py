@@ -17,14 +17,18 @@ from repsim.lab.fetching import fetch
 from repsim.lab.paths import data_root
 
 HOME = "https://www.cs.toronto.edu/~kriz/"
-IMAGE_BYTES = 3 * 32 * 32
+IMAGE_BYTES = 3 * 32 * 32  # of every data set, in planes of red, green and blue, after the bytes of the label
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a data set comes from (MD5 as its home page gives it) and what its files must hold."""
+    """Where a data set comes from (MD5 as its home page gives it) and what its files must hold.
 
-    archive: str
+    A record is its label, the last of `label_bytes`, and an image.
+    """
+
+    title: str
+    address: str
     md5: str
     folder: str
     train_files: tuple[str, ...]
@@ -37,7 +41,8 @@ class Source:
 
 SOURCES = {
     "cifar10": Source(
-        archive="cifar-10-binary.tar.gz",
+        title="CIFAR-10",
+        address=HOME + "cifar-10-binary.tar.gz",
         md5="c32a1d4ab5d03f1284b67883e8d87530",
         folder="cifar-10-batches-bin",
         train_files=tuple(f"data_batch_{i}.bin" for i in range(1, 6)),
@@ -51,7 +56,8 @@ SOURCES = {
         },
     ),
     "cifar100": Source(
-        archive="cifar-100-binary.tar.gz",
+        title="CIFAR-100",
+        address=HOME + "cifar-100-binary.tar.gz",
         md5="03b5dce01913d631647c71ecec9e9cb8",
         folder="cifar-100-binary",
         train_files=("train.bin",),
@@ -204,9 +210,12 @@ def classes_of(name: str) -> int:
 
 def training_images(name: str) -> int:
     """Return the number of training images of a data set, without reading it."""
-    if name not in DATASETS:
-        raise DataError(known("data set", name, DATASETS))
-    return SYNTHETIC_IMAGES if name == "synthetic" else 50_000
+    return SYNTHETIC_IMAGES if name == "synthetic" else SOURCES[name].records["train"]
+
+
+def title_of(name: str) -> str:
+    """Return what pages call a data set."""
+    return SOURCES[name].title if name in SOURCES else "made-up images"
 
 
 def is_at_hand(name: str) -> bool:
@@ -237,7 +246,7 @@ def load_dataset(name: str) -> Dataset:
         raise DataError(known("data set", name, DATASETS))
     source = SOURCES[name]
     if not (data_root() / source.folder).exists():
-        fetch(name, HOME + source.archive, source.md5, data_root() / source.folder)
+        fetch(name, source.address, source.md5, data_root() / source.folder)
     return Dataset(
         name, source.classes, _read(name, source, "train"), _read(name, source, "test"), dataset_fingerprint(name)
     )

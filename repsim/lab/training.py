@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from collections import Counter
@@ -61,13 +62,27 @@ def load_network(artefact: Artefact) -> keras.Model:
 
 def get_weights(model: keras.Model) -> dict[str, np.ndarray]:
     """Return a model's weights and moving statistics by their paths."""
-    return {weight.path: np.asarray(weight) for weight in model.weights}
+    return {path: np.asarray(weight) for path, weight in zip(_paths(model), model.weights, strict=True)}
 
 
 def set_weights(model: keras.Model, arrays: dict[str, np.ndarray]) -> None:
     """Set a model's weights from arrays named by their paths."""
-    for weight in model.weights:
-        weight.assign(arrays[weight.path])
+    for path, weight in zip(_paths(model), model.weights, strict=True):
+        weight.assign(arrays[path])
+
+
+def _paths(model: keras.Model) -> list[str]:
+    """Return Keras's paths, counted anew: it numbers layers without a name through all models that a process makes."""
+    names: dict[str, list[str]] = {}
+
+    def counted(name: str) -> str:
+        unnumbered = re.sub(r"_\d+$", "", name)
+        alike = names.setdefault(unnumbered, [])
+        if name not in alike:
+            alike.append(name)
+        return f"{unnumbered}_{alike.index(name)}" if alike.index(name) else unnumbered
+
+    return ["/".join(map(counted, weight.path.split("/"))) for weight in model.weights]
 
 
 def evaluate(

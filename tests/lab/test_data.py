@@ -135,15 +135,16 @@ def archive(tiny, tmp_path, monkeypatch):
     source = data.SOURCES["cifar10"]
     folder, served = tiny(np.arange(100)), tmp_path / "served"
     served.mkdir()
-    with tarfile.open(served / source.archive, "w:gz") as file:
+    archive = served / "cifar-10-binary.tar.gz"
+    with tarfile.open(archive, "w:gz") as file:
         file.add(folder, source.folder)
     shutil.rmtree(folder)
-    md5 = hashlib.md5((served / source.archive).read_bytes()).hexdigest()
-    monkeypatch.setitem(data.SOURCES, "cifar10", replace(source, md5=md5))
+    md5 = hashlib.md5(archive.read_bytes()).hexdigest()
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(served))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setattr(data, "HOME", f"http://127.0.0.1:{server.server_address[1]}/")
+        address = f"http://127.0.0.1:{server.server_address[1]}/{archive.name}"
+        monkeypatch.setitem(data.SOURCES, "cifar10", replace(source, address=address, md5=md5))
         yield folder
         server.shutdown()
 
@@ -174,7 +175,8 @@ def test_a_killed_run_leaves_nothing_for_good(archive):
     shutil.rmtree(archive)
     data.load_dataset.cache_clear()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(data, "HOME", "http://127.0.0.1:1/")
+        away = replace(data.SOURCES["cifar10"], address="http://127.0.0.1:1/cifar-10-binary.tar.gz")
+        patch.setitem(data.SOURCES, "cifar10", away)
         assert len(data.load_dataset("cifar10").test.labels) == 10
     assert not part.exists()
     part.mkdir()  # as of a run that was killed when its folder had just appeared

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import repsim
+from repsim.lab.data import title_of
 from repsim.lab.explorer import heatmap
 from repsim.lab.explorer.tables import SimilarityTable
 from repsim.lab.families import describe
@@ -20,7 +21,6 @@ from repsim.lab.published import NETWORKS
 DEBIASED = "_debiased"
 RECIPE = "recipe-"  # begins the names of groups that differ in how they were trained
 FAMILIES = {"resnet": "ResNet"}
-DATASETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "synthetic": "made-up images"}
 
 
 def network_facts(group: Networks) -> dict[str, str]:
@@ -33,7 +33,7 @@ def network_facts(group: Networks) -> dict[str, str]:
     name = f"{FAMILIES.get(family, family.capitalize())}-{kind.removeprefix(family)}"
     name += {"nobn": " without batch normalisation", "valid": " without borders"}.get(variant, "")
     name += " of another group" if group.name == NETWORKS.name else ""
-    images = DATASETS.get(group.dataset, group.dataset)
+    images = title_of(group.dataset)
     trained = f"trained on {images} for {group.recipe.epochs} epochs"
     untrained = f"untrained, made for {images}"
     recipe = f", recipe {group.name.removeprefix(RECIPE).upper()}" if group.name.startswith(RECIPE) else ""
@@ -97,7 +97,7 @@ def catalogue(profile: Profile, tables: list[SimilarityTable]) -> dict[str, Any]
 
 def _entry(table: SimilarityTable) -> dict[str, Any]:
     record = table.record
-    images = DATASETS.get(record["dataset"], record["dataset"])
+    images = title_of(record["dataset"])
     kind, groups = {"train": "training", "test": "test"}[record["split"]], [side["group"] for side in table.rows]
     return {
         "key": table.key,

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from repsim.lab.data import title_of
 from repsim.lab.figures.style import network
 from repsim.lab.findings.invariances import BOTH, claimed_invariances
 from repsim.lab.findings.training import cost
 from repsim.lab.profiles import load_profile
 from repsim.lab.wording import number
-
-DATASETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "synthetic": "a generator"}
 
 
 def duration(hours: float) -> str:
@@ -59,7 +58,7 @@ def sample(*records: Mapping[str, Any]) -> str:
     first = records[0]
     examples = np.max(first["examples"])
     images = {"train": "training", "test": "test"}[first.get("split", "test")]
-    return f"{named}; {examples:,} {images} images of {DATASETS.get(first['dataset'], first['dataset'])}"
+    return f"{named}; {examples:,} {images} images of {title_of(first['dataset'])}"
 
 
 def unchanged_by(index: str) -> str:
