@@ -45,6 +45,8 @@ def native(x: Any, name: str) -> Any:
 
 def to_numpy(x: Any, name: str) -> Array:
     """Turn anything array-like into a NumPy array of real numbers, or say why that cannot be."""
+    if type(x) is np.ndarray and x.dtype.kind in "iuf":
+        return x
     if hasattr(x, "toarray") and hasattr(x, "nnz"):
         raise DTypeError(f"{name} is sparse ({type(x).__name__}); a dense array is needed: {name}.toarray()")
     try:
@@ -67,6 +69,8 @@ def to_numpy(x: Any, name: str) -> Array:
 
 def host(x: Any) -> Array:
     """Copy an array from wherever it lives, unless NumPy can look at it there."""
+    if type(x) is np.ndarray:
+        return x
     if hasattr(x, "detach"):
         x = x.detach().cpu()
         if str(x.dtype) == "torch.bfloat16":

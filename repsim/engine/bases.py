@@ -22,22 +22,12 @@ _ALIKE = 3  # powers of two within which the sizes of units count as alike
 
 @dataclass(frozen=True, eq=False)
 class Basis:
-    """The left singular vectors and singular values of a centred, scaled representation.
+    """The left singular vectors and singular values of a centred, scaled representation."""
 
-    Attributes
-    ----------
-    left : ndarray
-        (n, rank), orthonormal columns, orthogonal to the constant vector.
-    singular : ndarray
-        (rank,), descending, of the matrix scaled by 2**-exponent.
-    exponent, name
-        Of the representation.
-    """
-
-    left: Array
-    singular: Float64
+    left: Array  # (n, rank), orthonormal columns, orthogonal to the constant vector
+    singular: Float64  # (rank,), descending, of the matrix scaled by 2**-exponent
     exponent: int
-    name: str
+    name: str  # of the representation
 
     @property
     def n(self) -> int:

@@ -23,26 +23,20 @@ _SECONDS_BETWEEN_SAVES = 5.0
 
 
 @contextlib.contextmanager
-def _named_if_unwritable(path: Path) -> Iterator[None]:
+def _writing(path: Path, problem: str = "") -> Iterator[None]:
     """Say what could not be written, and leave no half of it."""
     try:
         yield
     except OSError as error:
         path.unlink(missing_ok=True)
-        raise ParameterError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise ParameterError(f"{problem or f'{path} cannot be written'}: {error.strerror or error}") from error
 
 
 class Checkpoint:
     """A folder for large arrays and for progress: one that the user named, which resumes, or a passing one.
 
-    Parameters
-    ----------
-    folder : path or None
-        What the user named. None: a temporary folder is made once something does not fit into memory.
-    call : mapping
-        What the computation is: JSON values. A folder that holds another one is refused.
-    memory : int
-        Bytes that arrays kept in memory may take together.
+    Without one, a temporary folder is made once arrays take more than `memory` bytes together. `call`, JSON values, is
+    what the computation is: a folder that holds another one is refused.
     """
 
     def __init__(self, folder: str | os.PathLike[str] | None, call: Mapping[str, Any], memory: int) -> None:
@@ -77,13 +71,10 @@ class Checkpoint:
         if folder.exists() and any(path.name != "about.part" for path in folder.iterdir()):
             raise ParameterError(f"resume: {folder} is not empty and holds no unfinished run; give another folder")
         part = about.with_name("about.part")
-        try:
+        with _writing(part, f"resume: {folder} cannot be written into"):
             folder.mkdir(parents=True, exist_ok=True)
             part.write_text(json.dumps(call), encoding="utf-8")
             os.replace(part, about)
-        except OSError as error:
-            part.unlink(missing_ok=True)
-            raise ParameterError(f"resume: {folder} cannot be written into: {error.strerror or error}") from error
 
     def once(self, name: str, keys: Sequence[str], make: Callable[[], dict[str, Array]]) -> dict[str, Array]:
         """Return the arrays of these keys that an earlier run has kept under a name, or make and keep them.
@@ -118,11 +109,11 @@ class Checkpoint:
         kept = {}
         for key, array in arrays.items():
             path = folder / f"{name}.{key}.npy"
-            with _named_if_unwritable(path):
+            with _writing(path):
                 np.save(path, array, allow_pickle=False)
             kept[key] = np.load(path, mmap_mode="r", allow_pickle=False) if array.size else array
         done = folder / f"{name}.done"
-        with _named_if_unwritable(done):
+        with _writing(done):
             done.touch()
         return kept
 
@@ -148,17 +139,12 @@ class Checkpoint:
         if self._named is None:
             return
         part = self._named / f"progress-{name}.part"
-        try:
+        with _writing(part, f"resume: progress cannot be written into {self._named}"):
             with part.open("wb") as file:
                 np.savez(file, **{"done": np.array([done, block])}, **arrays)  # type: ignore[arg-type]
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(part, part.with_suffix(".npz"))
-        except OSError as error:
-            part.unlink(missing_ok=True)
-            raise ParameterError(
-                f"resume: progress cannot be written into {self._named}: {error.strerror or error}"
-            ) from error
         self._saved = time.monotonic()
 
     def restore(self, name: str, arrays: Mapping[str, Float64]) -> tuple[int, int] | None:

@@ -7,9 +7,10 @@ import numpy as np
 from repsim.engine.arrays import Float64, host
 from repsim.engine.operators import Families, Products
 from repsim.engine.progress import Tick
-from repsim.engine.representation import Representation, Rows
+from repsim.engine.representation import Rows
 from repsim.engine.tables import Sums
 
+_READ = 2**24  # values that are read at once; more are not multiplied faster
 _SUBTRACTED = 1e-10  # of what was subtracted: less than that is left with fewer than six digits
 
 
@@ -30,9 +31,9 @@ def features_are_cheaper(families: Families, products: Products, memory: int) ->
 
 def feature_block(families: Families, memory: int) -> int:
     """Return how many examples are read at once."""
-    width = sum(op.rows.p for ops in families.values() for op in ops)
+    width = max(1, sum(op.rows.p for ops in families.values() for op in ops))
     n = next(iter(families.values()))[0].rows.n
-    return max(1, min(n, memory // (64 * max(1, width))))
+    return max(1, min(n, memory // (64 * width), _READ // width))
 
 
 def products_by_features(families: Families, products: Products, result: Sums, block: int, tick: Tick) -> None:
@@ -41,11 +42,7 @@ def products_by_features(families: Families, products: Products, result: Sums, b
     cross = {(a, b): np.zeros((sum(width[a]), sum(width[b]))) for a, b in products}
     column_sums = {key: np.zeros(sum(widths)) for key, widths in width.items()}
     # Centres rounded to float32 would leave the diagonals, which are taken as they are, off centre.
-    sources = {
-        op.rows: op.rows.in_double() if isinstance(op.rows, Representation) else op.rows
-        for ops in families.values()
-        for op in ops
-    }
+    sources = {op.rows: op.rows.in_double() for ops in families.values() for op in ops}
     for start in range(0, result.n, block):
         rows = slice(start, min(start + block, result.n))
         read: dict[Rows, Float64] = {}

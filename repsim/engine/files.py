@@ -84,16 +84,6 @@ class FileRows:
                 f"{start + len(array)} are not all there. It was cut or replaced since it was opened; open it again"
             )
 
-    def expect(self, start: int, stop: int) -> None:
-        """Let the system read rows from the disk while something else is computed, where it can."""
-        if not hasattr(os, "posix_fadvise"):
-            return
-        row = self._row * self.dtype.itemsize
-        # It is a hint; what is wrong with the file is said when it is read.
-        with contextlib.suppress(OSError), self.path.open("rb", buffering=0) as file:
-            first = self._offset + start * row
-            os.posix_fadvise(file.fileno(), first, (stop - start) * row, os.POSIX_FADV_WILLNEED)
-
 
 def _fill(file: io.RawIOBase, array: Array) -> int:
     """Read into an array until it is full or the file ends; return the bytes read. The system reads 2 GB at most."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 from pathlib import Path
@@ -25,8 +26,7 @@ def budget(memory: int | None, size: float = math.inf) -> int:
 
 def available() -> int:
     """Return the bytes that could be taken without swapping, within every limit of a container or a cluster's job."""
-    free = _proc_available() or _physical() or _ASSUMED
-    return min([free, *_group_limits(Path("/"))])
+    return min([_free(), *_group_limits(Path("/"))])
 
 
 def _group_limits(root: Path) -> list[int]:
@@ -35,7 +35,7 @@ def _group_limits(root: Path) -> list[int]:
         lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
     except OSError:
         return []
-    found = []
+    limits = []
     for _, controllers, own in (line.split(":", 2) for line in lines):
         if not controllers:
             mount, names = root / "sys/fs/cgroup", ("memory.max", "memory.current")
@@ -45,34 +45,23 @@ def _group_limits(root: Path) -> list[int]:
             continue
         group = mount / own.lstrip("/")
         for folder in (group, *group.parents):
-            most, used = (_number(folder / name) for name in names)
-            if most is not None and used is not None:
-                found.append(max(0, most - used))
+            with contextlib.suppress(OSError, ValueError):  # there is none, or it has no limit
+                most, used = (int((folder / name).read_text(encoding="ascii")) for name in names)
+                limits.append(max(0, most - used))
             if folder == mount:
                 break
-    return found
+    return limits
 
 
-def _proc_available() -> int | None:
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return None
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)
-
-
-def _physical() -> int | None:
-    try:
+def _free() -> int:
+    """Return what the system says is available, or what it has where it does not say that."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    with contextlib.suppress(AttributeError, OSError, ValueError):
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
-        return None
-
-
-def _number(path: Path) -> int | None:
-    try:
-        return int(path.read_text(encoding="ascii"))
-    except (OSError, ValueError):
-        return None
+    return _ASSUMED
 
 
 def needed(name: str, what: str, size: float, memory: int) -> str:

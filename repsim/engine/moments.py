@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,8 +11,9 @@ import numpy as np
 from repsim.engine.arrays import Float64
 from repsim.engine.centring import centre_in_place, u_centre_in_place
 from repsim.engine.checkpoint import Checkpoint
+from repsim.engine.features import features_are_cheaper
 from repsim.engine.memory import budget
-from repsim.engine.operators import MadeOperator, Operator
+from repsim.engine.operators import Families, MadeOperator, Operator
 from repsim.engine.passes import inner_products, operations
 from repsim.engine.prepared import Prepared
 from repsim.engine.progress import Tick
@@ -43,15 +44,7 @@ class Wanted:
 
 
 class Plan:
-    """All that some indexes ask for, made in one pass.
-
-    Parameters
-    ----------
-    wanted : sequence of Wanted
-        What each index asks for.
-    rows, columns : sequence of int
-        Which representations are on the rows of the tables and which on the columns.
-    """
+    """All that some indexes ask for of the representations on the rows and columns of a table, in one pass."""
 
     def __init__(self, wanted: Sequence[Wanted], rows: Sequence[int], columns: Sequence[int]) -> None:
         self._wanted, self._rows, self._columns = wanted, list(rows), list(columns)
@@ -67,28 +60,37 @@ class Plan:
         families = {made: [Operator(views[i]) for i in numbers] for made, numbers in self.places.items()}
         return operations(families, self._products, memory) if families else 0.0
 
+    def _families(self, representations: Sequence[Prepared]) -> Families:
+        families = {made: [made.operator(representations[i]) for i in places] for made, places in self.places.items()}
+        if len({op.rows.xp for ops in families.values() for op in ops}) > 1:  # tiles of one library are multiplied
+            families = {made: [replace(op, rows=op.rows.on_host()) for op in ops] for made, ops in families.items()}
+        return families
+
+    def by_features(self, representations: Sequence[Prepared], memory: int) -> bool:
+        """Whether cross-products of features are less work than Gram matrices."""
+        able = all(made.by_features for made in self.places)
+        return able and features_are_cheaper(self._families(representations), self._products, memory)
+
     def moments(
         self,
         representations: Sequence[Prepared],
         *,
         memory: int,
         block: int | None = None,
-        tick: Tick | None = None,
+        tick: Tick = lambda _: None,
         checkpoint: Checkpoint | None = None,
     ) -> list[Moments]:
         """Return the moments of all pairs for each of `wanted`."""
         if not self._wanted:
             return []
-        families = {made: [made.operator(representations[i]) for i in places] for made, places in self.places.items()}
-        if len({op.rows.xp for ops in families.values() for op in ops}) > 1:  # tiles of one library are multiplied
-            families = {made: [replace(op, rows=op.rows.on_host()) for op in ops] for made, ops in families.items()}
+        families = self._families(representations)
         left = memory - (checkpoint.held if checkpoint else 0)
         sums = inner_products(families, self._products, memory=left, block=block, tick=tick, checkpoint=checkpoint)
         self._again_in_double(families, sums, left, block)
         names = [x.view.name for x in representations]
         return [self._moments(one, families, sums, names) for one in self._wanted]
 
-    def _moments(self, one: Wanted, families: Mapping[Any, Any], sums: Sums, names: Sequence[str]) -> Moments:
+    def _moments(self, one: Wanted, families: Families, sums: Sums, names: Sequence[str]) -> Moments:
         sides = [
             sums.side(made, families[made], [names[i] for i in self.places[made]], one.debiased)
             for made in (one.x, one.y)
@@ -99,7 +101,7 @@ class Plan:
         columns = [self.places[one.y].index(i) for i in self._columns]
         return Moments(sums.n, table[np.ix_(rows, columns)], sides[0].take(rows), sides[1].take(columns), one.debiased)
 
-    def _again_in_double(self, families: Mapping[Any, Any], sums: Sums, memory: int, block: int | None) -> None:
+    def _again_in_double(self, families: Families, sums: Sums, memory: int, block: int | None) -> None:
         """Compute the kernels anew of which centring leaves so little that float32 has rounded it away."""
         weak = {one.x for one in self._wanted if one.x == one.y and _rounded_away(one, families[one.x], sums)}
         if not weak:
@@ -131,54 +133,24 @@ def pair_moments(
 ) -> Moments:
     """Check two representations, read them in float64, and return the moments of the pair.
 
-    Cross-products of features, whole Gram matrices or tiles are multiplied, whichever is least work.
+    Gram matrices are multiplied as a whole, which loses least to centring, if they are small and cross-products of
+    features are not less work. A debiased form is small beside the diagonals that such products have in them, so one
+    that is too small is made anew.
     """
     a, b = pair(x, y, minimum=4 if debiased else minimum)
-    memory = budget(None, 8 * a.n * (a.p + b.p))
+    size = 8 * a.n * (a.p + b.p)
+    memory = budget(None, size)
     with crew(1, a.n * (a.p + b.p) * min(a.n, max(a.p, b.p))):
         representations = [Prepared(view, memory) for view in (a, b)]
         wanted = Wanted(made_x, made_y, debiased, own)
-        large = 8 * a.n * (a.p + b.p) > _LARGEST_MATRIX
-        found = None
-        if not large and all(made.by_features for made in (made_x, made_y)):
-            found = _by_features(wanted, representations)
-        if found is None and (large or a.n > _LARGEST_GRAM):
-            (found,) = Plan([wanted], [0], [1]).moments(representations, memory=memory)
-        return found or _by_grams(wanted, representations)
-
-
-def _by_features(wanted: Wanted, representations: Sequence[Prepared]) -> Moments | None:
-    """Multiply features: ||X'Y||² for X X' and Y Y'.
-
-    None if Gram matrices are less work, or for a debiased form that is not accurate so, being small beside the
-    diagonals that are subtracted from the whole.
-    """
-    ops = [made.operator(x) for made, x in zip((wanted.x, wanted.y), representations, strict=True)]
-    n, (p, q) = ops[0].rows.n, (op.rows.p for op in ops)
-    if p * q + wanted.own * (p**2 + q**2) >= n * (p + q + 3):
-        return None
-    matrices = [
-        op.rows.matrix() if isinstance(op.rows, Representation) else np.asarray(op.rows.block(0, n)) for op in ops
-    ]
-    norms = [np.einsum("ij,ij->i", z, z) for z in matrices]
-
-    def product(i: int, j: int) -> float:
-        cross = matrices[i].T @ matrices[j]
-        value = float(np.vdot(cross, cross))
-        if wanted.debiased:
-            value -= n / (n - 2) * float(norms[i] @ norms[j])
-            value += float(norms[i].sum() * norms[j].sum()) / ((n - 1) * (n - 2))
-        return value
-
-    squares = [product(i, i) if wanted.own else np.nan for i in (0, 1)]
-    if wanted.debiased and any(s * _MOST_LEFT_OUT < float(v @ v) for s, v in zip(squares, norms, strict=True)):
-        return None
-    sides = [
-        Side.of([op], [x.view.name], *(np.array([v]) for v in (norm.sum(), square, norm @ norm, 0.0)))
-        for op, x, norm, square in zip(ops, representations, norms, squares, strict=True)
-    ]
-    table = held(n, np.array([[product(0, 1)]]), [ops[0]], [ops[1]], [side.trace for side in sides])
-    return Moments(n, table, sides[0], sides[1], wanted.debiased)
+        plan, whole = Plan([wanted], [0], [1]), a.n <= _LARGEST_GRAM and size <= _LARGEST_MATRIX
+        if whole and not plan.by_features(representations, memory):
+            return _by_grams(wanted, representations)
+        (moments,) = plan.moments(representations, memory=memory)
+        left_out = any(
+            float(side.square[0]) * _MOST_LEFT_OUT < side.diagonal_square[0] for side in (moments.x, moments.y)
+        )
+        return _by_grams(wanted, representations) if whole and debiased and left_out else moments
 
 
 def _by_grams(wanted: Wanted, representations: Sequence[Prepared]) -> Moments:

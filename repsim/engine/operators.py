@@ -25,33 +25,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Operator:
-    """2**exponent (constant H + sign B), where B is the Gram matrix, linear or RBF, of some rows and H centres.
-
-    Attributes
-    ----------
-    rows : Rows
-        Read in blocks.
-    bandwidth, median : float or None, float
-        Of an RBF kernel, less its value at the median distance, which centring would take out.
-    exponent : float
-        What scaling the rows took out.
-    constant, sign : float
-        0 and 1, but for a projector that is held as its complement: H - B.
-    rank : int
-        Of the operator, where it is a projector.
-    trace, square : float or None
-        Of B: trace of HBH and its inner product with itself, where they are known beforehand.
-    """
+    """2**exponent (constant H + sign B), where B is the Gram matrix, linear or RBF, of some rows and H centres."""
 
     rows: Rows
-    bandwidth: float | None = None
-    median: float = 1.0
-    exponent: float = 0.0
-    constant: float = 0.0
-    sign: float = 1.0
-    rank: int = 0
-    trace: float | None = None
-    square: float | None = None
+    bandwidth: float | None = None  # of an RBF kernel, less its value at the median, which centring would take out
+    median: float = 1.0  # squared distance
+    exponent: float = 0.0  # what scaling the rows took out
+    constant: float = 0.0  # 1 for a projector that is held as its complement, H - B
+    sign: float = 1.0  # -1 for it
+    rank: int = 0  # of a projector
+    trace: float | None = None  # of HBH, where it is known beforehand
+    square: float | None = None  # inner product of HBH with itself, where it is known beforehand
 
     def diagonal(self, norms: Float64) -> Float64:
         """Diagonal entries of B, given the squared norms of the rows."""
@@ -177,8 +161,8 @@ class Projector(MadeOperator, Made):
             constant=float(held.complement),
             sign=1.0 - 2.0 * held.complement,
             rank=held.rank,
-            trace=float(held.width),
-            square=float(held.width),
+            trace=float(held.rows.shape[1]),
+            square=float(held.rows.shape[1]),
         )
 
     def state(self, x: Prepared) -> Any:
@@ -195,11 +179,7 @@ class ShrunkProjector(MadeOperator):
     """Q~ Q~', whose eigenvalues are lambda / (lambda + kappa) in place of Q Q''s ones."""
 
     kappa: float
-
-    @property
-    def needs_singular_values(self) -> bool:
-        """They are what is shrunk."""
-        return True
+    needs_singular_values = True
 
     def operator(self, x: Prepared) -> Operator:
         """Take the singular vectors, each by the root of its weight."""
@@ -217,10 +197,7 @@ class ShrunkProjector(MadeOperator):
 class SingularVectors(Made):
     """The singular vectors and values of X, in float64; of the one in focus, what its columns are in them, too."""
 
-    @property
-    def needs_singular_values(self) -> bool:
-        """They are what it is."""
-        return True
+    needs_singular_values = True
 
     def state(self, x: Prepared) -> Any:
         """Return the basis."""

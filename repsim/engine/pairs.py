@@ -38,18 +38,14 @@ class Pairs:
 
     def __init__(self, compared: Sequence[Compared], rows: Sequence[int], columns: Sequence[int]) -> None:
         self._compared, self._rows, self._columns = compared, list(rows), list(columns)
-        wanted = sorted({(i, j) for i in rows for j in columns})
-        unordered = {(min(pair), max(pair)) for pair in wanted}
-        # Of a symmetric one either order is enough; what both need is compared in one step.
-        self._tasks = [pair for pair in sorted({*wanted, *unordered}) if self._needed(pair, set(wanted), unordered)]
-        self._wanted, self._unordered = set(wanted), unordered
+        wanted = {(i, j) for i in rows for j in columns}
+        unordered = {(min(pair), max(pair)) for pair in wanted}  # of a symmetric one either order is enough
+        self._wanted = [unordered if one.symmetric else wanted for one in compared]
+        self._tasks = sorted(set[tuple[int, int]]().union(*self._wanted))
         self.places: dict[Made, list[int]] = {}
         for one in compared:
             for made, numbers in ((one.x, rows), (one.y, columns)):
                 self.places[made] = sorted({*self.places.get(made, ()), *numbers})
-
-    def _needed(self, pair: tuple[int, int], wanted: set[tuple[int, int]], unordered: set[tuple[int, int]]) -> bool:
-        return any(pair in (unordered if one.symmetric else wanted) for one in self._compared)
 
     def operations(self, views: Sequence[Representation]) -> float:
         """Estimate the operations of all comparisons."""
@@ -118,7 +114,7 @@ class Pairs:
         return {
             k: float(one.compare(focused[one.x], states[one.y, j]))
             for k, one in enumerate(self._compared)
-            if (i, j) in (self._unordered if one.symmetric else self._wanted)
+            if (i, j) in self._wanted[k]
         }
 
 

@@ -31,7 +31,7 @@ def inner_products(
     *,
     memory: int,
     block: int | None = None,
-    tick: Tick | None = None,
+    tick: Tick = lambda _: None,
     checkpoint: Checkpoint | None = None,
 ) -> Sums:
     """Compute <K, L> for K in one family and L in another, for each pair of families named in `products`.
@@ -41,7 +41,6 @@ def inner_products(
     if the pass does not come to its end, and the next one goes on from it.
     """
     result = Sums.zero(families, products)
-    tick = tick or _ignore
     # BLAS may raise the flag of an invalid operation over finite numbers with a finite result (NumPy's issue 24067).
     with full_precision(), np.errstate(invalid="ignore"):
         if features_are_cheaper(families, products, memory):
@@ -54,10 +53,6 @@ def inner_products(
     if not result.finite():
         raise NonFiniteError("inner products of the representations are not finite, though all their values are")
     return result
-
-
-def _ignore(_: float) -> None:
-    pass
 
 
 def operations(families: Families, products: Products, memory: int) -> float:
@@ -99,12 +94,10 @@ class _Pass:
         fixed, per_entry, per_example = bytes_needed(self._families, self._memory, self._threads.size)
         reader = Reader(self._rows, side, self._memory - fixed - per_entry * side**2 - per_example * side)
         cost, whole = _per_entry(self._families, self._products), True
-        pairs = there_and_back(result.n, side)
         try:
-            for number, (first, second) in enumerate(pairs):
+            for number, (first, second) in enumerate(there_and_back(result.n, side)):
                 weight = 1.0 if first == second else 2.0
                 if number >= done:
-                    reader.turn_to(first, second, pairs[number + 1][1] if number + 1 < len(pairs) else None)
                     tiles = room.tiles(first, second)
                     sums = self._fill(tiles, first, second, reader)
                     found = {(a, b): self._table(tiles[a], tiles[b]) for a, b in self._products}
@@ -127,12 +120,10 @@ class _Pass:
     def _fill(self, tiles: Mapping[MadeOperator, Any], first: slice, second: slice, reader: Reader) -> list[Part]:
         """Put the tiles of all operators in place; return what to add to diagonals and row sums."""
 
-        def of(number: int) -> list[Part]:
-            reader.expect(number + self._threads.size)
-            rows = self._rows[number]
+        def of(rows: Rows) -> list[Part]:
             return list(fill(rows, self._users[rows], first, second, tiles, reader))
 
-        return [part for parts in self._threads.map(of, range(len(self._rows))) for part in parts]
+        return [part for parts in self._threads.map(of, self._rows) for part in parts]
 
     def _table(self, a: Any, b: Any) -> Float64:
         """Inner products of all tiles of one family with all of another, in float64 after every chunk."""

@@ -13,9 +13,9 @@ from repsim.engine.checkpoint import Checkpoint
 from repsim.engine.median import kernel_rows, median_squared_distance
 from repsim.engine.memory import needed
 from repsim.engine.operators import Projector
-from repsim.engine.projectors import BasisRows, Projection, complement_of, of_basis, project
+from repsim.engine.projectors import Projection, complement_of, of_basis, project
 from repsim.engine.qr import qr_bytes
-from repsim.engine.representation import Representation
+from repsim.engine.representation import BasisRows, Representation
 from repsim.engine.threads import crew
 from repsim.errors import ParameterError
 
@@ -27,18 +27,8 @@ _KEPT = 0.4  # of the memory, for bases
 class Prepared:
     """One representation and what has been made of it; large arrays are kept where the checkpoint has room.
 
-    Parameters
-    ----------
-    view : Representation
-        As it is read.
-    memory : int
-        Bytes that making something may take beside what the checkpoint holds.
-    checkpoint : Checkpoint, optional
-        Where bases go.
-    number : int
-        By which the checkpoint knows it.
-    singular : bool
-        Whether the singular values are needed, so that projectors are made from them.
+    Making something may take `memory` bytes beside what the checkpoint holds, which knows it by its `number`. Where the
+    `singular` values are needed, projectors are made from them.
     """
 
     def __init__(

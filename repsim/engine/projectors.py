@@ -6,13 +6,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
-from repsim.engine.arrays import NUMPY, Array, Float64
+from repsim.engine.arrays import Array, Float64
 from repsim.engine.bases import Basis, factorise, singular_values
-from repsim.engine.files import FileRows, file_rows
 from repsim.engine.qr import basis_by_qr
 from repsim.engine.representation import Representation
 
@@ -29,37 +27,13 @@ def complement_of(basis: Array) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class Projection:
-    """The projector P onto the centred columns of a representation.
+    """The projector P onto the centred columns of a representation."""
 
-    Attributes
-    ----------
-    rows : ndarray
-        (n, w), orthonormal columns, orthogonal to the constant vector.
-    rank : int
-        Of P.
-    complement : bool
-        Whether P is H - rows rows', with H = I - 11'/n, rather than rows rows'.
-    name : str
-        Of the representation.
-    widen : callable
-        Makes the basis from a complement, which is as large as (n, n).
-    """
-
-    rows: Array
-    rank: int
-    complement: bool
-    name: str
-    widen: Callable[[Array], Array] = complement_of
-
-    @property
-    def n(self) -> int:
-        """Number of examples."""
-        return int(self.rows.shape[0])
-
-    @property
-    def width(self) -> int:
-        """Number of basis vectors."""
-        return int(self.rows.shape[1])
+    rows: Array  # (n, w), orthonormal columns, orthogonal to the constant vector
+    rank: int  # of P
+    complement: bool  # whether P is H - rows rows', with H = I - 11'/n, rather than rows rows'
+    name: str  # of the representation
+    widen: Callable[[Array], Array] = complement_of  # makes the basis from a complement, which is as large as (n, n)
 
     @cached_property
     def basis(self) -> Array:
@@ -106,46 +80,3 @@ def correlations(a: Projection, b: Projection) -> Float64:
         if cosines.size and eps * float(np.mean(1 / np.maximum(cosines, eps))) > _TOLERATED[a.rows.dtype.itemsize]:
             return np.minimum(singular_values(a.basis.T @ b.basis), 1.0)
     return np.concatenate([np.ones(min(a.rank, b.rank) - len(cosines)), cosines])
-
-
-@dataclass(frozen=True, eq=False)
-class BasisRows:
-    """A basis as the rows of an operator, read where the representations are computed."""
-
-    basis: Array
-    xp: Any = NUMPY
-    device: Any = None
-
-    @property
-    def n(self) -> int:
-        """Number of examples."""
-        return int(self.basis.shape[0])
-
-    @property
-    def p(self) -> int:
-        """Number of basis vectors."""
-        return int(self.basis.shape[1])
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Precision of the basis."""
-        return self.basis.dtype
-
-    @property
-    def any_thread(self) -> bool:
-        """Whether any thread may read it."""
-        return self.xp is NUMPY
-
-    def block(self, start: int, stop: int) -> Any:
-        """Rows start to stop."""
-        rows = file_rows(self.basis)[start:stop]
-        return rows if self.xp is NUMPY else self.xp.asarray(rows, device=self.device)
-
-    def on_host(self) -> BasisRows:
-        """Return the same, read by NumPy."""
-        return BasisRows(self.basis)
-
-    def expect(self, start: int, stop: int) -> None:
-        """Let the system read these rows from the disk ahead."""
-        if isinstance(rows := file_rows(self.basis), FileRows):
-            rows.expect(start, stop)

@@ -8,7 +8,7 @@ import math
 import zlib
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Self
 
 import numpy as np
 
@@ -43,37 +43,52 @@ _TYPICAL_ROWS = 64
 LARGEST_ENTRY = 2.0**8
 
 
-class Rows(Protocol):
-    """What the tiles are made from: n rows of p numbers, read in blocks."""
+class Rows:
+    """What the tiles are made from: n rows of p numbers of some precision, read in blocks where a library has them."""
 
-    @property
-    def n(self) -> int:
-        """Number of rows."""
-
-    @property
-    def p(self) -> int:
-        """Number of columns."""
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Precision of the blocks."""
-
-    @property
-    def xp(self) -> Any:
-        """The library of the blocks."""
+    n: int
+    p: int
+    dtype: np.dtype[Any]
+    xp: Any
+    device: Any
 
     @property
     def any_thread(self) -> bool:
         """Whether any thread may read them."""
+        return self.xp is NUMPY
 
     def block(self, start: int, stop: int) -> Any:
         """Return rows start to stop, (stop - start, p)."""
+        raise NotImplementedError
 
-    def expect(self, start: int, stop: int) -> None:
-        """Let the system read rows from the disk ahead."""
+    def matrix(self) -> Array:
+        """Return all rows, for those that NumPy reads."""
+        out: Array = self.block(0, self.n)
+        return out
 
-    def on_host(self) -> Rows:
+    def on_host(self) -> Self:
         """Return the same, read by NumPy."""
+        other = copy.copy(self)
+        other.xp, other.device = NUMPY, None
+        return other
+
+    def in_double(self) -> Self:
+        """Return the same in as many digits as there are, read by NumPy."""
+        return self.on_host()
+
+
+class BasisRows(Rows):
+    """A basis, (n, p), as the rows of an operator, read where the representations are computed."""
+
+    def __init__(self, basis: Array, xp: Any = NUMPY, device: Any = None) -> None:
+        self.n, self.p = basis.shape
+        self.dtype, self.xp, self.device = basis.dtype, xp, device
+        self._basis = file_rows(basis)
+
+    def block(self, start: int, stop: int) -> Any:
+        """Return rows start to stop."""
+        rows = self._basis[start:stop]
+        return rows if self.xp is NUMPY else self.xp.asarray(rows, device=self.device)
 
 
 def check_shape(shape: tuple[int, ...], name: str, minimum: int) -> tuple[int, int]:
@@ -96,25 +111,14 @@ def check_shape(shape: tuple[int, ...], name: str, minimum: int) -> tuple[int, i
     return n, p
 
 
-class Representation:
+class Representation(Rows):
     """A checked view of an array, centred and brought to a common scale as it is read.
 
-    Parameters
-    ----------
-    x : array_like
-        (n, p) or (n, h, w, c). Anything with `shape` and slicing along the first axis is read block by
-        block, never as a whole, and never written to. Arrays of an Array API library stay where they are.
-    name : str
-        What error messages call it.
-    dtype : dtype, optional
-        Precision of the blocks, then read by NumPy; by default float32 for float32 and narrower, else float64.
-    minimum : int
-        Least number of examples.
-    recognised : bool
-        Look at every value for `fingerprint`, which costs a little.
+    Anything with `shape` and slicing along the first axis is read block by block, never as a whole, and never written
+    to. Arrays of an Array API library stay where they are, unless a `dtype` is asked for: then NumPy reads them. By
+    default blocks are float32 for float32 and narrower, else float64. Where it is to be `recognised`, every value is
+    looked at for `fingerprint`, which costs a little.
 
-    Notes
-    -----
     `block` returns ``(x - mean) * 2**-exponent``, so that fourth powers neither overflow nor vanish: the exponent is
     0 if the largest entry lies between 2**-9 and 2**8, else the one that brings it into [0.5, 1). Columns that vary
     by no more than their rounding are set to zero.
@@ -160,10 +164,8 @@ class Representation:
                 f"{self.name}[{start}:{stop}] has shape {tuple(block.shape)}; "
                 f"its shape {self.shape} promises {(stop - start, *self.shape[1:])}"
             )
-        if self.xp is NUMPY:
-            block = block.reshape(stop - start, self.p)
-            return block.astype(np.float32) if block.dtype.name == "bfloat16" else block
-        return self.xp.reshape(block, (stop - start, self.p))
+        block = self.xp.reshape(block, (stop - start, self.p))
+        return block.astype(np.float32) if self.xp is NUMPY and block.dtype.kind == "V" else block  # bfloat16
 
     def _working(self, values: Any) -> Any:
         """Convert to the precision of the blocks, which a library may not have in full."""
@@ -278,35 +280,32 @@ class Representation:
         """Whether any thread may read it: an array or a file, rather than what calls somebody else's code."""
         return self.xp is NUMPY and isinstance(self._x, FileRows | np.ndarray)
 
-    def expect(self, start: int, stop: int) -> None:
-        """Let the system read these rows from the disk ahead."""
-        if isinstance(self._x, FileRows):
-            self._x.expect(start, stop)
-
-    def on_host(self) -> Representation:
+    def on_host(self) -> Self:
         """Return the same view, read by NumPy, without looking through the array again."""
-        other = copy.copy(self)
-        other.xp, other.device = NUMPY, None
+        other = super().on_host()
         other._prepare()
         return other
 
-    def in_double(self) -> Representation:
-        """Return the same view, read in float64 by NumPy, without looking through the array again."""
-        other = copy.copy(self)
-        other.xp, other.device, other.dtype = NUMPY, None, np.dtype(np.float64)
+    def in_double(self) -> Self:
+        """Return the same view, read in float64 by NumPy."""
+        other = super().on_host()
+        other.dtype = np.dtype(np.float64)
         other._prepare()
         return other
 
     @cached_property
     def typical_square(self) -> float:
-        """Median squared length of some evenly spaced rows, of which each is read alone."""
-        chosen = np.linspace(0, self.n - 1, min(self.n, _TYPICAL_ROWS)).round().astype(int).tolist()
-        rows = (host(self.block(i, i + 1)).astype(np.float64) for i in chosen)
-        return float(np.median([float(np.vdot(row, row)) for row in rows]))
+        """Median squared length of some evenly spaced rows, of which each is read alone if there are many."""
+        chosen = np.linspace(0, self.n - 1, min(self.n, _TYPICAL_ROWS)).round().astype(int)
+        if self.n * self.p <= _CACHED:
+            rows = host(self.block(0, self.n))[chosen]
+        else:
+            rows = np.concatenate([host(self.block(i, i + 1)) for i in chosen.tolist()])
+        return float(np.median(np.square(rows, dtype=np.float64).sum(axis=1)))
 
     def matrix(self) -> Array:
         """Return all rows, centred and scaled, in the precision of this view; for views that NumPy reads."""
-        out: Array = self.block(0, self.n)
+        out = super().matrix()
         if self.dtype.itemsize == 8:
             out -= out.mean(axis=0)
         return out

@@ -23,24 +23,8 @@ Asked = Wanted | Compared
 class Run:
     """One computation, which an interrupted one can go on with.
 
-    Parameters
-    ----------
-    views : sequence of Representation
-        Of the same examples.
-    rows, columns : sequence of int
-        Which of them are on the rows of the tables and which on the columns.
-    asked : sequence of Wanted or Compared
-        What each index asks for.
-    memory : int
-        Bytes.
-    median : str
-        "exact" or "sample".
-    block : int or None
-        Number of examples in a block.
-    resume : path or None
-        Folder for what is finished.
-    call : mapping
-        What the computation is, so that a folder of another one is refused.
+    `rows` and `columns` say which views are on the rows of the tables and which on the columns, `asked` what each index
+    needs of them, and `call` what the computation is, so that a folder of another one is refused.
     """
 
     def __init__(

@@ -13,28 +13,16 @@ from repsim.engine.operators import Families, MadeOperator, Operator, Products, 
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """What is known of each operator on one side of a table.
+    """What is known of each of m operators on one side of a table."""
 
-    Attributes
-    ----------
-    names : sequence of str
-        Of the representations.
-    trace, square, diagonal_square : ndarray
-        (m,): trace of the centred operator, inner product with itself, and sum of its squared diagonal entries.
-    noise : ndarray
-        (m,): what `square` would be of rounding errors alone.
-    rank, exponent, width : ndarray
-        (m,): of projectors; the power of two that scaling took out; and the number of features of the rows.
-    """
-
-    names: Sequence[str]
-    trace: Float64
-    square: Float64
-    diagonal_square: Float64
-    noise: Float64
-    rank: Float64
-    exponent: Float64
-    width: Float64
+    names: Sequence[str]  # of the representations
+    trace: Float64  # (m,), as all that follow: of the centred operator
+    square: Float64  # its inner product with itself
+    diagonal_square: Float64  # sum of its squared diagonal entries
+    noise: Float64  # what `square` would be of rounding errors alone
+    rank: Float64  # of projectors
+    exponent: Float64  # power of two that scaling took out
+    width: Float64  # number of features of the rows
 
     @property
     def ranks(self) -> dict[str, int]:
@@ -62,25 +50,13 @@ class Side:
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """Inner products of centred operators A of x with B of y, for all pairs; what an index's value is made from.
+    """Inner products of centred operators A of x with B of y, for all pairs; what an index's value is made from."""
 
-    Attributes
-    ----------
-    n : int
-        Number of examples.
-    xy : ndarray
-        (mx, my): <A, B>, to be multiplied by two to the power of both exponents.
-    x, y : Side
-        Of what is on the rows and on the columns.
-    debiased : bool
-        Whether the operators are U-centred, of Szekely and Rizzo (2014), in place of centred.
-    """
-
-    n: int
-    xy: Float64
-    x: Side
-    y: Side
-    debiased: bool = False
+    n: int  # number of examples
+    xy: Float64  # (mx, my), <A, B>, to be multiplied by two to the power of both exponents
+    x: Side  # of what is on the rows
+    y: Side  # and on the columns
+    debiased: bool = False  # whether operators are U-centred, of Szekely and Rizzo (2014), in place of centred
 
     @property
     def xx(self) -> Float64:

@@ -46,36 +46,23 @@ class Reader:
     """
 
     def __init__(self, rows: Sequence[Rows], side: int, spare: int) -> None:
-        self._rows, self._keep = rows, set[Rows]()
+        self._keep = set[Rows]()
         for some in rows:
             size = side * some.p * some.dtype.itemsize
             if size <= spare:
                 self._keep.add(some)
                 spare -= size
-        self._first, self._second, self._next = slice(0), slice(0), slice(0)
-        self._kept: dict[Rows, Any] = {}
+        self._kept: dict[Rows, tuple[slice, Any]] = {}
         self._norms: dict[tuple[Rows, int], Any] = {}
 
-    def turn_to(self, first: slice, second: slice, following: slice | None) -> None:
-        """Go on to another tile, and say which examples the one after it takes second."""
-        if first != self._first:
-            self._kept.clear()
-        self._first, self._second, self._next = first, second, following or second
-
-    def expect(self, number: int) -> None:
-        """Let the system read what the tile of the rows of this number needs, or the first ones of the next tile."""
-        again, number = divmod(number, len(self._rows))
-        rows, second = self._rows[number], self._next if again else self._second
-        rows.expect(second.start, second.stop)
-        if rows not in self._kept and not again:
-            rows.expect(self._first.start, self._first.stop)
-
-    def first(self, rows: Rows) -> Any:
+    def first(self, rows: Rows, where: slice) -> Any:
         """Return the block of a tile's first examples."""
-        if (block := self._kept.get(rows)) is None:
-            block = rows.block(self._first.start, self._first.stop)
-            if rows in self._keep:
-                self._kept[rows] = block
+        if rows in self._kept and self._kept[rows][0] == where:
+            return self._kept[rows][1]
+        self._kept.pop(rows, None)  # before another one takes its room
+        block = rows.block(where.start, where.stop)
+        if rows in self._keep:
+            self._kept[rows] = where, block
         return block
 
     def norms(self, rows: Rows, part: slice, block: Any) -> Any:
@@ -96,7 +83,7 @@ def fill(
 ) -> Iterator[Part]:
     """Put the tiles of all operators that share these rows in place; yield what to add to diagonals and row sums."""
     same = first == second
-    left = reader.first(rows)
+    left = reader.first(rows, first)
     right = left if same else rows.block(second.start, second.stop)
     xp = namespace(left)
     shape = (left.shape[0], right.shape[0])

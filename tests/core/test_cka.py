@@ -16,7 +16,7 @@ from repsim import (
     u_centre_gram,
 )
 from repsim.cka import LINEAR
-from repsim.engine.moments import Plan, Wanted, _by_features, _by_grams
+from repsim.engine.moments import Plan, Wanted, _by_grams, pair_moments
 from repsim.engine.prepared import Prepared
 from repsim.engine.representation import pair
 
@@ -30,18 +30,17 @@ def test_golden_values(golden):
 
 @pytest.mark.parametrize("debiased", [False, True])
 @pytest.mark.parametrize("widths", [(3, 4), (30, 50), (2, 60)])
-def test_features_grams_and_tiles_agree(rng, debiased, widths):
+def test_features_grams_and_tiles_agree(rng, debiased, widths, monkeypatch):
     a, b = pair(rng.standard_normal((40, widths[0])), np.exp(rng.standard_normal((40, widths[1]))))
     wanted, prepared = Wanted(LINEAR, LINEAR, debiased, own=True), [Prepared(view, 2**30) for view in (a, b)]
-    forms = [
-        _by_grams(wanted, prepared),
-        *Plan([wanted], [0], [1]).moments(prepared, memory=2**30),
-        _by_features(wanted, prepared),
-    ]
-    assert (forms[-1] is None) == (max(widths) == 60 or min(widths) == 30)
-    for form in forms[1:] if forms[-1] else forms[1:-1]:
+    plan, by_grams = Plan([wanted], [0], [1]), _by_grams(wanted, prepared)
+    assert plan.by_features(prepared, 2**30) == (max(widths) == 4)
+    (chosen,) = plan.moments(prepared, memory=2**30)
+    monkeypatch.setattr("repsim.engine.passes.features_are_cheaper", lambda *_: False)
+    (by_tiles,) = plan.moments(prepared, memory=2**30)
+    for form in (chosen, by_tiles, pair_moments(a.matrix(), b.matrix(), LINEAR, LINEAR, debiased=debiased, own=True)):
         for part in ("xy", "xx", "yy"):
-            assert getattr(form, part) == pytest.approx(getattr(forms[0], part), rel=1e-11)
+            assert getattr(form, part) == pytest.approx(getattr(by_grams, part), rel=1e-11)
 
 
 @pytest.mark.parametrize("debiased", [False, True])

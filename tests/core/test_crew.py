@@ -13,7 +13,6 @@ import pytest
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from repsim import Blocks, errors, pairwise
-from repsim.engine.files import FileRows
 from repsim.engine.plan import there_and_back
 from repsim.engine.threads import crew
 
@@ -245,7 +244,3 @@ def test_all_tiles_come_once_and_a_row_begins_where_the_one_before_ended(n, bloc
     assert (entries == 1).all()
     turns = [(one[1], other[1]) for one, other in zip(found, found[1:], strict=False) if one[0] != other[0]]
     assert all(one == other for one, other in turns[::2])
-
-
-def test_reading_ahead_of_a_file_that_is_gone_is_no_error(tmp_path):
-    FileRows(tmp_path / "gone", np.dtype(np.float32), (4, 2), 0).expect(0, 2)

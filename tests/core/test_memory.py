@@ -54,7 +54,7 @@ def test_a_container_sees_its_own_limit_at_the_top(machine):
 
 def test_without_groups_what_the_system_says_counts(tmp_path, monkeypatch):
     assert memory._group_limits(tmp_path) == []
-    monkeypatch.setattr(memory, "_proc_available", lambda: 2**30)
+    monkeypatch.setattr(memory, "_free", lambda: 2**30)
     monkeypatch.setattr(memory, "_group_limits", lambda root: [2**40] if root == Path("/") else [])
     assert memory.available() == 2**30
     monkeypatch.setattr(memory, "_group_limits", lambda _: [2**28, 2**40])

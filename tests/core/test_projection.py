@@ -19,7 +19,7 @@ MEMORY = 2**30
 def matrix(projection):
     """The (n, n) matrix of a projection."""
     rows = projection.rows.astype(np.float64)
-    n = projection.n
+    n = len(rows)
     return np.eye(n) - 1 / n - rows @ rows.T if projection.complement else rows @ rows.T
 
 
@@ -39,7 +39,7 @@ def test_equals_the_one_from_singular_values(rng, p, dtype):
     x = (rng.standard_normal((30, p)) * rng.uniform(0.1, 10, p) + 3).astype(dtype)
     found = project(Representation(x, "x"), MEMORY)
     assert found.rank == min(p, 29)
-    assert found.width == min(found.rank, 29 - found.rank)
+    assert found.rows.shape[1] == min(found.rank, 29 - found.rank)
     assert found.rows.dtype == dtype
     tolerance = 1e-12 if dtype is np.float64 else 1e-4
     np.testing.assert_allclose(matrix(found), expected(x), atol=tolerance)
@@ -208,7 +208,7 @@ def test_a_factor_gives_the_same(rng):
     basis = factorise(Representation(x, "x", dtype=np.float64), MEMORY)
     for kept in (basis, Basis(basis.left[:, :4], basis.singular[:4], 0, "x")):
         found = of_basis(kept)
-        assert found.width == min(kept.rank, 29 - kept.rank)
+        assert found.rows.shape[1] == min(kept.rank, 29 - kept.rank)
         np.testing.assert_allclose(matrix(found), kept.left @ kept.left.T, atol=1e-13)
 
 
