@@ -49,7 +49,8 @@ def products_by_features(families: Families, products: Products, result: Sums, b
         for ops in families.values():
             for op in ops:
                 if op.rows not in read:
-                    read[op.rows] = host(sources[op.rows].block(rows.start, rows.stop)).astype(np.float64)
+                    block_read = host(sources[op.rows].block(rows.start, rows.stop))
+                    read[op.rows] = block_read.astype(np.float64, copy=False)
         stacked = {}
         for key, ops in families.items():
             stacked[key] = np.hstack([read[op.rows] for op in ops])
@@ -60,21 +61,12 @@ def products_by_features(families: Families, products: Products, result: Sums, b
         for a, b in products:
             cross[a, b] += stacked[a].T @ stacked[b]
         tick(2.0 * (rows.stop - rows.start) * sum(table.size for table in cross.values()))
+    owners = {key: np.repeat(np.eye(len(widths)), widths, axis=1) for key, widths in width.items()}
     for key in families:
         result.row_sums[key][...] = -result.diagonals[key]
     for a, b in products:
         values = cross[a, b] - np.outer(column_sums[a], column_sums[b]) / result.n
-        squares = np.square(values, out=values)
-        summed = _summed(_summed(squares, width[a], 0), width[b], 1)
+        summed = owners[a] @ np.square(values, out=values) @ owners[b].T
         result.tables[a, b][...] = summed - result.diagonals[a] @ result.diagonals[b].T
         if a == b:  # what is left beside diagonals that are far larger, as of an outlying example, is rounding
             result.floors[a][...] += _SUBTRACTED * np.square(result.diagonals[a]).sum(axis=1)
-
-
-def _summed(values: Float64, widths: list[int], axis: int) -> Float64:
-    """Add up stretches of rows or columns, some of which may be empty."""
-    stops = np.cumsum(widths)
-    parts = [
-        values.take(range(stop - w, stop), axis=axis).sum(axis=axis) for w, stop in zip(widths, stops, strict=True)
-    ]
-    return np.stack(parts, axis=axis)

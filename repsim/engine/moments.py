@@ -91,15 +91,16 @@ class Plan:
         return [self._moments(one, families, sums, names) for one in self._wanted]
 
     def _moments(self, one: Wanted, families: Families, sums: Sums, names: Sequence[str]) -> Moments:
-        sides = [
-            sums.side(made, families[made], [names[i] for i in self.places[made]], one.debiased)
-            for made in (one.x, one.y)
-        ]
-        table = (sums.debiased if one.debiased else sums.biased)(one.x, one.y)
-        table = held(sums.n, table, families[one.x], families[one.y], [side.trace for side in sides])
+        known = {
+            made: sums.side(made, families[made], [names[i] for i in self.places[made]], one.debiased)
+            for made in {one.x, one.y}
+        }
+        x, y = known[one.x], known[one.y]
+        table = sums.centred(one.x, one.y, one.debiased)
+        table = held(sums.n, table, families[one.x], families[one.y], [x.trace, y.trace])
         rows = [self.places[one.x].index(i) for i in self._rows]
         columns = [self.places[one.y].index(i) for i in self._columns]
-        return Moments(sums.n, table[np.ix_(rows, columns)], sides[0].take(rows), sides[1].take(columns), one.debiased)
+        return Moments(sums.n, table[np.ix_(rows, columns)], x.take(rows), y.take(columns), one.debiased)
 
     def _again_in_double(self, families: Families, sums: Sums, memory: int, block: int | None) -> None:
         """Compute the kernels anew of which centring leaves so little that float32 has rounded it away."""
@@ -115,8 +116,9 @@ class Plan:
 
 def _rounded_away(one: Wanted, ops: Sequence[Operator], sums: Sums) -> bool:
     single = np.array([op.rows.dtype.itemsize == 4 and isinstance(op.rows, Representation) for op in ops])
-    before = np.diag(sums.tables[one.x, one.x] if one.debiased else sums.plain(one.x, one.x))
-    left = np.diag((sums.debiased if one.debiased else sums.biased)(one.x, one.x))
+    if not single.any():
+        return False
+    before, left = (np.diag(of(one.x, one.x, one.debiased)) for of in (sums.before, sums.centred))
     few = one.debiased and sums.n < _FEW
     return bool((single & (few | (left * _MOST_CENTRED < before))).any())
 

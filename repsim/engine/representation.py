@@ -288,6 +288,8 @@ class Representation(Rows):
 
     def in_double(self) -> Self:
         """Return the same view, read in float64 by NumPy."""
+        if self.xp is NUMPY and self.dtype.itemsize == 8:
+            return self
         other = super().on_host()
         other.dtype = np.dtype(np.float64)
         other._prepare()

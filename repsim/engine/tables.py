@@ -113,23 +113,21 @@ class Sums:
         parts = (self.tables, self.diagonals, self.row_sums)
         return all(np.isfinite(array).all() for part in parts for array in part.values())
 
-    def plain(self, a: MadeOperator, b: MadeOperator) -> Float64:
-        """<K, L>, as the operators are."""
-        return self.tables[a, b] + self.diagonals[a] @ self.diagonals[b].T
+    def before(self, a: MadeOperator, b: MadeOperator, debiased: bool) -> Float64:
+        """<K, L>, as the operators are; without the diagonals for a debiased form."""
+        return self.tables[a, b] if debiased else self.tables[a, b] + self.diagonals[a] @ self.diagonals[b].T
 
-    def biased(self, a: MadeOperator, b: MadeOperator) -> Float64:
-        """<HKH, HLH> = <K, L> - 2/n <K1, L1> + (1'K1)(1'L1) / n²."""
-        sums = [self.row_sums[key] + self.diagonals[key] for key in (a, b)]
-        totals = [rows.sum(axis=1) for rows in sums]
-        centred: Float64 = self.plain(a, b) - 2 / self.n * (sums[0] @ sums[1].T) + np.outer(*totals) / self.n**2
-        return centred
+    def centred(self, a: MadeOperator, b: MadeOperator, debiased: bool) -> Float64:
+        """<HKH, HLH> = <K, L> - 2/n <K1, L1> + (1'K1)(1'L1) / n².
 
-    def debiased(self, a: MadeOperator, b: MadeOperator) -> Float64:
-        """Inner products of the U-centred operators: the same without the diagonals, over n - 2 and (n - 1)(n - 2)."""
-        n, sums = self.n, [self.row_sums[key] for key in (a, b)]
-        totals = [rows.sum(axis=1) for rows in sums]
-        means: Float64 = 2 / (n - 2) * (sums[0] @ sums[1].T) - np.outer(*totals) / ((n - 1) * (n - 2))
-        return self.tables[a, b] - means
+        Of U-centred ones the same without the diagonals, with n - 2 and (n - 1)(n - 2) in the denominators.
+        """
+        n = self.n
+        once, twice = (n - 2, (n - 1) * (n - 2)) if debiased else (n, n**2)
+        sums = [self.row_sums[key] if debiased else self.row_sums[key] + self.diagonals[key] for key in (a, b)]
+        totals = np.outer(*(rows.sum(axis=1) for rows in sums))
+        products: Float64 = self.before(a, b, debiased) - 2 / once * (sums[0] @ sums[1].T) + totals / twice
+        return products
 
     def side(self, key: MadeOperator, ops: Sequence[Operator], names: Sequence[str], debiased: bool) -> Side:
         """Return what is known of each operator of a family."""
@@ -138,9 +136,8 @@ class Sums:
         centred = diagonal - 2 / n * sums + totals / n**2
         square, noise = np.full(len(ops), np.nan), np.zeros(len(ops))
         if (key, key) in self.tables:
-            square = np.diag((self.debiased if debiased else self.biased)(key, key))
-            before = np.diag(self.tables[key, key] if debiased else self.plain(key, key))
-            noise = self.precision[key] * before + self.floors[key]
+            square = np.diag(self.centred(key, key, debiased))
+            noise = self.precision[key] * np.diag(self.before(key, key, debiased)) + self.floors[key]
         return Side.of(ops, names, centred.sum(axis=1), square, np.square(centred).sum(axis=1), noise)
 
     def arrays(self) -> dict[str, Float64]:

@@ -22,6 +22,7 @@ from threadpoolctl import ThreadpoolController
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 _WORTH_SHARING = 1e8  # operations of a matrix product or factorisation
+_TINY = 2e5  # operations that the library leaves to one thread by itself
 _LIMITED = threading.Lock()  # the limit is one for the process: a second crew at the same time works in its own thread
 
 
@@ -77,7 +78,7 @@ def crew(most: int, operations: float = math.inf) -> Iterator[Crew]:
     product is of few `operations`: more would only wait for each other on a busy machine.
     """
     small = operations < _WORTH_SHARING
-    if (most < 2 and not small) or not _LIMITED.acquire(blocking=False):
+    if (most < 2 and not _TINY < operations < _WORTH_SHARING) or not _LIMITED.acquire(blocking=False):
         yield Crew()
         return
     try:
