@@ -58,17 +58,25 @@ def cca(x: Any, y: Any, *, statistic: str = "r2") -> float:
     RankSaturationWarning
         If a rank is n - 1: then every index of this kind is the same whatever the data (Theorem 1).
 
+    See Also
+    --------
+    repsim.canonical_correlations : The correlations themselves.
+    repsim.svcca : Of the leading principal components.
+    repsim.cka : What tells wide representations apart.
+
     References
     ----------
-    Kornblith et al. (2019), equations 7 and 8 and Theorem 1.
+    1. Kornblith et al. (2019), equations 7 and 8, Theorem 1, doi:10.48550/arXiv.1905.00414.
+    2. Its definition in 50 digits: https://github.com/OWNER/repsim-revisited/blob/main/tests/core/oracle.py
 
     Examples
     --------
+    Unrelated representations of more and more of the features that 50 examples allow:
+
     >>> import numpy as np
-    >>> rng = np.random.default_rng(0)
-    >>> x = rng.standard_normal((50, 4))
-    >>> round(cca(x, x @ rng.standard_normal((4, 4))), 12)
-    1.0
+    >>> x, y = np.random.default_rng(0).standard_normal((2, 50, 24))
+    >>> print(", ".join(f"{cca(x[:, :p], y[:, :p]):.2f}" for p in (2, 12, 24)))
+    0.07, 0.22, 0.51
     """
     return _correlated(x, y, PROJECTOR, statistic)
 
@@ -109,16 +117,26 @@ def svcca(x: Any, y: Any, *, statistic: str = "r2", threshold: float = 0.99, tru
     RankSaturationWarning
         If n - 1 components are kept.
 
+    See Also
+    --------
+    repsim.cca : Of all components.
+
     References
     ----------
-    Kornblith et al. (2019), Table 1. Raghu et al. (2017).
+    1. Kornblith et al. (2019), Table 1, doi:10.48550/arXiv.1905.00414.
+    2. Raghu et al. (2017), doi:10.48550/arXiv.1706.05806.
+    3. Its definition in 50 digits: https://github.com/OWNER/repsim-revisited/blob/main/tests/core/oracle.py
 
     Examples
     --------
+    Two strong signals that are shared, beside weak ones that are not:
+
     >>> import numpy as np
-    >>> x = np.random.default_rng(0).standard_normal((50, 4))
-    >>> round(svcca(x, 2 * x, statistic="mean"), 12)
-    1.0
+    >>> signal, noise, other = np.random.default_rng(0).standard_normal((3, 100, 10))
+    >>> signal[:, 2:] = 0
+    >>> x, y = signal + 0.02 * noise, signal + 0.02 * other
+    >>> print(f"SVCCA {svcca(x, y):.2f}, CCA {cca(x, y):.2f}")
+    SVCCA 1.00, CCA 0.27
     """
     check_truncation(threshold, truncation)
     return _correlated(x, y, Projector(threshold, truncation), statistic)
@@ -154,6 +172,10 @@ def pwcca(x: Any, y: Any) -> float:
     RankSaturationWarning
         If a rank is n - 1.
 
+    See Also
+    --------
+    repsim.cca : All directions weighted alike.
+
     Notes
     -----
     Canonical variables of equal correlation are defined up to a rotation only, and the weights depend on it. For
@@ -163,14 +185,20 @@ def pwcca(x: Any, y: Any) -> float:
 
     References
     ----------
-    Kornblith et al. (2019), equation 9. Morcos et al. (2018).
+    1. Kornblith et al. (2019), equation 9, doi:10.48550/arXiv.1905.00414.
+    2. Morcos et al. (2018), doi:10.48550/arXiv.1806.05759.
+    3. Its definition in 50 digits: https://github.com/OWNER/repsim-revisited/blob/main/tests/core/oracle.py
 
     Examples
     --------
+    The first of five directions is shared. It makes most of x, but little of y:
+
     >>> import numpy as np
-    >>> x = np.random.default_rng(0).standard_normal((50, 4))
-    >>> round(pwcca(x, x[:, ::-1]), 12)
-    1.0
+    >>> x, y = np.random.default_rng(0).standard_normal((2, 100, 5))
+    >>> y[:, 0] = x[:, 0]
+    >>> x, y = x * [10, 1, 1, 1, 1], y * [1, 10, 10, 10, 10]
+    >>> print(f"{pwcca(x, y):.2f}, {pwcca(y, x):.2f}, CCA {cca(x, y, statistic='mean'):.2f}")
+    0.65, 0.22, CCA 0.34
     """
     focused, other, ranks = pair_states(x, y, SINGULAR, SINGULAR)
     warn_of_ranks(ranks)
@@ -198,13 +226,19 @@ def orthonormal_basis(x: Any) -> Float64:
     RepresentationError
         If `x` is not a representation, is constant, or has fewer than 2 examples.
 
+    See Also
+    --------
+    repsim.canonical_correlations : Between two of them.
+
     References
     ----------
-    Kornblith et al. (2019), section 4 and Proposition 1.
+    1. Kornblith et al. (2019), section 4 and Proposition 1, doi:10.48550/arXiv.1905.00414.
 
     Examples
     --------
-    >>> orthonormal_basis([[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]]).shape
+    A unit, its double and one that is dead:
+
+    >>> orthonormal_basis([[0.0, 0.0, 7.0], [1.0, 2.0, 7.0], [2.0, 4.0, 7.0]]).shape
     (3, 1)
     """
     basis: Float64 = Prepared(Representation(x, "x", dtype=np.float64), budget(None)).basis.left
@@ -229,14 +263,23 @@ def canonical_correlations(x: Any, y: Any) -> Float64:
     RepresentationError
         If an argument is not a representation, is constant, or has fewer than 2 examples.
 
+    See Also
+    --------
+    repsim.cca : Their mean, or that of their squares.
+
     References
     ----------
-    Kornblith et al. (2019), section 4.
+    1. Kornblith et al. (2019), section 4, doi:10.48550/arXiv.1905.00414.
+    2. Its definition in 50 digits: https://github.com/OWNER/repsim-revisited/blob/main/tests/core/oracle.py
 
     Examples
     --------
-    >>> canonical_correlations([[0.0], [1.0], [2.0]], [[0.0], [1.0], [0.0]]).round(12) + 0.0
-    array([0.])
+    One feature is the same, one is half noise and one is noise:
+
+    >>> import numpy as np
+    >>> x, noise = np.random.default_rng(0).standard_normal((2, 2000, 3))
+    >>> canonical_correlations(x, x * [1, 1, 0] + noise * [0, 1, 1]).round(2)
+    array([1.  , 0.71, 0.  ])
     """
     return np.sort(correlations(*pair_states(x, y, PROJECTOR, PROJECTOR)[:2]))[::-1]
 

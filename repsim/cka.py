@@ -52,20 +52,29 @@ def cka(x: Any, y: Any, *, kernel: str = "linear", bandwidth: float | None = Non
     ParameterError
         If `kernel` is unknown, or `bandwidth` is not positive or given with the linear kernel.
 
+    See Also
+    --------
+    repsim.pairwise : Of many representations.
+    repsim.chance : What it is of unrelated ones.
+
     References
     ----------
-    Kornblith et al. (2019), equation 4 and Table 1. Song et al. (2007) for the debiased form.
+    1. Kornblith et al. (2019), equation 4 and Table 1, doi:10.48550/arXiv.1905.00414.
+    2. Song et al. (2007), doi:10.1145/1273496.1273600, for the debiased form.
+    3. Its definition in 50 digits: https://github.com/OWNER/repsim-revisited/blob/main/tests/core/oracle.py
 
     Examples
     --------
+    A rotation leaves it as it is, an invertible linear map does not:
+
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
-    >>> x = rng.standard_normal((50, 8))
+    >>> x, y = rng.standard_normal((2, 50, 8))
     >>> rotation, _ = np.linalg.qr(rng.standard_normal((8, 8)))
-    >>> round(cka(x, 3 * x @ rotation), 12)
-    1.0
-    >>> cka(x, rng.standard_normal((50, 8)), debiased=True) < 0.2
-    True
+    >>> print(f"rotated {cka(x, 3 * x @ rotation):.2f}, stretched {cka(x, x * 2.0 ** np.arange(8)):.2f}")
+    rotated 1.00, stretched 0.60
+    >>> print(f"unrelated {cka(x, y):.2f}, debiased {cka(x, y, debiased=True):.2f}")
+    unrelated 0.13, debiased -0.01
     """
     gram = kernel_gram(kernel, bandwidth)
     moments = pair_moments(x, y, gram, gram, debiased=flag("debiased", debiased), own=True)
@@ -104,14 +113,23 @@ def hsic(x: Any, y: Any, *, kernel: str = "linear", bandwidth: float | None = No
     ParameterError
         As for `cka`.
 
+    See Also
+    --------
+    repsim.cka : The same, normalised.
+
     References
     ----------
-    Kornblith et al. (2019), equation 3. Gretton et al. (2005). Song et al. (2007) for the debiased form.
+    1. Kornblith et al. (2019), equation 3, doi:10.48550/arXiv.1905.00414.
+    2. Gretton et al. (2005), doi:10.1007/11564089_7.
+    3. Song et al. (2007), doi:10.1145/1273496.1273600, for the debiased form.
+    4. Its definition in 50 digits: https://github.com/OWNER/repsim-revisited/blob/main/tests/core/oracle.py
 
     Examples
     --------
-    >>> hsic([[0.0], [1.0], [2.0]], [[0.0], [2.0], [4.0]])
-    4.0
+    Of single features it is the square of their covariance, so twice the feature gives four times the value:
+
+    >>> hsic([[0.0], [1.0], [2.0]], [[0.0], [2.0], [5.0]]), hsic([[0.0], [2.0], [4.0]], [[0.0], [2.0], [5.0]])
+    (6.25, 25.0)
     """
     gram = kernel_gram(kernel, bandwidth)
     moments = pair_moments(x, y, gram, gram, debiased=flag("debiased", debiased))
@@ -160,9 +178,8 @@ def chance(
 
     References
     ----------
-    Kazi-Aoual, Hitier, Sabatier and Lebreton (1995), doi:10.1016/0167-9473(94)00064-2, for the RV coefficient, which
-    linear CKA is. Szekely and Rizzo (2014), doi:10.1214/14-AOS1255, for U-centred matrices, which the debiased form
-    is made from.
+    1. Kazi-Aoual et al. (1995), doi:10.1016/0167-9473(94)00064-2, for the RV coefficient, which linear CKA is.
+    2. Szekely and Rizzo (2014), doi:10.1214/14-AOS1255, for U-centred matrices, of which the debiased form is made.
 
     Examples
     --------
@@ -202,15 +219,24 @@ def cka_from_grams(k: Any, l: Any, *, debiased: bool = False) -> float:  # noqa:
     RepresentationError
         If a matrix is not square, finite and symmetric, if their sizes differ, or if one is 0 after centring.
 
+    See Also
+    --------
+    repsim.cka : From representations.
+
     References
     ----------
-    Kornblith et al. (2019), equation 4.
+    1. Kornblith et al. (2019), equation 4, doi:10.48550/arXiv.1905.00414.
 
     Examples
     --------
+    How well a feature separates two classes, by the kernel that is 1 for two examples of one class:
+
     >>> import numpy as np
-    >>> cka_from_grams(np.eye(5), np.diag([1.0, 1.0, 1.0, 1.0, 1.0]))
-    1.0
+    >>> classes = np.array([0, 0, 0, 1, 1, 1])
+    >>> same = np.equal.outer(classes, classes).astype(float)
+    >>> feature = np.array([0.1, 0.0, 0.3, 0.9, 1.2, 0.8])
+    >>> round(cka_from_grams(same, np.outer(feature, feature)), 3)
+    0.887
     """
     return float(alignment(_two_grams(k, l, debiased))[0, 0])
 
@@ -235,15 +261,19 @@ def hsic_from_grams(k: Any, l: Any, *, debiased: bool = False) -> float:  # noqa
     RepresentationError
         If a matrix is not square, finite and symmetric, or if their sizes differ.
 
+    See Also
+    --------
+    repsim.hsic : From representations.
+
     References
     ----------
-    Kornblith et al. (2019), equation 3.
+    1. Kornblith et al. (2019), equation 3, doi:10.48550/arXiv.1905.00414.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> round(hsic_from_grams(np.eye(5), np.eye(5)), 12)
-    0.25
+    >>> from repsim import gram_linear
+    >>> round(hsic_from_grams(gram_linear([[0.0], [1.0], [2.0]]), gram_linear([[0.0], [2.0], [5.0]])), 12)
+    6.25
     """
     return float(independence(_two_grams(k, l, debiased))[0, 0])
 

@@ -52,7 +52,7 @@ def to_distance(values: Any, index: Any) -> float | Float64:
 
     References
     ----------
-    Williams, Kunz, Kornblith and Linderman (2021), doi:10.48550/arXiv.2110.14739.
+    1. Williams et al. (2021), doi:10.48550/arXiv.2110.14739.
 
     Examples
     --------

@@ -375,10 +375,16 @@ def get_index(name: str | Index) -> Index:
     UnknownIndexError
         If there is none of that name; the message lists those that there are.
 
+    See Also
+    --------
+    repsim.pairwise : Takes the same names.
+
     Examples
     --------
-    >>> get_index("svcca_r2_0.5").parameters["threshold"]
-    0.5
+    >>> import numpy as np
+    >>> wide = get_index("cka_rbf_3")
+    >>> wide.title, wide.parameters["bandwidth"]
+    ('CKA (RBF 3)', 3.0)
     """
     if isinstance(name, Index):
         return name

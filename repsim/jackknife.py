@@ -79,6 +79,14 @@ def jackknife_se(replicates: Any) -> float:
     ParameterError
         If there are fewer than 2 or one is not finite.
 
+    See Also
+    --------
+    jackknife : With the estimates.
+
+    References
+    ----------
+    1. Efron (1982), doi:10.1137/1.9781611970319.
+
     Examples
     --------
     >>> jackknife_se([0.0, 1.0])
@@ -122,14 +130,15 @@ def jackknife(
     ParameterError
         If there are fewer than 3 networks, `statistic` is no function, or as for `identify`.
 
-    References
-    ----------
-    Kornblith et al. (2019), Table 2 and Figure 6. Efron (1982), doi:10.1137/1.9781611970319.
-
     See Also
     --------
     identify : The accuracy alone.
     jackknife_z_test : Of the difference of two.
+
+    References
+    ----------
+    1. Kornblith et al. (2019), Table 2 and Figure 6, doi:10.48550/arXiv.1905.00414.
+    2. Efron (1982), doi:10.1137/1.9781611970319.
 
     Examples
     --------
@@ -182,13 +191,13 @@ def jackknife_z_test(
     ParameterError
         If the numbers of networks differ, `symmetrise` is not True, False or two of these, or as for `jackknife`.
 
-    References
-    ----------
-    Kornblith et al. (2019), Table 2.
-
     See Also
     --------
     jackknife : Of one index.
+
+    References
+    ----------
+    1. Kornblith et al. (2019), Table 2, doi:10.48550/arXiv.1905.00414.
 
     Examples
     --------

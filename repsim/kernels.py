@@ -60,7 +60,7 @@ def gram_linear(x: Any) -> Float64:
 
     References
     ----------
-    Kornblith et al. (2019), equation 1.
+    1. Kornblith et al. (2019), equation 1, doi:10.48550/arXiv.1905.00414.
 
     Examples
     --------
@@ -93,6 +93,10 @@ def squared_distances(x: Any) -> Float64:
     ------
     RepresentationError
         If `x` is not a representation or is constant (see `repsim.errors`).
+
+    See Also
+    --------
+    repsim.gram_rbf : The kernel that is made of them.
 
     Examples
     --------
@@ -134,9 +138,13 @@ def gram_rbf(x: Any, bandwidth: float = DEFAULT_BANDWIDTH) -> Float64:
     ParameterError
         If `bandwidth` is not between 1e-6 and 1e6.
 
+    See Also
+    --------
+    repsim.cka : With ``kernel="rbf"``, of two of them.
+
     References
     ----------
-    Kornblith et al. (2019), section 3.
+    1. Kornblith et al. (2019), section 3, doi:10.48550/arXiv.1905.00414.
 
     Examples
     --------
@@ -186,6 +194,14 @@ def centre_gram(gram: Any) -> Float64:
     RepresentationError
         If `gram` is not square, finite and symmetric.
 
+    See Also
+    --------
+    repsim.hsic_from_grams : Inner products of two.
+
+    References
+    ----------
+    1. Kornblith et al. (2019), equation 3, doi:10.48550/arXiv.1905.00414.
+
     Examples
     --------
     >>> centre_gram([[1.0, 1.0], [1.0, 5.0]])
@@ -216,10 +232,22 @@ def u_centre_gram(gram: Any) -> Float64:
     RepresentationError
         If `gram` is not square, finite and symmetric, or n < 4.
 
+    See Also
+    --------
+    repsim.hsic_from_grams : Inner products of two.
+
+    References
+    ----------
+    1. Szekely and Rizzo (2014), doi:10.1214/14-AOS1255.
+
     Examples
     --------
-    >>> u_centre_gram(gram_linear([[0.0], [1.0], [3.0], [4.0]])).sum(axis=0).round(12) + 0.0
-    array([0., 0., 0., 0.])
+    The same without the diagonal, whatever it was, so that what an example has in common with itself does not count:
+
+    >>> import numpy as np
+    >>> gram = gram_linear([[0.0], [1.0], [3.0], [4.0]])
+    >>> bool(np.allclose(u_centre_gram(gram), u_centre_gram(gram + 10 * np.eye(4))))
+    True
     """
     found, exponent = _scaled_gram(gram, 4)
     return np.ldexp(u_centre_in_place(found), exponent)

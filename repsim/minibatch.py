@@ -53,15 +53,15 @@ def minibatch_cka(x: Any, y: Any, *, batch_size: int = 256, passes: int = 1, see
     ParameterError
         If `batch_size` is below 4, `passes` not positive or `seed` negative, or one of them no whole number.
 
-    References
-    ----------
-    Nguyen, Raghu and Kornblith (2021), equation 3, doi:10.48550/arXiv.2010.15327. Song et al. (2007),
-    doi:10.1145/1273496.1273600.
-
     See Also
     --------
     repsim.cka : The exact value.
     repsim.pairwise : The exact value, of many and in little memory.
+
+    References
+    ----------
+    1. Nguyen, Raghu and Kornblith (2021), equation 3, doi:10.48550/arXiv.2010.15327.
+    2. Song et al. (2007), doi:10.1145/1273496.1273600.
 
     Examples
     --------

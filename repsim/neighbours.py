@@ -53,7 +53,7 @@ def mutual_knn(x: Any, y: Any, *, k: int = 10) -> float:
 
     References
     ----------
-    Huh, Cheung, Wang and Isola (2024), section 3 and appendix A, doi:10.48550/arXiv.2405.07987.
+    1. Huh et al. (2024), section 3 and appendix A, doi:10.48550/arXiv.2405.07987.
 
     Examples
     --------

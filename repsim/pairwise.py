@@ -106,14 +106,29 @@ def pairwise(
     RankSaturationWarning
         Once, if any representation has rank n - 1 and an index was asked for that is then meaningless.
 
+    See Also
+    --------
+    repsim.compare : Of the layers of two models.
+    repsim.get_index : What can be computed.
+
+    References
+    ----------
+    1. Kornblith et al. (2019), Table 1, doi:10.48550/arXiv.1905.00414.
+
     Examples
     --------
+    Layers that lose what the first one holds, and what that is beside chance:
+
     >>> import numpy as np
-    >>> rng = np.random.default_rng(0)
-    >>> layers = [rng.standard_normal((100, p)) for p in (3, 5, 200)]
-    >>> pairwise(layers, index="cka_linear").shape
-    (3, 3)
-    >>> sorted(pairwise(layers[:1], layers[:2], index=["cca_r2", "procrustes"]))
+    >>> signal, *noise = np.random.default_rng(0).standard_normal((4, 200, 20))
+    >>> layers = [signal + depth * noise[depth] for depth in range(3)]
+    >>> pairwise(layers).round(2)
+    array([[1.  , 0.55, 0.25],
+           [0.55, 1.  , 0.17],
+           [0.25, 0.17, 1.  ]])
+    >>> pairwise(layers, chance=True)[1].mean.round(2)[0, 1:]
+    array([0.09, 0.09])
+    >>> sorted(pairwise(layers[:1], layers[1:], index=["cca_r2", "procrustes"]))
     ['cca_r2', 'procrustes']
     """
     indexes = _indexes(index, chance)

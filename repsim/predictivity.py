@@ -61,8 +61,8 @@ def linear_predictivity(x: Any, y: Any, *, folds: int = 5, strengths: Sequence[f
 
     References
     ----------
-    Yamins et al. (2014), doi:10.1073/pnas.1403112111, for predictivity. Golub, Heath and Wahba (1979),
-    doi:10.1080/00401706.1979.10489751, for the choice of the penalty.
+    1. Yamins et al. (2014), doi:10.1073/pnas.1403112111, for predictivity.
+    2. Golub, Heath and Wahba (1979), doi:10.1080/00401706.1979.10489751, for the choice of the penalty.
 
     Examples
     --------

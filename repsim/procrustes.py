@@ -39,14 +39,26 @@ def procrustes(x: Any, y: Any) -> float:
     RepresentationError
         If an argument is not a representation, is constant, or has fewer than 2 examples.
 
+    See Also
+    --------
+    repsim.to_distance : The angle of which it is the cosine.
+    repsim.cka : The squared Frobenius norm in place of the nuclear one.
+
     References
     ----------
-    Kornblith et al. (2019), appendix D.2. Ding et al. (2021). Williams et al. (2021).
+    1. Kornblith et al. (2019), appendix D.2, doi:10.48550/arXiv.1905.00414.
+    2. Ding et al. (2021), doi:10.48550/arXiv.2108.01661.
+    3. Williams et al. (2021), doi:10.48550/arXiv.2110.14739.
+    4. Its definition in 50 digits: https://github.com/OWNER/repsim-revisited/blob/main/tests/core/oracle.py
 
     Examples
     --------
-    >>> round(procrustes([[0.0, 1.0], [1.0, 0.0], [2.0, 2.0]], [[2.0, 0.0], [0.0, 2.0], [4.0, 4.0]]), 12)
-    1.0
+    A rotation leaves it as it is, a stretched feature does not:
+
+    >>> import numpy as np
+    >>> x = np.random.default_rng(0).standard_normal((50, 2))
+    >>> print(f"rotated {procrustes(x, x @ [[0, 2], [-2, 0]]):.2f}, stretched {procrustes(x, x * [1, 4]):.2f}")
+    rotated 1.00, stretched 0.87
     """
     return rotated(*pair_states(x, y, COMPACT, COMPACT)[:2])
 

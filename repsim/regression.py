@@ -41,15 +41,22 @@ def linear_regression(x: Any, y: Any) -> float:
     RankSaturationWarning
         If the rank of `y` is n - 1: then it predicts anything, and the value is 1 (Theorem 1).
 
+    See Also
+    --------
+    repsim.linear_predictivity : On examples it was not fitted to.
+
     References
     ----------
-    Kornblith et al. (2019), equation 5.
+    1. Kornblith et al. (2019), equation 5, doi:10.48550/arXiv.1905.00414.
+    2. Its definition in 50 digits: https://github.com/OWNER/repsim-revisited/blob/main/tests/core/oracle.py
 
     Examples
     --------
-    >>> x = [[0.0, 0.0], [1.0, 2.0], [2.0, 1.0], [3.0, 3.0]]
-    >>> round(linear_regression(x, [[0.0], [1.0], [2.0], [3.0]]), 12)
-    0.82
+    One of two features predicts much of both, which predict all of it:
+
+    >>> x, y = [[0.0, 0.0], [1.0, 2.0], [2.0, 1.0], [3.0, 3.0]], [[0.0], [1.0], [2.0], [3.0]]
+    >>> print(f"{linear_regression(x, y):.2f}, {linear_regression(y, x):.2f}")
+    0.82, 1.00
     """
     moments = pair_moments(x, y, LINEAR, PROJECTOR)
     warn_of_ranks((moments.n, moments.x.ranks, moments.y.ranks))

@@ -68,19 +68,31 @@ def canonical_ridge(x: Any, y: Any, *, kappa_x: float, kappa_y: float, normalise
     RankSaturationWarning
         If a representation whose kappa is 0 has rank n - 1.
 
+    See Also
+    --------
+    repsim.cca : Both kappas 0.
+    repsim.linear_regression : One 0, one infinite.
+    repsim.cka : Both infinite.
+
     References
     ----------
-    Kornblith et al. (2019), appendix D.1, equations 22 and 25 to 27. Vinod (1976).
+    1. Kornblith et al. (2019), appendix D.1, equations 22 and 25 to 27, doi:10.48550/arXiv.1905.00414.
+    2. Vinod (1976), doi:10.1016/0304-4076(76)90010-5.
+    3. Its definition in 50 digits: https://github.com/OWNER/repsim-revisited/blob/main/tests/core/oracle.py
 
     Examples
     --------
+    From CCA, with none, to linear CKA, with an infinite one:
+
     >>> import math
     >>> import numpy as np
-    >>> rng = np.random.default_rng(0)
-    >>> x, y = rng.standard_normal((50, 3)), rng.standard_normal((50, 4))
-    >>> from repsim import cka
-    >>> abs(canonical_ridge(x, y, kappa_x=math.inf, kappa_y=math.inf) - cka(x, y)) < 1e-12
-    True
+    >>> from repsim import cca, cka
+    >>> x, y = np.random.default_rng(0).standard_normal((2, 50, 5))
+    >>> x[:, 0] = 4 * y[:, 0]
+    >>> print(f"CCA {cca(x, y):.2f}, CKA {cka(x, y):.2f}")
+    CCA 0.26, CKA 0.49
+    >>> print(*(f"{canonical_ridge(x, y, kappa_x=k, kappa_y=k):.2f}" for k in (0, 10, 100, 1000, math.inf)))
+    0.26 0.29 0.42 0.49 0.49
     """
     kappa_x, kappa_y = check_ridge(kappa_x, kappa_y, normaliser)
     moments = pair_moments(x, y, ShrunkProjector(kappa_x), ShrunkProjector(kappa_y))

@@ -48,8 +48,8 @@ def rsa(x: Any, y: Any) -> float:
 
     References
     ----------
-    Kriegeskorte, Mur and Bandettini (2008), doi:10.3389/neuro.06.004.2008. Nili et al. (2014),
-    doi:10.1371/journal.pcbi.1003553, for rank correlations.
+    1. Kriegeskorte, Mur and Bandettini (2008), doi:10.3389/neuro.06.004.2008.
+    2. Nili et al. (2014), doi:10.1371/journal.pcbi.1003553, for rank correlations.
 
     Examples
     --------

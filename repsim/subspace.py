@@ -58,9 +58,13 @@ def principal_components(x: Any, k: int) -> Float64:
     ParameterError
         If `k` is not between 1 and min(n, p).
 
+    See Also
+    --------
+    repsim.orthonormal_basis : All of them, of length 1.
+
     References
     ----------
-    Kornblith et al. (2019), Figure 1.
+    1. Kornblith et al. (2019), Figure 1, doi:10.48550/arXiv.1905.00414.
 
     Examples
     --------
@@ -110,7 +114,7 @@ def shared_subspace(x: Any, y: Any, *, k: int | None = None, normalise: bool = F
 
     References
     ----------
-    Kornblith et al. (2019), section 6.4 and Figure 8.
+    1. Kornblith et al. (2019), section 6.4 and Figure 8, doi:10.48550/arXiv.1905.00414.
 
     Examples
     --------
@@ -165,16 +169,23 @@ def shared_subspaces(xs: Sequence[Any], pairs: Sequence[tuple[int, int]], *, k: 
         If `k` is not positive or more than n or the smallest number of features, `xs` is empty, or a position in
         `pairs` does not exist.
 
+    See Also
+    --------
+    shared_subspace : Of one pair.
+
     References
     ----------
-    Kornblith et al. (2019), section 6.4 and Figure 8.
+    1. Kornblith et al. (2019), section 6.4 and Figure 8, doi:10.48550/arXiv.1905.00414.
 
     Examples
     --------
+    In the first two directions of one, a representation of these alone does nearly what the one itself does:
+
     >>> import numpy as np
-    >>> x = np.random.default_rng(0).standard_normal((50, 4))
-    >>> shared_subspaces([x, 2 * x], [(0, 1)], k=3).cosines.round(6)
-    array([[1., 1., 1.]])
+    >>> x = np.linalg.qr(np.random.default_rng(0).standard_normal((50, 4)))[0] * [8, 4, 2, 1]
+    >>> shared_subspaces([x, x[:, :2]], [(0, 0), (0, 1)], k=2).scales.round(1)
+    array([[0.8, 0.2],
+           [0.8, 0.2]])
     """
     views = [Representation(x, f"xs[{i}]", dtype=np.float64) for i, x in enumerate(xs)]
     if not views:

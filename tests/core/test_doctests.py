@@ -4,11 +4,14 @@ import doctest
 import importlib
 import inspect
 import pkgutil
+import re
+from pathlib import Path
 
 import pytest
 
 import repsim
 
+ROOT = Path(repsim.__file__).parents[1]
 MODULES = [m.name for m in pkgutil.iter_modules(repsim.__path__, "repsim.") if not m.ispkg]
 
 
@@ -31,3 +34,16 @@ def test_public_functions_are_documented(name):
 def test_public_names_exist():
     assert all(hasattr(repsim, name) for name in repsim.__all__)
     assert repsim.__version__ == "0.1.0"
+
+
+@pytest.mark.parametrize("function", sorted({index.function for index in repsim.INDEXES.values()}, key=str))
+def test_functions_of_indexes_say_where_they_are_from_and_what_is_beside_them(function):
+    text = inspect.getdoc(function)
+    assert re.search(r"[Ee]quations? \d+|Table \d|appendix [A-Z]", text)
+    for heading in ("Raises", "See Also", "References", "Examples"):
+        assert f"{heading}\n---" in text, heading
+    sources = text.split("References\n----------\n")[1].split("\n\n")[0].splitlines()
+    assert all(re.match(rf"{i}\. ", line) for i, line in enumerate(sources, 1))
+    assert re.search(r"doi:10\.\d{4,}/\S+\.", sources[0])
+    linked = ROOT / sources[-1].split("/blob/main/")[1]
+    assert f"def {function.__name__}(" in linked.read_text(encoding="utf-8")
