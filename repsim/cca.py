@@ -11,7 +11,7 @@ from repsim.engine.bases import Basis, check_truncation, svd
 from repsim.engine.memory import budget
 from repsim.engine.moments import pair_moments
 from repsim.engine.operators import Projector, SingularVectors
-from repsim.engine.pairs import pair_states
+from repsim.engine.pairs import compare_pair
 from repsim.engine.prepared import Prepared
 from repsim.engine.projectors import Projection, correlations
 from repsim.engine.representation import Representation
@@ -200,9 +200,9 @@ def pwcca(x: Any, y: Any) -> float:
     >>> print(f"{pwcca(x, y):.2f}, {pwcca(y, x):.2f}, CCA {cca(x, y, statistic='mean'):.2f}")
     0.65, 0.22, CCA 0.34
     """
-    focused, other, ranks = pair_states(x, y, SINGULAR, SINGULAR)
+    value, ranks = compare_pair(x, y, SINGULAR, SINGULAR, projection_weighted)
     warn_of_ranks(ranks)
-    return projection_weighted(focused, other)
+    return value
 
 
 def orthonormal_basis(x: Any) -> Float64:
@@ -281,16 +281,16 @@ def canonical_correlations(x: Any, y: Any) -> Float64:
     >>> canonical_correlations(x, x * [1, 1, 0] + noise * [0, 1, 1]).round(2)
     array([1.  , 0.71, 0.  ])
     """
-    return np.sort(correlations(*pair_states(x, y, PROJECTOR, PROJECTOR)[:2]))[::-1]
+    return np.sort(compare_pair(x, y, PROJECTOR, PROJECTOR, correlations)[0])[::-1]
 
 
 def _correlated(x: Any, y: Any, made: Projector, statistic: str) -> float:
     if statistic not in ("r2", "mean"):
         raise ParameterError(f'statistic is {statistic!r}; it must be "r2" or "mean"')
     if statistic == "mean":
-        a, b, ranks = pair_states(x, y, made, made)
+        value, ranks = compare_pair(x, y, made, made, mean_correlation)
         warn_of_ranks(ranks)
-        return mean_correlation(a, b)
+        return value
     moments = pair_moments(x, y, made, made)
     warn_of_ranks((moments.n, moments.x.ranks, moments.y.ranks))
     return float(shared_dimensions(moments)[0, 0])

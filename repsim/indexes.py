@@ -20,7 +20,7 @@ from repsim.cka import LINEAR, alignment, chance_of, cka, hsic, independence
 from repsim.engine.arrays import Float64
 from repsim.engine.moments import pair_moments
 from repsim.engine.operators import Own, Projector, RBFGram, ShrunkProjector, described
-from repsim.engine.pairs import pair_states
+from repsim.engine.pairs import compare_pair
 from repsim.engine.tables import Moments
 from repsim.errors import ParameterError, UnknownIndexError
 from repsim.kernels import check_bandwidth
@@ -162,9 +162,9 @@ class Index:
     def __call__(self, x: Any, y: Any) -> float:
         """Compute the index for two representations of the same examples."""
         if self.compare is not None:
-            a, b, ranks = pair_states(x, y, self.x, self.y)
+            value, ranks = compare_pair(x, y, self.x, self.y, self.compare)
             warn_of_ranks(ranks)
-            return float(self.compare(a, b))
+            return float(value)
         assert self.value is not None
         moments = pair_moments(x, y, self.x, self.y, debiased=self.debiased, own=self.own)
         values = self.value(moments)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from repsim.engine.arrays import Float64, scaled
 from repsim.engine.operators import Own
-from repsim.engine.pairs import pair_states
+from repsim.engine.pairs import compare_pair
 from repsim.errors import ParameterError
 from repsim.options import whole_number
 
@@ -67,7 +67,7 @@ def mutual_knn(x: Any, y: Any, *, k: int = 10) -> float:
     CKA 0.00, mutual neighbours 0.44
     """
     made = Own(partial(prepare_mutual_knn, k=k))
-    return compare_mutual_knn(*pair_states(x, y, made, made)[:2])
+    return compare_pair(x, y, made, made, compare_mutual_knn)[0]
 
 
 def prepare_mutual_knn(x: Float64, *, k: int = 10) -> NDArray[np.intp]:

@@ -209,7 +209,7 @@ def _views(
                 distinct.append((x, name))
             places[-1].append(known)
     views: list[Representation] = []
-    with crew(_hands([x for x, _ in distinct], memory)) as threads:
+    with crew(_hands([x for x, _ in distinct], memory), 0) as threads:
         for view in threads.map(lambda one: Representation(*one, minimum=minimum, recognised=recognised), distinct):
             views.append(view)
             check_same_examples([views[0], view])

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from repsim.engine.arrays import Float64, scaled
 from repsim.engine.operators import Own
-from repsim.engine.pairs import pair_states
+from repsim.engine.pairs import compare_pair
 from repsim.errors import ParameterError, TooFewExamplesError
 from repsim.options import real_number, whole_number
 
@@ -79,7 +79,7 @@ def linear_predictivity(x: Any, y: Any, *, folds: int = 5, strengths: Sequence[f
     fitted 1.00, predicted -0.05
     """
     made = Own(partial(prepare_linear_predictivity, folds=folds))
-    return compare_linear_predictivity(*pair_states(x, y, made, made)[:2], strengths=strengths)
+    return compare_pair(x, y, made, made, partial(compare_linear_predictivity, strengths=strengths))[0]
 
 
 class Fit(NamedTuple):

@@ -9,7 +9,7 @@ import numpy as np
 from repsim.engine.arrays import Array
 from repsim.engine.bases import singular_values
 from repsim.engine.operators import Compact
-from repsim.engine.pairs import pair_states
+from repsim.engine.pairs import compare_pair
 
 COMPACT = Compact()
 
@@ -60,7 +60,7 @@ def procrustes(x: Any, y: Any) -> float:
     >>> print(f"rotated {procrustes(x, x @ [[0, 2], [-2, 0]]):.2f}, stretched {procrustes(x, x * [1, 4]):.2f}")
     rotated 1.00, stretched 0.87
     """
-    return rotated(*pair_states(x, y, COMPACT, COMPACT)[:2])
+    return compare_pair(x, y, COMPACT, COMPACT, rotated)[0]
 
 
 def rotated(x: Array, y: Array) -> float:

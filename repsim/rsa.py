@@ -8,7 +8,7 @@ import numpy as np
 
 from repsim.engine.arrays import Float64, scaled
 from repsim.engine.operators import Own
-from repsim.engine.pairs import pair_states
+from repsim.engine.pairs import compare_pair
 from repsim.errors import UndefinedSimilarityError
 
 
@@ -63,7 +63,7 @@ def rsa(x: Any, y: Any) -> float:
     CKA 1.00, RSA 0.00
     """
     made = Own(prepare_rsa)
-    return compare_rsa(*pair_states(x, y, made, made)[:2])
+    return compare_pair(x, y, made, made, compare_rsa)[0]
 
 
 def prepare_rsa(x: Float64) -> Float64:

@@ -68,7 +68,7 @@ def _median(rep: Representation, how: str, memory: int, go_on: Callable[[], None
     held = max(2, min(SAMPLE, int((memory / (16 * size)) ** 0.5), memory // (8 * size * rep.p)))
     if rows.n <= held:
         return _middle(distances_of(_matrix(rows))), rows.n
-    block = max(16, min(2048, int((memory / (16 * size)) ** 0.5), memory // (16 * size * rep.p)))
+    block = median_block(rep, memory)
     above = _above(distances_of(_matrix(Thinned(rep, max(16, min(held, rows.n // 4))))))
     largest = above.dtype.type(8 * rep.p * LARGEST_ENTRY**2)
     first, second = (_rank_above(rank, rows.n) for rank in _middle_ranks(rows.n))
@@ -88,6 +88,12 @@ def _median(rep: Representation, how: str, memory: int, go_on: Callable[[], None
     limit = min(_HELD, memory // (8 * size))
     found = _order_statistics(lambda: _all_distances(read, rows.n, block, rep.xp), first, second, bracket, limit)
     return found, rows.n
+
+
+def median_block(rep: Representation, memory: int) -> int:
+    """Return how many examples' distances to as many others are made at once."""
+    size = rep.dtype.itemsize
+    return max(16, min(2048, rep.n, int((memory / (16 * size)) ** 0.5), memory // (16 * size * rep.p)))
 
 
 class Thinned:

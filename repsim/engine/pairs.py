@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from repsim.engine.progress import Tick
 from repsim.engine.representation import Representation, pair
 from repsim.engine.threads import Crew, crew
 
+Result = TypeVar("Result")
 Ranks = tuple[int, Mapping[str, int], Mapping[str, int]]  # number of examples, and ranks by name on either side
 _BYTES = 6 * 8  # an entry of a square matrix, that comparing two bases of as many vectors takes
 
@@ -118,12 +119,15 @@ class Pairs:
         }
 
 
-def pair_states(x: Any, y: Any, made_x: Made, made_y: Made) -> tuple[Any, Any, Ranks]:
-    """Check two representations, read them in float64, and return what is made of each, and of which ranks."""
+def compare_pair(
+    x: Any, y: Any, made_x: Made, made_y: Made, compare: Callable[[Any, Any], Result]
+) -> tuple[Result, Ranks]:
+    """Check two representations, read them in float64, and compare what is made of each; tell the ranks of both."""
     a, b = pair(x, y)
     memory = budget(None, 8 * a.n * (a.p + b.p))
     first, second = Prepared(a, memory), Prepared(b, memory)
     states = made_x.state(first), made_y.state(second)
     ranks = made_x.rank(states[0]), made_y.rank(states[1])
     named = [{view.name: rank} if rank else {} for view, rank in zip((a, b), ranks, strict=True)]
-    return made_x.focus(states[0], first), states[1], (a.n, named[0], named[1])
+    with crew(1, float(min(a.n, max(a.p, b.p))) ** 3):
+        return compare(made_x.focus(states[0], first), states[1]), (a.n, named[0], named[1])

@@ -16,7 +16,7 @@ from repsim.engine.arrays import Float64, full_precision, host, namespace
 from repsim.engine.checkpoint import Checkpoint
 from repsim.engine.features import feature_block, features_are_cheaper, products_by_features
 from repsim.engine.operators import Families, MadeOperator, Operator, Products, distinct_rows
-from repsim.engine.plan import LARGEST_BLOCK, bytes_needed, group_and_chunk, hands, there_and_back, tile_block
+from repsim.engine.plan import bytes_needed, group_and_chunk, hands, there_and_back, tile_block
 from repsim.engine.progress import Tick
 from repsim.engine.representation import Rows
 from repsim.engine.tables import Sums
@@ -46,9 +46,8 @@ def inner_products(
         if features_are_cheaper(families, products, memory):
             products_by_features(families, products, result, block or feature_block(families, memory), tick)
         else:
-            side = min(result.n, LARGEST_BLOCK)
-            widest = max(rows.p for rows in distinct_rows(families))
-            with crew(hands(families, memory), side**2 * widest) as threads:
+            side, widest = tile_block(families, memory, asked=block), max(rows.p for rows in distinct_rows(families))
+            with crew(hands(families, memory, side), side**2 * widest) as threads:
                 _Pass(families, products, result, memory, threads).add_up(block, tick, checkpoint)
     if not result.finite():
         raise NonFiniteError("inner products of the representations are not finite, though all their values are")

@@ -11,22 +11,22 @@ from repsim.errors import ParameterError
 LARGEST_BLOCK = 2048  # larger ones are no faster, since fewer tiles lie off the diagonal and are used twice
 _SMALLEST_BLOCK = 16  # smaller ones would take hours
 _CHUNK = {4: 2**13, 8: 2**16}  # entries of a tile summed in its own precision before float64 takes over
-_SHARED = 2**24  # operations of a tile from which on threads share the work
+_SHARED = 1e8  # operations of the widest representation's tile from which on threads share the work
 
 
-def hands(families: Families, memory: int) -> int:
+def hands(families: Families, memory: int, side: int) -> int:
     """Return how many threads can be kept busy, each with the tile of one representation after the other's.
 
     They are no more than there are representations as wide as the widest, and their blocks leave most of the memory
-    to the tiles. One thread does what is small, and what other libraries or other people's code compute.
+    to the tiles. One thread does what other libraries or other people's code compute, and what is small: threads that
+    take turns every few microseconds wait for each other on a busy machine.
     """
     rows = distinct_rows(families)
-    side, widest = min(rows[0].n, LARGEST_BLOCK), max(r.p for r in rows)
-    whole = sum(r.p for r in rows)
-    if not all(r.any_thread for r in rows) or side**2 * whole < _SHARED:
+    widest, whole = max(r.p for r in rows), sum(r.p for r in rows)
+    if not all(r.any_thread for r in rows) or side**2 * widest < _SHARED:
         return 1
     blocks_of_one = 2 * side * widest * max(r.dtype.itemsize for r in rows)
-    return max(1, min(whole // max(1, widest), memory // (4 * max(1, blocks_of_one))))
+    return max(1, min(whole // widest, memory // (4 * blocks_of_one)))
 
 
 def tile_block(families: Families, memory: int, threads: int = 1, asked: int | None = None) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 from repsim.engine.arrays import Array, Float64, host
 from repsim.engine.bases import Basis, compact, factorise, shrinkage, svd_bytes
 from repsim.engine.checkpoint import Checkpoint
-from repsim.engine.median import kernel_rows, median_squared_distance
+from repsim.engine.median import kernel_rows, median_block, median_squared_distance
 from repsim.engine.memory import needed
 from repsim.engine.operators import Projector
 from repsim.engine.projectors import Projection, complement_of, of_basis, project
@@ -163,7 +163,8 @@ def find_medians(representations: Sequence[Prepared], how: str, memory: int, tic
     views = [x.view for x in representations]
     alone = not all(view.any_thread for view in views) or sum(map(median_operations, views)) < _SHARED
     most = 1 if alone else min(len(views), memory // (_MEDIAN_BYTES * max(view.p for view in views)))
-    with crew(most) as threads:
+    product = max(median_block(view, memory // max(1, most)) ** 2 * view.p for view in views)
+    with crew(most, product) as threads:
         share = memory // threads.size
         found = threads.map(lambda x: x.find_median(how, share, threads.go_on), representations)
         for view, _ in zip(views, found, strict=True):

@@ -7,7 +7,6 @@ one to a thread, all of it goes on at once.
 from __future__ import annotations
 
 import contextlib
-import math
 import sys
 import threading
 from collections import deque
@@ -70,7 +69,7 @@ def _libraries(_: bool) -> ThreadpoolController:
 
 
 @contextlib.contextmanager
-def crew(most: int, operations: float = math.inf) -> Iterator[Crew]:
+def crew(most: int, operations: float) -> Iterator[Crew]:
     """Yield a crew of as many threads as linear algebra may take, `most` at most; it takes one core in each.
 
     Where they were less than half of the cores, the calling thread works alone, and linear algebra with all of them:

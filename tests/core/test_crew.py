@@ -70,7 +70,7 @@ def test_results_come_in_order_from_threads_with_one_core_each(two_cores):
         time.sleep(0.05 if number == 0 else 0)
         return number, threading.get_ident(), blas_threads()
 
-    with crew(8) as threads:
+    with crew(8, math.inf) as threads:
         assert threads.size == 2
         found = list(threads.map(slow_first, range(6)))
     assert [number for number, _, _ in found] == list(range(6))
@@ -88,7 +88,7 @@ def test_what_was_not_begun_after_an_error_never_is(two_cores):
         if number == 1:
             raise errors.ParameterError("number 1")
 
-    with pytest.raises(errors.ParameterError, match="number 1"), crew(2) as threads:
+    with pytest.raises(errors.ParameterError, match="number 1"), crew(2, math.inf) as threads:
         list(threads.map(work, range(100)))
     assert len(begun) < 10
     assert blas_threads() == {2}
@@ -106,7 +106,7 @@ def test_only_what_was_begun_is_waited_for_and_told_to_stop(two_cores, closed):
             threads.go_on()
 
     start = time.monotonic()
-    with crew(2) as threads:
+    with crew(2, math.inf) as threads:
         results = threads.map(work, range(20))
         next(results)
         if closed == "before":
@@ -125,7 +125,7 @@ def test_nothing_is_held_after_an_error(two_cores):
     def fail():
         mine = Held()
         held.append(weakref.ref(mine))
-        with crew(2) as threads:
+        with crew(2, math.inf) as threads:
             for _ in threads.map(lambda number: 1 / number, [1, 0, 1]):
                 pass
 
@@ -149,9 +149,9 @@ def test_few_threads_leave_many_cores_to_linear_algebra(monkeypatch):
 
     monkeypatch.setattr("repsim.engine.threads._libraries", lambda _: Many())
     before = blas_threads()
-    with crew(4) as threads:
+    with crew(4, math.inf) as threads:
         assert (threads.size, blas_threads()) == (1, before)
-    with crew(12) as threads:
+    with crew(12, math.inf) as threads:
         assert threads.size == 12
     assert blas_threads() == before
 
@@ -169,26 +169,26 @@ def test_an_error_between_two_steps_does_not_hang(shared, layers, index, tmp_pat
 
 
 def test_threads_handle_floating_point_errors_as_the_caller_does(two_cores):
-    with np.errstate(divide="ignore"), crew(2) as threads:
+    with np.errstate(divide="ignore"), crew(2, math.inf) as threads:
         assert list(threads.map(lambda x: np.float64(1) / x, np.zeros(2))) == [np.inf, np.inf]
-    with np.errstate(divide="raise"), crew(2) as threads, pytest.raises(FloatingPointError):
+    with np.errstate(divide="raise"), crew(2, math.inf) as threads, pytest.raises(FloatingPointError):
         list(threads.map(lambda x: np.float64(1) / x, np.zeros(2)))
 
 
 @pytest.mark.parametrize("most", [0, 1])
 def test_the_calling_thread_works_alone_where_there_is_nothing_to_share(two_cores, most):
-    with crew(most) as threads:
+    with crew(most, math.inf) as threads:
         assert list(threads.map(lambda _: threading.get_ident(), range(2))) == [threading.get_ident()] * 2
         assert blas_threads() == {2}
 
 
 def test_one_core_is_not_shared():
-    with threadpool_limits(1, user_api="blas"), crew(4) as threads:
+    with threadpool_limits(1, user_api="blas"), crew(4, math.inf) as threads:
         assert threads.size == 1
 
 
 def test_a_second_crew_leaves_the_limits_alone(two_cores):
-    with crew(2), crew(2) as second:
+    with crew(2, math.inf), crew(2, math.inf) as second:
         assert second.size == 1
     assert blas_threads() == {2}
 
