@@ -147,7 +147,7 @@ def pairwise(
     }
     asked = [_asked(one) for one in indexes]
     run = Run(views, rows, columns, asked, memory=allowed, median=median, block=block, resume=resume, call=call)
-    with run, reporter(progress, run.operations()) as tick:
+    with run, reporter(progress, run.operations() if progress else 0) as tick:
         results = run.results(tick)
     if record is not None:
         record |= _recorded(run, allowed, median, rows if second is None else [*rows, *columns])

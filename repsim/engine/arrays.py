@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import array_api_compat
-import array_api_compat.numpy
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,12 +15,12 @@ from repsim.errors import DTypeError, NonFiniteError, RepresentationError
 
 Array = NDArray[Any]
 Float64 = NDArray[np.float64]
-NUMPY: Any = array_api_compat.numpy
+NUMPY: Any = np  # its own names are those of the standard; array_api_compat.numpy takes longer to import than NumPy
 
 
 def namespace(x: Any) -> Any:
     """Return the Array API namespace that computes with `x`; NumPy's for everything that has none."""
-    if isinstance(x, np.ndarray) or not array_api_compat.is_array_api_obj(x):
+    if isinstance(x, np.ndarray | np.generic) or not array_api_compat.is_array_api_obj(x):
         return NUMPY
     return array_api_compat.array_namespace(x)
 
@@ -96,9 +95,9 @@ def stored_eps(dtype: Any) -> float:
     return 2.0**-52
 
 
-def working_dtype(dtype: Any) -> np.dtype[Any]:
-    """Return float32 for half and single precision, float64 for everything else."""
-    return np.dtype(np.float32 if stored_eps(dtype) > 1e-10 else np.float64)
+def working_dtype(eps: float) -> np.dtype[Any]:
+    """Return float32 for what was stored in half or single precision, float64 for everything else."""
+    return np.dtype(np.float32 if eps > 1e-10 else np.float64)
 
 
 @contextlib.contextmanager

@@ -136,7 +136,7 @@ class Representation(Rows):
         self._recomputed = not is_array(self._x)
         first = native(self._read(0, 1), name)
         self.eps = stored_eps(first.dtype)
-        self.dtype: np.dtype[Any] = np.dtype(dtype) if dtype is not None else working_dtype(first.dtype)
+        self.dtype: np.dtype[Any] = np.dtype(dtype) if dtype is not None else working_dtype(self.eps)
         # A library need not have the precision that was asked for, or that integers need.
         xp = namespace(first)
         at_home = dtype is None and xp is not NUMPY and xp.isdtype(first.dtype, "real floating")
