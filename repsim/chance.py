@@ -51,27 +51,7 @@ class CentredGrams(NamedTuple):
 
 
 def chance_of_biased(values: Float64, n: int, own: CentredGrams, other: CentredGrams) -> Chance[Float64]:
-    """Chance of a whole table of biased CKA, from sums over the Gram matrix of each representation.
-
-    Parameters
-    ----------
-    values : ndarray
-        (La, Lb), CKA of each of the first list with each of the second.
-    n : int
-        Number of examples, at least 4.
-    own, other : CentredGrams
-        Of the La and of the Lb representations.
-
-    Returns
-    -------
-    Chance
-        Of (La, Lb) arrays.
-
-    Raises
-    ------
-    TooFewExamplesError
-        If there are fewer than 4 examples.
-    """
+    """Chance of a table of biased CKA, (La, Lb), from sums over the Gram matrices of La and of Lb representations."""
     _check(n)
     b_k, c_k, w_k = (part[:, None] for part in _spread(n, own))
     b_l, c_l, w_l = _spread(n, other)
@@ -81,31 +61,13 @@ def chance_of_biased(values: Float64, n: int, own: CentredGrams, other: CentredG
 
 
 def chance_of_debiased(values: Float64, n: int) -> Chance[Float64]:
-    """Chance of a whole table of debiased CKA of n examples; the same for every pair.
-
-    Raises
-    ------
-    TooFewExamplesError
-        If there are fewer than 4 examples.
-    """
+    """Chance of a table of debiased CKA of n examples; the same for every pair."""
     _check(n)
     return _placed(values, np.zeros(values.shape), np.full(values.shape, np.sqrt(2 / (n * (n - 3)))))
 
 
 def warn_if_biased(name: str, z: Float64, *, n: int, widths: Iterable[int]) -> None:
-    """Warn if most values of a biased CKA lie within 5 standard deviations of chance.
-
-    Parameters
-    ----------
-    name : str
-        Of the index.
-    z : ndarray
-        Of any shape, that of the values that were asked for; those of representations with themselves say nothing.
-    n : int
-        Number of examples.
-    widths : iterable of int
-        Numbers of features of the representations.
-    """
+    """Warn if most values of a biased CKA lie within 5 standard deviations of chance; z is not of x with itself."""
     near = int(np.count_nonzero(np.abs(z) <= NEAR))
     if 2 * near > z.size:
         warn(BiasWarning.of(name, near=near, values=z.size, n=n, widths=widths))

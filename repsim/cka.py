@@ -284,7 +284,8 @@ def alignment(m: Moments) -> Float64:
         for name, square, noise in zip(side.names, side.square, side.noise, strict=True):
             if not square > noise:
                 raise_undefined(name, m.debiased)
-    return without_rounding(m.xy / np.sqrt(m.xx * m.yy), -1.0 if m.debiased else 0.0, 1.0)
+    values = without_rounding(m.xy / np.sqrt(m.xx * m.yy), -1.0, 1.0)
+    return values if m.debiased else np.where((values < 0) & (values > -_ROUNDING), 0.0, values)
 
 
 def chance_table(m: Moments, values: Float64) -> Chance[Float64]:

@@ -24,12 +24,8 @@ def warn(warning: Warning) -> None:
 def warn_of_ranks(*ranks: tuple[int, Mapping[str, int], Mapping[str, int]]) -> None:
     """Warn once if canonical correlations of some pair are 1 whatever the data.
 
-    Parameters
-    ----------
-    ranks : tuple of int, mapping, mapping
-        Number of examples, and the ranks of representations on either side by their names, for each index. Where one
-        side has none, as in regression, those of the other that are n - 1 count. Of a representation with itself all
-        correlations are 1 anyway, which counts only at n - 1.
+    `ranks` holds for each index the number of examples and the ranks on either side by name. Where one side has none,
+    as in regression, those of the other that are n - 1 count, and so they do of a representation with itself.
     """
     ones: dict[tuple[str, str], int] = {}
     known: dict[str, int] = {}

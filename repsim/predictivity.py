@@ -93,12 +93,8 @@ class Fit(NamedTuple):
 class Folds:
     """A representation as what is predicted, and what its predictions are made from.
 
-    Attributes
-    ----------
-    rows : ndarray
-        (n, min(n, p)), centred, and rotated where there are more features than examples: no prediction error changes.
-    held_out : list of ndarray
-        (n,) for each fold, which examples it holds out.
+    Its centred `rows`, (n, min(n, p)), are rotated where there are more features than examples, which changes no
+    prediction error; `held_out` says for each fold which of the n examples it holds out.
     """
 
     def __init__(self, x: Float64, folds: int) -> None:

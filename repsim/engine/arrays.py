@@ -86,6 +86,8 @@ def scaled(x: Float64) -> Float64:
 
 def stored_eps(dtype: Any) -> float:
     """Return the relative spacing of the numbers as they were stored; that of float64 for integers."""
+    if dtype == np.float64:  # whose name NumPy takes long to make
+        return 2.0**-52
     # NumPy's name, unlike what it prints, does not tell the order of the bytes.
     name = dtype.name if isinstance(dtype, np.dtype) else str(dtype).removeprefix("torch.")
     if name == "bfloat16":

@@ -172,28 +172,20 @@ def compact(x: Float64) -> Float64:
     return np.ascontiguousarray(triangle.T)
 
 
-def svd(x: Array) -> tuple[Array, Array, Array]:
-    """Thin singular value decomposition; the slower driver where the fast one does not converge."""
+def svd(x: Array, *, vectors: bool = True) -> Any:
+    """Thin singular value decomposition, or the values only; the slower driver where the fast one does not converge."""
+    options: dict[str, Any] = {"full_matrices": False, "compute_uv": vectors}
     try:
-        return np.linalg.svd(x, full_matrices=False)
+        return np.linalg.svd(x, **options)
     except np.linalg.LinAlgError:
         from scipy.linalg import svd as robust
 
-        left, singular, right = robust(x, full_matrices=False, lapack_driver="gesvd")
-        return left, singular, right
+        return robust(x, lapack_driver="gesvd", **options)
 
 
 def singular_values(x: Array) -> Float64:
     """Singular values in float64, whatever the precision of the matrix."""
-    if 0 in x.shape:
-        return np.zeros(0)
-    try:
-        values = np.linalg.svd(x, compute_uv=False)
-    except np.linalg.LinAlgError:
-        from scipy.linalg import svd as robust
-
-        values = robust(x, compute_uv=False, lapack_driver="gesvd")
-    return np.asarray(values, dtype=np.float64)
+    return np.asarray(svd(x, vectors=False), dtype=np.float64) if x.size else np.zeros(0)
 
 
 def components_kept(singular: Float64, threshold: float, truncation: str) -> int:

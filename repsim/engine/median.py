@@ -51,11 +51,6 @@ def kernel_rows(rep: Representation, median: float) -> Representation:
     return rep.in_double() if median * _FAR_FROM_MEAN < rep.typical_square else rep
 
 
-def squared_length(rows: Array) -> float:
-    """Median squared length of all rows."""
-    return float(np.median(np.einsum("ij,ij->i", rows, rows, dtype=np.float64)))
-
-
 def rounding_of(typical: float, p: int, dtype: Any) -> float:
     """Squared distance that rounding makes of 0, between two equal rows of this squared length."""
     return (16 + 2 * math.sqrt(p)) * float(np.finfo(dtype).eps) * typical
@@ -126,7 +121,8 @@ def _matrix(rows: Thinned | Representation) -> Array:
 
 def median_of(distances: Array, name: str, rows: Array) -> float:
     """Median of all entries of the matrix of squared distances of these rows, the zero diagonal among them."""
-    rounding = rounding_of(squared_length(rows), rows.shape[1], rows.dtype)
+    typical = float(np.median(np.einsum("ij,ij->i", rows, rows, dtype=np.float64)))
+    rounding = rounding_of(typical, rows.shape[1], rows.dtype)
     return _checked(_middle(distances), name, len(rows), rounding)
 
 

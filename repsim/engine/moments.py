@@ -100,7 +100,7 @@ class Plan:
         table = held(sums.n, table, families[one.x], families[one.y], [x.trace, y.trace])
         rows = [self.places[one.x].index(i) for i in self._rows]
         columns = [self.places[one.y].index(i) for i in self._columns]
-        return Moments(sums.n, table[np.ix_(rows, columns)], x.take(rows), y.take(columns), one.debiased)
+        return Moments(sums.n, table[rows][:, columns], x.take(rows), y.take(columns), one.debiased)
 
     def _again_in_double(self, families: Families, sums: Sums, memory: int, block: int | None) -> None:
         """Compute the kernels anew of which centring leaves so little that float32 has rounded it away."""

@@ -60,17 +60,9 @@ class Making(ABC):
         """Whether it is made from the singular values, rather than from a basis only."""
         return False
 
-    @abstractmethod
-    def make(self, x: Prepared) -> Any:
-        """Make it, once, and remember it."""
-
 
 class Made(Making):
     """What is made of a representation for indexes that compare pairs of it."""
-
-    def make(self, x: Prepared) -> Any:
-        """Make the state."""
-        return self.state(x)
 
     @abstractmethod
     def state(self, x: Prepared) -> Any:
@@ -89,10 +81,6 @@ class MadeOperator(Making):
     """What is made of a representation for indexes that are functions of inner products."""
 
     by_features = True  # whether inner products can be taken from cross-products of features
-
-    def make(self, x: Prepared) -> Any:
-        """Make the operator."""
-        return self.operator(x)
 
     @abstractmethod
     def operator(self, x: Prepared) -> Operator:
@@ -148,10 +136,6 @@ class Projector(MadeOperator, Made):
     def needs_singular_values(self) -> bool:
         """Where components are left out."""
         return self.threshold is not None
-
-    def make(self, x: Prepared) -> Any:
-        """Make the projection."""
-        return x.projection(self)
 
     def operator(self, x: Prepared) -> Operator:
         """Take the narrower of the basis and its complement."""

@@ -75,7 +75,8 @@ def bytes_needed(families: Families, memory: int, threads: int) -> tuple[int, in
     rows = distinct_rows(families)
     n, size, widest = rows[0].n, max(r.dtype.itemsize for r in rows), max(r.p for r in rows)
     count = sum(len(ops) for ops in families.values())
-    fixed = 24 * n * count + 3 * _stacked_bytes(families, memory)
+    stacked = group_and_chunk(families, memory)[0] * max(len(ops) for ops in families.values()) * size
+    fixed = 24 * n * count + 3 * stacked
     # A thread has a product and its distances beside the tiles, and two blocks of rows; other libraries copy them.
     return fixed, size * (count + 2 + 2 * threads), 2 * size * widest * max(2, threads)
 
@@ -87,11 +88,6 @@ def group_and_chunk(families: Families, memory: int) -> tuple[int, int]:
     group = max(256, min(16 * _CHUNK[size], memory // (24 * longest * size)))
     chunk = min(_CHUNK[size], group)
     return group // chunk * chunk, chunk
-
-
-def _stacked_bytes(families: Families, memory: int) -> int:
-    size = max(itemsize(ops) for ops in families.values())
-    return group_and_chunk(families, memory)[0] * max(len(ops) for ops in families.values()) * size
 
 
 def blocks(n: int, block: int) -> Iterator[slice]:

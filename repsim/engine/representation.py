@@ -127,8 +127,8 @@ class Representation(Rows):
     def __init__(self, x: Any, name: str, *, dtype: Any = None, minimum: int = 2, recognised: bool = False) -> None:
         if not (hasattr(x, "shape") and hasattr(x, "__getitem__")) or hasattr(x, "iloc"):
             x = to_numpy(x, name)
-        elif isinstance(x, np.ma.MaskedArray):
-            to_numpy(x, name)
+        elif isinstance(x, np.ma.MaskedArray) or hasattr(x, "nnz"):
+            to_numpy(x, name)  # says what is wrong with it, if something is
         self.name = name
         self.shape = tuple(int(side) for side in x.shape)
         self.n, self.p = check_shape(self.shape, name, minimum)

@@ -11,6 +11,7 @@ import numpy as np
 from repsim.engine.arrays import Float64
 from repsim.engine.checkpoint import Checkpoint
 from repsim.engine.moments import Plan, Wanted
+from repsim.engine.operators import Made
 from repsim.engine.pairs import Compared, Pairs, Ranks
 from repsim.engine.prepared import Prepared, find_medians, median_operations, memory_for_bases
 from repsim.engine.progress import Tick
@@ -95,5 +96,5 @@ class Run:
             find_medians([self.representations[i] for i in medians], self._median, self._memory, tick)
         for made, places in self._places.items():
             for i in places if made.needs_basis or made.needs_singular_values else ():
-                made.make(self.representations[i])
+                (made.state if isinstance(made, Made) else made.operator)(self.representations[i])
                 tick(self._making(made, self.representations[i].view))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 import repsim
 from repsim import INDEXES, errors
@@ -130,3 +131,11 @@ def test_import_is_light():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("form", ["coo_matrix", "csr_array", "lil_matrix"])
+@pytest.mark.parametrize("function", [repsim.cka, repsim.procrustes, lambda *xs: repsim.pairwise(xs)])
+def test_sparse_matrices_are_said_to_be(rng, function, form):
+    x = rng.standard_normal((10, 3))
+    with pytest.raises(errors.DTypeError, match=r"is sparse .*; a dense array is needed: \S+\.toarray\(\)"):
+        function(getattr(sparse, form)(x), x)

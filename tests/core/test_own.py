@@ -10,7 +10,9 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
 
 import repsim
-from repsim import Blocks, Index, errors, get_index, identification_accuracy, linear_regression, pairwise
+from repsim import Blocks, Index, errors, get_index, identification_accuracy, identify, linear_regression, pairwise
+from repsim.engine.operators import RBFGram
+from repsim.engine.projectors import correlations
 from repsim.neighbours import compare_mutual_knn, mutual_knn, prepare_mutual_knn
 from repsim.predictivity import STRENGTHS, compare_linear_predictivity, linear_predictivity, prepare_linear_predictivity
 from repsim.rsa import compare_rsa, prepare_rsa, rsa
@@ -287,3 +289,24 @@ def test_an_index_of_ones_own(rng, tmp_path):
         replace(index, compare=None)
     with pytest.raises(errors.UndefinedSimilarityError, match=r"^xs\[1\]: its 4 examples are all equally far"):
         pairwise([rng.standard_normal((4, 2)), np.eye(4)], index="rsa")
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        replace(repsim.INDEXES["cka_linear"], name="mixed", y=RBFGram(0.4), symmetric=False),
+        replace(repsim.INDEXES["linear_regression"], name="unscaled", value=lambda m: m.xy),
+        replace(repsim.INDEXES["cca_mean"], name="largest", compare=lambda a, b: float(correlations(a, b).max())),
+        Index.of("signs", np.sign, lambda a, b: float(np.abs(a.T @ b).mean()), symmetric=True),
+    ],
+    ids=lambda index: index.name,
+)
+def test_one_entry_makes_an_index(rng, index):
+    """With the function, in tables of several, and in the test of Table 2, of two networks of three layers each."""
+    layers = [list(related(rng, 40, 5, 5)) for _ in range(3)]
+    xs = [layer[network] for network in range(2) for layer in layers]
+    tables = pairwise(xs, index=[index, "cka_linear"])
+    expected = [[index(x, y) for y in xs] for x in xs]
+    np.testing.assert_allclose(tables[index.name], expected, rtol=1e-12)
+    similarities = tables[index.name].reshape(2, 3, 2, 3).swapaxes(1, 2)
+    assert identify(similarities, symmetrise=not index.symmetric).decisions == 6

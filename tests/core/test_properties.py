@@ -75,3 +75,21 @@ def test_pairwise_equals_the_functions(data, block):
             for i, x in enumerate(data):
                 for j, y in enumerate(data):
                     assert tables[name][i, j] == pytest.approx(INDEXES[name](x, y), rel=1e-8, abs=1e-9)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@given(data=representations(), powers=st.lists(st.integers(-3, 3), min_size=2, max_size=2))
+@SEARCH
+def test_pairwise_equals_the_functions_in_any_precision_and_scale(dtype, data, powers):
+    decades = {"float16": 0.5, "float32": 4, "float64": 20}[dtype]
+    data = [
+        (x / np.abs(x).max() * 10.0 ** (decades * power)).astype(dtype) for x, power in zip(data, powers, strict=True)
+    ]
+    names, close = list(INDEXES), 1e-9 if dtype == "float64" else 2e-5
+    with saturation_expected():
+        tables = pairwise(data, index=names)
+        for name in names:
+            expected = np.array([[INDEXES[name](x, y) for y in data] for x in data])
+            np.testing.assert_allclose(
+                tables[name], expected, rtol=close, atol=close * abs(expected).max(), err_msg=name
+            )
