@@ -15,7 +15,7 @@ from repsim.results import Result
 
 LEAST_EXAMPLES = 4  # the variance has n - 3 in a denominator
 NEAR = 5.0  # standard deviations
-_ROUNDING = 1e-12
+_EQUIDISTANT = 1e-12
 
 Value = TypeVar("Value", float, Float64)
 
@@ -85,7 +85,7 @@ def _spread(n: int, grams: CentredGrams) -> tuple[Float64, Float64, Float64]:
     b = grams.trace**2 / grams.squared_norm
     c = n - 1 - b
     w = n * (n + 1) * grams.squared_diagonal / grams.squared_norm - (n - 1) * (b + 2)
-    alike = c <= _ROUNDING * n
+    alike = c <= _EQUIDISTANT * n
     return b, np.where(alike, 0.0, c), np.where(alike, 0.0, w)
 
 

@@ -78,7 +78,7 @@ def cka(x: Any, y: Any, *, kernel: str = "linear", bandwidth: float | None = Non
     """
     gram = kernel_gram(kernel, bandwidth)
     moments = pair_moments(x, y, gram, gram, debiased=flag("debiased", debiased), own=True)
-    values = alignment(moments)
+    values = normalised_products(moments)
     chance_of("cka", moments, values)
     return float(values[0, 0])
 
@@ -195,7 +195,7 @@ def chance(
     """
     gram = kernel_gram(kernel, bandwidth)
     moments = pair_moments(x, y, gram, gram, debiased=flag("debiased", debiased), own=True, minimum=LEAST_EXAMPLES)
-    table = chance_table(moments, alignment(moments))
+    table = chance_table(moments, normalised_products(moments))
     return Chance(*(values.item() for values in (table.mean, table.standard_deviation, table.z)))
 
 
@@ -238,7 +238,7 @@ def cka_from_grams(k: Any, l: Any, *, debiased: bool = False) -> float:  # noqa:
     >>> round(cka_from_grams(same, np.outer(feature, feature)), 3)
     0.887
     """
-    return float(alignment(_two_grams(k, l, debiased))[0, 0])
+    return float(normalised_products(_two_grams(k, l, debiased))[0, 0])
 
 
 def hsic_from_grams(k: Any, l: Any, *, debiased: bool = False) -> float:  # noqa: E741
@@ -278,7 +278,7 @@ def hsic_from_grams(k: Any, l: Any, *, debiased: bool = False) -> float:  # noqa
     return float(independence(_two_grams(k, l, debiased))[0, 0])
 
 
-def alignment(m: Moments) -> Float64:
+def normalised_products(m: Moments) -> Float64:
     """Return equation 4, <K, L> / sqrt(<K, K> <L, L>) of centred K and L, for all pairs."""
     for side in (m.x, m.y):
         for name, square, noise in zip(side.names, side.square, side.noise, strict=True):

@@ -12,7 +12,7 @@ from repsim.errors import ParameterError
 from repsim.identification import numbers
 
 _ANGLES = re.compile(r"cka_linear|cka_rbf_\d+(\.\d+)?|procrustes")
-_ROUNDING = 1e-9
+_BEYOND = 1e-9
 
 
 @overload
@@ -76,7 +76,7 @@ def to_distance(values: Any, index: Any) -> float | Float64:
             f"index is {name!r}, which has no distance; cka_linear, cka_rbf_<fraction> and procrustes have one"
         )
     cosines = numbers("values", values)
-    outside = ~((cosines >= -_ROUNDING) & (cosines <= 1 + _ROUNDING))
+    outside = ~((cosines >= -_BEYOND) & (cosines <= 1 + _BEYOND))
     if outside.any():
         raise ParameterError(f"values holds {cosines[outside][0]}; similarities between 0 and 1 are needed")
     angles = np.arccos(np.clip(cosines, 0, 1))

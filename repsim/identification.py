@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from repsim.engine.arrays import Float64
 from repsim.errors import NonFiniteError, ParameterError
 from repsim.options import flag
 from repsim.results import Result
-
-Float64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 from repsim.cca import PROJECTOR, SINGULAR, cca, mean_correlation, projection_weighted, pwcca, shared_dimensions, svcca
-from repsim.cka import LINEAR, alignment, chance_of, cka, hsic, independence
+from repsim.cka import LINEAR, chance_of, cka, hsic, independence, normalised_products
 from repsim.engine.arrays import Float64
 from repsim.engine.moments import pair_moments
 from repsim.engine.operators import Own, Projector, RBFGram, ShrunkProjector, described
@@ -174,7 +174,7 @@ class Index:
         return float(values[0, 0])
 
 
-def _gram(kernel: str, fraction: float, normalised: bool, debiased: bool, name: str) -> Index:
+def _kernel_index(kernel: str, fraction: float, normalised: bool, debiased: bool, name: str) -> Index:
     """CKA and HSIC, equations 4 and 3: inner products of Gram matrices, normalised or not."""
     linear = kernel == "linear"
     made = LINEAR if linear else RBFGram(fraction)
@@ -196,7 +196,7 @@ def _gram(kernel: str, fraction: float, normalised: bool, debiased: bool, name: 
         ("4" if normalised else "3") + (", unbiased HSIC" if debiased else ""),
         x=made,
         y=made,
-        value=alignment if normalised else independence,
+        value=normalised_products if normalised else independence,
         own=normalised,
         debiased=debiased,
         function=cka if normalised else hsic,
@@ -207,7 +207,7 @@ def _gram(kernel: str, fraction: float, normalised: bool, debiased: bool, name: 
     )
 
 
-def _svcca(statistic: str, threshold: float, name: str, title: str = "") -> Index:
+def _svcca_index(statistic: str, threshold: float, name: str, title: str = "") -> Index:
     """SVCCA, Table 1: CCA of the leading principal components."""
     mean, made = statistic == "mean", Projector(threshold)
     return Index(
@@ -227,7 +227,7 @@ def _svcca(statistic: str, threshold: float, name: str, title: str = "") -> Inde
     )
 
 
-def _ridge(kappa: float, name: str) -> Index:
+def _ridge_index(kappa: float, name: str) -> Index:
     """Canonical ridge, equation 27: the CKA of shrunk projectors."""
     return Index(
         name,
@@ -237,7 +237,7 @@ def _ridge(kappa: float, name: str) -> Index:
         "27",
         x=ShrunkProjector(kappa),
         y=ShrunkProjector(kappa),
-        value=alignment,
+        value=normalised_products,
         function=canonical_ridge,
         parameters={"kappa_x": kappa, "kappa_y": kappa},
         isotropic_scaling=kappa in (0, math.inf),
@@ -275,8 +275,8 @@ _TABLE = [
         invertible_linear="yes",
         source="Yanai (1974)",
     ),
-    _svcca("mean", 0.99, "svcca_mean", "SVCCA (mean)"),
-    _svcca("r2", 0.99, "svcca_r2", "SVCCA (R²)"),
+    _svcca_index("mean", 0.99, "svcca_mean", "SVCCA (mean)"),
+    _svcca_index("r2", 0.99, "svcca_r2", "SVCCA (R²)"),
     Index(
         "pwcca",
         "PWCCA",
@@ -304,14 +304,14 @@ _TABLE = [
         invertible_linear="second",
         symmetric=False,
     ),
-    _gram("linear", 0, False, False, "hsic_linear"),
-    _gram("linear", 0, True, False, "cka_linear"),
-    _gram("rbf", 0.2, True, False, "cka_rbf_0.2"),
-    _gram("rbf", 0.4, True, False, "cka_rbf_0.4"),
-    _gram("rbf", 0.8, True, False, "cka_rbf_0.8"),
-    _gram("linear", 0, False, True, "hsic_linear_debiased"),
-    _gram("linear", 0, True, True, "cka_linear_debiased"),
-    _gram("rbf", 0.4, True, True, "cka_rbf_0.4_debiased"),
+    _kernel_index("linear", 0, False, False, "hsic_linear"),
+    _kernel_index("linear", 0, True, False, "cka_linear"),
+    _kernel_index("rbf", 0.2, True, False, "cka_rbf_0.2"),
+    _kernel_index("rbf", 0.4, True, False, "cka_rbf_0.4"),
+    _kernel_index("rbf", 0.8, True, False, "cka_rbf_0.8"),
+    _kernel_index("linear", 0, False, True, "hsic_linear_debiased"),
+    _kernel_index("linear", 0, True, True, "cka_linear_debiased"),
+    _kernel_index("rbf", 0.4, True, True, "cka_rbf_0.4_debiased"),
     Index(
         "procrustes",
         "Procrustes",
@@ -397,11 +397,11 @@ def get_index(name: str | Index) -> Index:
             fraction = check_bandwidth(float(rbf[2]))
         except ParameterError:
             raise UnknownIndexError(name, INDEXES) from None
-        return _gram("rbf", fraction, rbf[1] == "cka", rbf[3] is not None, name)
+        return _kernel_index("rbf", fraction, rbf[1] == "cka", rbf[3] is not None, name)
     if ridge := _RIDGE_NAME.fullmatch(name):
-        return _ridge(float(ridge[1]), name)
+        return _ridge_index(float(ridge[1]), name)
     if (svd := _SVCCA_NAME.fullmatch(name)) and 0 < float(svd[2]) <= 1:
-        return _svcca(svd[1], float(svd[2]), name)
+        return _svcca_index(svd[1], float(svd[2]), name)
     if beyond := _beyond(name):
         return beyond
     raise UnknownIndexError(name, INDEXES)

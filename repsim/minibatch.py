@@ -79,7 +79,7 @@ def minibatch_cka(x: Any, y: Any, *, batch_size: int = 256, passes: int = 1, see
     held = [host(z) if is_array(z) else None for z in (x, y)]
     sums, noise = np.zeros(3), np.zeros(2)
     for batch in _batches(a.n, batch_size, passes, seed):
-        grams = [_gram(_rows(view, array, batch)) for view, array in zip((a, b), held, strict=True)]
+        grams = [_gram_of_batch(_rows(view, array, batch)) for view, array in zip((a, b), held, strict=True)]
         noise += [1e-24 * float(np.vdot(gram, gram)) for gram in grams]
         k, m = (u_centre_in_place(gram) for gram in grams)
         sums += [float(np.vdot(k, m)), float(np.vdot(k, k)), float(np.vdot(m, m))]
@@ -118,7 +118,7 @@ def _rows(view: Representation, array: Array | None, batch: NDArray[np.intp]) ->
     return np.ldexp(rows, -view.exponent)
 
 
-def _gram(rows: Float64) -> Float64:
+def _gram_of_batch(rows: Float64) -> Float64:
     rows -= rows.mean(axis=0)
     gram: Float64 = rows @ rows.T
     return gram

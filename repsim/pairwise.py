@@ -26,7 +26,7 @@ from repsim.notices import warn_of_ranks
 from repsim.options import flag, whole_number
 
 Progress = bool | Callable[[int, int], None]
-_SHARED = 2**22  # values from which on threads share the work of looking through them
+_SHARED_SCAN = 2**22  # values from which on threads share the work of looking through them
 _SCAN_BYTES = 128  # a feature, that looking through an array takes
 
 
@@ -220,7 +220,7 @@ def _views(
 
 def _hands(arrays: list[Any], memory: int) -> int:
     """Return how many threads may look through arrays: one where that is little, or where others' code is called."""
-    if not all(isinstance(x, np.ndarray) and x.size for x in arrays) or sum(x.size for x in arrays) < _SHARED:
+    if not all(isinstance(x, np.ndarray) and x.size for x in arrays) or sum(x.size for x in arrays) < _SHARED_SCAN:
         return 1
     widest: int = max(x.size // (len(x) if x.ndim else 1) for x in arrays)
     return min(len(arrays), memory // (_SCAN_BYTES * widest))

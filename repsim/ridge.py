@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from repsim.cka import alignment
+from repsim.cka import normalised_products
 from repsim.engine.arrays import Float64
 from repsim.engine.moments import pair_moments
 from repsim.engine.operators import ShrunkProjector
@@ -129,4 +129,4 @@ def by_smaller(m: Moments) -> Float64:
     return np.maximum(by_first(m), np.minimum(m.xy / m.trace_y * np.exp2(m.x.exponent)[:, None], 1.0))
 
 
-NORMALISERS = {"cosine": alignment, "first": by_first, "smaller": by_smaller}  # equations 27, 25, 26
+NORMALISERS = {"cosine": normalised_products, "first": by_first, "smaller": by_smaller}  # equations 27, 25, 26

@@ -43,7 +43,7 @@ def median_squared_distance(
     typical = rep.typical_square
     if found * _FAR_FROM_MEAN < typical and rep.dtype.itemsize == 4:
         return median_squared_distance(rep.in_double(), how, memory=memory, go_on=go_on)
-    return _checked(found, rep.name, n, rounding_of(typical, rep.p, rep.dtype))
+    return _above_rounding(found, rep.name, n, rounding_of(typical, rep.p, rep.dtype))
 
 
 def kernel_rows(rep: Representation, median: float) -> Representation:
@@ -123,7 +123,7 @@ def median_of(distances: Array, name: str, rows: Array) -> float:
     """Median of all entries of the matrix of squared distances of these rows, the zero diagonal among them."""
     typical = float(np.median(np.einsum("ij,ij->i", rows, rows, dtype=np.float64)))
     rounding = rounding_of(typical, rows.shape[1], rows.dtype)
-    return _checked(_middle(distances), name, len(rows), rounding)
+    return _above_rounding(_middle(distances), name, len(rows), rounding)
 
 
 def _middle(distances: Array) -> float:
@@ -152,7 +152,7 @@ def _above(distances: Array) -> Array:
     return np.concatenate([distances[i, i + 1 :] for i in range(n - 1)])
 
 
-def _checked(median: float, name: str, n: int, rounding: float) -> float:
+def _above_rounding(median: float, name: str, n: int, rounding: float) -> float:
     # Equal rows of different blocks need not come out at a distance of exactly 0.
     if not median > rounding:
         raise UndefinedSimilarityError(

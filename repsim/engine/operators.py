@@ -49,7 +49,7 @@ class Operator:
         return (relative * self.rows.n * shift_rounding(self.bandwidth)) ** 2
 
 
-class Making(ABC):
+class Making:
     """What an index makes of a representation, and what is needed for that."""
 
     needs_median = False
@@ -61,7 +61,7 @@ class Making(ABC):
         return False
 
 
-class Made(Making):
+class Made(Making, ABC):
     """What is made of a representation for indexes that compare pairs of it."""
 
     @abstractmethod
@@ -77,7 +77,7 @@ class Made(Making):
         return 0
 
 
-class MadeOperator(Making):
+class MadeOperator(Making, ABC):
     """What is made of a representation for indexes that are functions of inner products."""
 
     by_features = True  # whether inner products can be taken from cross-products of features

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -17,9 +17,8 @@ from repsim.engine.operators import Made, Own
 from repsim.engine.prepared import Prepared
 from repsim.engine.progress import Tick
 from repsim.engine.representation import Representation, pair
-from repsim.engine.threads import Crew, crew
+from repsim.engine.threads import Crew, Outcome, crew
 
-Result = TypeVar("Result")
 Ranks = tuple[int, Mapping[str, int], Mapping[str, int]]  # number of examples, and ranks by name on either side
 _BYTES = 6 * 8  # an entry of a square matrix, that comparing two bases of as many vectors takes
 
@@ -120,8 +119,8 @@ class Pairs:
 
 
 def compare_pair(
-    x: Any, y: Any, made_x: Made, made_y: Made, compare: Callable[[Any, Any], Result]
-) -> tuple[Result, Ranks]:
+    x: Any, y: Any, made_x: Made, made_y: Made, compare: Callable[[Any, Any], Outcome]
+) -> tuple[Outcome, Ranks]:
     """Check two representations, read them in float64, and compare what is made of each; tell the ranks of both."""
     a, b = pair(x, y)
     memory = budget(None, 8 * a.n * (a.p + b.p))

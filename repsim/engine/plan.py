@@ -11,7 +11,7 @@ from repsim.errors import ParameterError
 LARGEST_BLOCK = 2048  # larger ones are no faster, since fewer tiles lie off the diagonal and are used twice
 _SMALLEST_BLOCK = 16  # smaller ones would take hours
 _CHUNK = {4: 2**13, 8: 2**16}  # entries of a tile summed in its own precision before float64 takes over
-_SHARED = 1e8  # operations of the widest representation's tile from which on threads share the work
+_SHARED_TILE = 1e8  # operations of the widest representation's tile from which on threads share the work
 
 
 def hands(families: Families, memory: int, side: int) -> int:
@@ -23,7 +23,7 @@ def hands(families: Families, memory: int, side: int) -> int:
     """
     rows = distinct_rows(families)
     widest, whole = max(r.p for r in rows), sum(r.p for r in rows)
-    if not all(r.any_thread for r in rows) or side**2 * widest < _SHARED:
+    if not all(r.any_thread for r in rows) or side**2 * widest < _SHARED_TILE:
         return 1
     blocks_of_one = 2 * side * widest * max(r.dtype.itemsize for r in rows)
     return max(1, min(whole // widest, memory // (4 * blocks_of_one)))

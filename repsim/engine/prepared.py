@@ -19,7 +19,7 @@ from repsim.engine.representation import BasisRows, Representation
 from repsim.engine.threads import crew
 from repsim.errors import ParameterError
 
-_SHARED = 1e9  # operations of the medians from which on threads share them
+_SHARED_MEDIANS = 1e9  # operations of the medians from which on threads share them
 _MEDIAN_BYTES = 2**13  # a feature: what each of several at once may at least take, so that its blocks are not too small
 _KEPT = 0.4  # of the memory, for bases
 
@@ -161,7 +161,7 @@ def _operations(view: Representation) -> float:
 def find_medians(representations: Sequence[Prepared], how: str, memory: int, tick: Callable[[float], None]) -> None:
     """Find the median squared distances of all, some of them side by side where that is worth it."""
     views = [x.view for x in representations]
-    alone = not all(view.any_thread for view in views) or sum(map(median_operations, views)) < _SHARED
+    alone = not all(view.any_thread for view in views) or sum(map(median_operations, views)) < _SHARED_MEDIANS
     most = 1 if alone else min(len(views), memory // (_MEDIAN_BYTES * max(view.p for view in views)))
     product = max(median_block(view, memory // max(1, most)) ** 2 * view.p for view in views)
     with crew(most, product) as threads:

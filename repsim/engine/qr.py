@@ -19,7 +19,7 @@ _PART = 2 * PANEL  # columns to which as many reflections are applied at once
 _MANY = 4 * PANEL  # columns from which on the first panel is asked beforehand whether the rest is worth its time
 _READ_BYTES = 2**26
 _ITERATIONS = 12  # of inverse iteration; a null direction shows in the first
-_FAR = 100  # squared length of an example over the median of all: its rounding in float32 then shows in the others
+_OUTLYING = 100  # squared length of an example over the median of all: its rounding in float32 then shows in the others
 # The condition is that of the Frobenius norm to the least singular value. Rounding turns each direction of a basis by
 # up to its unit times the condition, by chance, so that a mean over all feels it the less the more they are.
 # tests/core/test_projection.py holds float32 to 1e-6 of float64 up to this condition: so much for each direction, and
@@ -55,7 +55,7 @@ def basis_by_qr(view: Representation, dtype: np.dtype[Any], memory: int) -> tupl
     if (size := qr_bytes(view, dtype, memory)) > memory:
         raise ParameterError(needed(view.name, f"its QR factorisation in {dtype}", size, memory))
     matrix, lengths, rounding = (_against_constant if full else _beside_constant)(view, dtype, p, memory)
-    if dtype.itemsize == 4 and lengths.max() > _FAR * np.median(lengths):
+    if dtype.itemsize == 4 and lengths.max() > _OUTLYING * np.median(lengths):
         return None
     factor, apply = get_lapack_funcs(("geqrt", "gemqrt"), dtype=dtype)
     first = 0 if full else 1

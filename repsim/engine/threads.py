@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from threadpoolctl import ThreadpoolController
 
 Item = TypeVar("Item")
-Result = TypeVar("Result")
+Outcome = TypeVar("Outcome")
 _WORTH_SHARING = 1e8  # operations of a matrix product or factorisation
 _TINY = 2e5  # operations that the library leaves to one thread by itself
 _LIMITED = threading.Lock()  # the limit is one for the process: a second crew at the same time works in its own thread
@@ -36,13 +36,13 @@ class Crew:
         self.size, self._pool = size, pool
         self._stopped = threading.Event()
 
-    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    def map(self, function: Callable[[Item], Outcome], items: Iterable[Item]) -> Iterator[Outcome]:
         """Yield the function of each item, in their order. After an error what has not been begun never is."""
         if self._pool is None:
             yield from map(function, items)
             return
         # NumPy's handling of floating-point errors belongs to the context, which a thread does not inherit.
-        waiting: deque[Future[Result]] = deque(self._pool.submit(copy_context().run, function, item) for item in items)
+        waiting: deque[Future[Outcome]] = deque(self._pool.submit(copy_context().run, function, item) for item in items)
         try:
             while waiting:
                 yield waiting.popleft().result()

@@ -18,7 +18,14 @@ from repsim.engine.threads import crew
 
 pytestmark = pytest.mark.filterwarnings("ignore::repsim.RankSaturationWarning")
 # `repsim.pairwise` is the function of that name.
-DECIDING = [importlib.import_module(f"repsim.{name}") for name in ("engine.plan", "engine.prepared", "pairwise")]
+DECIDING = {
+    importlib.import_module(f"repsim.{module}"): name
+    for module, name in {
+        "engine.plan": "_SHARED_TILE",
+        "engine.prepared": "_SHARED_MEDIANS",
+        "pairwise": "_SHARED_SCAN",
+    }.items()
+}
 SHARING = [
     importlib.import_module(f"repsim.{name}")
     for name in ("engine.passes", "engine.prepared", "engine.pairs", "pairwise")
@@ -39,8 +46,8 @@ def two_cores():
 @pytest.fixture
 def shared(monkeypatch, two_cores):
     """Small work is shared too."""
-    for module in DECIDING:
-        monkeypatch.setattr(module, "_SHARED", 0)
+    for module, name in DECIDING.items():
+        monkeypatch.setattr(module, name, 0)
 
 
 @pytest.fixture

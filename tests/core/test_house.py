@@ -9,6 +9,7 @@ FOLDER = Path(repsim.engine.__file__).parent
 MODULES = sorted(path for path in FOLDER.glob("*.py") if path.stem != "__init__")
 PAPER = {"cca", "cka", "kernels", "minibatch", "pairwise", "procrustes", "regression", "ridge"}
 NEUTRAL = {"repsim.errors", "repsim.options"}
+OF_MODELS = {"__main__", "alignment", "compare", "comparison", "pool", "torch", "uncertainty"}
 
 
 def imports(path):
@@ -45,6 +46,16 @@ def test_no_index_is_known_to_the_engine():
     for path in MODULES:
         strings = [n.value for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Constant)]
         assert not [text for text in strings if isinstance(text, str) and text in words], path.name
+
+
+def test_no_name_means_two_things():
+    defined: dict[str, set[str]] = {}
+    for path in [*MODULES, *(path for path in FOLDER.parent.glob("*.py") if path.stem not in OF_MODELS)]:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            targets = node.targets if isinstance(node, ast.Assign) else [node]
+            for name in filter(None, (getattr(target, "id", getattr(target, "name", None)) for target in targets)):
+                defined.setdefault(name, set()).add(path.stem)
+    assert {name: places for name, places in defined.items() if len(places) > 1} == {}
 
 
 def test_budgets():
