@@ -7,6 +7,7 @@ of inner products of the two, for all pairs; or `compare` makes it of the two th
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -388,20 +389,21 @@ def get_index(name: str | Index) -> Index:
     """
     if isinstance(name, Index):
         return name
-    if not isinstance(name, str):
+    index = None
+    if isinstance(name, str):
+        with contextlib.suppress(ParameterError):  # of a bandwidth that cannot be
+            index = INDEXES.get(name) or _of_family(name) or _beyond(name)
+    if index is None:
         raise UnknownIndexError(name, INDEXES)
-    if name in INDEXES:
-        return INDEXES[name]
+    return index
+
+
+def _of_family(name: str) -> Index | None:
+    """Make the index that is named by a family of the paper's and a number."""
     if rbf := _RBF_NAME.fullmatch(name):
-        try:
-            fraction = check_bandwidth(float(rbf[2]))
-        except ParameterError:
-            raise UnknownIndexError(name, INDEXES) from None
-        return _kernel_index("rbf", fraction, rbf[1] == "cka", rbf[3] is not None, name)
+        return _kernel_index("rbf", check_bandwidth(float(rbf[2])), rbf[1] == "cka", rbf[3] is not None, name)
     if ridge := _RIDGE_NAME.fullmatch(name):
         return _ridge_index(float(ridge[1]), name)
     if (svd := _SVCCA_NAME.fullmatch(name)) and 0 < float(svd[2]) <= 1:
         return _svcca_index(svd[1], float(svd[2]), name)
-    if beyond := _beyond(name):
-        return beyond
-    raise UnknownIndexError(name, INDEXES)
+    return None

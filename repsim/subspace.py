@@ -188,14 +188,7 @@ def shared_subspaces(xs: Sequence[Any], pairs: Sequence[tuple[int, int]], *, k: 
            [0.8, 0.2]])
     """
     views = [Representation(x, f"xs[{i}]", dtype=np.float64) for i, x in enumerate(xs)]
-    if not views:
-        raise ParameterError("xs is empty; at least one representation is needed")
-    check_same_examples(views)
-    places = [whole_number("a position in pairs", i, 0) for both in pairs for i in both]
-    if places and max(places) >= len(views):
-        raise ParameterError(f"pairs holds position {max(places)}; there are {len(views)} representations in xs")
-    if not 1 <= whole_number("k", k, 1) <= min(min(view.n, view.p) for view in views):
-        raise ParameterError(f"k is {k!r}; 1 to {min(min(view.n, view.p) for view in views)} eigenvectors are needed")
+    _check_pairs(views, pairs, k)
     matrices, vectors, eigenvalues = [], [], []
     for view in views:
         x = view.matrix()
@@ -208,6 +201,17 @@ def shared_subspaces(xs: Sequence[Any], pairs: Sequence[tuple[int, int]], *, k: 
     scales, cosines = zip(*results, strict=True) if results else ((), ())
     shape = len(results), k
     return SharedSubspace(np.stack(eigenvalues), np.reshape(scales, shape), np.reshape(cosines, shape))
+
+
+def _check_pairs(views: Sequence[Representation], pairs: Sequence[tuple[int, int]], k: int) -> None:
+    if not views:
+        raise ParameterError("xs is empty; at least one representation is needed")
+    check_same_examples(views)
+    places = [whole_number("a position in pairs", i, 0) for both in pairs for i in both]
+    if places and max(places) >= len(views):
+        raise ParameterError(f"pairs holds position {max(places)}; there are {len(views)} representations in xs")
+    if not 1 <= whole_number("k", k, 1) <= min(min(view.n, view.p) for view in views):
+        raise ParameterError(f"k is {k!r}; 1 to {min(min(view.n, view.p) for view in views)} eigenvectors are needed")
 
 
 def _action(y: Float64, vectors: Float64, *, is_gram: bool = False) -> tuple[Float64, Float64]:
