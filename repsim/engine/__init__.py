@@ -12,7 +12,7 @@ Data flows from the top to the bottom.
 
     read        arrays          arrays of any library that follows the Array API standard
                 files           memory-mapped arrays, read through their files
-                representation  a checked view of an array, centred and scaled as it is read, in blocks of examples
+                representation  a checked view of an array, centred and scaled as it is read in blocks; bases as rows
     operators   distances       squared distances, and the RBF kernel of them
                 median          the exact median distance of more pairs than can be held
                 bases           singular vectors and values, and the numerical rank
