@@ -94,7 +94,7 @@ def test_the_narrower_basis_and_the_memory_are_the_engines():
     rng = np.random.default_rng(0)
     for n, p in ((40, 10), (40, 30), (40, 39), (40, 60)):
         view = Representation(rng.standard_normal((n, p)).astype(np.float32), "x")
-        assert project(view, 2**30).width == operations.basis_width(n, p)
+        assert project(view, 2**30).rows.shape[1] == operations.basis_width(n, p)
         enough = operations.qr_bytes(n, p) + 2**16
         project(view, int(enough * 8 / 7) + 1)
         with pytest.raises(repsim.ParameterError, match="QR"):
