@@ -41,6 +41,16 @@ def test_a_relu_in_place_does_not_reach_what_was_taken_before():
     assert value < 0.99
 
 
+def test_a_relu_in_place_that_comes_first_does_not_reach_the_inputs():
+    model = nn.Sequential(nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(192, 4)).eval()
+    images = IMAGES.clone()
+    for given in (images, [images], {"input": images}):
+        taken = compare(model, nn.Sequential(nn.Flatten()).eval(), given, layers="2", layers_b="0")
+        torch.testing.assert_close(images, IMAGES)
+        right = repsim.cka(model[2](IMAGES.relu().flatten(1)).detach(), IMAGES.flatten(1))
+        assert taken.values[0, 0] == pytest.approx(right, abs=1e-6)
+
+
 class Repeated(nn.Module):
     def __init__(self):
         super().__init__()
@@ -131,6 +141,17 @@ def test_the_stored_precision_is_kept(dtype, tmp_path):
     for to in (None, tmp_path):
         found = compare(model, {"z": z}, x, layers="0", layers_b="z", index="cca_r2", to=to, batch_size=10)
         np.testing.assert_allclose(found.values, right, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_inputs_come_in_the_precision_of_the_model(dtype):
+    model = convolutions().to(dtype)
+    with torch.no_grad():
+        right = model(IMAGES.to(dtype))
+    for images in (IMAGES, IMAGES.numpy(), torch.utils.data.DataLoader(Pairs(), batch_size=50)):
+        taken = repsim.torch.activations(model, images, layers="3")["3"]
+        assert taken.dtype == dtype
+        torch.testing.assert_close(taken, right)
 
 
 def test_files_are_maps_of_what_is_otherwise_in_memory(tmp_path):
@@ -252,6 +273,36 @@ def test_loaders_and_arrays_of_every_sort(images):
     taken = activations(model, images(), layers="3", batch_size=16)["3"]
     with torch.no_grad():
         np.testing.assert_allclose(taken, model(IMAGES), rtol=1e-5, atol=1e-6)
+
+
+def test_a_loader_that_gives_less_or_more_than_it_says():
+    """Room is made for what a loader promises; what it gives is what counts."""
+
+    class Promises(list):
+        batch_size, dataset = 25, range(50)
+
+    model = convolutions()
+    for batches, right in (([IMAGES[:20]], IMAGES[:20]), ([IMAGES, IMAGES[:30]], torch.cat([IMAGES, IMAGES[:30]]))):
+        taken = repsim.torch.activations(model, Promises(batches), layers="1")["1"]
+        with torch.no_grad():
+            torch.testing.assert_close(taken, model[1](model[0](right)))
+
+
+def test_a_loader_that_breaks_off():
+    def broken():
+        yield IMAGES[:20]
+        raise OSError("the disk is gone")
+
+    model = convolutions()
+    with pytest.raises(OSError, match="the disk is gone"):
+        compare(model, convolutions(), broken())
+    assert hooks(model) == 0
+
+
+def test_two_loaders_at_once():
+    loader = torch.utils.data.DataLoader(Pairs(), batch_size=8)
+    with pytest.raises(errors.ParameterError, match="images holds a DataLoader; a mapping or tuple is of arrays"):
+        compare(convolutions(), convolutions(), (loader, loader))
 
 
 def test_both_models_see_the_same_batches_of_a_loader_that_shuffles():
