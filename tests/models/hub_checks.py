@@ -1,4 +1,4 @@
-"""Run by the environment of `make test-hub`: activations of real architectures against those taken by hand."""
+"""Run by the environment of `make hub`: activations of real architectures against those taken by hand."""
 
 import sys
 import warnings
