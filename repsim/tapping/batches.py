@@ -28,6 +28,8 @@ def batches(images: Any, batch_size: int) -> tuple[Iterator[tuple[Any, Any]], in
         pieces = (_cut(images, start, start + batch_size) for start in range(0, n, batch_size))
         return ((piece, piece) for piece in pieces), n
     try:
+        if isinstance(images, str | bytes):
+            raise TypeError
         given = iter(images) if hasattr(images, "__iter__") else (images[i] for i in range(len(images)))
     except TypeError:
         raise ParameterError(

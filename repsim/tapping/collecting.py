@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -191,12 +192,14 @@ def _rows(values: Any) -> int:
 
 
 def _arrays(name: str, output: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the arrays in what a layer gave, those in tuples and mappings with the names of their places."""
+    """Yield the arrays in what a layer gave, those inside others with the names of their places."""
     if hasattr(output, "shape") and hasattr(output, "dtype"):
         yield name, output
     elif isinstance(output, Mapping):
         for key, values in output.items():
             yield from _arrays(f"{name}[{key}]", values)
+    elif dataclasses.is_dataclass(output):
+        yield from _arrays(name, vars(output))
     elif isinstance(output, tuple | list):
         for i, values in enumerate(output):
             yield from _arrays(f"{name}[{i}]", values)

@@ -31,7 +31,7 @@ def _tap(model: Any, layers: Any, owner: str) -> Any:
         from repsim.tapping.torch import TorchTap
 
         return TorchTap(model, layers, owner)
-    if callable(model):
+    if callable(model) and not isinstance(model, type):
         return FunctionTap(model, layers, owner)
     raise ParameterError(
         f"{owner} is a {type(model).__name__}; a PyTorch module, a Keras model, or a function from a batch to a "

@@ -35,7 +35,7 @@ class TorchTap:
         self._model, self._modules = model, modules_of(model)
         if any(torch.nn.parameter.is_lazy(p) for p in model.parameters()):
             raise ParameterError(f"{owner} has lazy modules that have seen no batch yet; run it on one first")
-        leaves = [name for name, module in model.named_modules() if not any(module.children())]
+        leaves = [name for name, module in model.named_modules() if _is_leaf(name, module)]
         self.selection = Selection(self._modules, layers, [name or _own(model) for name in leaves], owner)
         if training := [name for name, module in model.named_modules() if module.training]:
             where = f" in {training[0]!r}" if training[0] else ""
@@ -107,6 +107,12 @@ def modules_of(model: torch.nn.Module) -> dict[str, torch.nn.Module]:
     modules = dict(model.named_modules(remove_duplicate=False))
     del modules[""]
     return modules or {_own(model): model}
+
+
+def _is_leaf(name: str, module: torch.nn.Module) -> bool:
+    """Whether a module has none inside; those that make weights from others, as of a weight norm, do not count."""
+    inside = {child for child, _ in module.named_children()} - {"parametrizations"}
+    return not inside and "parametrizations" not in name.split(".")
 
 
 def _own(model: torch.nn.Module) -> str:

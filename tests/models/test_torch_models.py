@@ -1,5 +1,7 @@
 """Activations of PyTorch modules against those taken by hand, and what bad input gets."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -117,6 +119,39 @@ class Named(nn.Module):
 class Inside(nn.Module):
     def forward(self, x):
         return {"once": x, "twice": 2 * x, "step": 3}
+
+
+@dataclasses.dataclass
+class Output:
+    hidden: torch.Tensor
+    layers: int = 1
+
+
+class WithOutput(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inside = Wrapped()
+
+    def forward(self, x):
+        return self.inside(x).hidden
+
+
+class Wrapped(nn.Module):
+    def forward(self, x):
+        return Output(3 * x)
+
+
+def test_outputs_that_are_data_classes():
+    taken = repsim.torch.activations(WithOutput().eval(), torch.eye(3), layers="inside")
+    torch.testing.assert_close(taken, {"inside": 3 * torch.eye(3)})
+
+
+def test_a_layer_whose_weights_are_made_from_others():
+    normalised = nn.utils.parametrizations.weight_norm(nn.Linear(6, 20))
+    model, x = nn.Sequential(normalised, nn.ReLU()).eval(), torch.randn(20, 6)
+    taken = repsim.torch.activations(model, x)  # the weights have as many rows as there are inputs
+    assert list(taken) == ["0", "1"]
+    torch.testing.assert_close(taken["0"], normalised(x).detach())
 
 
 def test_outputs_that_are_mappings():
@@ -478,7 +513,7 @@ def test_what_has_not_been_initialised_stays_so():
     assert torch.nn.parameter.is_lazy(model[0].weight)
 
 
-def test_device(tmp_path):
+def test_device_and_what_is_no_model(tmp_path):
     model = convolutions()
     taken = repsim.torch.activations(model, IMAGES, layers="1", device="cpu", batch_size=16)["1"]
     torch.testing.assert_close(taken, repsim.torch.activations(model, IMAGES, layers="1")["1"])
@@ -486,6 +521,10 @@ def test_device(tmp_path):
         repsim.torch.activations(model, IMAGES, device="cpu", to=tmp_path)
     with pytest.raises(errors.ParameterError, match="model is a int"):
         repsim.torch.activations(3, IMAGES)
+    with pytest.raises(errors.ParameterError, match="model_b is a type; a PyTorch module"):
+        compare(model, nn.Linear, IMAGES)
+    with pytest.raises(errors.ParameterError, match="images is a str; an array"):
+        activations(model, "images")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU that PyTorch can use")
