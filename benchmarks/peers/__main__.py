@@ -70,9 +70,9 @@ def main(
 
 
 def results_before(out, described):
-    """Return what an earlier run has of each library, if it was of the same activations."""
+    """Return what an earlier run has of each library, if it was of the same activations, whose last bits may differ."""
     before = unseal(out)
-    if before["cases"] != described:
+    if any({**before["cases"].get(name, {}), "sha256": case["sha256"]} != case for name, case in described.items()):
         raise typer.BadParameter(f"{out} is of other activations; run all libraries")
     return {peer["name"]: peer for peer in before["peers"]}
 

@@ -32,8 +32,9 @@ class Cause:
 def exact(reference, x, y):
     """Return the value of an index of ours in float64."""
     with warnings.catch_warnings():
-        # Wide activations saturate CCA; that the others do not say so is part of what is shown.
-        warnings.simplefilter("ignore", repsim.RankSaturationWarning)
+        # Wide activations saturate CCA and bias CKA; that the others do not say so is part of what is shown.
+        for silenced in (repsim.RankSaturationWarning, repsim.BiasWarning):
+            warnings.simplefilter("ignore", silenced)
         return repsim.get_index(reference)(np.asarray(x, np.float64), np.asarray(y, np.float64))
 
 
