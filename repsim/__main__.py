@@ -68,13 +68,13 @@ def _read(path: Path) -> Mapping[str, Any]:
             raise ParameterError(f"{path} is a folder without .npy files; activations by layer are needed")
         return arrays
     try:
-        found = np.load(path, allow_pickle=False, mmap_mode="r")
+        file = np.load(path, allow_pickle=False, mmap_mode="r")
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ParameterError(f"{path} is no .npz or .npy file of numbers; activations by layer are needed") from error
-    if isinstance(found, np.ndarray):
-        return {path.stem: found}
-    with found:
-        return {name: found[name] for name in found.files}
+    if isinstance(file, np.ndarray):
+        return {path.stem: file}
+    with file:
+        return {name: file[name] for name in file.files}
 
 
 def _print(comparison: Comparison) -> None:

@@ -327,6 +327,9 @@ class _Tables:
 
 def _held(models: Sequence[tuple[Any, Any, str]], taken: Sequence[Mapping[str, Any]]) -> int:
     """Return the bytes in memory of what was taken from models; what was there before is its owner's."""
-    run = [arrays for arrays, (model, *_) in zip(taken, models, strict=True) if not isinstance(model, Mapping)]
-    arrays = [x for one in run for x in one.values()]
-    return sum(int(getattr(x, "nbytes", 0)) for x in arrays if not isinstance(x, np.memmap))  # a `Blocks` has none
+    return sum(
+        int(getattr(x, "nbytes", 0))  # a `Blocks` has none
+        for arrays, (model, *_) in zip(taken, models, strict=True)
+        for x in ([] if isinstance(model, Mapping) else arrays.values())
+        if not isinstance(x, np.memmap)
+    )

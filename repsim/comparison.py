@@ -101,7 +101,7 @@ class Comparison:
             raise ParameterError(f"path is {str(path)!r}, which is no file that Comparison.save wrote") from error
         chance = None
         if "chance_mean" in arrays:
-            chance = Chance(*(arrays[f"chance_{part}"] for part in _CHANCE))
+            chance = Chance(*(arrays[f"chance_{name}"] for name in _CHANCE))
         return cls(values, names[0], names[1], index, chance, record)
 
     def to_frame(self) -> Any:
@@ -196,5 +196,5 @@ class Comparison:
             "index": np.array(self.index),
         }
         if self.chance is not None:
-            arrays |= {f"chance_{part}": getattr(self.chance, part) for part in _CHANCE}
+            arrays |= {f"chance_{name}": getattr(self.chance, name) for name in _CHANCE}
         return arrays

@@ -155,8 +155,8 @@ def uncertainty(
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> x = rng.standard_normal((400, 5))
-    >>> found = uncertainty(x, x + rng.standard_normal((400, 5)))
-    >>> 0.005 < found.standard_error < 0.05
+    >>> sure = uncertainty(x, x + rng.standard_normal((400, 5)))
+    >>> 0.005 < sure.standard_error < 0.05
     True
     """
     if method not in METHODS:

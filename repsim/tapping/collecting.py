@@ -56,12 +56,12 @@ class Collector:
         assert self.selection is not None
         self._calls[layer] = call = self._calls.get(layer, 0) + 1
         name = layer if call == 1 else f"{layer}#{call}"
-        parts = list(_arrays(name, output))
-        if len(parts) == 1:
-            parts = [(name, parts[0][1])]
-        for part, values in parts:
-            if self.selection.position(part) is not None and part not in self._left_out:
-                self._keep(part, values)
+        arrays = dict(_arrays(name, output))
+        if len(arrays) == 1:
+            arrays = {name: next(iter(arrays.values()))}
+        for place, values in arrays.items():
+            if self.selection.position(place) is not None and place not in self._left_out:
+                self._keep(place, values)
 
     def end(self) -> None:
         """Check that the batch gave what the first one did."""
