@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -11,7 +12,7 @@ import numpy as np
 
 from repsim.blocks import Blocks
 from repsim.engine.arrays import Float64
-from repsim.errors import ParameterError, ShapeMismatchError
+from repsim.errors import BiasWarning, ParameterError, ShapeMismatchError
 from repsim.indexes import Index
 from repsim.options import real_number, whole_number
 from repsim.pairwise import pairwise
@@ -314,9 +315,12 @@ class _Pairs:
         (self.n,) = counts
 
     def of(self, rows: Any = None, *, shuffle: Any = None) -> Float64:
-        """Return the table of some examples."""
+        """Return the table of some examples; that values are near chance is warned of all examples in their order."""
         first, second = _some(self._xs, rows), None if self._ys is None else _some(self._ys, rows, shuffle)
-        table: Float64 = pairwise(first, second, index=self._index, **self._options)
+        with warnings.catch_warnings():
+            if rows is not None or shuffle is not None:
+                warnings.simplefilter("ignore", BiasWarning)
+            table: Float64 = pairwise(first, second, index=self._index, **self._options)
         return table
 
     def shaped(self, tables: Any) -> Any:

@@ -93,6 +93,15 @@ def test_a_related_pair_is_told_among_wide_ones():
     assert found.p_values[1, 1] > 0.05
 
 
+def test_of_shuffles_and_parts_of_the_examples_it_is_not_warned():
+    """They are near chance because they are meant to show what chance is, or how few examples do."""
+    x, y = np.random.default_rng(3).normal(size=(2, 60, 200))
+    with pytest.warns(errors.BiasWarning) as caught:
+        calibrate([x], [y], permutations=5)
+        convergence(x, y, repeats=2)
+    assert len(caught) == 1  # of the values themselves
+
+
 def test_what_is_wrong():
     x, y = sample(30, 0)
     with pytest.raises(errors.ParameterError, match="method is 'bootstrap'; 'jackknife' or 'subsample'"):
