@@ -1,5 +1,7 @@
 """Standard errors against the spread over new samples; the naive bootstrap's bias; the best of many by chance."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -98,8 +100,10 @@ def test_of_shuffles_and_parts_of_the_examples_it_is_not_warned():
     x, y = np.random.default_rng(3).normal(size=(2, 60, 200))
     with pytest.warns(errors.BiasWarning) as caught:
         calibrate([x], [y], permutations=5)
-        convergence(x, y, repeats=2)
     assert len(caught) == 1  # of the values themselves
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        convergence(x, y, repeats=2)
 
 
 def test_what_is_wrong():
