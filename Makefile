@@ -94,8 +94,14 @@ test-slurm: env slurm ## Run the workflow on a SLURM cluster of virtual nodes an
 test-bare: env ## Run a notebook from an empty folder, as in Colab, in an environment of its own (2.6 GB, minutes)
 	pytest -m bare $(ARGS)
 
+.PHONY: hub
+hub: env ## Make build/hub, an environment of .venv's packages and torchvision, timm and transformers (0.3 GB beside PyTorch)
+	python -m venv build/hub
+	python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$$(echo build/hub/lib/python*/site-packages)/beside.pth"
+	build/hub/bin/python -m pip install --quiet --disable-pip-version-check -r tests/models/hub.txt
+
 .PHONY: test-hub
-test-hub: env ## Run models and pages with torchvision, timm and transformers in an environment of their own (6 GB, minutes)
+test-hub: hub ## Run networks of torchvision, timm and transformers, and the pages that use them
 	pytest -m hub $(ARGS)
 
 .PHONY: faults

@@ -19,6 +19,7 @@ MEASURED_BY = {
     "cluster": "make bench-cluster",
     "digits": "python tests/core/accuracy.py",
     "engine": "make bench-engine",
+    "from_models": "python -m benchmarks.peers.from_models",
     "peers": "make bench-peers",
     "training": "make bench-train",
 }

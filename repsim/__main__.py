@@ -19,6 +19,24 @@ from repsim.tapping.stores import read_folder
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        comparison = compare(
+            _read(chosen.a),
+            _read(chosen.b),
+            index=chosen.index,
+            chance=chosen.chance,
+            undefined="nan" if chosen.nan else "raise",
+            progress=sys.stderr.isatty(),
+        )
+        _give(comparison, chosen.out, chosen.plot, chosen.chance)
+    except (ImportError, OSError, ParameterError, RepresentationError, UnknownIndexError) as error:
+        print(f"repsim: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m repsim", description="Compare activations in files.")
     parser.add_argument(
         "a", type=Path, help=".npz file of one array for each layer, folder of .npy files, or one of them"
@@ -29,23 +47,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--plot", type=Path, help="draw the map into a file, such as .svg; needs matplotlib")
     parser.add_argument("--chance", action="store_true", help="also what CKA is by chance; hatched in the map")
     parser.add_argument("--nan", action="store_true", help="NaN for layers that no similarity is defined for")
-    chosen = parser.parse_args(arguments)
-    try:
-        a, b = _read(chosen.a), _read(chosen.b)
-        undefined = "nan" if chosen.nan else "raise"
-        comparison = compare(
-            a, b, index=chosen.index, chance=chosen.chance, undefined=undefined, progress=sys.stderr.isatty()
-        )
-        if chosen.out:
-            comparison.save(chosen.out)
-        if chosen.plot:
-            comparison.plot(chance=chosen.chance).figure.savefig(chosen.plot)
-    except (ImportError, OSError, ParameterError, RepresentationError, UnknownIndexError) as error:
-        print(f"repsim: {error}", file=sys.stderr)
-        return 1
-    if not (chosen.out or chosen.plot):
+    return parser
+
+
+def _give(comparison: Comparison, out: Path | None, plot: Path | None, chance: bool) -> None:
+    """Write and draw what is asked for, or else print."""
+    if out:
+        comparison.save(out)
+    if plot:
+        comparison.plot(chance=chance).figure.savefig(plot)
+    if not (out or plot):
         _print(comparison)
-    return 0
 
 
 def _read(path: Path) -> Mapping[str, Any]:
@@ -56,13 +68,13 @@ def _read(path: Path) -> Mapping[str, Any]:
             raise ParameterError(f"{path} is a folder without .npy files; activations by layer are needed")
         return arrays
     try:
-        found = np.load(path, allow_pickle=False, mmap_mode="r")
+        file = np.load(path, allow_pickle=False, mmap_mode="r")
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ParameterError(f"{path} is no .npz or .npy file of numbers; activations by layer are needed") from error
-    if isinstance(found, np.ndarray):
-        return {path.stem: found}
-    with found:
-        return {name: found[name] for name in found.files}
+    if isinstance(file, np.ndarray):
+        return {path.stem: file}
+    with file:
+        return {name: file[name] for name in file.files}
 
 
 def _print(comparison: Comparison) -> None:

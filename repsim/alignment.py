@@ -55,24 +55,28 @@ def alignment(x: Any, y: Any, *, debiased: bool = False) -> Any:
     True
     """
     xp = array_api_compat.array_namespace(x, y)
-    debiased = flag("debiased", debiased)
+    n = _examples(x, y, 4 if flag("debiased", debiased) else 2)
+    k, l = _centred(xp, x), _centred(xp, y)  # noqa: E741
+    if not debiased and max(k.shape[1], l.shape[1]) < n:
+        between, *own = (a.T @ b for a, b in ((k, l), (k, k), (l, l)))
+        return xp.sum(between * between) / xp.sqrt(xp.sum(own[0] * own[0]) * xp.sum(own[1] * own[1]))
+    k, l = k @ k.T, l @ l.T  # noqa: E741
+    if debiased:
+        k, l = _u_centred(xp, k), _u_centred(xp, l)  # noqa: E741
+    return xp.sum(k * l) / xp.sqrt(xp.sum(k * k) * xp.sum(l * l))
+
+
+def _examples(x: Any, y: Any, least: int) -> int:
+    """Return the number of examples, checked to be the same of both and enough."""
     for name, values in (("x", x), ("y", y)):
         if len(values.shape) < 2:
             raise DimensionError(f"{name} has shape {tuple(values.shape)}; (examples, features) is needed")
     n = int(x.shape[0])
     if n != y.shape[0]:
         raise ShapeMismatchError(f"x has {n} examples and y has {y.shape[0]}; both must be of the same examples")
-    if n < (least := 4 if debiased else 2):
+    if n < least:
         raise TooFewExamplesError(f"x and y have {n} example(s); at least {least} are needed")
-    k, l = _centred(xp, x), _centred(xp, y)  # noqa: E741
-    if debiased:
-        k, l = (_u_centred(xp, features @ features.T) for features in (k, l))  # noqa: E741
-        return xp.sum(k * l) / xp.sqrt(xp.sum(k * k) * xp.sum(l * l))
-    if max(k.shape[1], l.shape[1]) < n:
-        between, own = l.T @ k, [features.T @ features for features in (k, l)]
-        return xp.sum(between * between) / xp.sqrt(xp.sum(own[0] * own[0]) * xp.sum(own[1] * own[1]))
-    k, l = k @ k.T, l @ l.T  # noqa: E741
-    return xp.sum(k * l) / xp.sqrt(xp.sum(k * k) * xp.sum(l * l))
+    return n
 
 
 def _centred(xp: Any, x: Any) -> Any:

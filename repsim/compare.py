@@ -7,7 +7,8 @@ import os
 import re
 import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, overload
 
@@ -31,15 +32,16 @@ from repsim.options import flag
 from repsim.pairwise import pairwise
 from repsim.pool import Pool
 from repsim.tapping.batches import Inputs, Mask
-from repsim.tapping.running import Progress, take
+from repsim.tapping.running import Feed, Progress, take
 from repsim.tapping.stores import store_in
 
 __all__ = ["Comparison", "activations", "compare"]
 
 Path_ = str | os.PathLike[str]
+_Computed = tuple[dict[str, Float64], dict[str, Chance[Float64]]]
 _LEAST_MEMORY = 2**26  # bytes for the comparison beside the activations, unless told otherwise
 _MEMORY_OF_THREADS = 2**28  # bytes, below which one thread takes less time than several
-_SHARE = 8  # or this fraction of what they take
+_SHARE = 6  # or this fraction of what they take
 _PLACE = re.compile(r"\b(xs|ys)\[(\d+)\]")
 # What one layer is at fault for, whatever it is compared with.
 _UNDEFINED = (ConstantRepresentationError, UndefinedSimilarityError, NonFiniteError)
@@ -96,7 +98,7 @@ def compare(  # type: ignore[misc]
         Folder for the activations, as .npy files in the folders `a` and `b`; otherwise they are held in memory.
     memory : int, optional
         Bytes that activations and computation may take; activations that would take more than half of that go to a
-        temporary folder. By default what the activations take, and an eighth of that or as much as the index needs.
+        temporary folder. By default what the activations take, and a sixth of that or as much as the index needs.
     resume : path, optional
         As for `repsim.pairwise`: what of the comparison is finished is kept. The models are run again.
     progress : bool or callable
@@ -124,48 +126,15 @@ def compare(  # type: ignore[misc]
     """
     single = isinstance(index, str | Index)
     indexes = [get_index(name) for name in ([index] if isinstance(index, str | Index) else index)]
-    if undefined not in ("raise", "nan"):
-        raise ParameterError(f"undefined is {undefined!r}; 'raise' or 'nan' is needed")
-    chance = flag("chance", chance)
-    if memory is not None:
-        memory = budget(memory)
-    same = model_b is model_a and layers_b is None
-    pairs = [(model_a, layers, "model_a")]
-    if not same:
-        pairs.append((model_b, layers if layers_b is None else layers_b, "model_b"))
+    options = _Options(chance, undefined, memory, resume, progress)
+    models = [(model_a, layers, "model_a")]
+    if model_b is not model_a or layers_b is not None:
+        models.append((model_b, layers if layers_b is None else layers_b, "model_b"))
+    feed = Feed(images, pool, inputs, mask, batch_size, progress)
     with tempfile.TemporaryDirectory() as folder:
-        taken = take(
-            pairs,
-            images,
-            pool=pool,
-            inputs=inputs,
-            mask=mask,
-            batch_size=batch_size,
-            progress=progress,
-            stores=[store_in(None if to is None else Path(to) / name) for name in "ab"],
-            memory=memory,
-            folder=None if to is not None else Path(folder),
-        )
-        held = sum(
-            sum(map(_bytes, arrays.values()))
-            for arrays, (model, *_) in zip(taken, pairs, strict=True)
-            if not isinstance(model, Mapping)  # what was there before is its owner's
-        )
-        work = _Tables(
-            taken[0],
-            None if same else taken[1],
-            held,
-            chance=chance,
-            memory=memory,
-            resume=resume,
-            progress=progress,
-        )
-        tables, chances = work.compute(indexes, undefined == "nan")
-    made = {
-        name: Comparison(values, tuple(taken[0]), tuple(taken[-1]), name, chances.get(name), {"examples": work.n})
-        for name, values in tables.items()
-    }
-    return made[indexes[0].name] if single else made
+        taken = take(models, feed, [store_in(to, name) for name in "ab"], options.memory, Path(folder))
+        compared = _Tables(taken, _held(models, taken), options).compare(indexes)
+    return compared[indexes[0].name] if single else compared
 
 
 def activations(
@@ -235,45 +204,55 @@ def activations(
     >>> activations(lambda batch: {"sum": batch.sum(axis=1, keepdims=True)}, np.eye(3), batch_size=2)["sum"].shape
     (3, 1)
     """
-    (taken,) = take(
-        [(model, layers, "model")],
-        images,
-        pool=pool,
-        inputs=inputs,
-        mask=mask,
-        batch_size=batch_size,
-        progress=progress,
-        stores=[store_in(None if to is None else Path(to))],
-    )
+    feed = Feed(images, pool, inputs, mask, batch_size, progress)
+    (taken,) = take([(model, layers, "model")], feed, [store_in(to)])
     return taken
 
 
+@dataclass(frozen=True)
+class _Options:
+    """How layers are compared, checked before models are run."""
+
+    chance: bool
+    undefined: str
+    memory: int | None
+    resume: Path_ | None
+    progress: Progress
+
+    def __post_init__(self) -> None:
+        flag("chance", self.chance)
+        if self.undefined not in ("raise", "nan"):
+            raise ParameterError(f"undefined is {self.undefined!r}; 'raise' or 'nan' is needed")
+        if self.memory is not None:
+            budget(self.memory)
+
+
 class _Tables:
-    """Tables of the layers in one or two sets of activations, whose messages name layers."""
+    """Tables of the layers in one or two sets of activations, whose messages name layers.
 
-    def __init__(
-        self,
-        of_a: Mapping[str, Any],
-        of_b: Mapping[str, Any] | None,
-        held: int,
-        *,
-        chance: bool,
-        memory: int | None,
-        resume: Path_ | None,
-        progress: Progress,
-    ) -> None:
-        self._sides = {"xs": of_a} if of_b is None else {"xs": of_a, "ys": of_b}
+    `held` is the bytes of those that are in memory and were taken here.
+    """
+
+    def __init__(self, taken: Sequence[Mapping[str, Any]], held: int, options: _Options) -> None:
+        self._sides = dict(zip(("xs", "ys"), taken, strict=False))
         self._names = {side: list(arrays) for side, arrays in self._sides.items()}
-        self._held, self._chance = held, chance
-        self._memory, self._resume, self._progress = memory, resume, progress
-        self.n = int(np.shape(next(iter(of_a.values())))[0])
+        self._held, self._options = held, options
 
-    def compute(self, indexes: Sequence[Index], missing: bool) -> tuple[dict[str, Float64], dict[str, Chance[Float64]]]:
+    def compare(self, indexes: Sequence[Index]) -> dict[str, Comparison]:
+        """Return the comparison by each index."""
+        tables, chances = self._compute(indexes)
+        a, b = tuple(self._names["xs"]), tuple(self._names.get("ys", self._names["xs"]))
+        record = {"examples": int(np.shape(self._sides["xs"][a[0]])[0])}
+        return {
+            name: Comparison(values, a, b, name, chances.get(name), dict(record)) for name, values in tables.items()
+        }
+
+    def _compute(self, indexes: Sequence[Index]) -> _Computed:
         """Return a table of each index and, if it is asked for, its chance; undefined layers are NaN if they may be."""
         try:
             return self._pairwise(indexes, self._names)
         except _UNDEFINED as error:
-            if not missing or self._fault(error, self._names) is None:
+            if self._options.undefined == "raise" or self._fault(error, self._names) is None:
                 raise self._renamed(error, self._names) from error
         except RepresentationError as error:
             raise self._renamed(error, self._names) from error
@@ -285,7 +264,7 @@ class _Tables:
         """Return the values, and what they are by chance, one above the other, with NaN where a layer has none."""
         kept = {side: list(names) for side, names in self._names.items()}
         sides = ("xs", list(kept)[-1])
-        whole = np.full([4 if self._chance else 1, *(len(self._names[side]) for side in sides)], np.nan)
+        whole = np.full([4 if self._options.chance else 1, *(len(self._names[side]) for side in sides)], np.nan)
         while all(kept.values()):
             try:
                 tables, chances = self._pairwise([index], kept)
@@ -301,34 +280,36 @@ class _Tables:
                 break
         return whole
 
-    def _pairwise(
-        self, indexes: Sequence[Index], names: Mapping[str, Sequence[str]]
-    ) -> tuple[dict[str, Float64], dict[str, Chance[Float64]]]:
-        """Return `pairwise` of one or two lists, within the memory that there is beside them."""
+    def _pairwise(self, indexes: Sequence[Index], names: Mapping[str, Sequence[str]]) -> _Computed:
+        """Return `pairwise` of one or two lists; what it warns of names layers."""
         lists = [[self._sides[side][name] for name in names[side]] for side in names]
+        chosen = self._options
         compute = functools.partial(
-            pairwise, *lists, index=indexes, chance=self._chance, resume=self._resume, progress=self._progress
+            pairwise, *lists, index=indexes, chance=chosen.chance, resume=chosen.resume, progress=chosen.progress
         )
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            if self._memory is not None:
-                tables = compute(memory=max(1, self._memory - self._held))
-            elif self._held:
-                modest = max(_LEAST_MEMORY, self._held // _SHARE)
-                # Tiles are small then, and threads of the linear algebra would wait for each other.
-                threads = 1 if modest < _MEMORY_OF_THREADS else None
-                try:
-                    with threadpool_limits(threads, "blas"):
-                        tables = compute(memory=modest)
-                except ParameterError as error:  # an index that needs more
-                    if not str(error).startswith("memory"):
-                        raise
-                    tables = compute()
-            else:
-                tables = compute()
+            tables = self._beside_activations(compute)
         for warning in caught:
             warn(warning.category(self._named(str(warning.message), names)))
-        return tables if self._chance else (tables, {})
+        return tables if chosen.chance else (tables, {})
+
+    def _beside_activations(self, compute: Callable[..., Any]) -> Any:
+        """Call something within the memory that there is beside the activations."""
+        if self._options.memory is not None:
+            return compute(memory=max(1, self._options.memory - self._held))
+        if not self._held:
+            return compute()
+        modest = max(_LEAST_MEMORY, self._held // _SHARE)
+        # Tiles are small then, and threads of the linear algebra would wait for each other.
+        threads = 1 if modest < _MEMORY_OF_THREADS else None
+        try:
+            with threadpool_limits(threads, "blas"):
+                return compute(memory=modest)
+        except ParameterError as error:  # an index that needs more
+            if not str(error).startswith("memory"):
+                raise
+        return compute()
 
     def _fault(self, error: Exception, names: Mapping[str, Sequence[str]]) -> tuple[str, str] | None:
         """Return the list, and the name in it, of the layer that an error is about."""
@@ -344,6 +325,11 @@ class _Tables:
         return _PLACE.sub(lambda m: f"layer {names[m[1]][int(m[2])]!r} of {owners[m[1]]}", message)
 
 
-def _bytes(x: Any) -> int:
-    """Return the bytes in memory of an array; a memory map and a `Blocks` take none."""
-    return 0 if isinstance(x, np.memmap) else int(getattr(x, "nbytes", 0))
+def _held(models: Sequence[tuple[Any, Any, str]], taken: Sequence[Mapping[str, Any]]) -> int:
+    """Return the bytes in memory of what was taken from models; what was there before is its owner's."""
+    return sum(
+        int(getattr(x, "nbytes", 0))  # a `Blocks` has none
+        for arrays, (model, *_) in zip(taken, models, strict=True)
+        for x in ([] if isinstance(model, Mapping) else arrays.values())
+        if not isinstance(x, np.memmap)
+    )

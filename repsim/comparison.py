@@ -12,7 +12,7 @@ import numpy as np
 
 from repsim.chance import NEAR, Chance
 from repsim.engine.arrays import Float64
-from repsim.errors import ParameterError
+from repsim.errors import ParameterError, UnknownIndexError
 from repsim.indexes import get_index
 
 _CHANCE = ("mean", "standard_deviation", "z")
@@ -101,7 +101,7 @@ class Comparison:
             raise ParameterError(f"path is {str(path)!r}, which is no file that Comparison.save wrote") from error
         chance = None
         if "chance_mean" in arrays:
-            chance = Chance(*(arrays[f"chance_{part}"] for part in _CHANCE))
+            chance = Chance(*(arrays[f"chance_{name}"] for name in _CHANCE))
         return cls(values, names[0], names[1], index, chance, record)
 
     def to_frame(self) -> Any:
@@ -155,28 +155,38 @@ class Comparison:
             raise ParameterError("chance is True and there is none here; compute it with compare(..., chance=True)")
         try:
             import matplotlib.pyplot as plt
-            from matplotlib.patches import Rectangle
         except ImportError:
             raise ImportError("plot needs matplotlib, which is not installed: pip install matplotlib") from None
         rows, columns = self.values.shape
         if ax is None:
             _, ax = plt.subplots(figsize=(2.5 + 0.22 * columns, 1.8 + 0.22 * rows), layout="constrained")
-        chosen = get_index(self.index) if _is_known(self.index) else None
-        low, high = chosen.bounds if chosen else (-np.inf, np.inf)
-        bounded = {"vmin": low, "vmax": high} if np.isfinite([low, high]).all() else {}
-        image = ax.imshow(self.values, origin="lower", cmap="magma", interpolation="nearest", **bounded)
+        label, limits = self._scale()
+        image = ax.imshow(self.values, origin="lower", cmap="magma", interpolation="nearest", **limits)
+        self._mark(ax, chance)
+        ax.set_xticks(range(columns), self.layers_b, rotation=90)
+        ax.set_yticks(range(rows), self.layers_a)
+        ax.figure.colorbar(image, ax=ax, label=label)
+        return ax
+
+    def _scale(self) -> tuple[str, dict[str, float]]:
+        """Return the index's title and its bounds; those of an unknown index are the values'."""
+        try:
+            index = get_index(self.index)
+        except UnknownIndexError:
+            return self.index, {}
+        bounded = bool(np.isfinite(index.bounds).all())
+        return index.title, dict(zip(("vmin", "vmax"), index.bounds, strict=True)) if bounded else {}
+
+    def _mark(self, ax: Any, chance: bool) -> None:
+        """Put a dot at each row's best match, and hatch what is near chance."""
+        from matplotlib.patches import Rectangle
+
         defined = ~np.isnan(self.values).all(axis=1)
         best = np.where(np.isnan(self.values), -np.inf, self.values).argmax(axis=1)
         ax.plot(best[defined], np.flatnonzero(defined), "o", color="white", markeredgecolor="black", markersize=4)
-        if chance and self.chance is not None:
-            for i, j in np.argwhere(np.abs(self.chance.z) <= NEAR):
-                ax.add_patch(
-                    Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, hatch="///", edgecolor="grey", linewidth=0)
-                )
-        ax.set_xticks(range(columns), self.layers_b, rotation=90)
-        ax.set_yticks(range(rows), self.layers_a)
-        ax.figure.colorbar(image, ax=ax, label=chosen.title if chosen else self.index)
-        return ax
+        near = np.argwhere(np.abs(self.chance.z) <= NEAR) if chance and self.chance is not None else ()
+        for i, j in near:
+            ax.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, hatch="///", edgecolor="grey", linewidth=0))
 
     def _arrays(self) -> dict[str, Any]:
         arrays: dict[str, Any] = {
@@ -186,13 +196,5 @@ class Comparison:
             "index": np.array(self.index),
         }
         if self.chance is not None:
-            arrays |= {f"chance_{part}": getattr(self.chance, part) for part in _CHANCE}
+            arrays |= {f"chance_{name}": getattr(self.chance, name) for name in _CHANCE}
         return arrays
-
-
-def _is_known(index: str) -> bool:
-    try:
-        get_index(index)
-    except KeyError:
-        return False
-    return True

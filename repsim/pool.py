@@ -11,8 +11,7 @@ import numpy as np
 from repsim.engine.arrays import namespace, to_numpy
 from repsim.errors import DimensionError, ParameterError, ShapeMismatchError
 
-TOKENS = ("mean", "first", "last", "tokens")
-CHOICES = (*TOKENS, "flatten", "space")
+CHOICES = ("mean", "first", "last", "tokens", "flatten", "space")
 Pool = str | Callable[[Any], Any]
 
 
@@ -68,37 +67,61 @@ def pool(h: Any, how: Pool, mask: Any = None, *, channels: str | None = None, na
     check_pool(how)
     if not (isinstance(h, np.ndarray) or array_api_compat.is_array_api_obj(h)):
         h = to_numpy(h, name)
-    xp, shape = namespace(h), tuple(h.shape)
-    if len(shape) == 2:
+    if len(h.shape) == 2:
         return h
-    if how == "flatten":
-        if mask is not None and len(shape) == 3 and not bool(_checked(xp, mask, h, name).all()):
-            raise ParameterError(
-                f"how is 'flatten' and {name} has padding, which would become features; choose 'mean', 'first', 'last' "
-                "or 'tokens', or give no mask"
-            )
-        return xp.reshape(h, (shape[0], -1))
     if how == "space":
-        if len(shape) != 4:
-            raise DimensionError(f"{name} has shape {shape}; 'space' needs (n, height, width, channels){_for(shape)}")
-        first = channels == "first" if channels else array_api_compat.is_torch_array(h)
-        return xp.mean(_wide(xp, h), axis=(2, 3) if first else (1, 2))
-    if len(shape) != 3:
-        raise DimensionError(f"{name} has shape {shape}; {how!r} needs (n, tokens, d){_for(shape)}")
-    real = None if mask is None else _checked(xp, mask, h, name)
-    if how == "tokens":
-        return xp.reshape(h, (-1, shape[2])) if real is None else h[real]
-    if how == "mean":
-        wide = _wide(xp, h)
-        if real is None:
-            return xp.mean(wide, axis=1)
-        kept = xp.where(real[:, :, None], wide, xp.zeros_like(wide))
-        return xp.sum(kept, axis=1) / xp.astype(xp.sum(real, axis=1), wide.dtype)[:, None]
+        return _over_space(h, channels, name)
+    if how == "flatten":
+        return _flattened(h, mask, name)
+    if len(h.shape) != 3:
+        raise DimensionError(f"{name} has shape {tuple(h.shape)}; {how!r} needs (n, tokens, d){_for(h)}")
+    return _POOLED[how](namespace(h), h, None if mask is None else _checked(mask, h, name))
+
+
+def _over_space(h: Any, channels: str | None, name: str) -> Any:
+    if len(h.shape) != 4:
+        raise DimensionError(f"{name} has shape {tuple(h.shape)}; 'space' needs (n, height, width, channels){_for(h)}")
+    xp, first = namespace(h), channels == "first" if channels else array_api_compat.is_torch_array(h)
+    return xp.mean(_wide(xp, h), axis=(2, 3) if first else (1, 2))
+
+
+def _flattened(h: Any, mask: Any, name: str) -> Any:
+    if mask is not None and len(h.shape) == 3 and not bool(_checked(mask, h, name).all()):
+        raise ParameterError(
+            f"how is 'flatten' and {name} has padding, which would become features; choose 'mean', 'first', 'last' "
+            "or 'tokens', or give no mask"
+        )
+    return namespace(h).reshape(h, (h.shape[0], -1))
+
+
+def _mean(xp: Any, h: Any, real: Any) -> Any:
+    wide = _wide(xp, h)
     if real is None:
-        return h[:, 0] if how == "first" else h[:, -1]
-    places = xp.astype(real, xp.int32)
-    found = xp.argmax(places, axis=1) if how == "first" else shape[1] - 1 - xp.argmax(xp.flip(places, axis=1), axis=1)
-    return h[xp.arange(shape[0], device=array_api_compat.device(h)), found]
+        return xp.mean(wide, axis=1)
+    kept = xp.where(real[:, :, None], wide, xp.zeros_like(wide))
+    return xp.sum(kept, axis=1) / xp.astype(xp.sum(real, axis=1), wide.dtype)[:, None]
+
+
+def _first(xp: Any, h: Any, real: Any) -> Any:
+    return h[:, 0] if real is None else _token(xp, h, xp.argmax(xp.astype(real, xp.int32), axis=1))
+
+
+def _last(xp: Any, h: Any, real: Any) -> Any:
+    if real is None:
+        return h[:, -1]
+    backwards = xp.flip(xp.astype(real, xp.int32), axis=1)
+    return _token(xp, h, h.shape[1] - 1 - xp.argmax(backwards, axis=1))
+
+
+def _token(xp: Any, h: Any, places: Any) -> Any:
+    return h[xp.arange(h.shape[0], device=array_api_compat.device(h)), places]
+
+
+def _tokens(xp: Any, h: Any, real: Any) -> Any:
+    return xp.reshape(h, (-1, h.shape[2])) if real is None else h[real]
+
+
+_POOLED = {"mean": _mean, "first": _first, "last": _last, "tokens": _tokens}
 
 
 def check_pool(how: Any) -> Any:
@@ -108,13 +131,10 @@ def check_pool(how: Any) -> Any:
     raise ParameterError(f"pool is {how!r}; {', '.join(map(repr, CHOICES))} or a function is needed")
 
 
-def _for(shape: tuple[int, ...]) -> str:
+def _for(h: Any) -> str:
     """Say what there is for activations of such a shape."""
-    if len(shape) == 4:
-        return "; 'space', 'flatten' or a function can be chosen for it"
-    if len(shape) == 3:
-        return "; 'mean', 'first', 'last', 'tokens', 'flatten' or a function can be chosen for it"
-    return "; 'flatten' or a function can be chosen for it"
+    choices = {3: "'mean', 'first', 'last', 'tokens', 'flatten'", 4: "'space', 'flatten'"}
+    return f"; {choices.get(len(h.shape), repr('flatten'))} or a function can be chosen for it"
 
 
 def _wide(xp: Any, h: Any) -> Any:
@@ -122,7 +142,7 @@ def _wide(xp: Any, h: Any) -> Any:
     return xp.astype(h, xp.float32) if str(h.dtype).rpartition(".")[2] in ("float16", "bfloat16") else h
 
 
-def _checked(xp: Any, mask: Any, h: Any, name: str) -> Any:
+def _checked(mask: Any, h: Any, name: str) -> Any:
     if array_api_compat.is_torch_array(mask):
         mask = mask.detach().cpu().numpy()
     real = np.asarray(mask).astype(bool)
@@ -133,4 +153,4 @@ def _checked(xp: Any, mask: Any, h: Any, name: str) -> Any:
     if not real.any(axis=1).all():
         empty = int(np.argmin(real.any(axis=1)))
         raise ShapeMismatchError(f"mask leaves example {empty} of {name} without a token; drop it, or keep one token")
-    return xp.asarray(real, device=array_api_compat.device(h))
+    return namespace(h).asarray(real, device=array_api_compat.device(h))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from repsim.errors import ParameterError
 from repsim.pool import Pool
 from repsim.tapping import selection
 from repsim.tapping.batches import Inputs, Mask
-from repsim.tapping.running import Progress, take
+from repsim.tapping.running import Feed, Progress, take
 from repsim.tapping.stores import OnDevice, store_in
 from repsim.tapping.torch import modules_of
 
@@ -105,19 +104,9 @@ def activations(
     """
     if not isinstance(model, torch.nn.Module):
         raise ParameterError(f"model is a {type(model).__name__}; a PyTorch module is needed")
-    store = store_in(None if to is None else Path(to))
-    if device is not None:
-        if to is not None:
-            raise ParameterError("to and device are both given; activations go either to files or to a device")
-        store = functools.partial(OnDevice, torch.device(device))
-    (taken,) = take(
-        [(model, layers, "model")],
-        loader,
-        stores=[store],
-        pool=pool,
-        inputs=inputs,
-        mask=mask,
-        batch_size=batch_size,
-        progress=progress,
-    )
+    if to is not None and device is not None:
+        raise ParameterError("to and device are both given; activations go either to files or to a device")
+    store = store_in(to) if device is None else functools.partial(OnDevice, torch.device(device))
+    feed = Feed(loader, pool, inputs, mask, batch_size, progress)
+    (taken,) = take([(model, layers, "model")], feed, [store])
     return {name: torch.from_numpy(rows) if type(rows) is np.ndarray else rows for name, rows in taken.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -11,7 +12,7 @@ import numpy as np
 
 from repsim.blocks import Blocks
 from repsim.engine.arrays import Float64
-from repsim.errors import ParameterError, ShapeMismatchError
+from repsim.errors import BiasWarning, ParameterError, ShapeMismatchError
 from repsim.indexes import Index
 from repsim.options import real_number, whole_number
 from repsim.pairwise import pairwise
@@ -155,26 +156,23 @@ def uncertainty(
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> x = rng.standard_normal((400, 5))
-    >>> found = uncertainty(x, x + rng.standard_normal((400, 5)))
-    >>> 0.005 < found.standard_error < 0.05
+    >>> sure = uncertainty(x, x + rng.standard_normal((400, 5)))
+    >>> 0.005 < sure.standard_error < 0.05
     True
     """
     if method not in METHODS:
         raise ParameterError(f"method is {method!r}; 'jackknife' or 'subsample' is needed")
     pairs = _Pairs(x, y, index, options)
-    groups = whole_number("groups", groups, 2)
-    if groups > pairs.n // 2:
-        raise ParameterError(f"groups is {groups} and there are {pairs.n} examples; at most half as many are needed")
-    rng = np.random.default_rng(seed)
-    order = rng.permutation(pairs.n)
-    if method == "jackknife":
-        kept = [np.delete(order, slice(g * pairs.n // groups, (g + 1) * pairs.n // groups)) for g in range(groups)]
-        factor = (groups - 1) ** 2 / groups
-    else:
-        kept = [rng.permutation(pairs.n)[: pairs.n // 2] for _ in range(groups)]
-        factor = 1.0
+    n, groups, rng = pairs.n, whole_number("groups", groups, 2), np.random.default_rng(seed)
+    if groups > n // 2:
+        raise ParameterError(f"groups is {groups} and there are {n} examples; at most half as many are needed")
+    order = rng.permutation(n)
+    factor: float = groups - 1
+    kept = [np.delete(order, slice(g * n // groups, (g + 1) * n // groups)) for g in range(groups)]
+    if method == "subsample":
+        kept, factor = [rng.permutation(n)[: n // 2] for _ in range(groups)], groups / (groups - 1)
     replicates = np.array([pairs.of(rows) for rows in kept])
-    error = np.sqrt(factor * replicates.var(axis=0, ddof=1))
+    error = np.sqrt(factor * replicates.var(axis=0))
     return Uncertainty(pairs.shaped(pairs.of()), pairs.shaped(error), pairs.shaped(replicates))
 
 
@@ -223,22 +221,23 @@ def convergence(
     >>> bool((np.diff(curve.mean) < 0).all())
     True
     """
-    pairs = _Pairs(x, y, index, options)
-    if sizes is None:
-        chosen = sorted({size for k in range(8) if (size := pairs.n >> k) >= 8} | {pairs.n})
-    else:
-        chosen = [whole_number("sizes", size, 2) for size in sizes]
-        if not chosen or max(chosen) > pairs.n:
-            raise ParameterError(f"sizes is {sizes!r}; numbers from 2 to the {pairs.n} examples are needed")
+    pairs, rng = _Pairs(x, y, index, options), np.random.default_rng(seed)
     repeats = whole_number("repeats", repeats, 1)
-    rng = np.random.default_rng(seed)
+    chosen = _halvings(pairs.n) if sizes is None else [whole_number("sizes", size, 2) for size in sizes]
+    if not chosen or max(chosen) > pairs.n:
+        raise ParameterError(f"sizes is {sizes!r}; numbers from 2 to the {pairs.n} examples are needed")
     means, deviations = [], []
     for size in chosen:
         draws = 1 if size == pairs.n else repeats  # there is one subset of all
         values = np.array([pairs.of(rng.permutation(pairs.n)[:size]) for _ in range(draws)])
         means.append(values.mean(axis=0))
-        deviations.append(values.std(axis=0, ddof=1) if draws > 1 else np.zeros(values.shape[1:]))
+        deviations.append(values.std(axis=0, ddof=min(1, draws - 1)))
     return Convergence(np.array(chosen), pairs.shaped(np.array(means)), pairs.shaped(np.array(deviations)))
+
+
+def _halvings(n: int) -> list[int]:
+    """Return up to eight numbers of examples, each half of the next."""
+    return sorted({size for k in range(8) if (size := n >> k) >= 8} | {n})
 
 
 def calibrate(
@@ -316,9 +315,12 @@ class _Pairs:
         (self.n,) = counts
 
     def of(self, rows: Any = None, *, shuffle: Any = None) -> Float64:
-        """Return the table of some examples."""
+        """Return the table of some examples; that values are near chance is warned of all examples in their order."""
         first, second = _some(self._xs, rows), None if self._ys is None else _some(self._ys, rows, shuffle)
-        table: Float64 = pairwise(first, second, index=self._index, **self._options)
+        with warnings.catch_warnings():
+            if rows is not None or shuffle is not None:
+                warnings.simplefilter("ignore", BiasWarning)
+            table: Float64 = pairwise(first, second, index=self._index, **self._options)
         return table
 
     def shaped(self, tables: Any) -> Any:

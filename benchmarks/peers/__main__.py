@@ -15,6 +15,7 @@ from benchmarks.peers import cases, collect
 from benchmarks.peers.environments import REPOSITORY, InstallError, clean, python_of
 from benchmarks.peers.registry import ADAPTERS, PEERS
 from benchmarks.results import engine_digest
+from repsim.lab.sealed import unseal
 from repsim.lab.store import machine, write_record
 
 # fmt: off
@@ -31,7 +32,7 @@ def main(
     repeats: Annotated[int, typer.Option(help="Runs of each measurement; the median time is kept.")] = 3,
     timeout: Annotated[int, typer.Option(help="Seconds for one measurement.")] = 120,
     minutes: Annotated[int, typer.Option(help="Minutes for one library.")] = 60,
-    only: Annotated[list[str] | None, typer.Option(help="Run these libraries; the others as they were found.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Run these; of the others the result stays as it is.")] = None,
     folder: Annotated[Path, typer.Option(help="Environments, arrays and unfinished runs.")] = REPOSITORY
     / "build"
     / "peers",
@@ -49,10 +50,12 @@ def main(
         "repeats": repeats,
         "timeout": timeout,
     }
-    found, known = [], {}
+    before, known = results_before(out, described) if only else {}, {}
+    found = []
     for peer in PEERS:
         print(f"{peer.name}: ", end="", flush=True)
-        found.append(measure(peer, job, described, arrays, known, folder, minutes, not only or peer.name in only))
+        stays = only and peer.name not in only
+        found.append(before[peer.name] if stays else measure(peer, job, described, arrays, known, folder, minutes))
         print(summary(found[-1]), flush=True)
     result = {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
@@ -66,16 +69,22 @@ def main(
     write(out, result)
 
 
-def measure(peer, job, described, arrays, known, folder, minutes, run=True):
+def results_before(out, described):
+    """Return what an earlier run has of each library, if it was of the same activations, whose last bits may differ."""
+    before = unseal(out)
+    if any({**before["cases"].get(name, {}), "sha256": case["sha256"]} != case for name, case in described.items()):
+        raise typer.BadParameter(f"{out} is of other activations; run all libraries")
+    return {peer["name"]: peer for peer in before["peers"]}
+
+
+def measure(peer, job, described, arrays, known, folder, minutes):
     """Return what one library gave; that it does not install or does not end is reported in its place."""
     out = folder / "measured" / f"{_address(peer, job, described)}.json"
     out.parent.mkdir(parents=True, exist_ok=True)
-    message = None
-    if run:
-        try:
-            message = _run(peer, python_of(peer, folder), {**job, "out": str(out)}, out, minutes)
-        except InstallError as error:
-            message = f"does not install: {error}"
+    try:
+        message = _run(peer, python_of(peer, folder), {**job, "out": str(out)}, out, minutes)
+    except InstallError as error:
+        message = f"does not install: {error}"
     raw = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {"version": None, "rows": []}
     return {
         "name": peer.name,

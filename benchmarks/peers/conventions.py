@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 
 import repsim
-from repsim.rsa import rsa
 
 TOLERANCE = 1e-6
 
@@ -30,17 +29,13 @@ class Cause:
     unique: Callable[..., bool] = lambda x, y: True
 
 
-def index(reference):
-    """Return an index of ours by name, as a function of two representations."""
-    return rsa if reference == "rsa" else repsim.get_index(reference)
-
-
 def exact(reference, x, y):
     """Return the value of an index of ours in float64."""
     with warnings.catch_warnings():
-        # Wide activations saturate CCA; that the others do not say so is part of what is shown.
-        warnings.simplefilter("ignore", repsim.RankSaturationWarning)
-        return index(reference)(np.asarray(x, np.float64), np.asarray(y, np.float64))
+        # Wide activations saturate CCA and bias CKA; that the others do not say so is part of what is shown.
+        for silenced in (repsim.RankSaturationWarning, repsim.BiasWarning):
+            warnings.simplefilter("ignore", silenced)
+        return repsim.get_index(reference)(np.asarray(x, np.float64), np.asarray(y, np.float64))
 
 
 def explained(cause, x, y, batch=None):

@@ -39,7 +39,7 @@ def main(
             runs[library].append(_run(library, peer, folder, minutes))
             print(library, {key: value for key, value in runs[library][-1].items() if key != "values"}, flush=True)
     exact = np.array(runs.pop("exact")[0]["values"])
-    rows = [_row(library, found, exact) for library, found in runs.items()]
+    rows = [_row(library, measured, exact) for library, measured in runs.items()]
     result = {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "machine": machine() | {"torch": TORCH[0].partition("==")[2]},
@@ -55,12 +55,12 @@ def main(
 
 def _run(library: str, peer: Peer, folder: Path, minutes: int) -> dict:
     """Return what one process measured, or why it did not."""
-    found = folder / f"from_models_{library}.json"
-    found.parent.mkdir(parents=True, exist_ok=True)
-    found.unlink(missing_ok=True)
+    written = folder / f"from_models_{library}.json"
+    written.parent.mkdir(parents=True, exist_ok=True)
+    written.unlink(missing_ok=True)
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY) if peer is OURS else ""}
     try:
-        command = [str(python_of(peer, folder)), str(SCRIPT), library, str(found)]
+        command = [str(python_of(peer, folder)), str(SCRIPT), library, str(written)]
         done = subprocess.run(
             command, env=environment, capture_output=True, text=True, check=False, timeout=60 * minutes
         )
@@ -68,18 +68,18 @@ def _run(library: str, peer: Peer, folder: Path, minutes: int) -> dict:
         return {"error": f"does not install: {error}"}
     except subprocess.TimeoutExpired:
         return {"error": f"not done within {minutes} minutes"}
-    return json.loads(found.read_text(encoding="utf-8")) if found.exists() else {"error": clean(done.stderr)}
+    return json.loads(written.read_text(encoding="utf-8")) if written.exists() else {"error": clean(done.stderr)}
 
 
-def _row(library: str, found: list[dict], exact: np.ndarray) -> dict:
+def _row(library: str, runs: list[dict], exact: np.ndarray) -> dict:
     """Return the medians of some runs, and how far their values are from the exact ones."""
-    row = {"library": library, "runs": [{k: v for k, v in one.items() if k != "values"} for one in found]}
-    if errors := [one["error"] for one in found if "error" in one]:
+    row = {"library": library, "runs": [{k: v for k, v in run.items() if k != "values"} for run in runs]}
+    if errors := [run["error"] for run in runs if "error" in run]:
         return row | {"error": clean(errors[0])}
     for key in ("processor_seconds", "seconds", "peak_mib", "lines"):
-        row[key] = statistics.median(one[key] for one in found)
-    if found[0]["values"] is not None:
-        row["largest_difference"] = float(np.abs(np.array(found[0]["values"]) - exact).max())
+        row[key] = statistics.median(run[key] for run in runs)
+    if runs[0]["values"] is not None:
+        row["largest_difference"] = float(np.abs(np.array(runs[0]["values"]) - exact).max())
     return row
 
 

@@ -14,6 +14,7 @@ Row = Mapping[str, Any]
 OURS = "repsim-revisited"
 GOLDEN, LARGE = "golden", "large"
 SAME_CALL = ", double"  # a second run of the same call, which tells rounding from a difference
+WORDS_OF_MODELS = {"forward": "the networks alone", "ours": f"**{OURS}** (ours)"}
 STATUS = {
     "exact": "the exact value",
     "explained": "explained",
@@ -142,6 +143,30 @@ def costs(result: Result) -> str:
             lines.append([peer["name"], f"`{entry}`", *cells])
     heads = ["library", "call", "seconds", "one pass over batches, seconds", "memory of the call, MiB"]
     return table([*heads, "with its imports, MiB"], lines)
+
+
+def from_models(result: Result) -> str:
+    """Return what the libraries that take models need from two networks to a table, beside the networks' own work."""
+    forward, *rows = result["rows"]
+    lines = []
+    for row in [forward, *rows]:
+        name = WORDS_OF_MODELS.get(row["library"], row["library"].replace("_", "-"))
+        if "error" in row:
+            lines.append([name, *["–"] * 4, _literal(row["error"])])
+            continue
+        difference = f"{row['largest_difference']:.1g}" if "largest_difference" in row else "–"
+        ratio = row["processor_seconds"] / forward["processor_seconds"]
+        held = row["peak_mib"] - row["runs"][0]["base_mib"]
+        code = "–" if row is forward else str(row["lines"])
+        lines.append([name, f"{row['processor_seconds']:.1f}", f"{ratio:.2f}", f"{held:,.0f}", code, difference])
+    heads = ["library", "processor seconds", "times the networks' own", "memory of the call, MiB", "lines to write"]
+    where = result["machine"]
+    return (
+        f"{table([*heads, 'largest difference from the exact table'], lines)}\n\n"
+        f"*Two ResNet-18, {result['convolutions']} convolutions each, {result['images']} images of {result['side']} × "
+        f"{result['side']} in batches of {result['batch']}; the median of {result['repeats']} runs on one core, on "
+        f"{result['date']}, {where['system']}, PyTorch {where['torch']}.*"
+    )
 
 
 def provenance(result: Result) -> str:

@@ -28,6 +28,8 @@ def batches(images: Any, batch_size: int) -> tuple[Iterator[tuple[Any, Any]], in
         pieces = (_cut(images, start, start + batch_size) for start in range(0, n, batch_size))
         return ((piece, piece) for piece in pieces), n
     try:
+        if isinstance(images, str | bytes):
+            raise TypeError
         given = iter(images) if hasattr(images, "__iter__") else (images[i] for i in range(len(images)))
     except TypeError:
         raise ParameterError(
@@ -57,8 +59,13 @@ def _holds_examples(images: Any) -> bool:
 
 
 def _examples(images: Any) -> int:
-    if not isinstance(images, Mapping | tuple):
+    if _is_array(images) or isinstance(images, list):
         return int(images.shape[0]) if _is_array(images) else len(images)
+    if not isinstance(images, Mapping | tuple):
+        raise ParameterError(
+            f"images holds a {type(images).__name__}; a mapping or tuple is of arrays of the same examples, and a "
+            "loader is given by itself"
+        )
     items = images.items() if isinstance(images, Mapping) else enumerate(images)
     counts = {name: _examples(values) for name, values in items}
     if len(set(counts.values())) > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -55,12 +56,12 @@ class Collector:
         assert self.selection is not None
         self._calls[layer] = call = self._calls.get(layer, 0) + 1
         name = layer if call == 1 else f"{layer}#{call}"
-        parts = list(_arrays(name, output))
-        if len(parts) == 1:
-            parts = [(name, parts[0][1])]
-        for part, values in parts:
-            if self.selection.position(part) is not None and part not in self._left_out:
-                self._keep(part, values)
+        arrays = dict(_arrays(name, output))
+        if len(arrays) == 1:
+            arrays = {name: next(iter(arrays.values()))}
+        for place, values in arrays.items():
+            if self.selection.position(place) is not None and place not in self._left_out:
+                self._keep(place, values)
 
     def end(self) -> None:
         """Check that the batch gave what the first one did."""
@@ -191,12 +192,14 @@ def _rows(values: Any) -> int:
 
 
 def _arrays(name: str, output: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the arrays in what a layer gave, those in tuples and mappings with the names of their places."""
+    """Yield the arrays in what a layer gave, those inside others with the names of their places."""
     if hasattr(output, "shape") and hasattr(output, "dtype"):
         yield name, output
     elif isinstance(output, Mapping):
         for key, values in output.items():
             yield from _arrays(f"{name}[{key}]", values)
+    elif dataclasses.is_dataclass(output):
+        yield from _arrays(name, vars(output))
     elif isinstance(output, tuple | list):
         for i, values in enumerate(output):
             yield from _arrays(f"{name}[{i}]", values)

@@ -88,11 +88,10 @@ def _is_model(layer: Any) -> bool:
 def _layers_in(layer: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yield the layers inside a layer by path, those of nested models and composite layers after them."""
     inside = layer.layers if _is_model(layer) else getattr(layer, "_layers", [])
-    for one in inside:
-        if type(one).__name__ == "InputLayer":
-            continue
-        yield f"{prefix}{one.name}", one
-        yield from _layers_in(one, f"{prefix}{one.name}/")
+    for child in inside:
+        if type(child).__name__ != "InputLayer":
+            yield f"{prefix}{child.name}", child
+            yield from _layers_in(child, f"{prefix}{child.name}/")
 
 
 def _in_models(name: str, layers: Mapping[str, Any]) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def _tap(model: Any, layers: Any, owner: str) -> Any:
         from repsim.tapping.torch import TorchTap
 
         return TorchTap(model, layers, owner)
-    if callable(model):
+    if callable(model) and not isinstance(model, type):
         return FunctionTap(model, layers, owner)
     raise ParameterError(
         f"{owner} is a {type(model).__name__}; a PyTorch module, a Keras model, or a function from a batch to a "
@@ -38,16 +39,28 @@ def _tap(model: Any, layers: Any, owner: str) -> Any:
     )
 
 
+@dataclass(frozen=True)
+class Feed:
+    """What models are run on, and how what they give becomes rows; see `repsim.activations`."""
+
+    images: Any
+    pool: Any
+    inputs: Inputs | None
+    mask: Mask | None
+    batch_size: int
+    progress: Progress
+
+    def __post_init__(self) -> None:
+        whole_number("batch_size", self.batch_size, 1)
+        for name in ("inputs", "mask"):
+            if not ((option := getattr(self, name)) is None or callable(option)):
+                raise ParameterError(f"{name} is {option!r}; a function of a batch is needed")
+
+
 def take(
     models: Sequence[tuple[Any, Any, str]],
-    images: Any,
-    *,
+    feed: Feed,
     stores: Sequence[Callable[[str, Any, int | None], Store]],
-    pool: Any,
-    inputs: Inputs | None,
-    mask: Mask | None,
-    batch_size: int,
-    progress: Progress,
     memory: int | None = None,
     folder: Path | None = None,
 ) -> list[dict[str, Any]]:
@@ -56,47 +69,36 @@ def take(
     Each batch is seen by all models, and a loader is gone through once. Mappings of arrays are activations already.
     Where those in memory come to take more than half of `memory`, they go to `folder`.
     """
-    batch_size = whole_number("batch_size", batch_size, 1)
-    for name, option in (("inputs", inputs), ("mask", mask)):
-        if not (option is None or callable(option)):
-            raise ParameterError(f"{name} is {option!r}; a function of a batch is needed")
-    ready = [
-        _chosen(model, layers, owner, pool) if isinstance(model, Mapping) else None for model, layers, owner in models
-    ]
-    running = [i for i, arrays in enumerate(ready) if arrays is None]
-    if running and images is None:
+    taken = [_chosen(*model, feed.pool) if isinstance(model[0], Mapping) else {} for model in models]
+    running = [i for i, (model, *_) in enumerate(models) if not isinstance(model, Mapping)]
+    if running and feed.images is None:
         raise ParameterError("images is None; examples to run the models on are needed")
     taps = [_tap(*models[i]) for i in running]
-    collectors = [Collector(models[i][2], stores[i], pool, run.channels) for i, run in zip(running, taps, strict=True)]
+    collectors = [
+        Collector(models[i][2], stores[i], feed.pool, run.channels) for i, run in zip(running, taps, strict=True)
+    ]
     with contextlib.ExitStack() as stack:
         for collector in collectors:
             stack.callback(collector.discard)
         if running:
-            _run(taps, collectors, *batches(images, batch_size), inputs, mask, progress, memory, folder)
+            _run(taps, collectors, feed, memory, folder)
         for i, collector in zip(running, collectors, strict=True):
-            ready[i] = collector.finish()
-    return [arrays for arrays in ready if arrays is not None]
+            taken[i] = collector.finish()
+    return taken
 
 
 def _run(
-    taps: Sequence[Any],
-    collectors: Sequence[Collector],
-    given: Iterable[tuple[Any, Any]],
-    promised: int | None,
-    inputs: Inputs | None,
-    mask: Mask | None,
-    progress: Progress,
-    memory: int | None,
-    folder: Path | None,
+    taps: Sequence[Any], collectors: Sequence[Collector], feed: Feed, memory: int | None, folder: Path | None
 ) -> None:
+    given, promised = batches(feed.images, feed.batch_size)
     empty = True
-    with reporter(progress if promised else False, promised or 1) as tick:
+    with reporter(feed.progress if promised else False, promised or 1) as tick:
         for batch, first in given:
             empty = False
-            chosen = inputs(batch) if inputs else first
+            chosen = feed.inputs(batch) if feed.inputs else first
             rows = count(chosen)
             known = None if memory else promised  # room for all is made where all may stay
-            tokens = mask(batch) if mask else _own_mask(chosen)
+            tokens = feed.mask(batch) if feed.mask else _own_mask(chosen)
             for run, collector in zip(taps, collectors, strict=True):
                 collector.begin(rows, tokens, known)
                 run(chosen, collector)

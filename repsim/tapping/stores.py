@@ -167,10 +167,11 @@ class OnDevice:
         self._batches.clear()
 
 
-def store_in(folder: Path | None) -> Callable[[str, Any, int | None], Store]:
+def store_in(to: str | os.PathLike[str] | None, *inside: str) -> Callable[[str, Any, int | None], Store]:
     """Return what makes the store of a layer: in a folder, which is made, or in memory."""
-    if folder is None:
+    if to is None:
         return InMemory
+    folder = Path(to, *inside)
     folder.mkdir(parents=True, exist_ok=True)
     return lambda name, values, rows: InFile(name, values, folder)
 

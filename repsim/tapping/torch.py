@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ import torch
 
 from repsim.engine.arrays import is_array, to_numpy
 from repsim.errors import ParameterError
+from repsim.notices import warn
 from repsim.tapping.collecting import Collector
 from repsim.tapping.selection import Selection
 
@@ -35,16 +35,15 @@ class TorchTap:
         self._model, self._modules = model, modules_of(model)
         if any(torch.nn.parameter.is_lazy(p) for p in model.parameters()):
             raise ParameterError(f"{owner} has lazy modules that have seen no batch yet; run it on one first")
-        leaves = [name for name, module in model.named_modules() if not any(module.children())]
+        leaves = [name for name, module in model.named_modules() if _is_leaf(name, module)]
         self.selection = Selection(self._modules, layers, [name or _own(model) for name in leaves], owner)
-        training = [name for name, module in model.named_modules() if module.training]
-        if training:
-            where = f"in {training[0]!r} " if training[0] else ""
-            warnings.warn(
-                f"{owner} is in training mode {where}; its activations are taken in evaluation mode (no dropout, batch "
-                "normalisation by its running statistics) and its mode is put back. Call .eval() to say so yourself",
-                stacklevel=5,
+        if training := [name for name, module in model.named_modules() if module.training]:
+            where = f" in {training[0]!r}" if training[0] else ""
+            message = (
+                f"{owner} is in training mode{where}; its activations are taken in evaluation mode (no dropout, batch "
+                "normalisation by its running statistics) and its mode is put back. Call .eval() to say so yourself"
             )
+            warn(UserWarning(message))
 
     def __call__(self, given: Any, collector: Collector) -> None:
         """Run the module on a batch."""
@@ -89,20 +88,18 @@ class TorchTap:
                 module.training = training
 
     def _placed(self, given: Any) -> Any:
-        """Bring inputs to where the module is; arrays of other libraries also into its precision."""
+        """Copy inputs, which a module may change in place, to where the module is and into its precision."""
         if isinstance(given, Mapping):
             return {name: self._placed(values) for name, values in given.items()}
         if isinstance(given, tuple | list):
-            return type(given)(self._placed(values) for values in given)
-        own = next((p for p in self._model.parameters() if p.is_floating_point()), None)
-        if isinstance(given, torch.Tensor):
-            return given if own is None else given.to(own.device)
-        if not (is_array(given) or isinstance(given, np.ndarray)):
-            return given
-        values = torch.from_numpy(np.array(to_numpy(given, "images")))
-        if own is None:
-            return values
-        return values.to(own.device, own.dtype if values.is_floating_point() else None)
+            placed = [self._placed(values) for values in given]
+            return tuple(placed) if isinstance(given, tuple) else placed
+        if not isinstance(given, torch.Tensor):
+            if not is_array(given):
+                return given
+            given = torch.from_numpy(np.array(to_numpy(given, "images")))
+        own = next((p for p in self._model.parameters() if p.is_floating_point()), given)
+        return given.detach().to(own.device, own.dtype if given.is_floating_point() else None, copy=True)
 
 
 def modules_of(model: torch.nn.Module) -> dict[str, torch.nn.Module]:
@@ -110,6 +107,12 @@ def modules_of(model: torch.nn.Module) -> dict[str, torch.nn.Module]:
     modules = dict(model.named_modules(remove_duplicate=False))
     del modules[""]
     return modules or {_own(model): model}
+
+
+def _is_leaf(name: str, module: torch.nn.Module) -> bool:
+    """Whether a module has none inside; those that make weights from others, as of a weight norm, do not count."""
+    inside = {child for child, _ in module.named_children()} - {"parametrizations"}
+    return not inside and "parametrizations" not in name.split(".")
 
 
 def _own(model: torch.nn.Module) -> str:

@@ -11,13 +11,15 @@ import mpmath as mp
 import numpy as np
 import oracle
 import pytest
+import typer
 
 import repsim
 from benchmarks.peers import __main__ as driver
-from benchmarks.peers import cases, collect, libraries
-from benchmarks.peers.conventions import CAUSES, exact, explained, index
+from benchmarks.peers import cases, collect, from_models, libraries
+from benchmarks.peers.conventions import CAUSES, exact, explained
 from benchmarks.peers.environments import InstallError, clean, made_for
 from benchmarks.peers.registry import ADAPTERS, PEERS, Entry, Peer
+from repsim.lab.sealed import unseal
 
 ROOT = Path(__file__).resolve().parents[2]
 PUBLISHED = ROOT / "results" / "benchmarks" / "peers.json"
@@ -152,7 +154,7 @@ def test_each_library_has_its_adapter_and_pins():
         assert all("==" in pin for pin in (*peer.requires, *peer.without_dependencies)), peer.name
         for entry in peer.entries.values():
             assert entry.cause == "none" or entry.cause in CAUSES
-            assert callable(index(entry.reference))
+            assert callable(repsim.get_index(entry.reference))
     used = {entry.cause for peer in PEERS for entry in peer.entries.values()}
     assert set(CAUSES) <= used, "a cause that nobody needs"
 
@@ -408,9 +410,7 @@ def test_what_pip_refuses_is_an_install_error(tmp_path):
         made_for(tmp_path / "environment", ("not a requirement ==",))
 
 
-# The committed result, and what was added to the registry since it was measured.
-
-AWAITED = {"rsatoolbox": {"compare(spearman)", "compare(spearman), double"}}
+# The committed result.
 
 
 def test_our_values_recompute(result):
@@ -440,13 +440,40 @@ def test_explanations_recompute(result):
                 assert one["value"] == pytest.approx(again, rel=1e-6, abs=1e-6), (peer["name"], one["entry"])
 
 
+def test_rsa_is_that_of_rsatoolbox_to_twelve_digits(result):
+    (peer,) = (peer for peer in result["peers"] if peer["name"] == "rsatoolbox")
+    rows = [row for row in peer["rows"] if row["entry"] == "compare(spearman), double"]
+    assert {row["case"] for row in rows} == set(cases.WORDS)
+    assert max(abs(row["difference"]) for row in rows) < 1e-12
+
+
 def test_every_library_is_there(result):
     assert [peer["name"] for peer in result["peers"]] == [peer.name for peer in PEERS]
     for peer, asked in zip(result["peers"], PEERS, strict=True):
-        measured = {one["entry"] for one in peer["rows"]} | AWAITED.get(peer["name"], set())
+        measured = {one["entry"] for one in peer["rows"]}
         assert peer["message"] or measured == set(asked.entries), peer["name"]
     table = PUBLISHED.with_suffix(".csv").read_text(encoding="utf-8").splitlines()
     assert len(table) == 1 + sum(len(peer["rows"]) for peer in result["peers"])
+
+
+def test_of_other_libraries_the_result_stays_as_it_is(result, tmp_path):
+    kept = driver.results_before(PUBLISHED, result["cases"])
+    assert list(kept.values()) == result["peers"]
+    with pytest.raises(typer.BadParameter, match=r"peers\.json is of other activations; run all libraries"):
+        driver.results_before(PUBLISHED, cases.write(tmp_path, SMALL))
+
+
+def test_from_models_ours_alone_is_exact():
+    """What torch_cka and pytorch-cka average over batches, and what ckatorch cannot take."""
+    result = unseal(PUBLISHED.with_name("from_models.json"))
+    rows = {row["library"]: row for row in result["rows"]}
+    assert set(rows) == set(from_models.RUNS) - {"exact"}
+    assert rows["ours"]["largest_difference"] < 1e-6
+    assert min(rows[name]["largest_difference"] for name in ("torch_cka", "pytorch_cka")) > 1e-3
+    assert "3D tensor" in rows["ckatorch"]["error"]
+    text = libraries.from_models(result)
+    for row in rows.values():
+        assert row.get("error", f"| {row.get('processor_seconds', 0):.1f} |") in text
 
 
 # The page.

@@ -1,4 +1,4 @@
-"""Run by the environment of `make test-hub`: activations of real architectures against those taken by hand."""
+"""Run by the environment of `make hub`: activations of real architectures against those taken by hand."""
 
 import sys
 import warnings
@@ -78,7 +78,7 @@ def language_models():
             torch.testing.assert_close(taken, right, rtol=1e-3, atol=1e-4)
     half = repsim.torch.activations(bert.bfloat16(), batch, layers="encoder.layer.?", pool="last")
     assert {rows.dtype for rows in half.values()} == {torch.bfloat16}
-    assert np.isfinite(pairwise(list(half.values()), index="cca_r2")).all()
+    assert np.isfinite(pairwise(list(half.values()), index="cka_linear_debiased")).all()
     assert not any(module._forward_hooks for module in bert.modules())
 
 

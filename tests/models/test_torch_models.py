@@ -1,5 +1,7 @@
 """Activations of PyTorch modules against those taken by hand, and what bad input gets."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -39,6 +41,16 @@ def test_a_relu_in_place_does_not_reach_what_was_taken_before():
     value = compare(model, model, IMAGES, layers=["1", "2"]).values[0, 1]
     assert value == pytest.approx(repsim.cka(normalised, normalised.relu()), abs=1e-6)
     assert value < 0.99
+
+
+def test_a_relu_in_place_that_comes_first_does_not_reach_the_inputs():
+    model = nn.Sequential(nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(192, 4)).eval()
+    images = IMAGES.clone()
+    for given in (images, [images], {"input": images}):
+        taken = compare(model, nn.Sequential(nn.Flatten()).eval(), given, layers="2", layers_b="0")
+        torch.testing.assert_close(images, IMAGES)
+        right = repsim.cka(model[2](IMAGES.relu().flatten(1)).detach(), IMAGES.flatten(1))
+        assert taken.values[0, 0] == pytest.approx(right, abs=1e-6)
 
 
 class Repeated(nn.Module):
@@ -109,6 +121,39 @@ class Inside(nn.Module):
         return {"once": x, "twice": 2 * x, "step": 3}
 
 
+@dataclasses.dataclass
+class Output:
+    hidden: torch.Tensor
+    layers: int = 1
+
+
+class WithOutput(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inside = Wrapped()
+
+    def forward(self, x):
+        return self.inside(x).hidden
+
+
+class Wrapped(nn.Module):
+    def forward(self, x):
+        return Output(3 * x)
+
+
+def test_outputs_that_are_data_classes():
+    taken = repsim.torch.activations(WithOutput().eval(), torch.eye(3), layers="inside")
+    torch.testing.assert_close(taken, {"inside": 3 * torch.eye(3)})
+
+
+def test_a_layer_whose_weights_are_made_from_others():
+    normalised = nn.utils.parametrizations.weight_norm(nn.Linear(6, 20))
+    model, x = nn.Sequential(normalised, nn.ReLU()).eval(), torch.randn(20, 6)
+    taken = repsim.torch.activations(model, x)  # the weights have as many rows as there are inputs
+    assert list(taken) == ["0", "1"]
+    torch.testing.assert_close(taken["0"], normalised(x).detach())
+
+
 def test_outputs_that_are_mappings():
     taken = repsim.torch.activations(Named().eval(), torch.eye(3), layers="inside")
     assert list(taken) == ["inside[once]", "inside[twice]"]
@@ -131,6 +176,17 @@ def test_the_stored_precision_is_kept(dtype, tmp_path):
     for to in (None, tmp_path):
         found = compare(model, {"z": z}, x, layers="0", layers_b="z", index="cca_r2", to=to, batch_size=10)
         np.testing.assert_allclose(found.values, right, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_inputs_come_in_the_precision_of_the_model(dtype):
+    model = convolutions().to(dtype)
+    with torch.no_grad():
+        right = model(IMAGES.to(dtype))
+    for images in (IMAGES, IMAGES.numpy(), torch.utils.data.DataLoader(Pairs(), batch_size=50)):
+        taken = repsim.torch.activations(model, images, layers="3")["3"]
+        assert taken.dtype == dtype
+        torch.testing.assert_close(taken, right)
 
 
 def test_files_are_maps_of_what_is_otherwise_in_memory(tmp_path):
@@ -252,6 +308,36 @@ def test_loaders_and_arrays_of_every_sort(images):
     taken = activations(model, images(), layers="3", batch_size=16)["3"]
     with torch.no_grad():
         np.testing.assert_allclose(taken, model(IMAGES), rtol=1e-5, atol=1e-6)
+
+
+def test_a_loader_that_gives_less_or_more_than_it_says():
+    """Room is made for what a loader promises; what it gives is what counts."""
+
+    class Promises(list):
+        batch_size, dataset = 25, range(50)
+
+    model = convolutions()
+    for batches, right in (([IMAGES[:20]], IMAGES[:20]), ([IMAGES, IMAGES[:30]], torch.cat([IMAGES, IMAGES[:30]]))):
+        taken = repsim.torch.activations(model, Promises(batches), layers="1")["1"]
+        with torch.no_grad():
+            torch.testing.assert_close(taken, model[1](model[0](right)))
+
+
+def test_a_loader_that_breaks_off():
+    def broken():
+        yield IMAGES[:20]
+        raise OSError("the disk is gone")
+
+    model = convolutions()
+    with pytest.raises(OSError, match="the disk is gone"):
+        compare(model, convolutions(), broken())
+    assert hooks(model) == 0
+
+
+def test_two_loaders_at_once():
+    loader = torch.utils.data.DataLoader(Pairs(), batch_size=8)
+    with pytest.raises(errors.ParameterError, match="images holds a DataLoader; a mapping or tuple is of arrays"):
+        compare(convolutions(), convolutions(), (loader, loader))
 
 
 def test_both_models_see_the_same_batches_of_a_loader_that_shuffles():
@@ -427,7 +513,7 @@ def test_what_has_not_been_initialised_stays_so():
     assert torch.nn.parameter.is_lazy(model[0].weight)
 
 
-def test_device(tmp_path):
+def test_device_and_what_is_no_model(tmp_path):
     model = convolutions()
     taken = repsim.torch.activations(model, IMAGES, layers="1", device="cpu", batch_size=16)["1"]
     torch.testing.assert_close(taken, repsim.torch.activations(model, IMAGES, layers="1")["1"])
@@ -435,6 +521,10 @@ def test_device(tmp_path):
         repsim.torch.activations(model, IMAGES, device="cpu", to=tmp_path)
     with pytest.raises(errors.ParameterError, match="model is a int"):
         repsim.torch.activations(3, IMAGES)
+    with pytest.raises(errors.ParameterError, match="model_b is a type; a PyTorch module"):
+        compare(model, nn.Linear, IMAGES)
+    with pytest.raises(errors.ParameterError, match="images is a str; an array"):
+        activations(model, "images")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU that PyTorch can use")

@@ -1,5 +1,7 @@
 """Standard errors against the spread over new samples; the naive bootstrap's bias; the best of many by chance."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -91,6 +93,17 @@ def test_a_related_pair_is_told_among_wide_ones():
     assert found.values[1, 1] > found.values[0, 0]  # the wide ones are more similar, by chance
     assert found.p_values[0, 0] == pytest.approx(0.01)
     assert found.p_values[1, 1] > 0.05
+
+
+def test_of_shuffles_and_parts_of_the_examples_it_is_not_warned():
+    """They are near chance because they are meant to show what chance is, or how few examples do."""
+    x, y = np.random.default_rng(3).normal(size=(2, 60, 200))
+    with pytest.warns(errors.BiasWarning) as caught:
+        calibrate([x], [y], permutations=5)
+    assert len(caught) == 1  # of the values themselves
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        convergence(x, y, repeats=2)
 
 
 def test_what_is_wrong():

@@ -77,7 +77,8 @@ def ckatorch(a, b, loader):
     from ckatorch import CKA
 
     names = [name for name, module in a.named_modules() if isinstance(module, nn.Conv2d)]
-    return CKA(a, b, names, first_name="a", second_name="b")(loader)
+    cka = CKA(a, b, names, first_name="a", second_name="b")
+    return cka(loader, epochs=1, f_extract=lambda batch: {"input": batch[0]}, f_args={})
 
 
 def exact(a, b, loader):
