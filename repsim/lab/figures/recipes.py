@@ -47,7 +47,7 @@ def recipe_facts(group: Networks) -> dict[str, str]:
 
 
 def recipe_curves(rows: Mapping[str, Mapping[str, Any]]) -> Drawing:
-    """Draw what :func:`repsim.lab.findings.among.group_values` says of each recipe, one below the other.
+    """Draw what :func:`repsim.lab.findings.among.group_values` says of each recipe, in a row of panels.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def recipe_curves(rows: Mapping[str, Mapping[str, Any]]) -> Drawing:
     """
     names, places = list(rows), np.arange(len(rows))
     with style("whitegrid"):
-        figure, axes = panels(2, 2, 0.9 + 0.22 * len(rows), sharey=True)
+        figure, axes = panels(1, 4, 1.2 + 0.22 * len(rows), sharey=True)
         first, second = sns.color_palette()[:2]
         for axis, (value, error, label) in zip(axes.ravel(), PANELS, strict=False):
             found = [row[value] for row in rows.values()]
