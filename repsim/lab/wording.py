@@ -29,6 +29,8 @@ def number(value: Any) -> str:
 def signed(text: str) -> str:
     """Write the minus signs of a formatted number as such, and its power of ten as one."""
     mantissa, power, exponent = text.partition("e")
+    if power and not float(mantissa):
+        return "0"
     raised = f" × 10{str(int(exponent)).translate(RAISED)}" if power else ""
     return mantissa.replace("-", MINUS) + raised.replace(" ", NO_BREAK)
 

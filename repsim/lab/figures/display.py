@@ -18,7 +18,7 @@ from repsim.lab.figures.style import SETTINGS, Drawing
 from repsim.lab.markdown import table
 from repsim.lab.predicates import is_number
 from repsim.lab.store import Artefact
-from repsim.lab.wording import DASH, signed
+from repsim.lab.wording import DASH, NO_BREAK, signed
 
 # What may stand in a data address between quotation marks; a hash, a percent sign and angle brackets may not.
 _PLAIN = " !$'()*+,-./:;=?@[]_|~{}\n"
@@ -128,7 +128,7 @@ def show_table(
 def _cell(value: Any, write: Callable[[Any], str]) -> str:
     if value is None:
         return DASH
-    return signed(write(value)) if is_number(value) else write(value)
+    return re.sub(r"(?<=\d)%", f"{NO_BREAK}%", signed(write(value))) if is_number(value) else write(value)
 
 
 def show_claims(

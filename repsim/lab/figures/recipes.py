@@ -14,7 +14,7 @@ from repsim.lab.profiles import Networks
 PANELS = (
     ("accuracy", "deviation", "test accuracy (%)"),
     ("identified", "error", "layers identified (%)"),
-    ("neighbours", "neighbours_error", "CKA of layer 1 with layer 2"),
+    ("neighbours", "neighbours_error", "CKA of layers 1 and 2"),
 )
 
 
@@ -66,7 +66,7 @@ def recipe_curves(rows: Mapping[str, Mapping[str, Any]]) -> Drawing:
         shares = axes.ravel()[-1]
         for place, row in zip(places, rows.values(), strict=True):
             shares.plot(row["first_shares"], np.full(len(row["first_shares"]), place), "o", color=second, markersize=3)
-        shares.set(xlabel="first eigenvalue of layer 1 (share)")
+        shares.set(xlabel="first eigenvalue's share")
         axes[0, 0].set(yticks=places, yticklabels=names)
         axes[0, 0].invert_yaxis()
     said = "; ".join(

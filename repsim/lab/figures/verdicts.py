@@ -84,6 +84,8 @@ COUNTED = {
 def _counted(counts: Counter[str]) -> str:
     """Say how many claims have which verdict."""
     total, held = counts.total(), counts[REPRODUCED]
+    if not total:
+        return "No claim of this page is measured yet."
     if total == 1:
         return f"The claim is {next(iter(counts))}."
     if held == total:
