@@ -35,7 +35,7 @@ def _held(profile: str, measured: Measured, notebook: str = "") -> dict[str, dic
     return held
 
 
-def _judged(held: Mapping[str, Mapping[str, Any]]) -> list[Judged]:
+def _judged(held: Mapping[str, Mapping[str, Any]]) -> list[tuple[claims.Claim, claims.Measurement, str]]:
     """Return each claim with what was measured for it, and the verdict that follows."""
     rows = []
     for name, about in held.items():
