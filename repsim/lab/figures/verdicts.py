@@ -10,7 +10,7 @@ import numpy as np
 import seaborn as sns
 
 from repsim.lab import claims
-from repsim.lab.claim_tables import SIGNS, Judged, headline, link, linked, marked
+from repsim.lab.claim_tables import NARROWER, OURS, SIGNS, Judged, headline, kind, link, linked, marked
 from repsim.lab.claims import NOT_DETERMINED, NOT_MEASURED, NOT_REPRODUCED, PARTLY, REPORTED, REPRODUCED, decisive, near
 from repsim.lab.figures.display import say, show_claims
 from repsim.lab.figures.style import Drawing, panels, style
@@ -56,8 +56,9 @@ def answer(profile: str, measured: Measured, *leading: str) -> None:
         The claims that the page is about first of all.
     """
     judged = _judged(_held(profile, measured))
-    counts = Counter(verdict for _, _, verdict in judged if verdict != REPORTED)
-    lines = [f"**{_counted(counts)}**", ""]
+    counted = [(claim, verdict) for claim, _, verdict in judged if verdict != REPORTED]
+    kinds = Counter(kind(claim, profile) for claim, _ in counted)
+    lines = [f"**{_counted(Counter(verdict for _, verdict in counted))}**{_apart(kinds)}", ""]
     for claim, found, verdict in judged:
         if claim.id in leading:
             lines.append(f"- {SIGNS[verdict]} {claim.statement} Here: {_close(claim, found, verdict)}")
@@ -93,6 +94,19 @@ def _counted(counts: Counter[str]) -> str:
     others = [f"{counts[verdict]} {words}" for verdict, words in COUNTED.items() if counts[verdict]]
     parts = [f"{held or 'none'} {'is' if held <= 1 else 'are'} reproduced", *others]
     return f"Of {total} claims {', '.join(parts[:-1])} and {parts[-1]}."
+
+
+def _apart(kinds: Counter[str]) -> str:
+    """Say how many claims are counted apart: those on narrower networks, and ours."""
+    narrower = "measured on networks narrower than the paper’s"
+    if kinds[NARROWER] == kinds.total():
+        return f" {'All are m' if kinds[NARROWER] > 1 else 'M'}{narrower[1:]}." if kinds else ""
+    parts = [
+        f"{count} {'is' if count == 1 else 'are'} {words}"
+        for count, words in ((kinds[NARROWER], narrower), (kinds[OURS], "ours, not the paper’s"))
+        if count
+    ]
+    return f" Of these, {' and '.join(parts)}." if parts else ""
 
 
 def _close(claim: claims.Claim, found: claims.Measurement, verdict: str) -> str:
