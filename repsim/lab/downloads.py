@@ -171,7 +171,8 @@ def figures_of(executed: Path) -> Iterator[Figure]:
     for output in (one for cell in read_notebook(executed)["cells"] for one in cell.get("outputs", [])):
         if found := FIGURE.search("".join(output.get("data", {}).get("text/html", ""))):
             about = output.get("metadata", {}).get(STAMP, {})
-            name, caption = html.unescape(found[1]), html.unescape(found[2] or found[1])
+            caption = re.sub(r"</?strong>", "", found[2] or found[1])
+            name, caption = html.unescape(found[1]), html.unescape(caption)
             yield Figure(name, caption, found[0], about.get("data"), about.get("source", ()))
 
 

@@ -90,7 +90,8 @@ Cell = tuple[str, str, str]  # identifier, source, what it shows
 def _code_cells(path: Path) -> Iterator[Cell]:
     for cell in read_notebook(path)["cells"]:
         if cell["cell_type"] == "code" and "remove-cell" not in cell["metadata"].get("tags", []):
-            shown = "".join("".join(one.get("data", {}).get("text/html", "")) for one in cell.get("outputs", []))
+            data = [one.get("data", {}) for one in cell.get("outputs", [])]
+            shown = "".join("".join(one.get(kind, "")) for one in data for kind in ("text/html", "text/markdown"))
             yield cell["id"], "".join(cell["source"]), shown
 
 
@@ -100,7 +101,7 @@ def _cell_of(claim: Claim, cells: Sequence[Cell], function: Function | None) -> 
         for identifier, source, _ in cells:
             if re.search(rf"\bfindings\.{function.__name__}\(", source):
                 return identifier
-    return next((one for one, _, shown in cells if f"<td>{claim.id}</td>" in shown), None)
+    return next((one for one, _, shown in cells if f"(#claim-{claim.id.lower().replace('.', '-')})" in shown), None)
 
 
 def _figure_of(claim: Claim, cells: Sequence[Cell], function: Function | None) -> tuple[str, str] | None:

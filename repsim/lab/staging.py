@@ -15,9 +15,11 @@ import yaml
 
 from repsim.lab import fragments
 from repsim.lab.contents import contents, is_chapter, notebooks
+from repsim.lab.downloads import data_anchors
 from repsim.lab.errors import LabError, known
 from repsim.lab.evidence import cell_label
 from repsim.lab.execution import is_stale, read_notebook, stamp
+from repsim.lab.figure_files import with_files
 from repsim.lab.leftovers import clear, part_path
 from repsim.lab.paths import REPOSITORY
 from repsim.lab.profiles import load_profile
@@ -76,8 +78,9 @@ def stage(
                 shutil.copy2(root / name, part / name)
         (part / "_toc.yml").write_text(yaml.safe_dump(toc, sort_keys=False), encoding="utf-8")
         _write_config(root, part, profile)
+        data = data_anchors(profile, [executed_dir / Path(name).name for name in stamps if is_chapter(name)])
         for name, found in stamps.items():
-            _stage_notebook(executed_dir, part, name, found)
+            _stage_notebook(executed_dir, part, name, found, data)
         _fill(part / "book", fragments.makers(profile, part, stamps), fragments.provenance(profile, stamps))
         shutil.rmtree(target, ignore_errors=True)
         os.replace(part, target)
@@ -136,8 +139,13 @@ def _write_config(root: Path, part: Path, profile: str) -> None:
     (part / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
-def _stage_notebook(executed_dir: Path, part: Path, name: str, found: Mapping[str, Any]) -> None:
-    """Copy an executed notebook with an anchor for each cell, hide its parameters and append where it comes from."""
+def _stage_notebook(
+    executed_dir: Path, part: Path, name: str, found: Mapping[str, Any], data: Mapping[str, str]
+) -> None:
+    """Copy an executed notebook with an anchor for each cell and the files of its figures, and say where it comes from.
+
+    Its parameters are hidden.
+    """
     staged = part / name
     notebook = read_notebook(executed_dir / staged.name)
     for cell in notebook["cells"]:
@@ -147,7 +155,8 @@ def _stage_notebook(executed_dir: Path, part: Path, name: str, found: Mapping[st
     links = "[Data of the figures](../book/data.md) · [The same with other seeds](#own-seeds)\n\n"
     text = f"---\n\n{links if is_chapter(name) else ''}{fragments.stamp_sentence(found)}"
     cell = {"cell_type": "markdown", "id": "provenance", "metadata": {}, "source": text}
-    notebook["cells"] = [*_anchored(notebook["cells"], staged.stem), cell]
+    cells = list(_anchored(notebook["cells"], staged.stem))
+    notebook["cells"] = [*(with_files(cells, part / "book" / "figures", data) if is_chapter(name) else cells), cell]
     staged.parent.mkdir(parents=True, exist_ok=True)
     staged.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 

@@ -29,6 +29,8 @@ def number(value: Any) -> str:
 def signed(text: str) -> str:
     """Write the minus signs of a formatted number as such, and its power of ten as one."""
     mantissa, power, exponent = text.partition("e")
+    if power and not float(mantissa):
+        return "0"
     raised = f" × 10{str(int(exponent)).translate(RAISED)}" if power else ""
     return mantissa.replace("-", MINUS) + raised.replace(" ", NO_BREAK)
 
@@ -48,7 +50,7 @@ class Words(Formatter):
     def format_field(self, value: Any, spec: str) -> str:
         """Write one quantity."""
         if spec.startswith("min ") and isinstance(value, list):
-            return self.format_field(min(value), spec.removeprefix("min "))
+            return self.format_field(min(value) if all(map(is_number, value)) else None, spec.removeprefix("min "))
         if isinstance(value, list):
             parts = [self.format_field(one, spec) for one in value]
             return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))

@@ -100,6 +100,52 @@ def test_every_figure_has_alternative_text(pages):
             assert drawing.find("title") or drawing.get("aria-label"), f"{name}: {str(drawing)[:200]}"
 
 
+CHAPTERS = [name for name in PAGES if name.startswith("notebooks/")]
+HEADINGS = ["The verdict", "The result", "Why", "How it is measured", "What it cost"]
+
+
+@pytest.fixture(scope="session")
+def chapters(pages):
+    """The chapters, of which a stand-in book has none."""
+    found = {name: pages[name] for name in CHAPTERS if pages[name].select("article figcaption")}
+    if not found:
+        pytest.skip("the pages are stand-ins")
+    return found
+
+
+def test_a_chapter_begins_with_its_verdict_and_its_figure(chapters):
+    for name, page in chapters.items():
+        article = page.select_one("article")
+        assert [head.get_text().removesuffix("#") for head in article.select("h2")] == HEADINGS, name
+        before = article.select_one("h2").find_all_previous(True)
+        assert [tag for tag in before if tag.name == "figure"], name
+        assert [tag for tag in before if tag.name == "a" and "#claim-" in tag.get("href", "")], name
+        assert not [tag for tag in before if "cell_input" in tag.get("class", []) and not tag.find_parent("details")], (
+            name
+        )
+
+
+def test_every_figure_has_its_number_a_finding_and_its_files(chapters):
+    number = re.compile(r"(?:(?:Figure|Table) (?:[A-Z]\.)?\d+ of the paper|Ours, not in the paper)\. .{20}")
+    for name, page in chapters.items():
+        for figure in page.select("article .cell_output figure"):
+            assert number.match(figure.figcaption.get_text()), f"{name}: {figure['id']}"
+            files = figure.find_next("div", class_="figure-files")
+            assert [link.get_text(strip=True) for link in files.select("a")] == ["SVG", "PDF", "Data"], name
+            assert [Path(link["href"]).suffix for link in files.select("a")][:2] == [".svg", ".pdf"], name
+
+
+def test_numbers_are_written_as_a_reader_expects_them(chapters):
+    for name, page in chapters.items():
+        shown = BeautifulSoup(str(page.select_one("article")), "html.parser")
+        for code in shown.select("pre, code"):
+            code.decompose()
+        text = shown.get_text(" ")
+        assert not re.search(r"± 0(?:\.0+)?(?![\d.])", text), f"{name}: one network has no spread"
+        assert not re.search(r"\d\.?\d*e[-+]\d", text), f"{name}: a power of ten"
+        assert not re.search(r"(?<![\w-])-\d", text), f"{name}: a hyphen in place of a minus sign"
+
+
 def test_launch_buttons_open_the_notebook_of_the_page(pages):
     owner_and_name = repository_url().removeprefix("https://github.com/")
     for name, page in pages.items():
@@ -188,3 +234,23 @@ def look_at(browser, address, name, width):
 @pytest.mark.parametrize("name", [*PAGES, "index", "search", "genindex"])
 def test_page_in_chromium(browser, address, name, width):
     assert look_at(browser, address, name, width) == []
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_the_verdict_and_the_figure_are_on_the_first_screen(browser, address, chapters, name):
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(f"{address}/{name}.html", wait_until="load")
+    boxes = page.evaluate(
+        "() => ['article .cell_output p', 'article figure img', 'article figcaption']"
+        ".map(one => document.querySelector(one).getBoundingClientRect()).map(box => [box.top, box.bottom])"
+    )
+    verdict, image, caption = boxes
+    assert verdict[1] < image[0] < image[1] <= caption[0] + 1
+    assert image[1] < 900, "the whole figure"
+    page.get_by_role("button", name="Enlarge").first.click()
+    large = page.locator("dialog.enlarged[open] img")
+    assert large.bounding_box()["width"] > image[1] - image[0]
+    page.keyboard.press("Escape")
+    assert page.locator("dialog.enlarged[open]").count() == 0
+    page.close()

@@ -248,6 +248,10 @@ def test_room_for_two_layers_of_forty_features(examples, pairs):
     assert findings.room([40, 40], [40, 40], examples) == expected
 
 
+def test_which_pairs_are_blind():
+    np.testing.assert_array_equal(findings.blind_pairs([1000, 3], [96, 97], 100), [[True, True], [False, True]])
+
+
 def test_room_counts_ranks_and_not_features():
     """A layer with more features than examples has rank n - 1, which leaves room for none beside it."""
     assert findings.room([1000, 3], [1000, 3], 100)["undetermined_pairs"] == 3

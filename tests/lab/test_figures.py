@@ -15,13 +15,14 @@ import pytest
 from bs4 import BeautifulSoup
 
 from repsim.lab import figures, findings
+from repsim.lab.claims import load_claims
 from repsim.lab.figures import components, display, text
 from repsim.lab.measurements import DIMENSION_INDEXES
 from repsim.lab.store import Artefact
 
 LAYERS = [*(f"conv{i}" for i in range(1, 9)), "pool"]
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
-HEADINGS = ["## The claim", "## How it is measured", "## What it cost", "## The result", "## The verdict"]
+HEADINGS = ["## The verdict", "## The result", "## Why", "## How it is measured", "## What it cost"]
 
 
 def records(count: int = 10, epochs: int = 100) -> list[dict]:
@@ -68,13 +69,13 @@ def drawing(name: str) -> figures.Drawing:
         )
     if name == "similarity_maps":
         maps = {index: similarity(width) for width, index in enumerate(findings.FIGURE_2_PANELS, start=1)}
-        return figures.similarity_maps(maps, LAYERS, {"cca_r2": ["conv1", "conv2"]})
+        return figures.similarity_maps(maps, {"cca_r2": np.eye(9, dtype=bool)})
     if name == "identification":
         rows = [
-            {"index": index, "paper": paper, "accuracy": paper - 1, "standard_error": 2.0}
+            {"index": index, "paper": paper, "accuracy": paper - 1, "standard_error": 2.0, "undetermined": paper < 50}
             for index, _, paper in findings.TABLE_2
         ]
-        return figures.identification(rows)
+        return figures.identification(rows, 9)
     if name == "ridge_path":
         steps = [(0.0, 0.0), (0.1, 0.0), (math.inf, 0.0), (math.inf, 0.1), (math.inf, math.inf)]
         found = [{"accuracy": 20.0 * i, "standard_error": 1.0} for i in range(5)]
@@ -148,10 +149,29 @@ def test_a_shown_figure_is_an_image_with_alternative_text():
     )
     assert page.figure["id"] == "here"
     assert page.img["alt"] == 'less < "more" & even'
-    assert page.figcaption.text == "A & B"
+    assert page.figcaption.text == "Ours, not in the paper. A & B"
     kind, _, content = page.img["src"].partition(",")
     assert kind == "data:image/svg+xml"
     assert ElementTree.fromstring(unquote(content)).tag == "{http://www.w3.org/2000/svg}svg"
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("figure-6", "Figure 6 of the paper."),
+        ("figure-f3", "Figure F.3 of the paper."),
+        ("table-e1", "Table E.1 of the paper."),
+        ("learning-curves", "Ours, not in the paper."),
+    ],
+)
+def test_the_number_of_a_figure(name, number):
+    assert display.numbered(name) == number
+
+
+def test_the_pdf_of_a_drawing_is_the_same_on_every_day():
+    made = display.pdf(drawing("accuracy"))
+    assert made.startswith(b"%PDF-")
+    assert made == display.pdf(drawing("accuracy"))
 
 
 def test_a_shown_figure_says_what_it_was_drawn_from():
@@ -160,15 +180,17 @@ def test_a_shown_figure_says_what_it_was_drawn_from():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(display, "display", lambda data, *, metadata, **_: about.append(metadata["repsim"]))
         for source in (artefacts[0], artefacts, {"x": np.array([1, 2])}):
-            figures.show(made, name="here", source=source)
+            figures.show(made, name="here", source=source, caption="A")
     assert about == [{"source": ["within"]}, {"source": ["between", "within"]}, {"data": {"x": [1.0, 2.0]}}]
 
 
 def test_the_alternative_text_follows_the_numbers():
-    clear = figures.similarity_maps({"cka_linear": similarity(1)}, LAYERS, {})
-    assert "CKA (linear) 9" in clear.alt
-    flat = figures.similarity_maps({"cka_linear": np.ones((3, 3, 9, 9))}, LAYERS, {})
-    assert "CKA (linear) 1" in flat.alt
+    clear = figures.similarity_maps({"cka_linear": similarity(1)}, {})
+    assert "CKA (linear) 9 of 9" in clear.alt
+    flat = figures.similarity_maps({"cka_linear": np.ones((3, 3, 9, 9))}, {})
+    assert "CKA (linear) 1 of 9" in flat.alt
+    blind = figures.similarity_maps({"cca_r2": similarity(1)}, {"cca_r2": np.eye(9, dtype=bool)})
+    assert "CCA (R²) not determined in 9 of 81 pairs" in blind.alt
 
 
 def test_a_table_escapes_and_marks_what_is_missing():
@@ -178,6 +200,8 @@ def test_a_table_escapes_and_marks_what_is_missing():
     assert [td.text for td in page.find_all("td")] == ["<x>", "1.2", "y", "–"]
     assert len(page.find_all("strong")) == 2
     assert "overflow-x:auto" in page.div["style"]
+    signs = html_of(figures.show_table, [{"a": -1.5, "b": 0.5}], {"a": ("a", str), "b": ("b", "{:.0%}".format)})
+    assert [td.text for td in signs.find_all("td")] == ["−1.5", "50\N{NO-BREAK SPACE}%"]
 
 
 def test_the_colour_code_differs_in_lightness_along_the_second_component():
@@ -196,7 +220,7 @@ def test_the_cost_names_profile_machine_and_date():
     assert "numbers mean nothing" in figures.cost_sentence("smoke", records(), "training")
     assert "interruption" not in found
     part = figures.cost_sentence("laptop", [{**records()[0], "resumed": True}, *records()[1:]], "training")
-    assert "before 1 of 10 runs went on after an interruption" in part
+    assert "(1 of 10 runs were interrupted: of these only the last part is counted)" in part
     assert " on GPU" not in part
     mixed = [
         {**records()[0], "device": "CPU"},
@@ -211,20 +235,68 @@ def test_table_1_in_words():
     assert figures.unchanged_by("cca_r2") == "invertible maps, rotations, a common factor"
     assert figures.unchanged_by("linear_regression").startswith("invertible maps of the predicting side, ")
     assert figures.unchanged_by("hsic_linear") == "rotations"
+    assert [figures.p_value(p) for p in (7.3e-297, 0.0004, 0.25)] == ["< 0.001", "< 0.001", "0.250"]
     assert figures.thresholds_sentence({}) == "This profile measures SVCCA at no other threshold."
 
 
+MEASURED = {
+    "S8": {"accuracy": 99.0, "standard_error": 0.5, "examples": 20000},
+    "S7": {"accuracy": 12.0, "standard_error": 0.5, "examples": 20000},
+    "S1": {"accuracy": 1.0, "standard_error": 0.0, "examples": 20000, "undetermined_pairs": 3, "layer_pairs": 81},
+    "T1": {"largest_difference": 0.1},
+}
+
+
+def shown_by(function, *arguments) -> dict:
+    shown = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(display, "display", lambda data, **_: shown.append(data))
+        function(*arguments)
+    (data,) = shown
+    return data
+
+
 def test_conclude_shows_each_verdict_and_writes_nothing(folders):
-    measured = {
-        "S8": {"accuracy": 99.0, "standard_error": 0.5, "examples": 20000},
-        "T1": {"largest_difference": 0.1},
-    }
-    page = html_of(figures.conclude, "laptop", "04-correspondence", measured)
+    data = shown_by(figures.conclude, "laptop", "04-correspondence", MEASURED)
     assert list(folders.iterdir()) == []
-    first, second = page.tbody.find_all("tr")
-    assert first.find_all("td")[1].text == "✓ reproduced"
-    assert "99.0 ± 0.5" in first.text
-    assert second.find_all("td")[1].text == "✗ not reproduced"
+    rows = [line.strip("| ").split(" | ") for line in data["text/markdown"].splitlines()[2:]]
+    assert [row[:2] for row in rows] == [
+        ["[S8](#claim-s8)", "✓ reproduced"],
+        ["[S7](#claim-s7)", "◐ partly"],
+        ["[S1](#claim-s1)", "? not determined"],
+        ["[T1](#claim-t1)", "✗ not reproduced"],
+    ]
+    assert "99.0 ± 0.5" in rows[0][2]
+
+
+def test_the_answer_says_how_many_hold_what_was_found_and_what_fails(folders):
+    counted, _, leading, partly, failed, unclear = shown_by(figures.answer, "laptop", MEASURED, "S8").data.splitlines()
+    assert counted == "**Of 4 claims 1 is reproduced, 1 in part, 1 not and 1 not determined.**"
+    assert leading.startswith("- ✓ Linear CKA identifies 99.3 % of the layers. Here: 99.0 ± 0.5 %")
+    assert leading.endswith("([S8](#claim-s8)).")
+    assert partly.startswith("- ◐ Partly")
+    assert failed.startswith("- ✗ Not reproduced: ")
+    assert failed.endswith("([T1](#claim-t1)).")
+    assert unclear == "- ? Not determined, for want of examples: [S1](#claim-s1)."
+    assert "±" not in failed
+    whole = shown_by(figures.answer, "laptop", {"S8": MEASURED["S8"]}).data
+    assert whole.startswith("**The claim is reproduced.**")
+    narrower = {"F.7": {"correlation": 0.9}}
+    for measured, said in (
+        (narrower, "**The claim is reproduced.** Measured on networks narrower than the paper’s."),
+        (narrower | {"S8": MEASURED["S8"]}, "Of these, 1 is measured on networks narrower than the paper’s."),
+        ({"FN2": {"accuracy": 20.0}, "S8": MEASURED["S8"]}, "Of these, 1 is ours, not the paper’s."),
+        ({}, "**No claim of this page is measured yet.**"),
+    ):
+        assert shown_by(figures.answer, "laptop", measured).data.splitlines()[0].endswith(said)
+    assert list(folders.iterdir()) == []
+
+
+def test_what_fails_or_is_near_is_explained():
+    text = shown_by(figures.explain, "laptop", MEASURED | {"F8a": {"smallest_cosine": 0.89, "eigenvectors": 5}}).data
+    assert re.findall(r"^- \[(\w+)\]", text, re.MULTILINE) == ["S7", "T1", "F8a"]
+    assert "recipe" in text.splitlines()[-1]
+    assert shown_by(figures.explain, "laptop", {"S8": MEASURED["S8"]}).data.startswith("No claim of this page fails")
 
 
 # -- notebooks
@@ -244,6 +316,43 @@ def test_a_notebook_has_a_title_and_the_five_headings(notebook):
     headings = [line.strip() for line in lines if line.startswith("#")]
     assert headings[0].startswith("# ")
     assert headings[1:] == HEADINGS
+
+
+def plumbing(cell) -> bool:
+    return bool({"parameters", "remove-cell"} & set(cell["metadata"].get("tags", [])))
+
+
+def test_the_verdict_and_the_figure_come_first_and_no_code_is_seen_before_them(notebook):
+    title, *cells = notebook["cells"]
+    assert [line for line in title["source"] if line.strip()] == title["source"][:1]
+    first = next(cell for cell in cells if not plumbing(cell))
+    source = "".join(first["source"])
+    assert first["metadata"]["tags"] == ["hide-input"]
+    answer = re.search(r"figures\.(answer\(|say\(figures\.answers_sentence)", source)
+    assert answer
+    assert answer.start() < source.index("figures.show(")
+    assert cells[cells.index(first) + 1]["source"][0].startswith("## The verdict")
+
+
+def test_the_central_computation_is_seen_and_can_be_changed(notebook):
+    cells = notebook["cells"]
+    headed = {
+        line.strip(): place for place, cell in enumerate(cells) for line in cell["source"] if line.startswith("## ")
+    }
+    result = cells[headed["## The result"] : headed["## Why"]]
+    seen = ["".join(cell["source"]) for cell in result if cell["cell_type"] == "code" and not cell["metadata"]]
+    assert len(seen) == 1
+    assert len(seen[0].splitlines()) <= 8
+    assert "figures." not in seen[0]
+    others = [cell for cell in cells if cell["cell_type"] == "code" and "".join(cell["source"]) != seen[0]]
+    assert all(plumbing(cell) or cell["metadata"]["tags"] == ["hide-input"] for cell in others)
+
+
+def test_claims_in_the_text_are_links(notebook):
+    text = "".join("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown")
+    text = re.sub(r"\[[^]]*\]\([^)]*\)|`[^`]*`", "", text)
+    named = set(re.findall(r"\b[A-Z]{1,2}\.?\d+[a-z]*\b", text)) & set(load_claims())
+    assert not {name for name in named if f"Figure {name}" not in text}
 
 
 def test_a_notebook_carries_no_outputs_and_has_stable_ids(notebook):

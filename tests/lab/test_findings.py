@@ -307,6 +307,13 @@ def test_table_2_is_asked_whether_debiased_cka_would_do_as_well(tables, rate, su
     assert findings.ask_table_2(findings.Tables({})) == {}
 
 
+def test_the_pattern_of_errors():
+    similarities = np.stack([np.eye(3)] * 4).reshape(2, 2, 3, 3).copy()
+    similarities[0, 1] = [[0, 1, 0], [0, 1, 0], [0.5, 0.2, 0.1]]
+    found = findings.error_pattern(similarities)
+    assert found == {"errors": 2, "neighbouring": 1, "pairs": 2, "without": 1, "first_second": 0.5}
+
+
 def test_mistakes_are_counted_by_layer():
     similarities = np.tile(np.array([[0.9, 0.3, 0.1], [0.3, 0.8, 0.5], [0.2, 0.6, 0.7]]), (3, 3, 1, 1))
     similarities[0, 1, 2] = [0.2, 0.9, 0.1]  # one of the six ordered pairs takes the last layer for the second

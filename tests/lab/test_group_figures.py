@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from bs4 import BeautifulSoup
 
 from repsim.lab import figures, findings
 from repsim.lab.figures import display, maps
 
 CLAIMS = ("F2a", "S8", "F3b", "F4a", "F4b", "F4c", "F5a", "F6a", "F7a", "F.4a", "F.6a", "F.7", "F.8a")
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 INDEXES = tuple(findings.FIGURE_F8.values())
 RESIDUAL = ["conv1", *(f"block{i}_{kind}" for i in range(1, 31) for kind in ("interior", "sum")), "pool"]
+
+
+def features(layers):
+    """Three stages and the pooling layer."""
+    return [(4096, 2048, 1024)[3 * place // (layers - 1)] for place in range(layers - 1)] + [64]
+
+
+FEATURES = {
+    group: features(size) for group, size in (("plain10", 9), ("plain18", 17), ("resnet14", 14), ("resnet32", 32))
+}
 
 
 def similarity(rows, columns=None):
@@ -54,27 +66,35 @@ def answers(holds=1, debiased=1, above=1):
 
 
 DRAWINGS = {
-    "depth": lambda: figures.within_maps(
-        {"Plain-10": similarity(9), "Plain-18": similarity(17), "Plain-34": similarity(33), "Plain-66": deep()}
+    "depth": lambda: figures.depth_figure(
+        {"Plain-10": similarity(9), "Plain-18": similarity(17), "Plain-34": similarity(33), "Plain-66": deep()},
+        {f"Plain-{size + 1}": np.minimum(np.linspace(0.4, 1.2, size), 0.9) for size in (9, 17, 33, 65)},
+        {f"Plain-{size + 1}": features(size) for size in (9, 17, 33, 65)},
     ),
-    "probes": lambda: figures.probe_curves(
-        {f"Plain-{size + 1}": np.minimum(np.linspace(0.4, 1.2, size), 0.9) for size in (9, 17, 33, 65)}
-    ),
-    "residual": lambda: figures.residual_maps(similarity(62), RESIDUAL),
+    "within": lambda: figures.within_maps({"Plain-34": similarity(33)}, {"Plain-34": features(33)}),
+    "residual": lambda: figures.residual_maps(similarity(62), RESIDUAL, features(62)),
     "architectures": lambda: figures.architecture_maps(
         {
             ("plain10", "plain18"): similarity(9, 17),
             ("plain10", "resnet14"): similarity(9, 14),
             ("plain18", "resnet32"): similarity(17, 32),
             ("resnet14", "resnet32"): similarity(14, 32),
-        }
+        },
+        FEATURES,
     ),
-    "indexes": lambda: figures.index_maps({index: similarity(9, 14) for index in INDEXES}),
-    "widths": lambda: figures.width_curves(widths()),
-    "datasets": lambda: figures.dataset_curves({"CIFAR-10 images": curves(), "CIFAR-100 images": curves()}),
-    "untrained": lambda: figures.layer_maps({f"kind {i},\nsecond line": similarity(17) / i for i in (1, 2, 3)}),
-    "normalisation": lambda: figures.layer_maps({f"kind {i}": similarity(9) / i for i in (1, 2, 3)}, path=True),
-    "classes": lambda: figures.layer_maps({"all images": similarity(9), "one class": similarity(9) / 2}),
+    "indexes": lambda: figures.index_maps({index: similarity(9, 14) for index in INDEXES}, {}),
+    "widths": lambda: figures.width_curves(widths(), np.full(5, 0.1)),
+    "datasets": lambda: figures.dataset_curves(
+        {"CIFAR-10 images": curves(), "CIFAR-100 images": curves()},
+        {"CIFAR-10 images": np.full(9, 0.1), "CIFAR-100 images": np.full(9, 0.1)},
+    ),
+    "untrained": lambda: figures.layer_maps({f"kind {i}": similarity(17) / i for i in (1, 2, 3)}, features(17), "F.4"),
+    "normalisation": lambda: figures.layer_maps(
+        {f"kind {i}": similarity(9) / i for i in (1, 2, 3)}, features(9), "F.6", path="rows"
+    ),
+    "classes": lambda: figures.layer_maps(
+        {"all images": similarity(9), "one class": similarity(9) / 2}, features(9), "F.7"
+    ),
     "answers": lambda: figures.answered(answers()),
 }
 
@@ -95,10 +115,10 @@ def test_a_figure_is_small_svg_with_a_description(name):
 def test_what_could_not_be_compared_is_left_blank():
     blank = np.full((9, 9), np.nan)
     for made in (
-        figures.layer_maps({"nothing": blank, "nothing else": blank}, path=True),
-        figures.architecture_maps({("plain10", "plain18"): np.full((9, 17), np.nan)}),
-        figures.width_curves(widths(known=False)),
-        figures.dataset_curves({"images": {"c100_c100": (blank[0], blank[0])}}),
+        figures.layer_maps({"nothing": blank, "nothing else": blank}, features(9), "F.6", path="rows"),
+        figures.architecture_maps({("plain10", "plain18"): np.full((9, 17), np.nan)}, FEATURES),
+        figures.width_curves(widths(known=False), np.full(5, 0.1)),
+        figures.dataset_curves({"images": {"c100_c100": (blank[0], blank[0])}}, {"images": np.full(9, 0.1)}),
     ):
         assert "–" in made.alt
         assert "nan" not in made.alt
@@ -106,14 +126,62 @@ def test_what_could_not_be_compared_is_left_blank():
 
 
 def test_the_description_follows_the_numbers():
-    assert "Plain-66, 64% of 64" in figures.within_maps({"Plain-66": deep()}).alt
-    assert "Plain-66, 17% of 64" in figures.within_maps({"Plain-66": deep(alike=10)}).alt
+    deepest = {"Plain-66": features(65)}
+    assert "Plain-66, 64% of 64" in figures.within_maps({"Plain-66": deep()}, deepest).alt
+    assert "Plain-66, 17% of 64" in figures.within_maps({"Plain-66": deep(alike=10)}, deepest).alt
     assert "Plain-10 in Plain-18, 1;" in DRAWINGS["architectures"]().alt
-    assert (
-        "Plain-10 in Plain-18, −1." in figures.architecture_maps({("plain10", "plain18"): similarity(9, 17)[::-1]}).alt
-    )
-    steep = np.minimum(np.linspace(0.4, 1.4, 65), 0.9)
-    assert "best 90.0 %, near it from layer 33 of 65 on" in figures.probe_curves({"Plain-66": steep}).alt
+    turned = {("plain10", "plain18"): similarity(9, 17)[::-1]}
+    assert "Plain-10 in Plain-18, −1." in figures.architecture_maps(turned, FEATURES).alt
+    steep = {"Plain-66": np.minimum(np.linspace(0.4, 1.4, 65), 0.9)}
+    alt = figures.depth_figure({"Plain-66": deep()}, steep, deepest).alt
+    assert "best classifier 90.0 %, near it from layer 33 of 65 on" in alt
+
+
+def panels_of(name) -> list:
+    """The axes of a drawing that are no colour bars."""
+    return [axis for axis in DRAWINGS[name]().figure.axes if axis.get_label() != "<colorbar>"]
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "columns"),
+    [("depth", 2, 4), ("residual", 1, 3), ("indexes", 2, 4), ("untrained", 1, 3), ("datasets", 1, 2), ("widths", 1, 2)],
+)
+def test_panels_stand_as_in_the_paper_and_none_is_empty(name, rows, columns):
+    axes = panels_of(name)
+    grid = axes[0].get_subplotspec().get_gridspec()
+    assert (grid.nrows, grid.ncols, len(axes)) == (rows, columns, rows * columns)
+    assert all(axis.images or axis.lines for axis in axes)
+
+
+def test_figure_f8_has_the_papers_order():
+    notebook = json.loads((NOTEBOOKS / "08-architectures.ipynb").read_text(encoding="utf-8"))
+    (line,) = re.findall(r"order = (\[.*?\])", "".join("".join(cell["source"]) for cell in notebook["cells"]))
+    assert [findings.FIGURE_F8[claim] for claim in json.loads(line)] == [
+        "cca_mean", "cca_r2", "svcca_mean", "svcca_r2", "pwcca", "linear_regression", "cka_linear", "cka_rbf_0.4",
+    ]  # fmt: skip
+
+
+def test_stages_are_drawn_where_features_change():
+    upper = panels_of("depth")[0]
+    assert [line.get_ydata()[0] for line in upper.lines if len(set(line.get_ydata())) == 1][:3] == [2.5, 5.5, 7.5]
+
+
+def test_colours_are_the_papers_or_the_difference_is_said():
+    within = np.linspace(0.2, 0.9, 81).reshape(9, 9)
+    assert figures.layer_maps({"a": within}, features(9), "F.6").note == "Colours as in the paper."
+    lower = figures.layer_maps({"a": within - 0.1}, features(9), "F.6")
+    assert lower.note == "Colours run from 0.1 to 0.9; the paper’s are labelled 0.2 to 0.9."
+    assert lower.figure.axes[0].images[0].get_clim() == pytest.approx((0.1, 0.9))
+
+
+def test_no_circle_at_a_tie_or_beside_what_is_not_determined():
+    values = np.array([[0.9, 0.1, 0.2], [0.5, 0.5, 0.1], [0.1, 0.2, 0.7]])
+    assert maps.matches(maps.Panel("", values, "", path="rows")) == [(0, 0), (2, 2)]
+    blind = np.zeros((3, 3), bool)
+    blind[2, 0] = True
+    assert maps.matches(maps.Panel("", values, "", path="rows", blind=blind)) == [(0, 0)]
+    assert maps.matches(maps.Panel("", values.T, "", path="columns", blind=blind.T)) == [(0, 0)]
+    assert maps.matches(maps.Panel("", values, "")) == []
 
 
 @pytest.mark.parametrize(
@@ -143,21 +211,18 @@ def shown_by(function, *arguments) -> list[dict[str, str]]:
     return shown
 
 
-def table_of(data) -> BeautifulSoup:
-    return BeautifulSoup(data["text/html"], "html.parser")
-
-
 def test_answers_in_a_table():
-    found = answers() | {"F9": answers(holds=0, debiased=None, above=None)["F2a"] | {"share_above_shuffles": None}}
+    found = answers() | {"F7e": answers(holds=0, debiased=None, above=None)["F2a"] | {"share_above_shuffles": None}}
     found["F.8a"] = answers()["F2a"] | {"tried_n": [500], "holds_at": [1], "smallest_n": 500}
     record = {"permutations": 50, "examples": 100, "rows": [{"seeds": [0, 1]}], "columns": [{"seeds": [3]}]}
     shown, said = shown_by(figures.show_answers, found, [record])
-    rows = [[cell.text for cell in row.find_all("td")] for row in table_of(shown).tbody.find_all("tr")]
-    assert rows[0] == ["F2a", "yes", "yes", "50.0%", "5,000"]
-    assert rows[-2:] == [["F.8a", "yes", "yes", "50.0%", "–"], ["F9", "no", "–", "–", "–"]]
+    rows = [line.strip("| ").split(" | ") for line in shown["text/markdown"].splitlines()[2:]]
+    half = "50.0\N{NO-BREAK SPACE}%"
+    assert rows[0] == ["[F2a](#claim-f2a)", "yes", "yes", half, "5,000"]
+    assert rows[-2:] == [["[F.8a](#claim-f-8a)", "yes", "yes", half, "–"], ["[F7e](#claim-f7e)", "no", "–", "–", "–"]]
     assert said.data == (
-        "Tried with 1,000, 2,000, 5,000, 10,000 examples; F.8a with 500. Shuffled 50 times: 100 examples, of at most 2 "
-        "networks of each kind. Above them is what exceeds their 99.9th percentile."
+        "Tried with 1,000, 2,000, 5,000, 10,000 examples; [F.8a](#claim-f-8a) with 500. Shuffled 50 times: 100 "
+        "examples, of at most 2 networks of each kind. Above them is what exceeds their 99.9th percentile."
     )
 
 
@@ -171,9 +236,9 @@ def test_answers_in_a_sentence():
     some["F.8a"] |= {"tried_n": [1000], "holds_at": [1], "smallest_n": 1000}  # not tried with fewer
     text = figures.answers_sentence(some)
     assert text.startswith("Of 13 claims 12 hold with biased CKA")
-    assert "- **11 of 12** hold with debiased CKA (all but F5a)" in text
+    assert "- **11 of 12** hold with debiased CKA (all but [F5a](#claim-f5a))" in text
     assert "- **11 of 11** rest on similarities" in text
-    assert "- **1 of 11** hold on the fewest examples already, and on all more (all but F2a," in text
+    assert "- **1 of 11** hold on the fewest examples already, and on all more (all but [F2a](#claim-f2a)," in text
     assert figures.answers_sentence(answers(holds=0)) == "None of 13 claims holds with biased CKA on the most examples."
 
 

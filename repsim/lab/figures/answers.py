@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import seaborn as sns
 
-from repsim.lab.figures.display import say, show_table
+from repsim.lab.claim_tables import link
+from repsim.lab.claims import find_claim
+from repsim.lab.figures.display import say, show_claims
 from repsim.lab.figures.style import Drawing, panels, style
+from repsim.lab.wording import DASH
 
 Answers = Mapping[str, Mapping[str, Any]]
-WORDS = {1: "yes", 0: "no", None: "–"}
+WORDS = {1: "yes", 0: "no", None: DASH}
 
 
 def answered(answers: Answers) -> Drawing:
@@ -20,25 +23,27 @@ def answered(answers: Answers) -> Drawing:
     counts = sorted({n for found in answers.values() for n in found["tried_n"]})
     columns = [*(f"n = {n:,}" for n in counts), "debiased", "above shuffled"]
     cells = {claim: _cells(found, counts) for claim, found in answers.items()}
+    half = -(-len(cells) // 2)
     with style("ticks"):
-        figure, axes = panels(1, 1, 0.9 + 0.17 * len(answers))
-        (axis,) = axes.ravel()
+        figure, axes = panels(1, 2, 0.9 + 0.19 * half, wide=True)
         first, second = sns.color_palette()[:2]
         looks = {
             1: {"marker": "o", "color": first, "markeredgewidth": 0, "label": "holds"},
             0: {"marker": "X", "color": second, "markeredgewidth": 0, "label": "does not"},
             None: {"marker": "_", "color": "0.6", "markeredgewidth": 1, "label": "not measured"},
         }
-        for outcome, look in looks.items():
-            places = [(x, y) for y, row in enumerate(cells.values()) for x, cell in enumerate(row) if cell == outcome]
-            axis.plot(*np.reshape(places, (-1, 2)).T, linestyle="none", markersize=5.5, **look)
-        axis.axvline(len(counts) - 0.5, color="0.8", linewidth=1)
-        axis.set_xticks(range(len(columns)), columns, rotation=30, ha="left")
-        axis.set_yticks(range(len(cells)), list(cells))
-        axis.set(xlim=(-0.6, len(columns) - 0.4), ylim=(len(cells) - 0.4, -0.6))
-        axis.xaxis.tick_top()
-        axis.tick_params(length=0)
-        figure.legend(loc="outside lower center", ncols=3)
+        for axis, start in zip(axes.ravel(), (0, half), strict=True):
+            shown = dict(list(cells.items())[start : start + half])
+            for outcome, look in looks.items():
+                places = [(x, y) for y, row in enumerate(shown.values()) for x, one in enumerate(row) if one == outcome]
+                axis.plot(*np.reshape(places, (-1, 2)).T, linestyle="none", markersize=5.5, **look)
+            axis.axvline(len(counts) - 0.5, color="0.8", linewidth=1)
+            axis.set_xticks(range(len(columns)), columns, rotation=30, ha="left")
+            axis.set_yticks(range(len(shown)), list(shown))
+            axis.set(xlim=(-0.6, len(columns) - 0.4), ylim=(half - 0.4, -0.6))
+            axis.xaxis.tick_top()
+            axis.tick_params(length=0)
+        figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     said = [
         f"{column} {sum(row[x] == 1 for row in cells.values())} of {sum(row[x] is not None for row in cells.values())}"
         for x, column in enumerate(columns)
@@ -75,7 +80,8 @@ def answers_sentence(answers: Answers) -> str:
     for question, outcomes in questions.items():
         failing = [claim for claim, outcome in outcomes.items() if outcome == 0]
         known = sum(outcome is not None for outcome in outcomes.values())
-        but = f" (all but {', '.join(failing)})" if failing else ""
+        names = [link(find_claim(claim)) for claim in failing]
+        but = f" (all but {', '.join(names)})" if failing else ""
         parts.append(f"- **{known - len(failing)} of {known}** {question}{but}")
     first = f"Of {len(answers)} claims {len(holding)} hold with biased CKA on the most examples. Of those"
     return "\n".join([f"{first}, where it was measured,", "", *parts])
@@ -91,25 +97,27 @@ def show_answers(answers: Answers, shuffled: Sequence[Mapping[str, Any]]) -> Non
     shuffled
         The records of the shuffles that they were given.
     """
-    rows = [
-        {
-            "claim": claim,
-            "biased": WORDS[found["holds_at"][-1]],
-            "debiased": WORDS[found["holds_debiased"]],
-            "above": found["share_above_shuffles"],
-            "least": found["smallest_n"] if len(found["tried_n"]) > 1 else None,
-        }
-        for claim, found in answers.items()
-    ]
-    columns: dict[str, tuple[str, Callable[[Any], str]]] = {
-        "claim": ("claim", str),
-        "biased": ("holds", str),
-        "debiased": ("holds with debiased CKA", str),
-        "above": ("similarities above shuffled examples", "{:.1%}".format),
-        "least": ("holds from n =", "{:,}".format),
+    rows = []
+    for claim, found in answers.items():
+        above, least = found["share_above_shuffles"], found["smallest_n"]
+        rows.append(
+            {
+                "claim": link(find_claim(claim)),
+                "biased": WORDS[found["holds_at"][-1]],
+                "debiased": WORDS[found["holds_debiased"]],
+                "above": DASH if above is None else f"{100 * above:.1f}\N{NO-BREAK SPACE}%",
+                "least": f"{least:,}" if least and len(found["tried_n"]) > 1 else DASH,
+            }
+        )
+    columns = {
+        "claim": "claim",
+        "biased": "holds",
+        "debiased": "holds with debiased CKA",
+        "above": "similarities above shuffled examples",
+        "least": "holds from n =",
     }
-    show_table(rows, columns)
-    say(f"{_tried(answers)} {_shuffled(shuffled)}")  # no caption, which would be as wide as the table on a small screen
+    show_claims(rows, columns)
+    say(f"{_tried(answers)} {_shuffled(shuffled)}")
 
 
 def _tried(answers: Answers) -> str:
@@ -119,7 +127,7 @@ def _tried(answers: Answers) -> str:
         kinds.setdefault(tuple(found["tried_n"]), []).append(claim)
     most = max(kinds, key=lambda kind: len(kinds[kind]))
     others = [
-        f"; {', '.join(claims)} with {', '.join(f'{n:,}' for n in kind)}"
+        f"; {', '.join(link(find_claim(claim)) for claim in claims)} with {', '.join(f'{n:,}' for n in kind)}"
         for kind, claims in kinds.items()
         if kind != most
     ]

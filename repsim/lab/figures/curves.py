@@ -1,8 +1,8 @@
-"""Curves over layers and widths: the lower row of Figure 3, and Figures 6 and 7."""
+"""Curves over layers and widths: Figures 3, 6 and 7."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,9 @@ import seaborn as sns
 from matplotlib.ticker import NullFormatter, NullLocator
 from numpy.typing import NDArray
 
-from repsim.lab.figures.maps import ticks
-from repsim.lab.figures.style import Drawing, panels, style
-from repsim.lab.findings.depth import plateau
+from repsim.lab.figures.maps import WITHIN, Panel, colours, draw_map, square, ticks
+from repsim.lab.figures.style import Drawing, panels, style, title
+from repsim.lab.findings.depth import plateau, similar_to_last
 from repsim.lab.findings.width import WidthCurves
 from repsim.lab.wording import number
 
@@ -27,29 +27,46 @@ CURVES = {
 }
 
 
-def probe_curves(accuracies: Mapping[str, Array]) -> Drawing:
-    """Draw the accuracy (L,) of a linear classifier on each layer, by title; a star where it first is near its best."""
+def depth_figure(
+    tables: Mapping[str, Array], accuracies: Mapping[str, Array], features: Mapping[str, Sequence[int]]
+) -> Drawing:
+    """Draw Figure 3: the maps of networks of four depths, and below each what linear classifiers reach on its layers.
+
+    Parameters
+    ----------
+    tables
+        By title: (L, L) similarities within one network.
+    accuracies
+        By the same titles: (L,) accuracies of classifiers. A star marks where these are first near their best.
+    features
+        By the same titles: the number of features of each layer.
+    """
     said = []
-    with style("whitegrid"):
-        figure, axes = panels(-(-len(accuracies) // 2), 2, 1.7, sharey=True)
+    ends, note = colours(list(tables.values()), "3")
+    with style("ticks"):
+        figure, axes = panels(2, max(3, len(tables)), 2.0)
         first, second = sns.color_palette()[:2]
-        for axis, (name, found) in zip(axes.ravel(), accuracies.items(), strict=False):
+        for (upper, lower), (name, table) in zip(axes.T, tables.items(), strict=False):
+            image = draw_map(upper, Panel(name, table, "", stages=square(features[name])), *ends)
+            found = accuracies[name]
             count, share = len(found), plateau(found)
             reached = round(share * count)
-            axis.plot(np.arange(1, count + 1), 100 * found, "o-", color=first, markersize=2.5, linewidth=1)
-            axis.plot(
-                reached, 100 * found[reached - 1], "*", color=second, markersize=9, markeredgecolor="black", mew=0.5
-            )
-            axis.axvline(count / 2, color="0.4", linestyle=":", linewidth=1)
-            places, labels = ticks(count, pooled=True)
-            axis.set(title=name)
-            axis.set_xticks(places, labels)
-            said.append(f"{name}, best {100 * found.max():.1f} %, near it from layer {reached} of {count} on")
-        for axis in axes.ravel()[len(accuracies) :]:
+            lower.plot(np.arange(1, count + 1), found, "o-", color=first, markersize=2.5, linewidth=1)
+            lower.plot(reached, found[reached - 1], "*", color=second, markersize=9, markeredgecolor="black", mew=0.5)
+            lower.axvline(count / 2, color="0.4", linestyle=":", linewidth=1)
+            lower.axhline(0.1, color="0.4", linestyle="--", linewidth=0.8)
+            lower.set(ylim=(0, 1), xlabel="layer")
+            lower.set_xticks(*ticks(count, pooled=True))
+            alike = f"{similar_to_last(table[None]):.0%} of {len(table) - 1}"
+            best = f"best classifier {100 * found.max():.1f} %, near it from layer {reached} of {count} on"
+            said.append(f"{name}, {alike}; {best}")
+        for axis in axes[:, len(tables) :].ravel():
             axis.set_axis_off()
-        figure.supxlabel("layer", fontsize=9)
-        figure.supylabel("test accuracy (%)", fontsize=9)
-    return Drawing(figure, f"Accuracy of a linear classifier on each layer: {'; '.join(said)}.")
+        axes[0, 0].set_ylabel("layer")
+        axes[1, 0].set_ylabel("accuracy")
+        figure.colorbar(image, ax=list(axes[0]), shrink=0.85, pad=0.01, aspect=18, label=title("cka_linear"))
+    what = f"{WITHIN}; below, the accuracy of a linear classifier on each layer"
+    return Drawing(figure, f"{what}: {'; '.join(said)}.", note)
 
 
 def _band(axis: Any, x: Array, mean: Array, error: Array, **how: Any) -> None:
@@ -57,18 +74,22 @@ def _band(axis: Any, x: Array, mean: Array, error: Array, **how: Any) -> None:
     axis.fill_between(x, mean - error, mean + error, color=how["color"], alpha=0.2, linewidth=0)
 
 
-def width_curves(curves: WidthCurves) -> Drawing:
-    """Draw similarity against width, one curve per convolution with its jackknife error: Figure 6."""
+def width_curves(curves: WidthCurves, chance: Array) -> Drawing:
+    """Draw similarity against width, one curve per convolution with its jackknife error: Figure 6.
+
+    `chance` (W,) is what shuffled examples give, of the layer where that is most.
+    """
     parts = {
-        "with the widest": (curves.widest, curves.widest_error),
-        "with the same width": (curves.same, curves.same_error),
+        "Similarity with the widest": (curves.widest, curves.widest_error),
+        "Similarity with the same width": (curves.same, curves.same_error),
     }
     layers = curves.same.shape[1]
     with style("whitegrid"):
-        figure, axes = panels(1, 2, 3.0, sharey=True)
-        colours = sns.color_palette("viridis", layers)
+        figure, axes = panels(1, 2, 3.2, sharey=True, wide=True)
+        shades = sns.color_palette("viridis", layers)
         for axis, (name, (mean, error)) in zip(axes.ravel(), parts.items(), strict=True):
-            for layer, (colour, marker) in enumerate(zip(colours, MARKERS, strict=False)):
+            axis.plot(curves.widths, chance, ":", color="0.4", linewidth=1, label="shuffled")
+            for layer, (colour, marker) in enumerate(zip(shades, MARKERS, strict=False)):
                 how = {"color": colour, "marker": marker, "label": f"conv{layer + 1}"}
                 _band(axis, curves.widths, mean[:, layer], error[:, layer], **how)
             axis.set(title=name, xscale="log", xlabel="channels")
@@ -76,7 +97,7 @@ def width_curves(curves: WidthCurves) -> Drawing:
             axis.xaxis.set_minor_locator(NullLocator())
             axis.xaxis.set_minor_formatter(NullFormatter())
         axes[0, 0].set_ylabel("CKA (linear)")
-        figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4, columnspacing=1)
+        figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=5, columnspacing=1)
     ends = ", ".join(
         f"conv{layer + 1} {number(float(curves.same[0, layer]))} to {number(float(curves.same[-1, layer]))}"
         for layer in range(layers)
@@ -85,33 +106,37 @@ def width_curves(curves: WidthCurves) -> Drawing:
         figure,
         f"Similarity of the convolutions of networks against their width, from {curves.widths[0]:g} to "
         f"{curves.widths[-1]:g} channels, with the widest networks and with those of the same width. With the same "
-        f"width, at the smallest and the largest: {ends}.",
+        f"width, at the smallest and the largest: {ends}. Shuffled examples give at most "
+        f"{number(float(np.max(chance)))}.",
     )
 
 
-def dataset_curves(found: Mapping[str, Mapping[str, tuple[Array, Array]]]) -> Drawing:
+def dataset_curves(found: Mapping[str, Mapping[str, tuple[Array, Array]]], chance: Mapping[str, Array]) -> Drawing:
     """Draw the similarity of the same layer of two networks against the layer, one panel per data set: Figure 7.
 
     Parameters
     ----------
     found
         Title of the panel -> curve -> (L,) means and jackknife errors.
+    chance
+        Title of the panel -> (L,) what shuffled examples give, of the kind of pairs where that is most.
     """
     with style("whitegrid"):
-        figure, axes = panels(len(found), 1, 2.3, sharex=True)
+        figure, axes = panels(1, len(found), 3.4, sharey=True, wide=True)
         looks = list(zip(sns.color_palette(), MARKERS, ("-", "-", "-", "--", "--"), strict=False))
         for axis, (name, curves) in zip(axes.ravel(), found.items(), strict=True):
             for (curve, (mean, error)), (colour, marker, line) in zip(curves.items(), looks, strict=False):
                 how = {"color": colour, "marker": marker, "linestyle": line, "label": CURVES[curve]}
                 _band(axis, np.arange(1.0, len(mean) + 1), mean, error, **how)
-            axis.set(title=name, ylim=(0, 1.02), ylabel="CKA (linear)")
-        axes[-1, 0].set_xlabel("layer")
-        axes[-1, 0].set_xticks(*ticks(len(mean), pooled=True))
-        figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2, columnspacing=1)
+            axis.plot(np.arange(1.0, len(mean) + 1), chance[name], ":", color="0.4", linewidth=1, label="shuffled")
+            axis.set(title=name, ylim=(0, 1.02), xlabel="layer")
+            axis.set_xticks(*ticks(len(mean), pooled=True))
+        axes[0, 0].set_ylabel("CKA (linear)")
+        figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3, columnspacing=1)
     said = []
     for name, curves in found.items():
         ends = [f"{CURVES[curve]} {number(float(m[0]))} to {number(float(m[-1]))}" for curve, (m, _) in curves.items()]
-        said.append(f"{name}, {', '.join(ends)}")
+        said.append(f"{name}, {', '.join(ends)}, shuffled examples at most {number(float(np.max(chance[name])))}")
     return Drawing(
         figure,
         "Similarity of the same layer of two networks against the layer, from the first layer to the last, by what the "

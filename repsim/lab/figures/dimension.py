@@ -28,7 +28,7 @@ def random_widths(arrays: Mapping[str, Array], indexes: Sequence[str]) -> Drawin
     """Draw each index of related and of unrelated random data against features per example."""
     ratio = arrays["ratio"]
     with style("whitegrid"):
-        figure, axes = panels(-(-len(indexes) // 2), 2, 1.5, sharex=True, sharey=True)
+        figure, axes = panels(-(-len(indexes) // 4), 4, 1.7, sharex=True, sharey=True)
         related, unrelated = sns.color_palette()[:2]
         for axis, index in zip(axes.ravel(), indexes, strict=False):
             axis.plot(ratio, arrays[f"related_{index}"], "o-", color=related, markersize=3, linewidth=1)
@@ -53,7 +53,7 @@ def layers_and_examples(arrays: Mapping[str, Array], layers: Sequence[str], inde
     """Draw, per index, by how much each layer tells a second network from shuffled examples, against their number."""
     examples = [f"{count:,}" for count in np.asarray(arrays["examples"]).tolist()]
     with style("ticks"):
-        figure, axes = panels(-(-len(indexes) // 2), 2, 1.75, sharex=True, sharey=True)
+        figure, axes = panels(-(-len(indexes) // 4), 4, 2.0, sharex=True, sharey=True)
         for axis, index in zip(axes.ravel(), indexes, strict=False):
             gap = contrast(arrays, index)
             image = axis.imshow(gap, cmap=HEAT, vmin=0, vmax=1, aspect="auto")

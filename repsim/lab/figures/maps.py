@@ -1,4 +1,4 @@
-"""Heat maps of the similarity of layers: Figures 3 to 5 and F.4 to F.8."""
+"""Heat maps of the similarity of layers: Figures 2 to 5 and F.3 to F.8."""
 
 from __future__ import annotations
 
@@ -9,19 +9,35 @@ from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 import repsim
-from repsim.lab.figures.style import HEAT, WIDTH, Drawing, network, style, title
+from repsim.lab.figures.style import HEAT, Drawing, network, panels, stage_ends, style, title
 from repsim.lab.findings.architectures import RESIDUAL, TINY, match_path
+from repsim.lab.findings.correspondence import mean_map
 from repsim.lab.findings.depth import SIMILAR, similar_to_last
 from repsim.lab.findings.residual import block_places
 from repsim.lab.wording import number
 
 Array = NDArray[np.float64]
+Range = tuple[float, float]
 MOST_TICKS = 8
 POOL = "P"
+# What the paper's colour bars are labelled from and to.
+PAPER: dict[str, Range] = {
+    "3": (0.1, 1.0),
+    "4": (0.2, 1.0),
+    "5": (0.2, 0.9),
+    "F.4": (0.2, 1.0),
+    "F.5": (0.2, 1.0),
+    "F.6": (0.2, 0.9),
+    "F.7": (0.1, 0.9),
+}
+WITHIN = (
+    "Heat maps of the similarity of the layers within one network, with the share of the other layers whose "
+    f"similarity with the last convolution is at least {SIMILAR}"
+)
+OWN_COLOURS = "Each panel has its own range of colours, as in the paper; where values differ, so do the ranges."
 
 
 @dataclass(frozen=True)
@@ -41,7 +57,11 @@ class Panel:
     pooled
         Whether the last layer is the pooling layer.
     path
-        Whether a circle marks the best match of each row.
+        Whether a circle marks the best match of each row, or of each column.
+    blind
+        Where the examples leave an index no room: crossed out, and no best match is marked beside them.
+    stages
+        After how many rows and columns the maps of the networks change their size or number: thin lines.
     """
 
     title: str
@@ -50,7 +70,9 @@ class Panel:
     up: str = ""
     across: str = ""
     pooled: bool = True
-    path: bool = False
+    path: Literal["", "rows", "columns"] = ""
+    blind: NDArray[np.bool_] | None = None
+    stages: tuple[Sequence[int], Sequence[int]] = ((), ())
 
 
 def ticks(count: int, pooled: bool) -> tuple[list[int], list[str]]:
@@ -63,7 +85,22 @@ def ticks(count: int, pooled: bool) -> tuple[list[int], list[str]]:
     return [*places, count], [*map(str, places), POOL]
 
 
-def _map(axis: Axes, panel: Panel, low: float, high: float) -> Any:
+def matches(panel: Panel) -> list[tuple[int, int]]:
+    """Return row and column of each best match that is determined: of no tie, and nowhere beside a blind pair."""
+    turned = panel.path == "columns"
+    values, blind = panel.values, np.zeros(panel.values.shape, bool) if panel.blind is None else panel.blind
+    if turned:
+        values, blind = values.T, blind.T
+    if not (panel.path and np.isfinite(values).all()):
+        return []
+    alone = (values == values.max(axis=1, keepdims=True)).sum(axis=1) == 1
+    best = repsim.best_match(values)
+    places = [(row, int(best[row])) for row in np.flatnonzero(alone & ~blind.any(axis=1)).tolist()]
+    return [place[::-1] for place in places] if turned else places
+
+
+def draw_map(axis: Axes, panel: Panel, low: float, high: float) -> Any:
+    """Draw one map and return its image."""
     rows, columns = (ticks(count, panel.pooled) for count in panel.values.shape)
     aspect: Literal["equal", "auto"] = "equal" if panel.values.shape[0] == panel.values.shape[1] else "auto"
     how: dict[str, Any] = {"cmap": HEAT, "vmin": low, "vmax": high, "origin": "lower", "interpolation": "nearest"}
@@ -72,13 +109,19 @@ def _map(axis: Axes, panel: Panel, low: float, high: float) -> Any:
     axis.set_xticks(np.array(columns[0]) - 1, columns[1])
     axis.tick_params(length=2)
     axis.set(title=panel.title, xlabel=panel.across, ylabel=panel.up)
-    if panel.path and np.isfinite(panel.values).all():
-        best = repsim.best_match(panel.values)
-        axis.plot(best, np.arange(len(best)), "o", color="black", markersize=4, mfc="white", mew=0.8)
+    for place in panel.stages[0]:
+        axis.axhline(place - 0.5, color="white", linewidth=0.6, alpha=0.8)
+    for place in panel.stages[1]:
+        axis.axvline(place - 0.5, color="white", linewidth=0.6, alpha=0.8)
+    if panel.blind is not None:
+        y, x = np.nonzero(panel.blind)
+        axis.plot(x, y, "x", color="white", markersize=3, markeredgewidth=0.6)
+    y, x = np.reshape(matches(panel), (-1, 2)).T
+    axis.plot(x, y, "o", color="black", markersize=4, mfc="white", mew=0.8)
     return image
 
 
-def _limits(values: Sequence[Array]) -> tuple[float, float]:
+def limits(values: Sequence[Array]) -> Range:
     """Return the ends of a colour scale, whole tenths up to 1."""
     found = np.concatenate([np.ravel(one) for one in values])
     found = found[np.isfinite(found)]
@@ -88,96 +131,149 @@ def _limits(values: Sequence[Array]) -> tuple[float, float]:
     return low, max(min(math.ceil(10 * found.max()) / 10, 1.0), low + 0.1)
 
 
-def heat_maps(
-    drawn: Sequence[Panel], columns: int, what: str, height: float, *, own_scales: bool = False, large: bool = False
-) -> Drawing:
-    """Draw maps, `columns` in a row of `height` inches, on one colour scale unless each is to have its own.
+def colours(values: Sequence[Array], figure: str) -> tuple[Range, str]:
+    """Return the ends of a colour scale, the paper's where nothing lies outside them, and what to say of it."""
+    found, paper = limits(values), PAPER[figure]
+    ends = min(found[0], paper[0]), max(found[1], paper[1])
+    if ends == paper:
+        return ends, "Colours as in the paper."
+    return ends, f"Colours run from {ends[0]:.1f} to {ends[1]:.1f}; the paper’s are labelled {paper[0]} to {paper[1]}."
 
-    `what` begins the description. With `large` the first map has a row of its own, as large as the page allows.
+
+def heat_maps(drawn: Sequence[Panel], columns: int, what: str, height: float, paper: str = "") -> Drawing:
+    """Draw maps, `columns` in a row of `height` inches, on the colour scale of the `paper`'s figure or each on its own.
+
+    `what` begins the description.
     """
-    shared = _limits([panel.values for panel in drawn])
-    spots: list[tuple[int, int]] = [(0, 0)] * large
-    spots += [divmod(place, columns) for place in range(columns * large, columns * large + len(drawn) - large)]
-    heights = [columns if large and row == 0 else 1 for row in range(spots[-1][0] + 1)]
+    ends, note = colours([panel.values for panel in drawn], paper) if paper else ((0.0, 1.0), OWN_COLOURS)
+    rows = -(-len(drawn) // columns)
     with style("ticks"):
-        figure = Figure(figsize=(WIDTH, sum(heights) * height), layout="constrained")
-        grid = figure.add_gridspec(len(heights), columns, height_ratios=heights)
-        for panel, (row, column) in zip(drawn, spots, strict=True):
-            axis = figure.add_subplot(grid[row, :] if heights[row] > 1 else grid[row, column])
-            image = _map(axis, panel, *(_limits([panel.values]) if own_scales else shared))
-            if own_scales:
-                figure.colorbar(image, ax=axis, shrink=0.8, pad=0.03)
+        figure, axes = panels(rows, columns, height)
+        for place, (panel, axis) in enumerate(zip(drawn, axes.ravel(), strict=False)):
+            image = draw_map(axis, panel, *(ends if paper else limits([panel.values])))
+            if not paper:
+                figure.colorbar(image, ax=axis, shrink=0.8, pad=0.03, aspect=15)
             if not panel.up:
-                axis.set_ylabel("" if column else "layer")
-                axis.set_xlabel("" if (row + 1, column) in spots else "layer")
-        if not own_scales:
-            figure.colorbar(image, ax=figure.axes, location="bottom", shrink=0.6, aspect=30, label=title("cka_linear"))
-    return Drawing(figure, f"{what}: {'; '.join(panel.said for panel in drawn)}.")
+                axis.set_ylabel("" if place % columns else "layer")
+                axis.set_xlabel("layer" if place + columns >= len(drawn) else "")
+        for axis in axes.ravel()[len(drawn) :]:
+            axis.set_axis_off()
+        if paper:
+            figure.colorbar(image, ax=list(figure.axes), shrink=0.8, pad=0.01, aspect=20, label=title("cka_linear"))
+    return Drawing(figure, f"{what}: {'; '.join(panel.said for panel in drawn)}.", note)
 
 
-def within_maps(tables: Mapping[str, Array]) -> Drawing:
-    """Draw the similarities of the layers within single networks, (L, L) each, by title: Figures 3 and F.5."""
+def similarity_maps(tables: Mapping[str, Array], blind: Mapping[str, NDArray[np.bool_]]) -> Drawing:
+    """Draw the mean map of each index: Figures 2 and F.3; a circle marks each column's best match.
+
+    As in the paper, the layer across is compared with, or predicted from, the layer up.
+
+    Parameters
+    ----------
+    tables
+        By index: (m, m, L, L), in the paper's order.
+    blind
+        By index: (L, L), true where the examples leave no room, for those of which that can be said.
+    """
+    drawn = []
+    for index, table in tables.items():
+        values, crossed = mean_map(table), blind.get(index)
+        said = f"{title(index)} {repsim.diagonal_matches(values):g} of {len(values)}"
+        if crossed is not None and crossed.any():
+            said = f"{title(index)} not determined in {crossed.sum()} of {crossed.size} pairs"
+        across = None if crossed is None else crossed.T
+        drawn.append(Panel(title(index), values.T, said, path="columns", blind=across))
+    what = (
+        "Heat maps of the mean similarity of the layers of differently initialised networks, one per index, with the "
+        "number of layers whose best match is the same layer"
+    )
+    return heat_maps(drawn, 4 if len(drawn) > 6 else 3, what, 2.1)
+
+
+def within_maps(tables: Mapping[str, Array], features: Mapping[str, Sequence[int]]) -> Drawing:
+    """Draw the similarities of the layers within single networks, (L, L) each, by title: Figure F.5."""
     drawn = [
-        Panel(name, table, f"{name}, {similar_to_last(table[None]):.0%} of {len(table) - 1}")
+        Panel(
+            name,
+            table,
+            f"{name}, {similar_to_last(table[None]):.0%} of {len(table) - 1}",
+            stages=square(features[name]),
+        )
         for name, table in tables.items()
     ]
-    what = (
-        "Heat maps of the similarity of the layers within one network, with the share of the other layers whose "
-        f"similarity with the last convolution is at least {SIMILAR}"
-    )
-    return heat_maps(drawn, min(2, len(drawn)), what, 2.4)
+    return heat_maps(drawn, len(drawn), WITHIN, 2.4, "F.5")
 
 
-def residual_maps(table: Array, layers: Sequence[str]) -> Drawing:
+def square(features: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Return the stages of a map of the layers of one network."""
+    ends = stage_ends(features)
+    return ends, ends
+
+
+def residual_maps(table: Array, layers: Sequence[str], features: Sequence[int]) -> Drawing:
     """Draw the similarities of the layers of a residual network, (L, L), and of its two kinds of layers: Figure 4."""
     sums, interior = (np.concatenate(places) for places in block_places(layers))
-    drawn = [Panel("all layers", table, f"all {len(table)}, {number(float(table.mean()))}")]
+    mean = number(float(table.mean()))
+    drawn = [Panel("all layers", table, f"all {len(table)}, {mean}", stages=square(features))]
     for name, places in (("after additions", sums), ("inside blocks", interior)):
-        part = table[np.ix_(places, places)]
-        drawn.append(Panel(name, part, f"the {len(part)} {name}, {number(float(part.mean()))}", pooled=False))
-    return heat_maps(
-        drawn, 2, "Heat maps of the similarity of the layers within a residual network, mean in each", 2.1, large=True
-    )
+        part, own = table[np.ix_(places, places)], [features[place] for place in places]
+        said = f"the {len(part)} {name}, {number(float(part.mean()))}"
+        drawn.append(Panel(name, part, said, pooled=False, stages=square(own)))
+    what = "Heat maps of the similarity of the layers within a residual network, mean in each"
+    return heat_maps(drawn, 3, what, 2.5, "4")
 
 
-def layer_maps(tables: Mapping[str, Array], *, path: bool = False) -> Drawing:
+def layer_maps(
+    tables: Mapping[str, Array], features: Sequence[int], paper: str, *, path: Literal["", "rows"] = ""
+) -> Drawing:
     """Draw (L, L) similarities of the same layers in other networks, by title: Figures F.4, F.6 and F.7.
 
-    With `path` a circle marks each row's best match.
+    `paper` says which of these; with `path` a circle marks each row's best match.
     """
     drawn = [
-        Panel(name, table, f"{name}, {number(float(np.diagonal(table).mean()))}".replace("\n", " "), path=path)
+        Panel(
+            name,
+            table,
+            f"{name}, {number(float(np.diagonal(table).mean()))}".replace("\n", " "),
+            path=path,
+            stages=square(features),
+        )
         for name, table in tables.items()
     ]
     what = f"Heat maps of the mean similarity of {len(drawn[0].values)} layers, mean over same layers in each"
-    return heat_maps(drawn, len(drawn), what, 2.5 if len(drawn) > 2 else 2.9)
+    return heat_maps(drawn, len(drawn), what, 2.6 if len(drawn) > 2 else 2.4, paper)
 
 
-def architecture_maps(tables: Mapping[tuple[str, str], Array]) -> Drawing:
+def architecture_maps(tables: Mapping[tuple[str, str], Array], features: Mapping[str, Sequence[int]]) -> Drawing:
     """Draw the mean similarities (L1, L2) of the layers of two groups, by their names: Figure 5."""
     drawn = []
     for (shallow, deep), table in tables.items():
         up, across = network(shallow), network(deep)
-        drawn.append(Panel("", table, f"{up} in {across}, {_order(table)}", up, across, path=True))
+        ends = stage_ends(features[shallow]), stage_ends(features[deep])
+        drawn.append(Panel("", table, f"{up} in {across}, {_order(table)}", up, across, path="rows", stages=ends))
     what = (
         "Heat maps of the mean similarity of the layers of networks of two architectures, circles at the best match of "
         "each layer of the shallower one, with Kendall's tau of their order"
     )
-    return heat_maps(drawn, 2, what, 2.2)
+    return heat_maps(drawn, len(drawn), what, 2.2, "5")
 
 
-def index_maps(tables: Mapping[str, Array]) -> Drawing:
-    """Draw the mean similarities (layers of Tiny-10, layers of ResNet-14) by each index: Figure F.8."""
+def index_maps(tables: Mapping[str, Array], blind: Mapping[str, NDArray[np.bool_]]) -> Drawing:
+    """Draw the mean similarities (layers of Tiny-10, layers of ResNet-14) by each index: Figure F.8.
+
+    `blind` is, by index, (layers of Tiny-10, layers of ResNet-14), as for :func:`similarity_maps`.
+    """
     up, across = network(TINY), network(RESIDUAL)
-    drawn = [
-        Panel(title(index), table, f"{title(index)}, {_order(table)}", up, across, path=True)
-        for index, table in tables.items()
-    ]
+    drawn = []
+    for index, table in tables.items():
+        crossed = blind.get(index)
+        order = "not determined" if crossed is not None and crossed.any() else _order(table)
+        drawn.append(Panel(title(index), table, f"{title(index)}, {order}", up, across, path="rows", blind=crossed))
     what = (
         f"Heat maps of the mean similarity of the layers of {up} and {across}, one per index, circles at the best "
         f"match of each layer of {up}, with Kendall's tau of their order"
     )
-    return heat_maps(drawn, 2, what, 1.8, own_scales=True)
+    return heat_maps(drawn, 4, what, 2.0)
 
 
 def _order(table: Array) -> str:

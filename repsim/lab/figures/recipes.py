@@ -14,7 +14,7 @@ from repsim.lab.profiles import Networks
 PANELS = (
     ("accuracy", "deviation", "test accuracy (%)"),
     ("identified", "error", "layers identified (%)"),
-    ("neighbours", "neighbours_error", "CKA of layer 1 with layer 2"),
+    ("neighbours", "neighbours_error", "CKA of layers 1 and 2"),
 )
 
 
@@ -47,7 +47,7 @@ def recipe_facts(group: Networks) -> dict[str, str]:
 
 
 def recipe_curves(rows: Mapping[str, Mapping[str, Any]]) -> Drawing:
-    """Draw what :func:`repsim.lab.findings.among.group_values` says of each recipe, one below the other.
+    """Draw what :func:`repsim.lab.findings.among.group_values` says of each recipe, in a row of panels.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def recipe_curves(rows: Mapping[str, Mapping[str, Any]]) -> Drawing:
     """
     names, places = list(rows), np.arange(len(rows))
     with style("whitegrid"):
-        figure, axes = panels(2, 2, 0.9 + 0.22 * len(rows), sharey=True)
+        figure, axes = panels(1, 4, 1.2 + 0.22 * len(rows), sharey=True)
         first, second = sns.color_palette()[:2]
         for axis, (value, error, label) in zip(axes.ravel(), PANELS, strict=False):
             found = [row[value] for row in rows.values()]
@@ -66,7 +66,7 @@ def recipe_curves(rows: Mapping[str, Mapping[str, Any]]) -> Drawing:
         shares = axes.ravel()[-1]
         for place, row in zip(places, rows.values(), strict=True):
             shares.plot(row["first_shares"], np.full(len(row["first_shares"]), place), "o", color=second, markersize=3)
-        shares.set(xlabel="first eigenvalue of layer 1 (share)")
+        shares.set(xlabel="first eigenvalue's share")
         axes[0, 0].set(yticks=places, yticklabels=names)
         axes[0, 0].invert_yaxis()
     said = "; ".join(

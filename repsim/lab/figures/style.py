@@ -1,8 +1,8 @@
-"""One look for all figures: narrow, so that they can be read on a telephone; colours for colour-blind readers."""
+"""One look for all figures: letters that can be read on a telephone, colours for colour-blind readers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 import repsim
 
 WIDTH = 4.6  # inches; on a telephone 390 pixels wide the letters are then about 9 pixels high
+WIDE = 7.6  # of figures with more than two panels in a row, as the paper has them across both columns
 HEAT = "cividis"
 PALETTE = "colorblind"
 SETTINGS: dict[Any, Any] = {
@@ -34,10 +35,11 @@ SETTINGS: dict[Any, Any] = {
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure and the sentence that stands for it where it cannot be seen."""
+    """A figure, the sentence that stands for it where it cannot be seen, and how it differs from the paper's."""
 
     figure: Figure
     alt: str
+    note: str = ""
 
 
 @contextmanager
@@ -47,9 +49,9 @@ def style(kind: str = "ticks") -> Iterator[None]:
         yield
 
 
-def panels(rows: int, columns: int, height: float, **options: Any) -> tuple[Figure, np.ndarray]:
-    """Return a figure of the book's width with `rows` of `columns` axes, each row `height` inches high."""
-    figure = Figure(figsize=(WIDTH, rows * height), layout="constrained")
+def panels(rows: int, columns: int, height: float, *, wide: bool = False, **options: Any) -> tuple[Figure, np.ndarray]:
+    """Return a figure with `rows` of `columns` axes, each row `height` inches high, wide from three columns on."""
+    figure = Figure(figsize=(WIDE if wide or columns > 2 else WIDTH, rows * height), layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 
@@ -73,3 +75,8 @@ def network(group: str) -> str:
 def short(layers: Any) -> list[str]:
     """Return tick labels for layer names: numbers for convolutions, P for the pooling layer."""
     return [name.removeprefix("conv") if name.startswith("conv") else name[0].upper() for name in layers]
+
+
+def stage_ends(features: Sequence[int]) -> list[int]:
+    """Return after how many layers the size of the maps or their number changes, from each layer's features."""
+    return [place for place in range(1, len(features)) if features[place] != features[place - 1]]

@@ -15,25 +15,25 @@ Array = NDArray[np.float64]
 
 
 def shared_subspace(arrays: Mapping[str, Array], layers: Sequence[str], pair: int = 0) -> Drawing:
-    """Draw, one row per layer, scaling and cosine for one pair of networks, and the median cosine of all pairs."""
+    """Draw, one column per layer, scaling and cosine for one pair of networks, and the median cosine of all pairs."""
     network = int(arrays["pairs"][pair][0])
     with style("whitegrid"):
-        figure, axes = panels(len(layers), 2, 1.15, sharex="col")
+        figure, axes = panels(2, len(layers), 1.75, sharex="col", sharey="row")
         orange, purple = sns.color_palette()[1], sns.color_palette()[4]
-        for row, layer in zip(axes, layers, strict=True):
+        for (scales, turns), layer in zip(axes.T, layers, strict=True):
             values = np.asarray(arrays[f"eigenvalues_{layer}"][network], np.float64)
             scaling, cosine = arrays[f"scaling_{layer}"][pair], arrays[f"cosine_{layer}"][pair]
             number = np.arange(1, len(values) + 1)
-            row[0].plot(number, scaling, ".", color=purple, markersize=2, rasterized=True)
-            row[0].plot(number, values, color=orange, linewidth=1.5)
-            row[0].set(xscale="log", yscale="log", ylabel=layer)
-            row[1].plot(number, cosine, ".", color=purple, markersize=2, rasterized=True)
-            row[1].plot(number, median_cosines(arrays, layer), color="black", linewidth=1)
-            row[1].axhline(THRESHOLD, color="0.4", linestyle=":", linewidth=1)
-            row[1].set(xscale="log", ylim=(-0.05, 1.05))
-        axes[0, 0].set_title("scaling")
-        axes[0, 1].set_title("cosine of rotation")
-        handles = [*reversed(axes[0, 0].lines), *axes[0, 1].lines[:2]]
+            scales.plot(number, scaling, ".", color=purple, markersize=2, rasterized=True)
+            scales.plot(number, values, color=orange, linewidth=1.5)
+            scales.set(xscale="log", yscale="log", title=layer)
+            turns.plot(number, cosine, ".", color=purple, markersize=2, rasterized=True)
+            turns.plot(number, median_cosines(arrays, layer), color="black", linewidth=1)
+            turns.axhline(THRESHOLD, color="0.4", linestyle=":", linewidth=1)
+            turns.set(xscale="log", ylim=(-0.05, 1.05))
+        axes[0, 0].set_ylabel("scaling")
+        axes[1, 0].set_ylabel("cosine of rotation")
+        handles = [*reversed(axes[0, 0].lines), *axes[1, 0].lines[:2]]
         labels = ["scaled by A", "scaled by B", "turned by B", "median turn"]
         figure.legend(
             handles, labels, loc="outside upper center", ncols=4, columnspacing=1, handlelength=1.2, markerscale=3

@@ -12,7 +12,7 @@ from repsim.lab.figures.style import network
 from repsim.lab.findings.invariances import BOTH, claimed_invariances
 from repsim.lab.findings.training import cost
 from repsim.lab.profiles import load_profile
-from repsim.lab.wording import number
+from repsim.lab.wording import SMALLEST_P, number
 
 
 def duration(hours: float) -> str:
@@ -33,7 +33,7 @@ def cost_sentence(profile: str, records: Sequence[Mapping[str, Any]], what: str)
     system, cores, python = (machine.get(key, "?") for key in ("system", "processors", "python"))
     cores = f"{cores} processor core{'s' * (cores != 1)}"
     memory = found["mebibytes"] / 1024
-    before = f", without what was done before {found['resumed']} of {len(records)} runs went on after an interruption,"
+    before = f" ({found['resumed']} of {len(records)} runs were interrupted: of these only the last part is counted)"
     before = before if found["resumed"] else ""
     elsewhere = "".join(f", {count} of {len(records)} on {name}" for name, count in found["elsewhere"].items())
     sentence = (
@@ -44,6 +44,11 @@ def cost_sentence(profile: str, records: Sequence[Mapping[str, Any]], what: str)
     if profile == "smoke":
         sentence += "\n\n**This is the smoke profile: it only shows that the chain works. Its numbers mean nothing.**"
     return sentence
+
+
+def p_value(p: float) -> str:
+    """Write a p-value for a table."""
+    return f"< {SMALLEST_P}" if p < SMALLEST_P else f"{p:.3f}"
 
 
 def sample(*records: Mapping[str, Any]) -> str:

@@ -14,17 +14,17 @@ from repsim.lab.figures.style import Drawing, panels, style
 def learning_curves(records: Sequence[Mapping[str, Any]]) -> Drawing:
     """Draw each network's training loss and accuracy against the epoch, one line per seed."""
     with style("whitegrid"):
-        figure, axes = panels(2, 1, 2.0, sharex=True)
+        figure, axes = panels(1, 2, 2.6, wide=True)
         colours = sns.color_palette("viridis", len(records))
         for record, colour in zip(records, colours, strict=True):
             history = record["history"]
             epochs = np.arange(1, len(history["loss"]) + 1)
             axes[0, 0].plot(epochs, history["loss"], color=colour, linewidth=0.8)
             label = f"seed {record['inputs']['seed']}"
-            axes[1, 0].plot(epochs, 100 * np.array(history["accuracy"]), color=colour, linewidth=0.8, label=label)
-        axes[0, 0].set(ylabel="training loss (nats)", ylim=(0, None))
-        axes[1, 0].set(ylabel="training accuracy (%)", xlabel="epoch")
-        axes[1, 0].legend(ncols=2, loc="lower right")
+            axes[0, 1].plot(epochs, 100 * np.array(history["accuracy"]), color=colour, linewidth=0.8, label=label)
+        axes[0, 0].set(ylabel="training loss (nats)", xlabel="epoch", ylim=(0, None))
+        axes[0, 1].set(ylabel="training accuracy (%)", xlabel="epoch")
+        axes[0, 1].legend(ncols=2, loc="lower right", fontsize=6)
     losses, last = ([record["history"][key][-1] for record in records] for key in ("loss", "accuracy"))
     return Drawing(
         figure,

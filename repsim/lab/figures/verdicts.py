@@ -1,7 +1,8 @@
-"""Verdicts: the end of every page, and pictures of them for the first page and the page of claims."""
+"""Verdicts: the head of every page, and pictures of them for the first page and the page of claims."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,11 +10,11 @@ import numpy as np
 import seaborn as sns
 
 from repsim.lab import claims
-from repsim.lab.claim_tables import Judged, headline, marked
-from repsim.lab.claims import NOT_DETERMINED, NOT_REPRODUCED, PARTLY, REPRODUCED, decisive
-from repsim.lab.figures.display import show_table
+from repsim.lab.claim_tables import NARROWER, OURS, SIGNS, Judged, headline, kind, link, linked, marked
+from repsim.lab.claims import NOT_DETERMINED, NOT_MEASURED, NOT_REPRODUCED, PARTLY, REPORTED, REPRODUCED, decisive, near
+from repsim.lab.figures.display import say, show_claims
 from repsim.lab.figures.style import Drawing, panels, style
-from repsim.lab.wording import signed
+from repsim.lab.wording import distance, measured_sentence, signed
 
 SPREADS = ("standard_error", "deviation")
 LOOKS = {REPRODUCED: ("o", 0), PARTLY: ("s", 1), NOT_REPRODUCED: ("X", 3)}  # marker, colour of the palette
@@ -21,7 +22,112 @@ FARTHEST = 1.0  # of the threshold: what is farther is drawn there
 NEAR = 0.1
 
 
-def conclude(profile: str, notebook: str, measured: Mapping[str, Mapping[str, Any]]) -> None:
+Measured = Mapping[str, Mapping[str, Any]]  # claim -> values
+
+
+def _held(profile: str, measured: Measured, notebook: str = "") -> dict[str, dict[str, Any]]:
+    """Return what the file of each claim would hold."""
+    held = {}
+    for name, found in measured.items():
+        values = {quantity: value for quantity, value in found.items() if quantity != "examples"}
+        spread = next((values[quantity] for quantity in SPREADS if quantity in values), None)
+        held[name] = claims.contents(profile, name, values, n=found.get("examples"), spread=spread, notebook=notebook)
+    return held
+
+
+def _judged(held: Mapping[str, Mapping[str, Any]]) -> list[tuple[claims.Claim, claims.Measurement, str]]:
+    """Return each claim with what was measured for it, and the verdict that follows."""
+    rows = []
+    for name, about in held.items():
+        claim = claims.find_claim(name)
+        found = claims.Measurement(name, *(about[key] for key in ("values", "n", "spread", "notebook")))
+        rows.append((claim, found, claims.judge(claim, found)))
+    return rows
+
+
+def answer(profile: str, measured: Measured, *leading: str) -> None:
+    """Show the verdict of a page: how many of its claims hold, what was found for the leading ones, which fail.
+
+    Parameters
+    ----------
+    profile, measured
+        As for :func:`conclude`.
+    *leading
+        The claims that the page is about first of all.
+    """
+    judged = _judged(_held(profile, measured))
+    counted = [(claim, verdict) for claim, _, verdict in judged if verdict != REPORTED]
+    kinds = Counter(kind(claim, profile) for claim, _ in counted)
+    lines = [f"**{_counted(Counter(verdict for _, verdict in counted))}**{_apart(kinds)}", ""]
+    for claim, found, verdict in judged:
+        if claim.id in leading:
+            lines.append(f"- {SIGNS[verdict]} {claim.statement} Here: {_close(claim, found, verdict)}")
+    for claim, found, verdict in judged:
+        if claim.id not in leading and verdict in (PARTLY, NOT_REPRODUCED):
+            close = ", near" if near(claim, found) else ""
+            said = f"{claim.statement.removesuffix('.')} ({link(claim)})."
+            lines.append(f"- {SIGNS[verdict]} {verdict.capitalize()}{close}: {said}")
+    if unclear := [
+        link(claim) for claim, _, verdict in judged if verdict == NOT_DETERMINED and claim.id not in leading
+    ]:
+        lines.append(f"- {SIGNS[NOT_DETERMINED]} Not determined, for want of examples: {', '.join(unclear)}.")
+    say("\n".join(lines))
+
+
+COUNTED = {
+    PARTLY: "in part",
+    NOT_REPRODUCED: "not",
+    NOT_DETERMINED: "not determined",
+    NOT_MEASURED: "not judged on networks of this size",
+}
+
+
+def _counted(counts: Counter[str]) -> str:
+    """Say how many claims have which verdict."""
+    total, held = counts.total(), counts[REPRODUCED]
+    if not total:
+        return "No claim of this page is measured yet."
+    if total == 1:
+        return f"The claim is {next(iter(counts))}."
+    if held == total:
+        return f"All {total} claims are reproduced."
+    others = [f"{counts[verdict]} {words}" for verdict, words in COUNTED.items() if counts[verdict]]
+    parts = [f"{held or 'none'} {'is' if held <= 1 else 'are'} reproduced", *others]
+    return f"Of {total} claims {', '.join(parts[:-1])} and {parts[-1]}."
+
+
+def _apart(kinds: Counter[str]) -> str:
+    """Say how many claims are counted apart: those on narrower networks, and ours."""
+    narrower = "measured on networks narrower than the paper’s"
+    if kinds[NARROWER] == kinds.total():
+        return f" {'All are m' if kinds[NARROWER] > 1 else 'M'}{narrower[1:]}." if kinds else ""
+    parts = [
+        f"{count} {'is' if count == 1 else 'are'} {words}"
+        for count, words in ((kinds[NARROWER], narrower), (kinds[OURS], "ours, not the paper’s"))
+        if count
+    ]
+    return f" Of these, {' and '.join(parts)}." if parts else ""
+
+
+def _close(claim: claims.Claim, found: claims.Measurement, verdict: str) -> str:
+    """Return what was measured, as it stands within a sentence, with the claim's link and whether it is near."""
+    said = measured_sentence(claim, found).removesuffix(".")
+    start = said[0] if said[1].isupper() else said[0].lower()  # of an abbreviation
+    close = ", near its threshold" if verdict in LOOKS and near(claim, found) else ""
+    return f"{start}{said[1:]} ({link(claim)}{close})."
+
+
+def explain(profile: str, measured: Measured) -> None:
+    """Show of each claim that fails, or is near its threshold, by how much and what is known of the reason."""
+    lines = []
+    for claim, found, verdict in _judged(_held(profile, measured)):
+        if verdict in (PARTLY, NOT_REPRODUCED) or (verdict == REPRODUCED and near(claim, found)):
+            why = f" {linked(claim.why)}" if claim.why else ""
+            lines.append(f"- {link(claim)} {distance(claim, found)}.{why}")
+    say("\n".join(lines) or "No claim of this page fails, and none is near its threshold.")
+
+
+def conclude(profile: str, notebook: str, measured: Measured) -> None:
     """Show the verdicts that follow from the values of each claim, which `repsim-lab judge` takes from the notebook.
 
     Parameters
@@ -32,18 +138,18 @@ def conclude(profile: str, notebook: str, measured: Mapping[str, Mapping[str, An
         Claim -> values. "examples" among them is the number of examples, "standard_error" or "deviation" the
         spread over networks.
     """
-    rows, held = [], {}
-    for name, found in measured.items():
-        values = {quantity: value for quantity, value in found.items() if quantity != "examples"}
-        spread = next((values[quantity] for quantity in SPREADS if quantity in values), None)
-        held[name] = claims.contents(profile, name, values, n=found.get("examples"), spread=spread, notebook=notebook)
-        claim = claims.find_claim(name)
-        measurement = claims.Measurement(name, *(held[name][key] for key in ("values", "n", "spread", "notebook")))
-        verdict = marked(claims.judge(claim, measurement))
-        here = headline(claim, measurement)
-        rows.append({"claim": name, "statement": claim.statement, "here": here, "verdict": verdict})
+    held = _held(profile, measured, notebook)
+    rows = [
+        {
+            "claim": link(claim),
+            "verdict": marked(verdict),
+            "here": headline(claim, found),
+            "statement": claim.statement,
+        }
+        for claim, found, verdict in _judged(held)
+    ]
     columns = {"claim": "claim", "verdict": "verdict", "here": "here", "statement": "the paper says"}
-    show_table(rows, {key: (heading, str) for key, heading in columns.items()}, about={"claims": held})
+    show_claims(rows, columns, about={"claims": held})
 
 
 def identified(judged: Sequence[Judged]) -> Drawing:

@@ -102,6 +102,8 @@ def figure_f8_at_papers_n(compared: Compared) -> dict[str, dict[str, Any]]:
 def identified_in(compared: Compared, index: str = "cka_linear", n: int | None = None) -> dict[str, dict[str, Any]]:
     """Measure claims G1 and G2: how well the layers of each kind of network are found in others of its kind.
 
+    Nothing is measured where there is only one network of a kind.
+
     Returns
     -------
     dict
@@ -110,6 +112,8 @@ def identified_in(compared: Compared, index: str = "cka_linear", n: int | None =
     """
     name = compared.name(index, n)
     blocks = [compared.block(name, group, group) for group in compared.groups]
+    if min(map(len, blocks)) < 2:
+        return {}
     errors = [mean_error(block) for block in blocks]
     fewest = min(block.shape[2] for block in blocks)
     return {

@@ -44,6 +44,10 @@ class Compared(Similarities):
         """Return (L, L), the mean over the networks of a group of each with itself."""
         return np.asarray(np.einsum("aaij->aij", self.block(name, group, group)).mean(axis=0))
 
+    def shuffled(self, first: str, second: str) -> Array:
+        """Return (L,), of a comparison with shuffled examples: what linear CKA of same layers is on average."""
+        return np.asarray(np.diagonal(self.mean("cka_linear_mean", first, second)))
+
     def jackknife(self, name: str, first: str, second: str) -> tuple[Array, Array]:
         """Return the mean over pairs and its jackknife standard error, leaving out one seed at a time.
 

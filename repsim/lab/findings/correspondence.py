@@ -139,7 +139,7 @@ def table_2(tables: Tables) -> list[dict[str, Any]]:
                 "p": p,
                 "bold": p >= 0.05,
                 "examples": tables.examples(index),
-                "saturated": tables.saturated(index),
+                "undetermined": tables.room(index).get("undetermined_pairs", 0),
                 "ties": repsim.identify(table, symmetrise=asymmetric).ties,
                 "without_pool": 100 * score(table, index, pool=False).estimate,
                 "unsymmetrised": 100 * score(table, index, symmetrise=False).estimate if asymmetric else None,
@@ -254,6 +254,23 @@ def mistakes(table: Array, layers: Sequence[str]) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def error_pattern(table: Array) -> dict[str, Any]:
+    """Return how the errors of an index lie: their number, and how many are to a `neighbouring` layer.
+
+    Beside these the number of ordered `pairs` of networks and of those `without` any error, and the mean similarity of
+    the first layer with the second of another network, `first_second`.
+    """
+    pairs = table[~np.eye(len(table), dtype=bool)]
+    apart = np.abs(repsim.best_match(pairs) - np.arange(table.shape[-1]))
+    return {
+        "errors": int((apart > 0).sum()),
+        "neighbouring": int((apart == 1).sum()),
+        "pairs": len(pairs),
+        "without": int((apart == 0).all(axis=1).sum()),
+        "first_second": float(pairs[:, 0, 1].mean()),
+    }
 
 
 def debiasing(tables: Tables) -> list[dict[str, Any]]:

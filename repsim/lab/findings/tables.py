@@ -20,8 +20,8 @@ def saturated_layers(layers: Sequence[str], features: Sequence[int], examples: i
     return [layer for layer, count in zip(layers, features, strict=True) if count >= examples - 1]
 
 
-def room(rows: Sequence[int], columns: Sequence[int], examples: int) -> dict[str, int]:
-    """Return of how many pairs of layers the examples leave too little room for an index of the CCA type.
+def blind_pairs(rows: Sequence[int], columns: Sequence[int], examples: int) -> NDArray[np.bool_]:
+    """Return (rows, columns), true for pairs of layers that leave an index of the CCA type too little room.
 
     Two layers whose ranks add up to more than n - 1 share directions whatever the networks do, so that some of their
     canonical correlations are certainly 1. Ranks are bounded by the numbers of features.
@@ -32,15 +32,15 @@ def room(rows: Sequence[int], columns: Sequence[int], examples: int) -> dict[str
         Numbers of features of the layers of either side.
     examples
         n.
-
-    Returns
-    -------
-    dict
-        "undetermined_pairs" of "layer_pairs".
     """
     ranks = [np.minimum(features, examples - 1) for features in (rows, columns)]
-    full = np.add.outer(*ranks) > examples - 1
-    return {"undetermined_pairs": int(full.sum()), "layer_pairs": full.size}
+    return np.asarray(np.add.outer(*ranks) > examples - 1)
+
+
+def room(rows: Sequence[int], columns: Sequence[int], examples: int) -> dict[str, int]:
+    """Return how many of all pairs of layers are :func:`blind_pairs`: "undetermined_pairs" of "layer_pairs"."""
+    blind = blind_pairs(rows, columns, examples)
+    return {"undetermined_pairs": int(blind.sum()), "layer_pairs": blind.size}
 
 
 class Tables:
@@ -90,14 +90,20 @@ class Tables:
         record = self.records[name]
         return saturated_layers(record["layers"], record["features"], record["examples"])
 
+    def blind(self, index: str) -> NDArray[np.bool_] | None:
+        """Return :func:`blind_pairs` of an index of the CCA type, None of others and of one that was not measured."""
+        name = self.measure(index)
+        if name is None or not index.startswith(CCA_TYPE):
+            return None
+        record = self.records[name]
+        return blind_pairs(record["features"], record["features"], record["examples"])
+
     def room(self, *indexes: str) -> dict[str, int]:
         """Return :func:`room` for some indexes in all, nothing where none of them is of the CCA type."""
         total: Counter[str] = Counter()
         for index in indexes:
-            name = self.measure(index)
-            if name is not None and index.startswith(CCA_TYPE):
-                record = self.records[name]
-                total.update(room(record["features"], record["features"], record["examples"]))
+            if (blind := self.blind(index)) is not None:
+                total.update({"undetermined_pairs": int(blind.sum()), "layer_pairs": blind.size})
         return dict(total)
 
 

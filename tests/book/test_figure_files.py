@@ -1,0 +1,41 @@
+"""The files of figures beside the pages, and the links to them."""
+
+import base64
+from urllib.parse import quote
+
+from repsim.lab.figure_files import with_files
+
+SVG = "<svg xmlns='http://www.w3.org/2000/svg'><path d='M0 1%'/></svg>"
+
+
+def cell(name, **kinds):
+    image = f'<figure id="{name}"><img src="data:image/svg+xml,{quote(SVG)}" alt="A line."></figure>'
+    return {"id": "4", "cell_type": "code", "outputs": [{"data": {"text/html": image, **kinds}}]}
+
+
+def test_a_figure_has_files_and_links_to_them(tmp_path):
+    figure = cell("figure-6", **{"application/pdf": base64.b64encode(b"%PDF-1.4").decode()})
+    plain = {
+        "id": "5",
+        "cell_type": "code",
+        "outputs": [{"data": {"text/html": "<p>no figure</p>"}}, {"name": "stdout"}],
+    }
+    text = {"id": "6", "cell_type": "markdown"}
+    first, links, *others = with_files([figure, plain, text], tmp_path / "figures", {"figure-6": "data-between"})
+    assert (first, others) == (figure, [plain, text])
+    assert (tmp_path / "figures" / "figure-6.svg").read_text(encoding="utf-8") == SVG
+    assert (tmp_path / "figures" / "figure-6.pdf").read_bytes() == b"%PDF-1.4"
+    assert links["source"] == (
+        ":::{container} figure-files\n[SVG](../book/figures/figure-6.svg) · [PDF](../book/figures/figure-6.pdf) · "
+        "[Data](#data-between)\n:::"
+    )
+
+
+def test_a_figure_whose_data_has_no_place_leads_to_the_page_of_data(tmp_path):
+    _, links = with_files([cell("ours")], tmp_path / "figures", {})
+    assert links["source"].splitlines()[1] == "[SVG](../book/figures/ours.svg) · [Data](../book/data.md)"
+
+
+def test_no_file_is_written_under_a_name_that_leads_elsewhere(tmp_path):
+    assert len(list(with_files([cell("../out")], tmp_path / "figures", {}))) == 1
+    assert list(tmp_path.iterdir()) == []
