@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from repsim.lab.explorer.catalogue import network_facts
 from repsim.lab.findings.training import accuracies
 from repsim.lab.markdown import table
 from repsim.lab.profiles import load_profile
@@ -23,7 +24,7 @@ def trained(profile: str) -> str:
         whole += sum(seconds)
         rows.append(
             [
-                group.name,
+                network_facts(group)["title"],
                 f"{len(found)} of {len(group.seeds)}",
                 f"{scores['accuracy']:.2f} ({scores['lowest']:.2f} to {scores['highest']:.2f})",
                 "; ".join(dict.fromkeys(_where(one) for one in found)),
