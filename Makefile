@@ -24,7 +24,7 @@ SNAKEMAKE = python workflow/alone.py snakemake --nolock --snakefile workflow/Sna
   --rerun-triggers mtime --rerun-incomplete
 HERE = --cores all --resources mem_mb=$$(python -c "import psutil; print(psutil.virtual_memory().total >> 20)")
 ELSEWHERE = --workflow-profile workflow/executors/$(EXECUTOR) $(ARGS)
-NOTEBOOKS = notebooks/*.ipynb benchmarks/*/*.ipynb
+NOTEBOOKS = notebooks/*.ipynb book/*.ipynb benchmarks/*/*.ipynb
 PUBLISHED = $(SNAKEMAKE) $(HERE) --config profile=$(PROFILE) published=true
 
 .PHONY: help
