@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from repsim.lab.claim_tables import claims_page, claims_table, first_page, overview, summary
+from repsim.lab.claim_tables import claims_page, claims_table, first_page, judged, overview, summary
 from repsim.lab.claims import Claim, measurement_path
 from repsim.lab.commits import commit, commit_in_words
 from repsim.lab.contents import is_chapter
@@ -18,6 +18,7 @@ from repsim.lab.execution import read_notebook
 from repsim.lab.explorer import explorer
 from repsim.lab.explorer.catalogue import network_facts
 from repsim.lab.markdown import table
+from repsim.lab.metadata import claim_reviews
 from repsim.lab.profiles import NAMES, load_profile
 from repsim.lab.repository import is_public, repository_url
 from repsim.lab.store import machine
@@ -47,7 +48,7 @@ def makers(profile: str, part: Path, stamps: Mapping[str, Stamp]) -> dict[str, C
     return {
         "summary": lambda: summary(profile),
         "first-page": lambda: first_page(profile),
-        "overview": lambda: overview(profile),
+        "overview": lambda: f"{overview(profile)}\n\n{claim_reviews(profile, judged(profile))}",
         "claims": lambda: claims_page(profile, partial(link_to_notebook, chapters), partial(link_to_commit, address)),
         "explorer": lambda: explorer(profile, part / "book" / "_static"),
         "claims-table": lambda: table_of_claims(profile, address, chapters),
