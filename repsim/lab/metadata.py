@@ -70,7 +70,7 @@ def claim_reviews(profile: str, judged: Iterable[Judged]) -> str:
         rating: dict[str, Any] = {"@type": "Rating", "alternateName": verdict}
         if verdict in DECIDED:
             rating |= {"ratingValue": len(DECIDED) - DECIDED.index(verdict), "bestRating": 3, "worstRating": 1}
-        review = {
+        review: dict[str, Any] = {
             "@type": "ClaimReview",
             "@id": f"{here}-review",
             "url": here,
@@ -93,7 +93,7 @@ def claim_reviews(profile: str, judged: Iterable[Judged]) -> str:
                 "url": f"../results/{profile}/claims/{measurement_path(profile, claim.id).name}",
                 "variableMeasured": measured,
             }
-        said = {"@type": "Claim", "@id": here, "name": claim.id, "text": claim.statement}
+        said: dict[str, Any] = {"@type": "Claim", "@id": here, "name": claim.id, "text": claim.statement}
         if not claim.ours:
             said["appearance"] = {"@id": PAPER}
         graph += [said, review]

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import seaborn as sns
 
+from repsim.lab.data import classes_of
 from repsim.lab.families import Shapes, describe
 from repsim.lab.figures.style import Drawing, network, panels, style
 
-CLASSES = {"cifar100": 100}
 Records = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
@@ -64,7 +64,7 @@ def network_rows(groups: Sequence[Any], records: Records, paper: Mapping[str, fl
     for group in groups:
         if not (found := records.get(group.name)):
             continue
-        classes, normalised = CLASSES.get(group.dataset, 10), not group.architecture.endswith("nobn")
+        classes, normalised = classes_of(group.dataset), not group.architecture.endswith("nobn")
         here, theirs = describe(group.architecture, group.channels), describe(group.architecture)
         accuracy = 100 * np.array([record["test_accuracy"] for record in found])
         rows.append(
