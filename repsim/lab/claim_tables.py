@@ -174,14 +174,14 @@ NAME = r"\b[A-Z]{1,2}\.?\d+[a-z]*\b"
 IDENTIFIED = tuple(f"S{place}" for place in range(1, 12))  # the columns of Table 2
 
 
-def _linked(text: str) -> str:
+def _undecided(one: Judged) -> bool:
+    return one[2] not in DECIDED
+
+
+def linked(text: str) -> str:
     """Return a text whose names of claims are links."""
     known = load_claims()
     return re.sub(NAME, lambda match: link(known[match[0]]) if match[0] in known else match[0], text)
-
-
-def _undecided(one: Judged) -> bool:
-    return one[2] not in DECIDED
 
 
 def _answer(one: Judged) -> str:
@@ -203,7 +203,7 @@ def _inner(sentence: str) -> str:
 
 def _failure(one: Judged) -> str:
     claim, measured, verdict = one
-    why = f" {_linked(claim.why)}" if claim.why else ""
+    why = f" {linked(claim.why)}" if claim.why else ""
     where = f" [More](../notebooks/{claim.notebook}.ipynb)."
     return f"- {link(claim)} {_unbroken(verdict)}: {claim.statement} Here: {headline(claim, measured)}{why}{where}"
 
@@ -282,7 +282,7 @@ def _in_full(profile: str, one: Judged, notebook_link: Callable[[str], str], com
         least = {names[name]: f" ≥ {value:,.0f}" if value > 1 else "" for name, value in claim.needs.items()}
         needs = ", ".join(map("".join, least.items()))
         lines.append(f"- Counts as measured only with: {needs}.")
-    lines.append(f"- Why this threshold: {_linked(claim.tolerance)} Fixed on {claim.fixed:%-d %B %Y}{commit}.")
+    lines.append(f"- Why this threshold: {linked(claim.tolerance)} Fixed on {claim.fixed:%-d %B %Y}{commit}.")
     if found is None:
         by = f"; {notebook_link(claim.notebook)} measures it" if claim.notebook else ""
         lines.append(f"- Measured: nothing yet{by}.")
@@ -290,7 +290,7 @@ def _in_full(profile: str, one: Judged, notebook_link: Callable[[str], str], com
         lines.append(f"- Measured{where}: {headline(claim, found)}")
         if asked := robustness(found.values):
             lines.append(f"- {asked}")
-    lines.append(f"- Verdict: **{marked(verdict)}**.{f' {_linked(claim.why)}' if claim.why else ''}")
+    lines.append(f"- Verdict: **{marked(verdict)}**.{f' {linked(claim.why)}' if claim.why else ''}")
     return "\n".join(lines)
 
 
