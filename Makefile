@@ -24,7 +24,8 @@ SNAKEMAKE = python workflow/alone.py snakemake --nolock --snakefile workflow/Sna
   --rerun-triggers mtime --rerun-incomplete
 HERE = --cores all --resources mem_mb=$$(python -c "import psutil; print(psutil.virtual_memory().total >> 20)")
 ELSEWHERE = --workflow-profile workflow/executors/$(EXECUTOR) $(ARGS)
-NOTEBOOKS = notebooks/*.ipynb benchmarks/*/*.ipynb
+PROSE = *.md book/*.md book/claims.yml $(NOTEBOOKS)
+NOTEBOOKS = notebooks/*.ipynb book/*.ipynb benchmarks/*/*.ipynb
 PUBLISHED = $(SNAKEMAKE) $(HERE) --config profile=$(PROFILE) published=true
 
 .PHONY: help
@@ -158,10 +159,12 @@ bench-cluster: env slurm ## Measure what SLURM adds to a job, and the speed-up o
 	python -m benchmarks.cluster $(ARGS)
 
 .PHONY: lint
-lint: env ## Check style, that notebooks carry no outputs, and what GitHub reads
+lint: env ## Check style and spelling, that notebooks carry no outputs, and what GitHub reads
 	ruff check .
 	ruff format --check .
 	nbstripout --verify $(NOTEBOOKS)
+	codespell repsim workflow
+	codespell --dictionary - --dictionary workflow/british.txt $(PROSE)
 	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	check-jsonschema --builtin-schema vendor.github-actions .github/actions/*/action.yml
 	zizmor --offline --quiet .github

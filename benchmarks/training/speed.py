@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.results import Result
+from repsim.lab.figures.style import network
 from repsim.lab.markdown import table
 
 ASKED = 0.9  # of PyTorch's images per second
@@ -16,7 +17,7 @@ def training(result: Result) -> str:
     """Return images per second beside PyTorch's."""
     rows = [
         [
-            row["group"],
+            network(row["group"]),
             PRECISIONS[row["precision"]],
             "one, all cores" if row["processes"] == 1 else "one per core",
             f"{row['keras']:,.0f}",
@@ -26,7 +27,7 @@ def training(result: Result) -> str:
         for row in result["rows"]
     ]
     best = {name: _best(result["rows"], name) for name in dict.fromkeys(row["group"] for row in result["rows"])}
-    ratios = ", ".join(f"{name} {ratio:.2f}" for name, ratio in best.items())
+    ratios = ", ".join(f"{network(name)} {ratio:.2f}" for name, ratio in best.items())
     where, versions = result["machine"], result["versions"]
     return "\n\n".join(
         [

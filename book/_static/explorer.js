@@ -14,11 +14,14 @@
 
   // ---------------------------------------------------------------------------------------------- what can be chosen
 
-  const has = (side, group, seed) => group in side && side[group].includes(Number(seed));
+  const MEAN = "mean"; // in place of both seeds: of all pairs of different networks
+  const has = (side, group, seed) => group in side && (seed === MEAN || side[group].includes(Number(seed)));
 
   function holds(table, first, firstSeed, second, secondSeed) {
     if (!has(table.rows, first, firstSeed) || !has(table.columns, second, secondSeed)) return false;
-    return !table.own || (first === second && firstSeed === secondSeed);
+    if ((firstSeed === MEAN) !== (secondSeed === MEAN)) return false;
+    if (table.own) return first === second && firstSeed === secondSeed;
+    return firstSeed !== MEAN || first !== second || table.rows[first].length > 1;
   }
 
   function offer(name, options, wanted, otherwise) {
@@ -32,19 +35,24 @@
   const groups = (names) => Object.keys(data.networks).filter((name) => names.has(name))
     .map((name) => [name, data.networks[name].title]);
   const seeds = (found) => [...new Set(found)].sort((a, b) => a - b).map((seed) => [String(seed), String(seed)]);
+  const mean = [[MEAN, "mean of all"]];
+  const different = (options) => options.filter(([, label], i) => options.findIndex(([, other]) => other === label) === i);
 
   // Offer what was measured, from the first network on; what is wanted stays if it is among it.
   function choose(wanted) {
     const { tables } = data;
     const first = offer("first", groups(new Set(tables.flatMap((table) => Object.keys(table.rows)))), wanted);
-    const firstSeed = offer("first-seed", seeds(tables.flatMap((table) => table.rows[first] || [])), wanted);
+    const ones = seeds(tables.flatMap((table) => table.rows[first] || []));
+    const firstSeed = offer("first-seed", ones.length > 1 ? [...ones, ...mean] : ones, wanted);
     const pairs = tables.filter((table) => has(table.rows, first, firstSeed)).flatMap((table) =>
-      Object.entries(table.columns).flatMap(([group, found]) => found.map((seed) => [group, seed]))
+      Object.entries(table.columns).flatMap(([group, found]) =>
+        (firstSeed === MEAN ? [MEAN] : found).map((seed) => [group, seed]))
         .filter(([group, seed]) => holds(table, first, firstSeed, group, String(seed))));
     const second = offer("second", groups(new Set(pairs.map(([group]) => group))), wanted, first);
-    const others = seeds(pairs.filter(([group]) => group === second).map(([, seed]) => seed));
-    const different = others.find(([seed]) => second !== first || seed !== firstSeed);
-    const secondSeed = offer("second-seed", others, wanted, different && different[0]);
+    const others = firstSeed === MEAN ? mean
+      : seeds(pairs.filter(([group]) => group === second).map(([, seed]) => seed));
+    const another = others.find(([seed]) => second !== first || seed !== firstSeed);
+    const secondSeed = offer("second-seed", others, wanted, another && another[0]);
     const having = tables.filter((table) => holds(table, first, firstSeed, second, secondSeed));
     const measured = new Set(having.flatMap((table) => table.indexes));
     const plain = Object.keys(data.indexes).filter((name) => measured.has(name) && !name.endsWith("_debiased"));
@@ -54,9 +62,25 @@
     box.checked = !box.disabled && wanted.debiased === "yes";
     if (box.checked) index += "_debiased";
     const images = having.filter((table) => table.indexes.includes(index)).map((table) => [table.key, table.title]);
-    const key = offer("images", images, wanted);
+    const key = offer("images", different(images), wanted);
+    control("minus").value = wanted.minus || "";
     return { first, firstSeed, second, secondSeed, index, table: tables.find((table) => table.key === key) };
   }
+
+  // The view that is subtracted, null where there is none, or none with as many layers.
+  function subtracted({ first, second }) {
+    const asked = Object.fromEntries(new URLSearchParams(control("minus").value));
+    const table = data.tables.find((one) => one.key === asked.images);
+    const index = `${asked.index}${asked.debiased === "yes" ? "_debiased" : ""}`;
+    const sides = [asked.first, asked["first-seed"], asked.second, asked["second-seed"]];
+    if (!table || !table.indexes.includes(index) || !holds(table, ...sides)) return null;
+    const count = (name) => data.networks[name].layers.length;
+    if (count(asked.first) !== count(first) || count(asked.second) !== count(second)) return null;
+    return { first: sides[0], firstSeed: sides[1], second: sides[2], secondSeed: sides[3], index, table };
+  }
+
+  // What the form says, without what is empty.
+  const asked = () => Object.fromEntries([...new FormData(form)].filter(([, value]) => value));
 
   // ------------------------------------------------------------------------------------------------------ the numbers
 
@@ -76,19 +100,46 @@
     const bytes = Uint8Array.from(atob(data.blocks[`${table.key}-${index}-${first}-${second}`]), (c) => c.charCodeAt(0));
     const numbers = table.bytes === 8 ? new Float64Array(bytes.buffer) : new Float32Array(bytes.buffer);
     const [rows, columns] = [data.networks[first].layers.length, data.networks[second].layers.length];
-    const a = table.rows[first].indexOf(Number(firstSeed));
-    const b = table.columns[second].indexOf(Number(secondSeed));
-    const start = (table.own ? a : a * table.columns[second].length + b) * rows * columns;
-    return Array.from({ length: rows }, (_, i) => Array.from(numbers.subarray(start + i * columns, start + (i + 1) * columns)));
+    const places = (side, seed) => side.flatMap((one, at) => (seed === MEAN || one === Number(seed) ? [at] : []));
+    const pairs = places(table.rows[first], firstSeed).flatMap((a) =>
+      places(table.columns[second], secondSeed).map((b) => [a, b]));
+    const itself = ([a, b]) => first === second && table.rows[first][a] === table.columns[second][b];
+    const starts = pairs
+      .filter((pair) => firstSeed !== MEAN || (table.own ? itself(pair) : !itself(pair)))
+      .map(([a, b]) => (table.own ? a : a * table.columns[second].length + b) * rows * columns);
+    const average = (place) => starts.reduce((sum, start) => sum + numbers[start + place], 0) / starts.length;
+    return Array.from({ length: rows }, (_, i) => Array.from({ length: columns }, (__, j) => average(i * columns + j)));
   }
+
+  const loaded = async (choice) => {
+    await load(`${choice.table.key}-${choice.index}-${choice.first}-${choice.second}`);
+    return similarities(choice);
+  };
 
   function written(value) {
     if (!Number.isFinite(value)) return "–";
     const size = Math.abs(value);
-    return size !== 0 && (size < 1e-3 || size >= 1e4) ? value.toExponential(2) : value.toFixed(size < 10 ? 3 : 1);
+    const small = size !== 0 && (size < 1e-3 || size >= 1e4);
+    const text = small ? value.toExponential(2) : value.toFixed(size < 10 ? 3 : 1);
+    const raised = (power) => [...power].map((one) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[one] || { "-": "⁻" }[one] || "").join("");
+    return text.replace(/^-/, "−").replace(/e(.+)/, (_, power) => ` × 10${raised(power)}`);
   }
 
-  const matchOf = (row) => row.reduce((best, value, j) => (value > row[best] ? j : best), 0);
+  // The place of the greatest value, null where several are as great.
+  function matchOf(row) {
+    const most = Math.max(...row.filter(Number.isFinite));
+    const places = row.flatMap((value, j) => (value >= most - 1e-12 ? [j] : []));
+    return places.length === 1 ? places[0] : null;
+  }
+
+  // The best matches as the points of lines; where one is not single the line is interrupted.
+  function line(best, layers) {
+    let stretch = 0;
+    return best.flatMap((j, i) => {
+      if (j === null || j < 0) { stretch += 1; return []; }
+      return [{ first: layers[0][i], second: layers[1][j], stretch }];
+    });
+  }
 
   // ------------------------------------------------------------------------------------------------------ the drawing
 
@@ -110,7 +161,7 @@
       width,
       height: Math.min(width + 30, width * layers[1].length / layers[0].length + 130),
       params: Object.entries(parameters).map(([name, value]) => ({ name, value })),
-      datasets: { cells, best: best.map((j, i) => ({ first: layers[0][i], second: layers[1][j] })) },
+      datasets: { cells, best: line(best, layers) },
     };
     if (drawn) drawn.finalize();
     drawn = await vegaEmbed(map, spec, { actions: false, defaultStyle: false, renderer: "svg", tooltip: false });
@@ -157,7 +208,7 @@
     const { layers, values, best } = shown;
     const table = root.querySelector("table");
     table.replaceChildren();
-    table.createCaption().textContent = "Rows: layers of the first network; ● its best match in the second";
+    table.createCaption().textContent = `Rows: layers of the first network${shown.minus ? "" : "; ● its best match in the second"}`;
     const heading = (row, text, scope) => {
       const cell = document.createElement("th");
       cell.scope = scope;
@@ -183,17 +234,35 @@
     return lines.map((line) => `${line.join(",")}\n`).join("");
   }
 
+  const seedOf = (seed) => (seed === MEAN ? "mean of all" : `seed ${seed}`);
+  const named = ({ first, firstSeed, second, secondSeed, index, table }) =>
+    `${data.indexes[index].title}, ${table.title}, ${data.networks[first].title} (${seedOf(firstSeed)}) with ` +
+    `${first === second ? "the same" : data.networks[second].title} (${seedOf(secondSeed)})`;
+
   function summary(choice) {
     const { first, firstSeed, second, secondSeed, index, table } = choice;
-    const { best, layers } = shown;
+    const { best, layers, minus } = shown;
     const { title, exchanged, saturates } = data.indexes[index];
-    const itself = first === second && firstSeed === secondSeed;
+    const itself = first === second && firstSeed === secondSeed && (firstSeed !== MEAN || table.own);
     const parts = [`${title}, ${table.title}.`];
-    if (itself) {
+    if (control("minus").value && !minus) parts.push("Nothing is subtracted: the other view has other layers.");
+    if (minus) return `${title}, ${table.title}, minus: ${named(minus)}.`;
+    if (itself && firstSeed === MEAN) {
+      parts.push("This is the mean over networks, each with itself.");
+    } else if (itself) {
       parts.push("This is a network and itself.");
     } else if (layers[0].join() === layers[1].join()) {
       const found = best.filter((j, i) => i === j).length;
-      parts.push(`Best match of this pair is the same layer for ${found} of ${best.length} layers.`);
+      const what = firstSeed === MEAN ? "In the mean map" : "In this pair";
+      parts.push(`${what} the best match is the same layer for ${found} of ${best.length} layers.`);
+    }
+    const ties = best.filter((j) => j === null).length;
+    if (ties) parts.push(`${ties === 1 ? "One layer has" : `${ties} layers have`} several best matches.`);
+    if (index.startsWith("cka") && index.endsWith("_debiased")) {
+      const spread = Math.sqrt(2 / (table.examples * (table.examples - 3)));
+      parts.push(`By chance, over all orders of the images, it is 0 ± ${written(spread)}.`);
+    } else if (index.startsWith("cka")) {
+      parts.push("By chance it is more than 0, by how much depends on both layers: debiased it is 0.");
     }
     const score = first === second && (table.scores[index] || {})[first];
     if (score) {
@@ -214,18 +283,25 @@
   async function show(wanted) {
     const choice = choose(wanted);
     const { first, firstSeed, second, secondSeed, index, table } = choice;
-    await load(`${table.key}-${index}-${first}-${second}`);
-    const values = similarities(choice);
+    const minus = subtracted(choice);
+    let values = await loaded(choice);
+    if (minus) {
+      const others = await loaded(minus);
+      values = values.map((row, i) => row.map((value, j) => value - others[i][j]));
+    }
     const layers = [data.networks[first].layers, data.networks[second].layers];
-    const best = values.map(matchOf);
+    const best = minus ? values.map(() => -1) : values.map(matchOf);
     const words = (i, j) => `${layers[0][i]} and ${layers[1][j]}: ${written(values[i][j])}` +
       (best[i] === j ? `, the best match of ${layers[0][i]}` : "");
-    shown = { layers, values, best, words, bounds: data.indexes[index].bounds };
+    const most = Math.max(1e-3, ...values.flat().filter(Number.isFinite).map(Math.abs));
+    shown = { layers, values, best, words, minus, bounds: minus ? [-most, most] : data.indexes[index].bounds };
 
-    part("networks").textContent = `First: ${data.networks[first].facts}; seed ${firstSeed}. ` +
-      `Second: ${data.networks[second].facts}; seed ${secondSeed}.`;
+    part("networks").textContent = `First: ${data.networks[first].facts}; ${seedOf(firstSeed)}. ` +
+      `Second: ${data.networks[second].facts}; ${seedOf(secondSeed)}.`;
     part("summary").textContent = summary(choice);
-    part("path").textContent = `Best-match path: ${best.map((j, i) => `${layers[0][i]} → ${layers[1][j]}`).join(", ")}.`;
+    const matches = best.map((j, i) => `${layers[0][i]} → ${j === null ? "several" : layers[1][j]}`).join(", ");
+    part("path").textContent = minus ? "" : `Best-match path: ${matches}.`;
+    control("nothing").hidden = !control("minus").value;
     part("reading").textContent = "";
     part("table").setAttribute("aria-label", `${data.indexes[index].title} of the layers of two networks`);
     fillTable();
@@ -240,7 +316,7 @@
     part("source").replaceChildren("From ", where, `, profile ${data.profile}.`);
 
     const address = new URL(window.location.href);
-    address.search = new URLSearchParams(new FormData(form)).toString();
+    address.search = new URLSearchParams(asked()).toString();
     address.hash = "";
     window.history.replaceState(null, "", address);
     control("link").value = address.href;
@@ -269,12 +345,21 @@
     }
   }
 
-  form.addEventListener("change", () => start(Object.fromEntries(new FormData(form))));
+  form.addEventListener("change", () => start(asked()));
+  control("figure").append(...data.figures.map(({ title }, at) => new Option(title, String(at))));
+  control("figure").addEventListener("change", (event) => {
+    if (event.target.value) start(data.figures[Number(event.target.value)].shows);
+  });
+  control("subtract").addEventListener("click", () => {
+    const { minus, ...view } = asked();
+    start({ ...view, minus: new URLSearchParams(view).toString() });
+  });
+  control("nothing").addEventListener("click", () => start({ ...asked(), minus: "" }));
   form.addEventListener("submit", (event) => event.preventDefault());
   control("copy").addEventListener("click", copy);
   part("map").addEventListener("focusin", enter);
   part("map").addEventListener("mouseover", (event) => read(event.target));
   part("map").addEventListener("keydown", move);
-  window.addEventListener("resize", () => shown && start(Object.fromEntries(new FormData(form))));
+  window.addEventListener("resize", () => shown && start(asked()));
   start(Object.fromEntries(new URLSearchParams(window.location.search)));
 })();

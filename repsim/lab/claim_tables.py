@@ -23,13 +23,14 @@ from repsim.lab.claims import (
     load_claims,
     measurement,
     near,
+    undetermined,
 )
 from repsim.lab.commits import first_commits
 from repsim.lab.evidence import measuring
-from repsim.lab.predicates import ClaimError
+from repsim.lab.predicates import ClaimError, Predicate
 from repsim.lab.profiles import load_profile
 from repsim.lab.store import write_atomically
-from repsim.lab.wording import DASH, NO_BREAK, distance, measured_sentence, robustness
+from repsim.lab.wording import DASH, NO_BREAK, distance, measured_sentence, robustness, signed
 
 BEGIN, END = "<!-- claims:begin -->", "<!-- claims:end -->"  # in the README
 SIGNS = {REPRODUCED: "✓", PARTLY: "◐", NOT_REPRODUCED: "✗", NOT_DETERMINED: "?", NOT_MEASURED: "○", REPORTED: "·"}
@@ -115,28 +116,31 @@ def summary(profile: str) -> str:
     return f"{'; '.join(parts)} (profile {profile})"
 
 
-ROWS = {
-    PAPER_SIZE: "**Experiments at the paper’s size**",
-    NARROWER: "Experiments with narrower networks",
-    MATHEMATICS: "Mathematics",
-    OURS: "Ours, which the paper does not claim",
+COLUMNS = {
+    PAPER_SIZE: "at the paper’s size",
+    NARROWER: "narrower networks",
+    MATHEMATICS: "mathe\N{SOFT HYPHEN}matics",
+    OURS: "ours",
 }
 
 
+def score(profile: str) -> str:
+    """Return the count that leads, in a sentence."""
+    lead = counts(profile)[PAPER_SIZE]
+    partly = f", {lead[PARTLY]} in part" if lead[PARTLY] else ""
+    return (
+        f"Of **{sum(lead[verdict] for verdict in DECIDED)}** experiments at the paper’s size that determine a verdict, "
+        f"**{lead[REPRODUCED]}** reproduce what the paper says{partly}, and {lead[NOT_REPRODUCED]} do not."
+    )
+
+
 def scorecard(profile: str) -> str:
-    """Return the count that leads, in a sentence, and a table of how many claims of each kind have which verdict."""
+    """Return a table of how many claims of each kind have which verdict, narrow enough for a telephone."""
     found = counts(profile)
-    lead = found[PAPER_SIZE]
-    decided = lead[REPRODUCED] + lead[PARTLY] + lead[NOT_REPRODUCED]
-    lines = [
-        f"Of **{decided}** experiments at the paper’s size that determine a verdict **{lead[REPRODUCED]}** reproduce "
-        f"what the paper says, {lead[PARTLY]} in part, {lead[NOT_REPRODUCED]} not (profile `{profile}`).",
-        "",
-        "| | " + " | ".join(map(_unbroken, VERDICTS)) + " |",
-        "| --- | " + " | ".join("---:" for _ in VERDICTS) + " |",
-    ]
-    for name, row in found.items():
-        lines.append(f"| {ROWS[name]} | {' | '.join(str(row[verdict] or '') for verdict in VERDICTS)} |")
+    lines = [f"| | {' | '.join(COLUMNS.values())} |", f"| --- |{' ---: |' * len(COLUMNS)}"]
+    for verdict in VERDICTS:
+        row = [str(found[name][verdict] or "") for name in COLUMNS]
+        lines.append(f"| {marked(verdict)} | {' | '.join(row)} |")
     return "\n".join(lines)
 
 
@@ -153,10 +157,10 @@ def first_page(profile: str) -> str:
     says = [f"- **{text}** {' '.join(map(_answer, sorted(some, key=_undecided)))}" for text, some in answers.items()]
     failed = [one for one in found if one[2] in DECIDED[1:]]
     close = [claim for claim, measured, verdict in found if measured and verdict in DECIDED and near(claim, measured)]
-    parts = ["\n".join(says)]
+    parts = [score(profile), "\n".join(says)]
     if any(claim.id in IDENTIFIED for claim, measured, _ in found if measured):
         picture = identified([one for one in found if one[0].id in IDENTIFIED])
-        parts.append(figure_html(picture, "layers-identified", "Table 2: the layers that each index identifies."))
+        parts.append(figure_html(picture, "layers-identified", CAPTION))
     parts += ["## The score", scorecard(profile)]
     if failed:
         parts += ["## What failed, and why", "\n".join(map(_failure, failed))]
@@ -165,6 +169,7 @@ def first_page(profile: str) -> str:
     return "\n\n".join(parts)
 
 
+CAPTION = "Table 2: the layers that each index identifies, in the paper and here. Hollow is what determines no verdict."
 NAME = r"\b[A-Z]{1,2}\.?\d+[a-z]*\b"
 IDENTIFIED = tuple(f"S{place}" for place in range(1, 12))  # the columns of Table 2
 
@@ -180,9 +185,20 @@ def linked(text: str) -> str:
 
 
 def _answer(one: Judged) -> str:
+    """Return a claim of the first page, its verdict first, and for an experiment what was measured."""
     claim, measured, verdict = one
-    here = f" Here: {headline(claim, measured)}" if measured else ""
-    return f"{claim.statement}{here} {link(claim)}: {_unbroken(verdict)}."
+    here = ""
+    if measured and (declared := measuring(claim.id)) and declared.networks:
+        close = ", near the threshold" if near(claim, measured) else ""
+        doubt = f" ({why})" if (why := undetermined(measured)) else close
+        here = f" Here {_inner(measured_sentence(claim, measured))}{doubt}."
+    return f"{_unbroken(verdict)} ({link(claim)}): {claim.statement}{here}"
+
+
+def _inner(sentence: str) -> str:
+    """Return a sentence as it stands within another."""
+    start = sentence[0] if sentence[1].isupper() else sentence[0].lower()  # of an abbreviation
+    return start + sentence[1:].removesuffix(".")
 
 
 def _failure(one: Judged) -> str:
@@ -201,7 +217,17 @@ def headline(claim: Claim, found: Measurement | None) -> str:
     return f"{said.removesuffix('.')} ({how})." if how else said
 
 
-def claims_page(profile: str, notebook_link: Callable[[str], str]) -> str:
+def overview(profile: str) -> str:
+    """Return the score and a picture of all experiments by the distance to their thresholds."""
+    from repsim.lab.figures.display import figure_html
+    from repsim.lab.figures.verdicts import margins
+
+    drawing = margins([one for one in judged(profile) if kind(one[0], profile) != MATHEMATICS])
+    caption = "Experiments by the distance to their thresholds. In the grey band are those near to it."
+    return "\n\n".join([score(profile), scorecard(profile), figure_html(drawing, "margins", caption)])
+
+
+def claims_page(profile: str, notebook_link: Callable[[str], str], commit_link: Callable[[str], str]) -> str:
     """Return every claim in full: place, rule, tolerance, measurement, verdict.
 
     Parameters
@@ -210,15 +236,12 @@ def claims_page(profile: str, notebook_link: Callable[[str], str]) -> str:
         Whose results decide.
     notebook_link
         From the stem of a notebook to Markdown that links to its page.
+    commit_link
+        From a commit to Markdown that links to it.
     """
-    from repsim.lab.figures.display import figure_html
-    from repsim.lab.figures.verdicts import margins
-    from repsim.lab.staging import repository_url
-
-    drawing = margins([one for one in judged(profile) if kind(one[0], profile) != MATHEMATICS])
-    parts = [scorecard(profile), figure_html(drawing, "margins", "Experiments by the distance to their thresholds.")]
     at = first_commits("book/claims.yml", r"  - id: (\S+)")
-    commits = {name: f", in [commit {one[:7]}]({repository_url()}/commit/{one})" for name, one in at.items()}
+    commits = {name: f", in {commit_link(one)}" for name, one in at.items()}
+    parts = []
     for section, group in by_section(profile):
         parts.append(f"## {section}")
         parts += [_in_full(profile, one, notebook_link, commits.get(one[0].id, "")) for one in group]
@@ -252,9 +275,9 @@ def _in_full(profile: str, one: Judged, notebook_link: Callable[[str], str], com
     where = f", in {notebook_link(claim.notebook)}" if claim.notebook else ""
     lines = [f"({label(claim)})=", f"### {claim.id}: {verdict}", "", claim.statement, ""]
     lines.append(f"- The paper: {claim.place}{paper}. Counted as: {kind(claim, profile)}.")
-    lines.append(f"- Reproduced if: {claim.predicate.describe(names, claim.paper)}.")
+    lines.append(f"- Reproduced if: {rule(claim.predicate, claim)}.")
     if claim.partly:
-        lines.append(f"- Partly if: {claim.partly.describe(names, claim.paper)}.")
+        lines.append(f"- Partly if: {rule(claim.partly, claim)}.")
     if claim.needs:
         least = {names[name]: f" ≥ {value:,.0f}" if value > 1 else "" for name, value in claim.needs.items()}
         needs = ", ".join(map("".join, least.items()))
@@ -271,6 +294,12 @@ def _in_full(profile: str, one: Judged, notebook_link: Callable[[str], str], com
     return "\n".join(lines)
 
 
+def rule(predicate: Predicate, claim: Claim) -> str:
+    """Return a rule in words, its numbers as a reader meets them."""
+    text = predicate.describe(load_claims().names, claim.paper)
+    return re.sub(r"(?<![\w.])-?\d[\d.]*(?:e[-+]\d+)?", lambda found: signed(found[0]), text)
+
+
 def write_readme(path: Path, profile: str) -> None:
     """Write the count of verdicts between the two markers of a Markdown file.
 
@@ -284,6 +313,6 @@ def write_readme(path: Path, profile: str) -> None:
         raise ClaimError(f"{path}: expected the line {BEGIN} and below it {END}, once each")
     before, rest = text.split(BEGIN)
     after = rest.split(END)[1]
-    written = f"{before}{BEGIN}\n{scorecard(profile)}\n{END}{after}"
+    written = f"{before}{BEGIN}\n{score(profile)}\n\n{scorecard(profile)}\n{END}{after}"
     if written != text:
         write_atomically(path, lambda file: file.write(written.encode()))

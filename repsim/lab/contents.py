@@ -35,8 +35,12 @@ def contents(published: bool, root: Path = REPOSITORY) -> dict[str, Any]:
 
 
 def notebooks(toc: Mapping[str, Any]) -> list[str]:
-    """Return the notebooks in a table of contents, in its order, by their paths in the repository."""
-    return [f"{name}.ipynb" for name in toc_files(toc) if not name.startswith("book/")]
+    """Return the notebooks in a table of contents, in its order, by their paths in the repository.
+
+    What is beside the pages of text, in ``book``, is text or a notebook.
+    """
+    names = [f"{name}.ipynb" for name in toc_files(toc)]
+    return [name for name in names if not name.startswith("book/") or (REPOSITORY / name).exists()]
 
 
 def is_chapter(notebook: str) -> bool:

@@ -13,8 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from repsim.lab.claim_tables import judged
 from repsim.lab.execution import STAMP, read_notebook
+from repsim.lab.metadata import croissant
 from repsim.lab.paths import results_root
 from repsim.lab.profiles import NAMES
 from repsim.lab.sealed import unseal
@@ -68,12 +71,17 @@ def data_page(profile: str, part: Path, notebooks: Sequence[str]) -> str:
         for one in figures_of(part / "notebooks" / f"{stem}.ipynb")
     ]
     verdicts = write_verdicts(profile, copies)
-    sums.append(f"{digest(verdicts)}  {verdicts.name}")
+    citation = yaml.safe_load((part / "CITATION.cff").read_text(encoding="utf-8"))
+    described = copies / "croissant.json"
+    write_json(described, croissant(profile, copies, citation))
+    sums += [f"{digest(path)}  {path.name}" for path in (verdicts, described)]
     (copies / "SHA256SUMS.txt").write_text("\n".join(sums) + "\n", encoding="utf-8")
     above = (
         f"- [verdicts.json](../results/{profile}/verdicts.json): every claim with what was measured and its verdict\n"
         f"- [SHA256SUMS.txt](../results/{profile}/SHA256SUMS.txt): the hashes of all files here, as `sha256sum` writes "
-        f"them\n- [claims.yml](claims.yml): the claims and their predicates"
+        f"them\n- [croissant.json](../results/{profile}/croissant.json): the same for machines, in the vocabulary of "
+        f"[Croissant](https://mlcommons.org/croissant/); its paths are those in `results/{profile}`\n"
+        "- [claims.yml](claims.yml): the claims and their predicates"
     )
     by_figure = ["| figure | page | data |", "| --- | --- | --- |", *figures]
     return "\n\n".join([above, *(["\n".join(by_figure)] if figures else []), *sections.values()])
@@ -135,7 +143,7 @@ def _copies(profile: str, folder: str, copies: Path, sums: list[str]) -> Iterato
     offered = [read_artefact(path) for path in downloadable(profile, folder)]
     for artefact in [*offered, *_not_committed(profile, folder)]:
         path, size = artefact.path, f"{artefact.record['bytes'] / 1024:,.0f} KiB"
-        first = path.name if artefact.made_again_by else link(path.name, path)
+        first = f"`{path.name}`" if artefact.made_again_by else link(path.name, path)
         what = f"{first}, {link('record', record_path(path))}"
         if artefact.made_again_by:
             what += f"; not offered: `{artefact.made_again_by}` makes it"
@@ -209,6 +217,10 @@ def write_verdicts(profile: str, folder: Path, claims: Path | None = None) -> Pa
         for claim, found, verdict in judged(profile, claims)
     ]
     path = folder / "verdicts.json"
-    text = json.dumps({"profile": profile, "claims": rows}, indent=1, ensure_ascii=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    write_json(path, {"profile": profile, "claims": rows})
     return path
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON for people and machines to read."""
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

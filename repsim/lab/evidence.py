@@ -15,6 +15,7 @@ from repsim.lab.commits import MODIFIED, UNKNOWN, commit
 from repsim.lab.execution import read_notebook
 from repsim.lab.findings.measures import MEASURING, Measuring
 from repsim.lab.paths import REPOSITORY
+from repsim.lab.repository import BRANCH, is_public
 
 Function = Callable[..., Any]
 FIGURE = re.compile(r'<figure id="([^"]+)"')
@@ -26,14 +27,19 @@ def measuring(claim: str) -> Measuring | None:
     return MEASURING.get(claim)
 
 
-def code_link(function: Function, repository: str, branch: str) -> str:
-    """Return the address of a function's first line in the repository, at the commit where that is known."""
+def code_link(function: Function, repository: str, text: str) -> str:
+    """Return Markdown that leads to a function's first line in the repository, at the commit where that is known.
+
+    Where the repository has no address yet, it says where the line stands.
+    """
     at = commit()
-    reference = branch if at == UNKNOWN or at.endswith(MODIFIED) else at
-    path = Path(inspect.getfile(function)).resolve().relative_to(REPOSITORY)
+    reference = BRANCH if at == UNKNOWN or at.endswith(MODIFIED) else at
+    path = Path(inspect.getfile(function)).resolve().relative_to(REPOSITORY).as_posix()
     lines, start = inspect.getsourcelines(function)
-    decorators = next(place for place, line in enumerate(lines) if line.startswith("def "))
-    return f"{repository}/blob/{reference}/{path.as_posix()}#L{start + decorators}"
+    line = start + next(place for place, line in enumerate(lines) if line.startswith("def "))
+    if not is_public(repository):
+        return f"{text} in `{path.removeprefix('repsim/lab/')}`, line {line}"
+    return f"[{text}]({repository}/blob/{reference}/{path}#L{line})"
 
 
 def cell_label(stem: str, cell: str) -> str:
@@ -48,15 +54,15 @@ class Evidence:
     ----------
     pages
         Executed notebooks by their stems.
-    repository, branch
-        Address of the repository, and the branch that is linked to where no commit is known.
+    repository
+        Address of the repository.
     data
         Name of a figure -> anchor of its data.
     """
 
-    def __init__(self, pages: Mapping[str, Path], repository: str, branch: str, data: Mapping[str, str]) -> None:
+    def __init__(self, pages: Mapping[str, Path], repository: str, data: Mapping[str, str]) -> None:
         self.cells = {stem: list(_code_cells(path)) for stem, path in pages.items()}
-        self.repository, self.branch, self.data = repository, branch, data
+        self.repository, self.data = repository, data
 
     def links(self, claim: Claim) -> list[str]:
         """Return Markdown that links to what there is: figure, cell, data, code, and the package's functions."""
@@ -72,7 +78,7 @@ class Evidence:
         if figure and figure[0] in self.data:
             found.append(f"[data](#{self.data[figure[0]]})")
         if declared:
-            found.append(f"[code]({code_link(declared.function, self.repository, self.branch)})")
+            found.append(code_link(declared.function, self.repository, "code"))
             found += map(self._computing, declared.by)
         return found
 
@@ -81,7 +87,7 @@ class Evidence:
         name = function.__name__
         if getattr(repsim, name, None) is function:
             return f"{{py:func}}`~repsim.{name}`"
-        return f"[{name}]({code_link(function, self.repository, self.branch)})"
+        return code_link(function, self.repository, f"`{name}`")
 
 
 Cell = tuple[str, str, str]  # identifier, source, what it shows

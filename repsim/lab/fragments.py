@@ -8,9 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from repsim.lab.claim_tables import claims_page, claims_table, first_page, summary
+from repsim.lab.claim_tables import claims_page, claims_table, first_page, judged, overview, summary
 from repsim.lab.claims import Claim, measurement_path
 from repsim.lab.commits import commit, commit_in_words
 from repsim.lab.contents import is_chapter
@@ -18,8 +16,11 @@ from repsim.lab.downloads import data_anchors, data_page, shown_profiles
 from repsim.lab.evidence import Evidence
 from repsim.lab.execution import read_notebook
 from repsim.lab.explorer import explorer
+from repsim.lab.explorer.catalogue import network_facts
 from repsim.lab.markdown import table
+from repsim.lab.metadata import claim_reviews
 from repsim.lab.profiles import NAMES, load_profile
+from repsim.lab.repository import is_public, repository_url
 from repsim.lab.store import machine
 from repsim.lab.trained import trained
 
@@ -29,9 +30,9 @@ Stamp = Mapping[str, Any]
 def makers(profile: str, part: Path, stamps: Mapping[str, Stamp]) -> dict[str, Callable[[], str]]:
     """Return for each generated part the function that writes it.
 
-    What can be a notebook is one. These cannot. The verdicts and their evidence (first-table, claims, claims-table),
-    files beside the pages (data, explorer) and the times (status) are known only once all notebooks are executed. What
-    profiles cost (cost) and which networks there are (trained) stand within a page of text.
+    What can be a notebook is one. These cannot. The verdicts and their evidence (first-page, overview, claims-table,
+    claims), files beside the pages (data, explorer) and the times (status) are known only once all notebooks are
+    executed. What profiles cost (cost) and which networks there are (trained) stand within a page of text.
 
     Parameters
     ----------
@@ -43,12 +44,14 @@ def makers(profile: str, part: Path, stamps: Mapping[str, Stamp]) -> dict[str, C
         Path of each notebook in the repository -> its stamp, in the order of the book.
     """
     chapters = {Path(name).stem: part / name for name in stamps if is_chapter(name)}
+    address = repository_url()
     return {
         "summary": lambda: summary(profile),
         "first-page": lambda: first_page(profile),
-        "claims": lambda: claims_page(profile, partial(link_to_notebook, chapters)),
+        "overview": lambda: f"{overview(profile)}\n\n{claim_reviews(profile, judged(profile))}",
+        "claims": lambda: claims_page(profile, partial(link_to_notebook, chapters), partial(link_to_commit, address)),
         "explorer": lambda: explorer(profile, part / "book" / "_static"),
-        "claims-table": lambda: table_of_claims(profile, part, chapters),
+        "claims-table": lambda: table_of_claims(profile, address, chapters),
         "data": lambda: data_page(profile, part, list(chapters)),
         "status": lambda: status(part, stamps),
         "cost": cost,
@@ -59,6 +62,12 @@ def makers(profile: str, part: Path, stamps: Mapping[str, Stamp]) -> dict[str, C
 def link_to_notebook(chapters: Collection[str], stem: str) -> str:
     """Return a link to the page of a notebook, or the name of its source where the book does not contain it."""
     return f"[{stem}](../notebooks/{stem}.ipynb)" if stem in chapters else f"`notebooks/{stem}.ipynb`"
+
+
+def link_to_commit(address: str, at: str) -> str:
+    """Return a link to a commit, or its name where the repository has no address yet."""
+    name = f"commit {at[:7]}"
+    return f"[{name}]({address}/commit/{at})" if is_public(address) else name
 
 
 def duration(seconds: float) -> str:
@@ -122,8 +131,8 @@ def cost() -> str:
     rows = [
         [
             f"`{name}`",
-            f"{len(group.seeds)} × {group.architecture} on {group.dataset} "
-            f"({f'{group.recipe.epochs} epochs' if group.recipe.epochs else 'untrained'})",
+            f"{len(group.seeds)} × {network_facts(group)['title']}"
+            + (f", {group.recipe.epochs} epoch{'s' * (group.recipe.epochs > 1)}" if group.recipe.epochs else ""),
             duration(60 * group.minutes),
             f"{group.megabytes / 1000:.3g} GB",
         ]
@@ -133,10 +142,9 @@ def cost() -> str:
     return table(["profile", "networks", "one takes", "its representations"], rows)
 
 
-def table_of_claims(profile: str, part: Path, chapters: Mapping[str, Path]) -> str:
+def table_of_claims(profile: str, address: str, chapters: Mapping[str, Path]) -> str:
     """Return the table of all claims, each with links to its figure, cell, data and code."""
-    repository = yaml.safe_load((part / "_config.yml").read_text(encoding="utf-8"))["repository"]
-    evidence = Evidence(chapters, repository["url"], repository["branch"], data_anchors(profile, chapters.values()))
+    evidence = Evidence(chapters, address, data_anchors(profile, chapters.values()))
 
     def links(of: str, claim: Claim) -> list[str]:
         there = measurement_path(of, claim.id).exists()

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,10 +22,12 @@ from repsim.lab.figure_files import with_files
 from repsim.lab.leftovers import clear, part_path
 from repsim.lab.paths import REPOSITORY
 from repsim.lab.profiles import load_profile
+from repsim.lab.repository import is_public, repository_url
 
-DEFAULT_REPOSITORY = "https://github.com/OWNER/repsim-revisited"
 BESIDE = ("LICENSE", "LICENSE-CONTENT", "CITATION.cff")
 MARKER = re.compile(r"<!-- generated:(.*?)-->", re.DOTALL)
+BUTTONS = ("use_repository_button", "use_issues_button", "use_edit_page_button")
+NO_ADDRESS = "The repository has no public address yet: OWNER stands for its owner."
 NOT_A_RESULT = "Built from the smoke profile, which only shows that the chain works: no number here is a result."
 
 
@@ -98,15 +99,6 @@ def _reason(error: OSError) -> str:
     return error.strerror or str(error)
 
 
-def repository_url(root: Path = REPOSITORY) -> str:
-    """Return the address of the repository, which ``pyproject.toml`` holds."""
-    try:
-        project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
-        return str(project["project"]["urls"]["Repository"]).removesuffix("/")
-    except (OSError, KeyError, tomllib.TOMLDecodeError):
-        return DEFAULT_REPOSITORY
-
-
 def fit_to_show(executed_dir: Path, root: Path, name: str, profile: str) -> dict[str, Any]:
     """Return the stamp of an executed notebook, such as ``notebooks/01-train-networks.ipynb``, that is fit to be shown.
 
@@ -131,9 +123,15 @@ def fit_to_show(executed_dir: Path, root: Path, name: str, profile: str) -> dict
 
 
 def _write_config(root: Path, part: Path, profile: str) -> None:
-    """Write the configuration with the repository's address, and with a banner for what is no result."""
+    """Write the configuration with the repository's address, and with a banner for what is no result.
+
+    Without an address there are no buttons that would lead to it.
+    """
     config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
     config.setdefault("repository", {})["url"] = repository_url(root)
+    if not is_public(repository_url(root)):
+        config.pop("launch_buttons", None)
+        config["html"] |= dict.fromkeys(BUTTONS, False)
     if profile == "smoke":
         config.setdefault("html", {})["announcement"] = NOT_A_RESULT
     (part / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
@@ -179,4 +177,5 @@ def _fill(book: Path, makers: Mapping[str, Callable[[], str]], provenance: str) 
             if name not in makers:
                 raise StagingError(f"{page.name}: {known('generated part', name, makers)}")
             text = text.replace(marker[0], makers[name]())
-        page.write_text(f"{text.rstrip()}\n\n---\n\n{provenance}\n", encoding="utf-8")
+        note = "" if is_public(repository_url()) or "OWNER" not in text else f"*{NO_ADDRESS}* "
+        page.write_text(f"{text.rstrip()}\n\n---\n\n{note}{provenance}\n", encoding="utf-8")

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+from repsim.lab.explorer.catalogue import network_facts
 from repsim.lab.findings.training import accuracies
 from repsim.lab.markdown import table
-from repsim.lab.profiles import load_profile
+from repsim.lab.profiles import Networks, load_profile
 from repsim.lab.store import Artefact, profile_store
 from repsim.lab.weights import find_network
 
 BACKENDS = {"jax": "JAX", "tensorflow": "TensorFlow", "torch": "PyTorch"}
 
 
+def trained_networks(profile: str) -> list[tuple[Networks, list[Artefact]]]:
+    """Return the groups of networks of which any is trained, each with those that are."""
+    store = profile_store(profile)
+    groups = [group for group in load_profile(profile).networks if group.recipe.epochs]
+    found = [(group, [one for seed in group.seeds if (one := find_network(store, group, seed))]) for group in groups]
+    return [(group, some) for group, some in found if some]
+
+
 def trained(profile: str) -> str:
     """Return a table with a row for each group of networks of which any is trained."""
-    store, rows, whole = profile_store(profile), [], 0.0
-    for group in load_profile(profile).networks:
-        found = [one for seed in group.seeds if (one := find_network(store, group, seed))]
-        if not found or not group.recipe.epochs:
-            continue
+    rows, whole = [], 0.0
+    for group, found in trained_networks(profile):
         scores = accuracies([one.record for one in found])
         seconds = [float(one.record["seconds"]) for one in found]
         whole += sum(seconds)
         rows.append(
             [
-                group.name,
+                network_facts(group)["title"],
                 f"{len(found)} of {len(group.seeds)}",
                 f"{scores['accuracy']:.2f} ({scores['lowest']:.2f} to {scores['highest']:.2f})",
                 "; ".join(dict.fromkeys(_where(one) for one in found)),

@@ -13,6 +13,7 @@ DASH = "–"
 NO_BREAK, MINUS = "\N{NO-BREAK SPACE}", "\N{MINUS SIGN}"
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 SMALLEST_P = 0.001
+ROUNDED = 1e-3  # thresholds for what is 0 but for rounding and limits: the distance to one is the threshold itself
 
 
 def number(value: Any) -> str:
@@ -75,14 +76,18 @@ def distance(claim: Claim, found: Measurement) -> str:
     """Say by how much a claim holds or fails and whether that is near, or why it is not judged."""
     if missing := lacking(claim, found):
         names = load_claims().names
-        return f"not judged without {' and '.join(names.get(name, name) for name in missing)}"
+        return f"which is not judged, for want of {' and '.join(names.get(name, name) for name in missing)}"
     if reason := undetermined(found):
         return f"not determined: {reason}"
     margin = decisive(claim, found)
     if margin is None:
         return ""
-    by = f"{signed(f'{abs(margin.distance):.2g}')}{f' {claim.unit}' if claim.unit else ''}"
+    by = signed(f"{abs(margin.distance):.2g}")
+    if claim.unit:
+        by += f" {claim.unit.removesuffix('s') if by == '1' else claim.unit}"
     said = f"holds by {by}" if margin.holds else f"fails by {by}"
+    if margin.holds and 0 < margin.threshold <= ROUNDED:
+        said = f"the rule allows {signed(f'{margin.threshold:g}')}"
     if not margin.distance:
         said = "is just at its threshold" if margin.threshold else "holds, with the best value there can be"
     return f"{said}, near" if near(claim, found) else said

@@ -12,6 +12,7 @@ import stat
 import subprocess
 import warnings
 import zipfile
+from datetime import datetime
 
 import pytest
 import yaml
@@ -87,12 +88,30 @@ def test_the_metadata_describe_every_file(packed):
     files = {one["@id"] for one in root["hasPart"]}
     assert files == set(found) - {"ro-crate-metadata.json"}
     for name in files - {"manifest-sha256.txt"}:
-        assert entities[name]["@type"] == "File"
+        assert "File" in entities[name]["@type"]
         assert entities[name]["sha256"] == hashlib.sha256(found[name]).hexdigest()
         assert entities[name]["contentSize"] == str(len(found[name]))
         assert entities[name]["description"]
     assert entities[f"outputs/notebooks/{NOTEBOOK}.ipynb"]["isBasedOn"] == {"@id": f"notebooks/{NOTEBOOK}.ipynb"}
     assert entities["outputs/figures/drawn.svg"]["license"]["@id"].endswith("CC-BY-4.0")
+
+
+def test_the_metadata_say_how_notebooks_were_executed(packed):
+    """As a Process Run Crate asks for: an action with what did it, what came of it, by whom and when."""
+    found = contents(packed)
+    entities = {one["@id"]: one for one in json.loads(found["ro-crate-metadata.json"])["@graph"]}
+    assert entities["./"]["conformsTo"] == {"@id": "https://w3id.org/ro/wfrun/process/0.5"}
+    assert entities["https://w3id.org/ro/wfrun/process/0.5"]["@type"] == "CreativeWork"
+    assert entities["./"]["mentions"] == [{"@id": f"#run-{NOTEBOOK}"}]
+    run = entities[f"#run-{NOTEBOOK}"]
+    assert run["@type"] == "CreateAction"
+    assert run["instrument"] == {"@id": f"notebooks/{NOTEBOOK}.ipynb"}
+    assert entities[f"notebooks/{NOTEBOOK}.ipynb"]["@type"] == ["File", "SoftwareSourceCode"]
+    assert run["result"] == {"@id": f"outputs/notebooks/{NOTEBOOK}.ipynb"}
+    assert entities[run["agent"]["@id"]]["@type"] == "Organization"
+    start, end = (datetime.fromisoformat(run[key]) for key in ("startTime", "endTime"))
+    executed = json.loads(found[f"outputs/notebooks/{NOTEBOOK}.ipynb"])["metadata"]["repsim"]
+    assert (end - start).total_seconds() == pytest.approx(executed["seconds"], abs=2)
 
 
 def test_the_library_reads_it_back(packed):
@@ -109,8 +128,9 @@ def test_the_library_reads_it_back(packed):
     shutil.which("rocrate-validator") is None,
     reason="roc-validator is not installed; it does not fit beside the rest: pipx install roc-validator",
 )
-def test_it_is_valid(packed):
-    command = ["rocrate-validator", "--no-interactive", "validate", "--profile-identifier", "ro-crate-1.2"]
+@pytest.mark.parametrize("profile", ["ro-crate-1.2", "process-run-crate-0.5"])
+def test_it_is_valid(packed, profile):
+    command = ["rocrate-validator", "--no-interactive", "validate", "--profile-identifier", profile]
     answer = subprocess.run([*command, "--no-paging", packed], capture_output=True, text=True, check=False)
     if "URLError" in answer.stdout or "Unable to retrieve the JSON-LD context" in answer.stdout:
         pytest.skip("roc-validator fetches the terms of RO-Crate from w3id.org, which cannot be reached")

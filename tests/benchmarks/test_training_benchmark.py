@@ -49,12 +49,20 @@ def test_a_run_gives_a_rate_and_a_table(tmp_path, monkeypatch):
         assert row["torch"] == 1000 * row["processes"]
         assert row["ratio"] == row["keras"] / row["torch"]
     monkeypatch.setenv("REPSIM_RESULTS", str(tmp_path))
-    assert "tiny10" in speed.training(measured("training"))
+    assert "Tiny-10" in speed.training(measured("training"))
 
 
 def test_the_verdict_compares_the_fastest_ways():
     rows = [
-        {"group": "a", "precision": p, "processes": n, "keras": k, "torch": t, "ratio": k / t, "runs": {"keras": [k]}}
+        {
+            "group": "plain18",
+            "precision": p,
+            "processes": n,
+            "keras": k,
+            "torch": t,
+            "ratio": k / t,
+            "runs": {"keras": [k]},
+        }
         for p, n, k, t in (("float32", 1, 50, 100), ("bfloat16", 2, 180, 190))
     ]
     result = {
@@ -66,6 +74,6 @@ def test_the_verdict_compares_the_fastest_ways():
         "versions": {"keras": "3", "torch": "2"},
         "rows": rows,
     }
-    assert "a 0.95, where 0.9 was asked: met" in speed.training(result)
+    assert "Plain-18 0.95, where 0.9 was asked: met" in speed.training(result)
     rows[1]["keras"] = 100
     assert "**missed**" in speed.training(result)

@@ -12,12 +12,13 @@ from repsim.lab.claims import VERDICTS, load_claims
 from repsim.lab.evidence import Evidence, code_link, measuring
 from repsim.lab.execution import execute
 from repsim.lab.findings.measures import MEASURING
+from repsim.lab.fragments import link_to_commit
 from repsim.lab.paths import REPOSITORY
-from repsim.lab.staging import repository_url
+from repsim.lab.repository import is_public, repository_url
 
 from .conftest import notebook
 
-ADDRESS = "https://github.com/OWNER/repsim-revisited"
+ADDRESS = "https://github.com/a-lab/cka-again"
 CELL = """
 from IPython.display import HTML
 from repsim.lab import findings
@@ -62,15 +63,23 @@ def test_the_functions_of_some_claims():
 @pytest.mark.parametrize(("commit", "at"), [("unknown", "main"), ("abc-modified", "main"), ("abc", "abc")])
 def test_the_line_of_code(monkeypatch, commit, at):
     monkeypatch.setattr("repsim.lab.evidence.commit", lambda: commit)
-    link = code_link(findings.figure_2, ADDRESS, "main")
-    path, line = re.fullmatch(rf"{ADDRESS}/blob/{at}/(.+)#L(\d+)", link).groups()
+    link = code_link(findings.figure_2, ADDRESS, "code")
+    path, line = re.fullmatch(rf"\[code\]\({ADDRESS}/blob/{at}/(.+)#L(\d+)\)", link).groups()
     assert (REPOSITORY / path).read_text().splitlines()[int(line) - 1].startswith("def figure_2(")
+
+
+def test_without_an_address_there_is_no_link_but_the_place(monkeypatch):
+    said = code_link(findings.figure_2, "https://github.com/OWNER/any", "code")
+    path, line = re.fullmatch(r"code in `(.+)`, line (\d+)", said).groups()
+    assert (REPOSITORY / "repsim/lab" / path).read_text().splitlines()[int(line) - 1].startswith("def figure_2(")
+    assert link_to_commit("https://github.com/OWNER/any", "0123456789") == "commit 0123456"
+    assert link_to_commit(ADDRESS, "0123456789") == f"[commit 0123456]({ADDRESS}/commit/0123456789)"
 
 
 def test_figure_and_cell(tmp_path):
     source = notebook(tmp_path / "03-principal-components.ipynb", "1", CELL, VERDICT)
     execute(source, "smoke", tmp_path / "out" / source.name)
-    evidence = Evidence({source.stem: tmp_path / "out" / source.name}, ADDRESS, "main", {"figure-1": "data-components"})
+    evidence = Evidence({source.stem: tmp_path / "out" / source.name}, ADDRESS, {"figure-1": "data-components"})
     figure, cell, data, code, function = evidence.links(load_claims()["F1"])
     assert function == "{py:func}`~repsim.principal_components`"
     assert (figure.split("(")[0], cell.split("(")[0], data) == ("[figure]", "[cell]", "[data](#data-components)")
@@ -95,8 +104,9 @@ def test_every_row_leads_to_its_evidence(pages, html):
     for row in rows:
         links = {link.get_text(strip=True): link["href"] for link in row["evidence"].select("a")}
         declared = row["claim"].get_text(strip=True) in MEASURING
-        assert ("code" in links) == declared, row["claim"]
-        assert links.get("code", repository_url()).startswith(f"{repository_url()}{'/blob/' if declared else ''}")
+        assert ("code" in row["evidence"].get_text()) == declared, row["claim"]
+        if declared and is_public(repository_url()):
+            assert links["code"].startswith(f"{repository_url()}/blob/")
         measured = row["here"].get_text(strip=True) != "–"
         assert ("values" in links) == measured, row["claim"]
         if measured:

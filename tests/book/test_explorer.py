@@ -10,11 +10,12 @@ import pytest
 
 from repsim.lab import findings
 from repsim.lab.explorer import NOTHING, explorer
-from repsim.lab.explorer.catalogue import identification, network_facts
+from repsim.lab.explorer.catalogue import by_architecture, identification, layer, network_facts, presets
 from repsim.lab.explorer.tables import similarity_tables
 from repsim.lab.profiles import load_profile
 from repsim.lab.sealed import sealed
 from repsim.lab.store import Store
+from repsim.lab.wording import signed
 
 from .made_up import LAYERS, fill, tables
 
@@ -106,6 +107,35 @@ def test_networks_are_named_by_what_they_are():
     assert len({one["title"] for one in said.values()}) == len(said)
 
 
+def test_layers_have_names_of_words():
+    names = ("conv3", "block12_interior", "block1_sum", "pool")
+    assert [layer(name) for name in names] == ["conv3", "block 12 inside", "block 1 sum", "pool"]
+
+
+def test_panels_of_the_figures_show_what_the_tables_hold(made, found):
+    shown = {one["title"]: one["shows"] for one in presets(list(found.values()))}
+    assert shown["Figure 2: Tiny-10, CKA (linear)"] == {
+        "first": "tiny10",
+        "first-seed": "mean",
+        "second": "tiny10",
+        "second-seed": "mean",
+        "index": "cka_linear",
+        "images": "tables-train",
+    }
+    assert shown["Figure 3: Plain-10, CKA (linear)"]["first-seed"] == "0"
+    assert shown["Figure 3: Plain-10, CKA (linear)"]["images"] == "within-plain10_200"
+    assert not any("PWCCA" in title for title in shown), "there is none"
+
+
+def test_identification_by_architecture(made, found):
+    rows = by_architecture(load_profile("smoke"), list(found.values())).splitlines()
+    scored = findings.score(made["tables"].arrays()["cka_linear"], "cka_linear")
+    assert f"| {100 * scored.estimate:.1f} ± {100 * scored.standard_error:.1f} |" in rows[2]
+    assert "400 training images" in rows[2]
+    assert rows[3].count("±") == 0, "two networks have no jackknife error"
+    assert rows[3].endswith("| 25.0 |"), "four layers"
+
+
 # ------------------------------------------------------------------------------------------------ the page in Chromium
 
 
@@ -188,14 +218,14 @@ def test_the_page_with_the_keyboard_alone(page, results):
     settled(page)
     tab_to(page, ".map_marks path")
     values = results["cka_linear_debiased"][0, 2]
-    assert text(page, "reading").startswith(f"conv1 and conv1: {values[0, 0]:.3f}")
+    assert text(page, "reading").startswith(f"conv1 and conv1: {signed(f'{values[0, 0]:.3f}')}")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowUp")
-    assert text(page, "reading").startswith(f"conv2 and conv2: {values[1, 1]:.3f}")
+    assert text(page, "reading").startswith(f"conv2 and conv2: {signed(f'{values[1, 1]:.3f}')}")
     assert page.evaluate("() => document.activeElement.getAttribute('aria-label')") == text(page, "reading")
     page.keyboard.press("End")
     page.keyboard.press("ArrowRight")  # there is none further
-    assert text(page, "reading").startswith(f"pool and conv2: {values[2, 1]:.3f}")
+    assert text(page, "reading").startswith(f"pool and conv2: {signed(f'{values[2, 1]:.3f}')}")
     page.keyboard.press("Tab")
     assert not page.evaluate("() => document.activeElement.matches('.map_marks path')")
 
@@ -243,6 +273,63 @@ def test_a_link_restores_the_view(page, browser):
     assert len(table_of(again)[1]) == 4
     assert "No identification score" in text(again, "summary")
     again.close()
+
+
+def numbers_of(page):
+    return [[float(cell.split()[0].replace("−", "-")) for cell in row[1:]] for row in table_of(page)[1]]
+
+
+def open_panel(page, title):
+    page.select_option('[name="figure"]', label=title)
+    page.wait_for_function("() => location.search.includes('mean')")
+    settled(page)
+
+
+@pytest.mark.browser
+def test_a_panel_of_a_figure_is_the_mean_over_pairs(page, results):
+    open_panel(page, "Figure 2: Tiny-10, CKA (linear)")
+    different = ~np.eye(3, dtype=bool)
+    expected = results["cka_linear"][different].mean(0)
+    np.testing.assert_allclose(numbers_of(page), expected, atol=5e-4)
+    assert "In the mean map the best match is the same layer" in text(page, "summary")
+
+
+@pytest.mark.browser
+def test_one_view_is_subtracted_from_another(page, results, browser):
+    open_panel(page, "Figure 2: Tiny-10, CKA (linear)")
+    page.click('[name="subtract"]')
+    page.wait_for_function("() => location.search.includes('minus=')")
+    settled(page)
+    assert np.abs(numbers_of(page)).max() == 0
+    page.check('[name="debiased"]')
+    page.wait_for_function("() => location.search.includes('debiased=yes')")
+    settled(page)
+    different = ~np.eye(3, dtype=bool)
+    expected = (results["cka_linear_debiased"] - results["cka_linear"])[different].mean(0)
+    np.testing.assert_allclose(numbers_of(page), expected, atol=5e-4)
+    assert "minus: CKA (linear), " in text(page, "summary")
+    assert "●" not in "".join(cell for row in table_of(page)[1] for cell in row)
+    again = browser.new_page()
+    show(again, page.input_value('[name="link"]'))
+    assert numbers_of(again) == numbers_of(page)
+    again.close()
+    page.click('[name="nothing"]')
+    page.wait_for_function("() => !location.search.includes('minus=')")
+    settled(page)
+    spread = np.sqrt(2 / (400 * 397))
+    assert f"By chance, over all orders of the images, it is 0 ± {spread:.3f}." in text(page, "summary")
+
+
+@pytest.mark.browser
+def test_no_line_leads_through_ties(page):
+    key = "tables-train-cka_linear-tiny10-tiny10"
+    page.evaluate("key => { explorer.blocks[key] = btoa('\\0'.repeat(3 * 3 * 3 * 3 * 8)); }", key)
+    page.select_option('[name="first-seed"]', "2")
+    page.wait_for_function("() => location.search.includes('first-seed=2')")
+    settled(page)
+    assert "3 layers have several best matches." in text(page, "summary")
+    assert text(page, "path") == "Best-match path: conv1 → several, conv2 → several, pool → several."
+    assert page.locator(".path_marks path").count() == 0 or not page.get_attribute(".path_marks path", "d")
 
 
 @pytest.mark.browser

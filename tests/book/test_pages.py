@@ -9,7 +9,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from repsim.lab.claims import VERDICTS, load_claims
-from repsim.lab.staging import repository_url
+from repsim.lab.repository import is_public, repository_url
 
 from .conftest import ROOT, pages_of
 
@@ -83,6 +83,51 @@ def test_first_page_answers_before_anything_else(pages):
     assert sum(counts) == len(load_claims())
 
 
+def test_first_page_is_small(html):
+    assert (html / "book" / "index.html").stat().st_size < 500_000
+
+
+@pytest.mark.browser
+def test_first_page_answers_on_two_screens_of_a_telephone(browser, address):
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto(f"{address}/book/index.html", wait_until="load")
+    ends = page.evaluate("""() => ['article ul > li:nth-child(3)', 'article figure img'].map(
+        (one) => document.querySelector(one).getBoundingClientRect().bottom)""")
+    page.close()
+    assert max(ends) <= 2 * 844
+
+
+# What a reader meets outside code: no name of a variable, of a group of networks or of an index, no unset number.
+INTERNAL = re.compile(
+    r"\w+_\w+"
+    r"|\b(?:nan|None|True|False)\b(?! of)"
+    r"|\b(?:tiny10|nano10|plain\d+|resnet\d+|width\d+|cifar100?|nobn)\b"
+    r"|p = 0\.0+(?!\d)"
+)
+NUMBER = re.compile(r"(?<![\w.,\-–/)\]])-\d[\d.]*|\b\d[\d.]*e[-+]?\d+\b")  # a hyphen for a minus, a power as typed
+CODE = "code, pre, script, style, .math, .sig, .field-list, .highlight, a.download, form, noscript"
+NAMES_OF_OTHERS = {"torch_cka", "x86_64"}
+
+
+def read(page):
+    """Return what is read of a page: the text of its article without code."""
+    copy = BeautifulSoup(str(page.find("article")), "html.parser")
+    for tag in copy.select(CODE):
+        tag.decompose()
+    return re.sub(r"\s+", " ", copy.get_text(" "))
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if name != "book/api"])  # it documents names
+def test_no_internal_name_reaches_a_reader(pages, name):
+    named = [match[0] for match in INTERNAL.finditer(read(pages[name]))]
+    assert set(named) <= NAMES_OF_OTHERS
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if name.startswith("book/")])
+def test_numbers_are_set_as_such(pages, name):
+    assert NUMBER.findall(read(pages[name])) == []
+
+
 def test_every_page_says_where_its_numbers_come_from(pages):
     for name, page in pages.items():
         text = text_of(page)
@@ -151,7 +196,7 @@ def test_launch_buttons_open_the_notebook_of_the_page(pages):
     for name, page in pages.items():
         buttons = page.select(".dropdown-launch-buttons a")
         found = {button.get_text(strip=True): button["href"] for button in buttons}
-        if not name.startswith("notebooks/"):
+        if not name.startswith("notebooks/") or not is_public(repository_url()):
             assert not found, name
             continue
         assert found == {

@@ -12,7 +12,8 @@ import yaml
 from repsim.lab.commits import commit, commit_in_words
 from repsim.lab.contents import contents, is_chapter, notebooks
 from repsim.lab.errors import DamagedArtefactError, ProfileError
-from repsim.lab.staging import DEFAULT_REPOSITORY, StagingError, repository_url, stage
+from repsim.lab.repository import DEFAULT_REPOSITORY, is_public, repository_url
+from repsim.lab.staging import NO_ADDRESS, StagingError, stage
 from repsim.lab.store import MADE_AGAIN_BY, Store, record_path
 
 from .conftest import ROOT, notebook, pages_of
@@ -72,6 +73,16 @@ def test_repository_comes_from_one_place(repository, tmp_path):
     assert repository_url(tmp_path) == "https://github.com/someone/else"
 
 
+@pytest.mark.parametrize("address", ["https://github.com/OWNER/any", "https://github.com/a-lab/cka-again"])
+def test_no_button_leads_nowhere(repository, executed, results, tmp_path, monkeypatch, address):
+    monkeypatch.setattr("repsim.lab.staging.repository_url", lambda *_: address)
+    target = stage("smoke", executed, tmp_path / "book", root=repository)
+    config = yaml.safe_load((target / "_config.yml").read_text())
+    assert ("launch_buttons" in config) == is_public(address)
+    assert {config["html"][name] for name in config["html"] if name.endswith("_button")} == {is_public(address)}
+    assert (NO_ADDRESS in (target / "book" / "tutorial.md").read_text()) != is_public(address)
+
+
 def test_a_missing_executed_notebook_is_named(repository, copies, results, tmp_path):
     (copies / FIRST).unlink()
     with pytest.raises(StagingError, match=rf"{FIRST} is missing; make it with: repsim-lab execute notebooks/{FIRST}"):
@@ -98,7 +109,7 @@ def test_notebooks_of_another_profile_are_refused(repository, copies, results, t
 def test_few_parts_are_generated():
     """What can be a notebook is one; see repsim.lab.fragments for why these cannot."""
     pages = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "book").glob("*.md"))
-    assert len(re.findall("<!-- generated:", pages)) <= 8
+    assert len(re.findall("<!-- generated:", pages)) <= 9
 
 
 def test_an_unknown_generated_part_is_named(repository, executed, results, tmp_path):
@@ -123,7 +134,7 @@ def test_of_what_is_not_committed_the_record_is_offered(repository, executed, re
         target = stage("smoke", executed, tmp_path / name, root=repository)
         page = (target / "book" / "data.md").read_text()
         record = f"[record](../results/smoke/networks/{record_path(made.path).name})"
-        assert f"| {made.path.name}, {record}; not offered: `make it` makes it | 0 KiB | `{made.sha256}` |" in page
+        assert f"| `{made.path.name}`, {record}; not offered: `make it` makes it | 0 KiB | `{made.sha256}` |" in page
         assert not list(target.rglob(made.path.name))
         assert list(target.rglob(record_path(made.path).name))
         made.path.unlink(missing_ok=True)

@@ -342,6 +342,9 @@ def within(tolerance, **more):
     return {"paper": 99.3, "partly": None, "predicate": {"kind": "within", "of": "a", "tolerance": tolerance, **more}}
 
 
+NOT_JUDGED = "which is not judged, for want of the number of networks"
+
+
 @pytest.mark.parametrize(
     ("values", "changes", "said"),
     [
@@ -356,12 +359,15 @@ def within(tolerance, **more):
         ({"a": 95.3, "standard_error": 1.01}, within(5), "holds by 1, near"),
         ({"a": 95.3, "deviation": 3.1, "networks": 9}, within(5), "holds by 1, near"),
         ({"a": 95.3, "deviation": 2.9, "networks": 9}, within(5), "holds by 1"),
-        ({"a": 95.3}, within(5) | {"unit": "points"}, "holds by 1 points"),
-        ({"a": 5, "networks": 1}, {"needs": {"networks": 2}}, "not judged without the number of networks"),
+        ({"a": 95.3}, within(5) | {"unit": "points"}, "holds by 1 point"),
+        ({"a": 95.8}, within(5) | {"unit": "points"}, "holds by 1.5 points"),
+        ({"a": 2e-16}, {"predicate": {"kind": "below", "of": "a", "value": 1e-8}}, "the rule allows 1 × 10⁻⁸"),
+        ({"a": 2e-8}, {"predicate": {"kind": "below", "of": "a", "value": 1e-8}}, "fails by 1 × 10⁻⁸"),
+        ({"a": 5, "networks": 1}, {"needs": {"networks": 2}}, NOT_JUDGED),
     ],
 )
 def test_near_is_a_tenth_of_the_threshold_or_one_standard_error(values, changes, said):
-    assert distance(values, **changes) == said
+    assert distance(values, **changes).replace("\N{NO-BREAK SPACE}", " ") == said
 
 
 def test_the_best_there_can_be_is_not_near():
@@ -432,7 +438,7 @@ def test_tables_have_every_claim_with_its_verdict(results):
     pairs = {"layer_pairs": 81, "undetermined_pairs": 59, "standard_error": 0.0}
     claims.record("smoke", "S1", {"accuracy": 11.1, **pairs}, n=10_000)
     claims.record("smoke", "S8", {"accuracy": 98.02, "standard_error": 0.31}, n=20_000, spread=0.31)
-    full = claims_page("smoke", lambda stem: f"<{stem}>")
+    full = claims_page("smoke", lambda stem: f"<{stem}>", lambda commit: f"<{commit}>")
     table = claims_table(["smoke"], lambda profile, entry: [f"{profile} {entry.id}"])
     for entry in claims.load_claims().values():
         assert f"[{entry.id}](#{label(entry)})" in table
@@ -441,11 +447,20 @@ def test_tables_have_every_claim_with_its_verdict(results):
     said = "98.0 ± 0.3 % of the layers are identified, on 20,000 training images (holds by 3.7 points)."
     assert f"Measured, in <04-correspondence>: {said}" in full
     first = first_page("smoke")
-    assert f"Linear CKA identifies 99.3 % of the layers. Here: {said} [S8](#claim-s8)" in first
-    assert "[S1](#claim-s1): ? not determined" in first.replace("\N{NO-BREAK SPACE}", " ")
-    assert "best match is the same layer for 8 of 9 layers (fails by 1)" in first, "what failed, and why"
+    answers = first.replace("\N{NO-BREAK SPACE}", " ")
+    assert (
+        f"✓ reproduced ([S8](#claim-s8)): Linear CKA identifies 99.3 % of the layers. Here {said.split(' (')[0]}."
+        in answers
+    )
+    assert (
+        "? not determined ([S1](#claim-s1)): CCA (mean correlation) identifies 1.4 % of the layers. Here 11.1"
+        in answers
+    )
+    assert answers.index("[T1]") < answers.index("[S1]") or "not measured ([T1]" in answers
+    assert "best match is the same layer for 8 of 9 layers (fails by 1 layer)" in first, "what failed, and why"
     assert "<figure" in first
-    assert "| Mathematics |  |  |  |  | 19 |  |" in scorecard("smoke")
+    assert "| ○ not measured |" in scorecard("smoke")
+    assert re.search(r"\| ○ not measured \| +\| \d+ \| 19 \| \d+ \|", scorecard("smoke")), "mathematics"
 
 
 def test_the_score_counts_every_claim_once(results):
@@ -519,7 +534,7 @@ def test_readme(results, tmp_path):
     readme.write_text(f"before\n{begin}\nwhat was here\n{end}\nafter\n")
     claim_tables.write_readme(readme, "smoke")
     text = readme.read_text()
-    assert text == f"before\n{begin}\n{scorecard('smoke')}\n{end}\nafter\n"
+    assert text == f"before\n{begin}\n{claim_tables.score('smoke')}\n\n{scorecard('smoke')}\n{end}\nafter\n"
     claim_tables.write_readme(readme, "smoke")
     assert readme.read_text() == text
 

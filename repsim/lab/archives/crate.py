@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from repsim.lab.archives.codecheck import CODECHECK, author_name
 from repsim.lab.archives.layout import CLAIMS, FIGURES, MANIFEST, NOTEBOOKS
+from repsim.lab.execution import stamp
 from repsim.lab.store import digest
 
 VERSION = "1.2"
+PROCESS_RUN = "https://w3id.org/ro/wfrun/process/0.5"
 SPDX = "https://spdx.org/licenses"
 LICENCES = {
     "MIT": ("MIT licence", "The code"),
@@ -110,8 +112,13 @@ def write_metadata(
         added[path] = crate.add_file(folder / path, path, properties=_properties(folder / path, path))
         if _is_text(path):
             added[path]["license"] = licences["CC-BY-4.0"]
-        if path.startswith(f"{NOTEBOOKS}/"):
-            added[path]["isBasedOn"] = crate.get(f"notebooks/{PurePosixPath(path).name}")
+    root["conformsTo"] = entity(PROCESS_RUN, "CreativeWork", name="Process Run Crate", version="0.5")
+    root["mentions"] = [
+        entity(
+            f"#run-{PurePosixPath(path).stem}", "CreateAction", **_run(folder / path, added[path], source, authors[0])
+        )
+        for path, source in _executed(added).items()
+    ]
     # Without hash and size: it is written last, as it holds the hash of this metadata.
     crate.add_file(
         None,
@@ -119,6 +126,30 @@ def write_metadata(
         properties={"name": MANIFEST, "encodingFormat": "text/plain", "description": "The SHA-256 of every other file"},
     )
     crate.metadata.write(folder)
+
+
+def _executed(added: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the executed notebooks, each with the file of its source, which it says it is based on."""
+    sources = {PurePosixPath(path).name: file for path, file in added.items() if not path.startswith(f"{NOTEBOOKS}/")}
+    runs = {path: sources[PurePosixPath(path).name] for path in added if path.startswith(f"{NOTEBOOKS}/")}
+    for path, source in runs.items():
+        added[path]["isBasedOn"] = source
+    return runs
+
+
+def _run(executed: Path, result: Any, source: Any, agent: Any) -> dict[str, Any]:
+    """Return what the metadata says of the execution of a notebook."""
+    told = stamp(executed) or {}
+    ended = datetime.fromisoformat(told["date"])
+    return {
+        "name": f"Execution of {source['name']}",
+        "instrument": source,
+        "result": result,
+        "agent": agent,
+        "startTime": (ended - timedelta(seconds=told["seconds"])).isoformat(timespec="seconds"),
+        "endTime": ended.isoformat(timespec="seconds"),
+        "actionStatus": "http://schema.org/CompletedActionStatus",
+    }
 
 
 def _sentence(about: Mapping[str, Any]) -> str:
@@ -129,13 +160,19 @@ def _sentence(about: Mapping[str, Any]) -> str:
 def _properties(path: Path, name: str) -> dict[str, Any]:
     """Return what the metadata says of a file."""
     suffix = PurePosixPath(name).suffix
-    return {
+    code = {"@type": ["File", "SoftwareSourceCode"]} if _is_source(name) else {}
+    return code | {
         "name": name,
         "description": next(text for start, text in DESCRIPTIONS.items() if name.startswith(start)),
         "encodingFormat": FORMATS.get(suffix, "text/plain"),
         "contentSize": str(path.stat().st_size),
         "sha256": digest(path),
     }
+
+
+def _is_source(path: str) -> bool:
+    """Return whether a file is code that is run: an action says what came of it."""
+    return path.endswith(".py") or (path.endswith(".ipynb") and not path.startswith(f"{NOTEBOOKS}/"))
 
 
 def _is_text(path: str) -> bool:

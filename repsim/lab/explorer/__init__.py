@@ -13,10 +13,15 @@ from pathlib import Path
 import numpy as np
 
 from repsim.lab.explorer import heatmap
-from repsim.lab.explorer.catalogue import catalogue
+from repsim.lab.explorer.catalogue import by_architecture, catalogue
 from repsim.lab.explorer.tables import SimilarityTable, similarity_tables
 from repsim.lab.profiles import load_profile
 
+SAID = (
+    "Of each kind of networks of which there are two or more: for each ordered pair and each layer of the first, is "
+    "the layer of the second that is most like it the same layer? On the most images there are; ± leaves out one "
+    "network at a time, and needs three."
+)
 NOTHING = "This profile's results hold no layer-by-layer table of similarities."
 
 
@@ -53,4 +58,5 @@ def explorer(profile_name: str, static: Path) -> str:
     (folder / "catalogue.js").write_text(f"window.explorer = {known};\n", encoding="utf-8")
     (folder / "vega.js").write_text(heatmap.script(), encoding="utf-8")
     scripts = ("explorer/vega.js", "explorer/catalogue.js", "explorer.js")
-    return "\n".join(f'<script defer src="../_static/{name}"></script>' for name in scripts)
+    loading = "\n".join(f'<script defer src="../_static/{name}"></script>' for name in scripts)
+    return f"{loading}\n\n## Layers identified, by architecture\n\n{SAID}\n\n{by_architecture(profile, tables)}"

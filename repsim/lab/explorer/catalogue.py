@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,13 +14,40 @@ from repsim.lab.data import title_of
 from repsim.lab.explorer import heatmap
 from repsim.lab.explorer.tables import SimilarityTable
 from repsim.lab.families import describe
+from repsim.lab.figures.style import network
 from repsim.lab.findings import saturated_layers, score
 from repsim.lab.findings.correspondence import ASYMMETRIC
 from repsim.lab.findings.tables import CCA_TYPE
+from repsim.lab.markdown import table as markdown_table
 from repsim.lab.profiles import Networks, Profile
 from repsim.lab.published import NETWORKS
+from repsim.lab.wording import DASH
 
-DEBIASED = "_debiased"
+DEBIASED, LINEAR = "_debiased", "cka_linear"
+MEAN = "mean"  # in place of a seed: of all pairs of different networks, or of all networks
+PLACES = {"interior": "inside", "sum": "sum"}
+FIGURE_2 = ("cca_r2", "linear_regression", "svcca_mean", "svcca_r2", LINEAR, "cka_rbf_0.4")
+FIGURE_F3 = (*(f"svcca_r2_{one}" for one in (0.5, 0.6, 0.7, 0.8, 0.9)), "svcca_r2", "svcca_mean_0.9", "svcca_mean")
+FIGURE_F8 = ("cca_mean", "cca_r2", "svcca_mean", "svcca_r2", "pwcca", "linear_regression", LINEAR, "cka_rbf_0.4")
+# Figure, first and second group, index, and whether each network stands beside itself; in the paper's order.
+PANELS = (
+    *(("Figure 2", "tiny10", "tiny10", index, False) for index in FIGURE_2),
+    *(("Figure 3", group, group, LINEAR, True) for group in ("plain10", "plain18", "plain34", "plain66")),
+    ("Figure 4", "resnet62", "resnet62", LINEAR, True),
+    ("Figure 5", "plain10", "plain18", LINEAR, False),
+    ("Figure 5", "plain10", "resnet14", LINEAR, False),
+    ("Figure 5", "plain18", "resnet32", LINEAR, False),
+    ("Figure 5", "resnet14", "resnet32", LINEAR, False),
+    *(("Figure F.3", "tiny10", "tiny10", index, False) for index in FIGURE_F3),
+    ("Figure F.4", "plain18-untrained", "plain18-untrained", LINEAR, False),
+    ("Figure F.4", "plain18-untrained", "plain18", LINEAR, False),
+    *(("Figure F.5", f"{group}-untrained", f"{group}-untrained", LINEAR, True) for group in ("plain34", "plain66")),
+    ("Figure F.5", "resnet62-untrained", "resnet62-untrained", LINEAR, True),
+    ("Figure F.6", "plain10", "plain10", LINEAR, False),
+    ("Figure F.6", "plain10-nobn", "plain10-nobn", LINEAR, False),
+    ("Figure F.6", "plain10", "plain10-nobn", LINEAR, False),
+    *(("Figure F.8", "resnet14", "tiny10", index, False) for index in FIGURE_F8),
+)
 RECIPE = "recipe-"  # begins the names of groups that differ in how they were trained
 FAMILIES = {"resnet": "ResNet"}
 
@@ -49,7 +78,7 @@ def identification(table: SimilarityTable, index: str, group: str) -> dict[str, 
 
     As :func:`repsim.lab.findings.score`, whose jackknife error needs a third network.
     """
-    if table.own or group not in {side["group"] for side in table.columns}:
+    if table.own or not table.holds(index, group, group):
         return None
     block = np.asarray(table.block(index, group, group), np.float64)
     networks, layers = block.shape[0], block.shape[2]
@@ -62,6 +91,52 @@ def identification(table: SimilarityTable, index: str, group: str) -> dict[str, 
     else:
         accuracy = repsim.identification_accuracy(block, symmetrise=index in ASYMMETRIC)
     return {"accuracy": accuracy, "error": error, "networks": networks, "layers": layers}
+
+
+def layer(name: str) -> str:
+    """Return what the page calls a layer: those of residual blocks have names that are made of several words."""
+    return re.sub(r"^block(\d+)_(\w+)$", lambda found: f"block {found[1]} {PLACES[found[2]]}", name)
+
+
+def presets(tables: Sequence[SimilarityTable]) -> list[dict[str, Any]]:
+    """Return the panels of the paper's figures that the tables hold: what each is called, and what it shows.
+
+    Of the tables that hold a panel the first counts, which is on the most images. Figures 3, 4 and F.5 show single
+    networks, the others means over pairs.
+    """
+    found = []
+    for figure, first, second, index, own in PANELS:
+        if table := next((one for one in tables if one.own == own and one.holds(index, first, second)), None):
+            seed = str(table.seeds(first)[0]) if own else MEAN
+            shows = {"first": first, "first-seed": seed, "second": second, "second-seed": seed, "index": index}
+            names = " and ".join(dict.fromkeys(map(network, (first, second))))
+            title = f"{figure}: {names}, {repsim.get_index(index).title}"
+            found.append({"title": title, "shows": {**shows, "images": table.key}})
+    return found
+
+
+def by_architecture(profile: Profile, tables: Sequence[SimilarityTable]) -> str:
+    """Return a table of how many layers linear CKA identifies among the networks of each kind."""
+    rows = []
+    for group in (*profile.networks, NETWORKS):
+        scored = [(one, found) for one in tables if (found := identification(one, LINEAR, group.name))]
+        if scored:
+            used, score = scored[0]
+            error = "" if score["error"] is None else f" ± {100 * score['error']:.1f}"
+            debiased = identification(used, f"{LINEAR}{DEBIASED}", group.name)
+            rows.append(
+                [
+                    network_facts(group)["title"],
+                    str(score["networks"]),
+                    str(score["layers"]),
+                    _images(used),
+                    f"{100 * score['accuracy']:.1f}{error}",
+                    f"{100 * debiased['accuracy']:.1f}" if debiased else DASH,
+                    f"{100 / score['layers']:.1f}",
+                ]
+            )
+    heads = ["networks", "how many", "layers", "images", "linear CKA (%)", "debiased (%)", "by chance (%)"]
+    return markdown_table(heads, rows) if rows else ""
 
 
 def _index(name: str) -> dict[str, Any]:
@@ -85,23 +160,28 @@ def catalogue(profile: Profile, tables: list[SimilarityTable]) -> dict[str, Any]
         "profile": profile.name,
         "spec": heatmap.specification(),
         "networks": {
-            group.name: {**network_facts(group), "layers": sides[group.name]["layers"]}
+            group.name: {**network_facts(group), "layers": [layer(name) for name in sides[group.name]["layers"]]}
             for group in (*profile.networks, NETWORKS)
             if group.name in sides
         },
         "indexes": {name: _index(name) for name in ordered},
         "tables": [_entry(table) for table in tables],
+        "figures": presets(tables),
         "blocks": {},
     }
 
 
+def _images(table: SimilarityTable) -> str:
+    kind = {"train": "training", "test": "test"}[table.record["split"]]
+    return f"{table.examples:,} {kind} images, {title_of(table.record['dataset'])}"
+
+
 def _entry(table: SimilarityTable) -> dict[str, Any]:
-    record = table.record
-    images = title_of(record["dataset"])
-    kind, groups = {"train": "training", "test": "test"}[record["split"]], [side["group"] for side in table.rows]
+    record, groups = table.record, [side["group"] for side in table.rows]
     return {
         "key": table.key,
-        "title": f"{table.examples:,} {kind} images, {images} ({record['name']})",
+        "title": _images(table) + (", within each network" if table.own else ""),
+        "examples": table.examples,
         "file": f"{record['step']}/{table.path.name}",
         "data": f"data.html#data-{record['step']}",
         "own": table.own,
@@ -110,7 +190,7 @@ def _entry(table: SimilarityTable) -> dict[str, Any]:
         "rows": {side["group"]: side["seeds"] for side in table.rows},
         "columns": {side["group"]: side["seeds"] for side in table.columns},
         "saturated": {
-            side["group"]: saturated_layers(side["layers"], side["features"], table.examples)
+            side["group"]: [layer(one) for one in saturated_layers(side["layers"], side["features"], table.examples)]
             for side in (*table.rows, *table.columns)
         },
         "scores": {

@@ -46,7 +46,7 @@ def specification() -> dict[str, Any]:
                 "name": "path",
                 "data": {"name": "best"},
                 "mark": {"type": "line", "stroke": "white", "strokeWidth": 1.5, "aria": False, "point": point},
-                "encoding": {"x": x, "y": y},
+                "encoding": {"x": x, "y": y, "detail": {"field": "stretch", "type": "nominal"}},  # ties interrupt it
             },
         ],
     }

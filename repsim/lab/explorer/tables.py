@@ -46,6 +46,14 @@ class SimilarityTable:
             return [(side["group"], side["group"]) for side in self.rows]
         return [(first["group"], second["group"]) for first in self.rows for second in self.columns]
 
+    def seeds(self, group: str) -> list[int]:
+        """Return the seeds of the networks of a group among those of the first side."""
+        return next(list(side["seeds"]) for side in self.rows if side["group"] == group)
+
+    def holds(self, index: str, first: str, second: str) -> bool:
+        """Return whether it has a block of an index and two groups."""
+        return index in self.indexes and (first, second) in self.pairs()
+
     def block(self, index: str, first: str, second: str) -> np.ndarray:
         """Return (m1, m2, L1, L2), or (m, L, L) where each network is compared with itself, as it was stored."""
         return self._held.block(self._held.name(index, self.examples), first, second)

@@ -1,0 +1,120 @@
+"""The networks as tables and curves: layers, parameters, accuracies, learning curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import seaborn as sns
+
+from repsim.lab.data import classes_of
+from repsim.lab.families import Shapes, describe
+from repsim.lab.figures.style import Drawing, network, panels, style
+
+Records = Mapping[str, Sequence[Mapping[str, Any]]]
+
+
+def layer_rows(architecture: str, channels: Sequence[int] = ()) -> list[dict[str, Any]]:
+    """Return the rows of a table of layers, as tables E.1 to E.3 of the paper have them: equal convolutions are one."""
+    shape = describe(architecture, channels)
+    rows, number = [], 1
+    for convolution, same in groupby(shape.convolutions):
+        count = len(list(same))
+        stride = f", stride {convolution.stride}" if convolution.stride > 1 else ""
+        border = ", no border" if convolution.padding == "valid" and convolution.size > 1 else ""
+        rows.append(
+            {
+                "layers": f"{number}" if count == 1 else f"{number} to {number + count - 1}",
+                "what": f"{convolution.size} × {convolution.size} convolution{stride}{border}",
+                "maps": f"{convolution.channels} of {convolution.side} × {convolution.side}",
+                "features": convolution.channels * convolution.side**2,
+            }
+        )
+        number += count
+    last = shape.convolutions[-1].channels
+    rows.append({"layers": f"{number}", "what": "mean over places", "maps": f"{last} numbers", "features": last})
+    rows.append({"layers": f"{number + 1}", "what": "logits", "maps": "10 numbers", "features": 10})
+    return rows
+
+
+def parameters(shape: Shapes, classes: int, *, normalised: bool = True) -> int:
+    """Return how many parameters are trained: kernels, scales and shifts or biases, and the head."""
+    before, total = 3, 0
+    for one in shape.convolutions:
+        total += one.size**2 * before * one.channels + (2 if normalised else 1) * one.channels
+        before = one.channels
+    return total + (before + 1) * classes
+
+
+def network_rows(groups: Sequence[Any], records: Records, paper: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Return for each group of trained networks its size and accuracy, beside the paper's where it gives them.
+
+    Parameters
+    ----------
+    groups
+        Of a profile.
+    records
+        Group -> the records of its networks.
+    paper
+        Group -> the paper's mean accuracy, percent.
+    """
+    rows = []
+    for group in groups:
+        if not (found := records.get(group.name)):
+            continue
+        classes, normalised = classes_of(group.dataset), not group.architecture.endswith("nobn")
+        here, theirs = describe(group.architecture, group.channels), describe(group.architecture)
+        accuracy = 100 * np.array([record["test_accuracy"] for record in found])
+        rows.append(
+            {
+                "network": network(group.name),
+                "networks": len(found),
+                "channels": _channels(here),
+                "papers_channels": None if group.architecture.startswith("resnet") else _channels(theirs),
+                "parameters": parameters(here, classes, normalised=normalised),
+                "papers_parameters": parameters(theirs, classes, normalised=normalised),
+                "accuracy": f"{accuracy.mean():.2f}" + (f" ± {accuracy.std(ddof=1):.2f}" if len(found) > 1 else ""),
+                "paper": paper.get(group.name),
+            }
+        )
+    return rows
+
+
+def _channels(shape: Shapes) -> str:
+    return ", ".join(str(one) for one in sorted({convolution.channels for convolution in shape.convolutions}))
+
+
+def curves(records: Records) -> Drawing:
+    """Draw accuracies on training batches against the epoch, means over networks, and those on test images at the end.
+
+    Parameters
+    ----------
+    records
+        Group -> the records of its networks; those of one family share a panel.
+    """
+    families: dict[str, list[str]] = {}
+    for group in records:
+        families.setdefault(group.split("-")[0].rstrip("0123456789"), []).append(group)
+    with style("whitegrid"):
+        figure, axes = panels(len(families), 1, 2.1, sharex=True)
+        for axis, groups in zip(axes.ravel(), families.values(), strict=True):
+            for group, colour in zip(groups, sns.color_palette(n_colors=len(groups)), strict=True):
+                training = 100 * np.mean([record["history"]["accuracy"] for record in records[group]], axis=0)
+                epochs = np.arange(1, len(training) + 1)
+                axis.plot(epochs, training, color=colour, linewidth=1, label=network(group))
+                test = [100 * record["test_accuracy"] for record in records[group]]
+                axis.plot(np.full(len(test), epochs[-1]), test, "o", color=colour, markersize=4, mec="black", mew=0.4)
+            axis.set(ylabel="accuracy (%)", ylim=(15, 101))
+            axis.legend(loc="lower right", fontsize=7)
+        axis.set(xlabel="epoch")
+    ends = [
+        f"{network(group)} {100 * np.mean([one['test_accuracy'] for one in found]):.1f} %"
+        for group, found in records.items()
+    ]
+    return Drawing(
+        figure,
+        "Accuracy on training batches against the epoch, a line for each kind of network, a panel for each family; "
+        f"points at the end of a line are the accuracies of its networks on test images, on average {', '.join(ends)}.",
+    )

@@ -1,0 +1,182 @@
+"""What the pages say for machines: claims and their reviews for schema.org, and the results as a Croissant data set."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from repsim.lab.claim_tables import DECIDED, Judged, label
+from repsim.lab.claims import load_claims, measurement_path
+from repsim.lab.paths import results_root
+from repsim.lab.repository import BRANCH, is_public, repository_url
+from repsim.lab.store import digest
+from repsim.lab.wording import measured_sentence
+
+PAPER = "https://proceedings.mlr.press/v97/kornblith19a.html"
+CROISSANT = "http://mlcommons.org/croissant/1.0"
+# The context that Croissant's specification asks for, as it stands there.
+CONTEXT = {
+    "@language": "en",
+    "@vocab": "https://schema.org/",
+    "citeAs": "cr:citeAs",
+    "column": "cr:column",
+    "conformsTo": "dct:conformsTo",
+    "cr": "http://mlcommons.org/croissant/",
+    "data": {"@id": "cr:data", "@type": "@json"},
+    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+    "dct": "http://purl.org/dc/terms/",
+    "examples": {"@id": "cr:examples", "@type": "@json"},
+    "extract": "cr:extract",
+    "field": "cr:field",
+    "fileObject": "cr:fileObject",
+    "fileProperty": "cr:fileProperty",
+    "fileSet": "cr:fileSet",
+    "format": "cr:format",
+    "includes": "cr:includes",
+    "isLiveDataset": "cr:isLiveDataset",
+    "jsonPath": "cr:jsonPath",
+    "key": "cr:key",
+    "md5": "cr:md5",
+    "parentField": "cr:parentField",
+    "path": "cr:path",
+    "rai": "http://mlcommons.org/croissant/RAI/",
+    "recordSet": "cr:recordSet",
+    "references": "cr:references",
+    "regex": "cr:regex",
+    "repeated": "cr:repeated",
+    "replace": "cr:replace",
+    "sc": "https://schema.org/",
+    "separator": "cr:separator",
+    "source": "cr:source",
+    "subField": "cr:subField",
+    "transform": "cr:transform",
+}
+FORMATS = {".npz": "application/zip", ".json": "application/json", ".csv": "text/csv"}
+
+
+def claim_reviews(profile: str, judged: Iterable[Judged]) -> str:
+    """Return a script with every claim and its review in the vocabulary of schema.org, for a page of HTML.
+
+    A rating says how far a claim was reproduced: 3, in part 2, not 1; a verdict of another kind has a name only.
+    """
+    paper = {"@type": "ScholarlyArticle", "@id": PAPER, "url": PAPER}
+    publisher = {"@type": "Organization", "name": "The repsim-revisited contributors"}
+    graph: list[dict[str, Any]] = []
+    for claim, found, verdict in judged:
+        here = f"#{label(claim)}"
+        rating: dict[str, Any] = {"@type": "Rating", "alternateName": verdict}
+        if verdict in DECIDED:
+            rating |= {"ratingValue": len(DECIDED) - DECIDED.index(verdict), "bestRating": 3, "worstRating": 1}
+        review: dict[str, Any] = {
+            "@type": "ClaimReview",
+            "@id": f"{here}-review",
+            "url": here,
+            "author": publisher,
+            "claimReviewed": claim.statement,
+            "itemReviewed": {"@id": here},
+            "reviewRating": rating,
+        }
+        if found is not None:
+            names = load_claims().names
+            measured = [
+                {"@type": "PropertyValue", "name": names[name], "value": found.values[name]}
+                for name in claim.judged
+                if found.values.get(name) is not None
+            ]
+            review["reviewBody"] = measured_sentence(claim, found)
+            review["isBasedOn"] = {
+                "@type": "Dataset",
+                "name": f"What was measured for claim {claim.id}",
+                "url": f"../results/{profile}/claims/{measurement_path(profile, claim.id).name}",
+                "variableMeasured": measured,
+            }
+        said: dict[str, Any] = {"@type": "Claim", "@id": here, "name": claim.id, "text": claim.statement}
+        if not claim.ours:
+            said["appearance"] = {"@id": PAPER}
+        graph += [said, review]
+    text = json.dumps({"@context": "https://schema.org", "@graph": [paper, *graph]}, ensure_ascii=False)
+    return f'<script type="application/ld+json">{text.replace("<", chr(92) + "u003c")}</script>'
+
+
+def croissant(profile: str, folder: Path, citation: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a description of the results in a folder as a data set, in the vocabulary of Croissant.
+
+    Parameters
+    ----------
+    profile
+        Whose results.
+    folder
+        What is offered for download, with its ``verdicts.json``.
+    citation
+        The content of ``CITATION.cff``.
+    """
+    files = sorted(path for path in folder.rglob("*") if path.suffix in FORMATS)
+    address = repository_url()
+    objects = [
+        {
+            "@type": "cr:FileObject",
+            "@id": path.relative_to(folder).as_posix(),
+            "name": path.relative_to(folder).as_posix(),
+            "contentUrl": _place(profile, path.relative_to(folder)),
+            "contentSize": f"{path.stat().st_size} B",
+            "encodingFormat": FORMATS[path.suffix],
+            "sha256": digest(path),
+        }
+        for path in files
+    ]
+    return {
+        "@context": CONTEXT,
+        "@type": "sc:Dataset",
+        "conformsTo": CROISSANT,
+        "name": f"repsim-revisited-{profile}",
+        "description": f"{citation['abstract']} Results of the profile {profile}: networks, tables and claims.",
+        "license": "https://spdx.org/licenses/CC-BY-4.0",
+        "url": address if is_public(address) else PAPER,
+        "version": str(citation["version"]),
+        "datePublished": str(citation.get("date-released", date.today())),
+        "creator": {"@type": "sc:Organization", "name": "The repsim-revisited contributors"},
+        "citeAs": citation["title"],
+        "distribution": objects,
+        "recordSet": [_verdicts()],
+    }
+
+
+def _place(profile: str, path: Path) -> str:
+    """Return the address of a committed file, where there is one, else its path in the folder."""
+    if is_public(repository_url()) and (results_root() / profile / path).exists():
+        return f"{repository_url()}/raw/{BRANCH}/results/{profile}/{path.as_posix()}"
+    return path.as_posix()
+
+
+def _verdicts() -> dict[str, Any]:
+    """Return the record set of all claims, which their file holds as a list."""
+    fields: Sequence[tuple[str, str]] = (
+        ("claim", "Short name of the claim"),
+        ("statement", "What the paper says"),
+        ("place", "Where the paper says it"),
+        ("verdict", "What follows from what was measured"),
+    )
+    return {
+        "@type": "cr:RecordSet",
+        "@id": "claims",
+        "name": "claims",
+        "description": "Every claim with its verdict",
+        "key": {"@id": "claims/claim"},
+        "field": [
+            {
+                "@type": "cr:Field",
+                "@id": f"claims/{name}",
+                "name": f"claims/{name}",
+                "description": what,
+                "dataType": "sc:Text",
+                "source": {
+                    "fileObject": {"@id": "verdicts.json"},
+                    "extract": {"jsonPath": f"$.claims[*].{name}"},
+                },
+            }
+            for name, what in fields
+        ],
+    }
