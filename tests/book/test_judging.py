@@ -27,7 +27,7 @@ def executed(tmp_path, monkeypatch):
 
 def test_drawing_writes_nothing_and_judging_all(executed):
     assert not executed.with_name("results").exists()
-    assert judge("smoke", executed).startswith("1 of ")
+    assert "narrower here: 1 reproduced, " in judge("smoke", executed)
     path = claims.measurement_path("smoke", "S8")
     found = claims.measurement("smoke", "S8")
     assert (found.values, found.n, found.spread) == ({"accuracy": 99.0, "standard_error": 0.5}, 400, 0.5)
