@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Lock
 from typing import BinaryIO
 
 import numpy as np
@@ -18,6 +19,7 @@ from repsim.lab.store import Artefact
 
 VERSION = 1
 BATCH = 500
+_WRITING = Lock()  # what is half-written bears the number of its process, not of its thread
 
 
 def selected_images(dataset: Dataset, split: str, count: int) -> np.ndarray:
@@ -88,8 +90,9 @@ def representations(
     elsewhere = "" if images == dataset_of(network) else f"-{images}"
     name = f"v{VERSION}-{network.sha256[:16]}-{split}-{count}{elsewhere}"
     own = (folder or cache_root() / "representations") / name
-    if missing := [layer for layer in wanted if not (own / f"{layer}.npy").exists()]:
-        _write(network, images, split, count, missing, own)
+    with _WRITING:
+        if missing := [layer for layer in wanted if not (own / f"{layer}.npy").exists()]:
+            _write(network, images, split, count, missing, own)
     return {layer: np.load(own / f"{layer}.npy", mmap_mode="r", allow_pickle=False) for layer in wanted}
 
 

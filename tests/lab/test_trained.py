@@ -21,8 +21,9 @@ def test_it_says_how_many_how_accurate_and_where():
     put("width4", 1, test_accuracy=0.25, backend="jax", device="CPU")
     put("plain10-untrained", 0, test_accuracy=0.1, backend="jax", device="CPU")
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in trained("smoke").splitlines()[2:4]]
-    assert rows[0][:4] == ["tiny10", "2 of 3", "60.00 (50.00 to 70.00)", "CPU, TensorFlow; GPU 9000, JAX"]
+    assert rows[0][0] == "Nano-10, 4 to 8 channels, made-up images"
+    assert rows[0][1:4] == ["2 of 3", "60.00 (50.00 to 70.00)", "CPU, TensorFlow; GPU 9000, JAX"]
     assert rows[0][4].endswith("(the last run of some)")
-    assert rows[1][:4] == ["width4", "1 of 2", "25.00 (25.00 to 25.00)", "CPU, JAX"]
+    assert rows[1][:4] == ["Width-4, 4 channels, made-up images", "1 of 2", "25.00 (25.00 to 25.00)", "CPU, JAX"]
     assert "untrained" not in trained("smoke")
     assert "All records together: 0.0 hours" in trained("smoke")

@@ -114,7 +114,8 @@ def listings(folder: Path, profile: str) -> Check:
 
     def files() -> Iterator[str]:
         graph = json.loads((folder / METADATA).read_text(encoding="utf-8"))["@graph"]
-        listed = {unquote(str(one["@id"])) for one in graph if one["@type"] == "File"}
+        types = {str(entity["@id"]): entity["@type"] for entity in graph}  # one, or a list of them
+        listed = {unquote(name) for name, its in types.items() if its == "File" or "File" in list(its)}
         return _compare(METADATA, listed, there - {METADATA})
 
     differs = [*unless_unreadable(CODECHECK, outputs), *unless_unreadable(METADATA, files)]
