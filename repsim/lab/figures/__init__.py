@@ -9,7 +9,10 @@ from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    for module in (import_module(f"{__name__}.{found.name}") for found in iter_modules(__path__)):
+    modules = {module.name: import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__)}
+    if name in modules:  # before what another module may have imported under its name
+        return modules[name]
+    for module in modules.values():
         if name in vars(module) and not name.startswith("_"):
             return vars(module)[name]
     raise AttributeError(f"no figure is called {name!r}")
