@@ -70,10 +70,10 @@ def linear_predictivity(x: Any, y: Any, *, folds: int = 5, strengths: Sequence[f
 
     >>> import warnings
     >>> import numpy as np
-    >>> from repsim import linear_regression
+    >>> from repsim import RankSaturationWarning, linear_regression
     >>> x, y = np.random.default_rng(0).standard_normal((2, 50, 100))
     >>> with warnings.catch_warnings():
-    ...     warnings.simplefilter("ignore")
+    ...     warnings.simplefilter("ignore", RankSaturationWarning)  # which says so
     ...     fitted = linear_regression(x, y)
     >>> print(f"fitted {fitted:.2f}, predicted {linear_predictivity(x, y):.2f}")
     fitted 1.00, predicted -0.05

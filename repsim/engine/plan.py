@@ -77,8 +77,9 @@ def bytes_needed(families: Families, memory: int, threads: int) -> tuple[int, in
     count = sum(len(ops) for ops in families.values())
     stacked = group_and_chunk(families, memory)[0] * max(len(ops) for ops in families.values()) * size
     fixed = 24 * n * count + 3 * stacked
-    # A thread has a product and its distances beside the tiles, and two blocks of rows; other libraries copy them.
-    return fixed, size * (count + 2 + 2 * threads), 2 * size * widest * max(2, threads)
+    # A thread has a product and its distances beside the tiles, and two blocks of rows, which others' code copies.
+    held = 2 * threads if all(r.any_thread for r in rows) else 4
+    return fixed, size * (count + 2 + 2 * threads), size * widest * held
 
 
 def group_and_chunk(families: Families, memory: int) -> tuple[int, int]:
