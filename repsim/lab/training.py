@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -16,14 +15,14 @@ import numpy as np
 
 from repsim.engine.arrays import full_precision
 from repsim.lab.backend import device
+from repsim.lab.checkpoints import usable
 from repsim.lab.data import Dataset, Split, classes_of, load_dataset
-from repsim.lab.errors import DamagedArtefactError
 from repsim.lab.leftovers import clear
 from repsim.lab.networks import build
 from repsim.lab.paths import cache_root
 from repsim.lab.profiles import Networks, Recipe
 from repsim.lab.progress import progress_bar
-from repsim.lab.store import MADE_AGAIN_BY, SECONDS_BEFORE, Artefact, Store, key, write_arrays
+from repsim.lab.store import MADE_AGAIN_BY, SECONDS_BEFORE, Artefact, Store, key, read_arrays, write_arrays
 from repsim.lab.weights import STEP, artefact_name, command_again, inputs
 
 
@@ -61,7 +60,7 @@ def load_network(artefact: Artefact) -> keras.Model:
 
 
 def get_weights(model: keras.Model) -> dict[str, np.ndarray]:
-    """Return a model's weights and moving statistics by their paths."""
+    """Return a model's weights and moving statistics by their paths; states of random numbers are none of them."""
     return {path: np.asarray(weight) for path, weight in zip(_paths(model), model.weights, strict=True)}
 
 
@@ -241,19 +240,12 @@ def _resume(model: keras.Model, checkpoint: Path) -> tuple[np.ndarray, list[str]
     """Set the model to the last checkpoint, if there is one; return history, devices and seconds of what is done."""
     if not checkpoint.exists():
         return np.empty((0, 2)), [], 0.0
-    try:
-        with np.load(checkpoint, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+    with usable(checkpoint):
+        arrays = read_arrays(checkpoint)
         set_weights(model, arrays)
         for i, variable in enumerate(model.optimizer.variables):
             variable.assign(arrays[f"optimizer/{i}"])
         history = arrays["history"]
         devices = arrays["devices"].tolist() if "devices" in arrays else ["an unknown device"] * len(history)
         seconds = float(arrays.get("seconds", 0.0))
-    except Exception as error:
-        aside = checkpoint.with_suffix(".damaged")
-        shutil.move(checkpoint, aside)
-        raise DamagedArtefactError(
-            f"{checkpoint} is damaged ({error}); it was moved to {aside.name}: run again to train from the beginning."
-        ) from error
     return history, devices, seconds

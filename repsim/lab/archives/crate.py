@@ -66,58 +66,29 @@ def write_metadata(
     when
         When it counts as published, in seconds since 1970.
     """
-    from rocrate.model import ContextEntity
     from rocrate.rocrate import ROCrate  # loads an HTTP client, which no other command needs
 
     crate = ROCrate(version=VERSION)
-
-    def entity(identifier: str, kind: str, **properties: Any) -> Any:
-        return crate.add(ContextEntity(crate, identifier, properties={"@type": kind, **properties}))
-
     licences = {
-        name: entity(f"{SPDX}/{name}", "CreativeWork", name=title, description=what, url=f"{SPDX}/{name}")
+        name: _entity(crate, f"{SPDX}/{name}", "CreativeWork", name=title, description=what, url=f"{SPDX}/{name}")
         for name, (title, what) in LICENCES.items()
     }
-    authors = [
-        entity(
-            f"#author-{number}",
-            "Organization" if "name" in one else "Person",
-            name=author_name(one),
-            url=citation["repository-code"],
-        )
-        for number, one in enumerate(citation["authors"], start=1)
-    ]
-    (paper,) = [one for one in citation["references"] if one["type"] == "conference-paper"]
+    authors = _people(crate, "#author", citation["authors"], url=citation["repository-code"])
+    _describe_whole(crate, citation, about, when)
     root = crate.root_dataset
-    root["name"] = citation["title"]
-    root["description"] = f"{citation['abstract']} {_sentence(about)}"
-    root["datePublished"] = datetime.fromtimestamp(when, UTC).isoformat()
-    root["version"] = about["version"]
-    root["keywords"] = citation["keywords"]
     root["license"] = licences[citation["license"]]
     root["author"] = root["publisher"] = authors
-    root["url"] = citation["repository-code"]
-    root["isBasedOn"] = entity(
-        paper["url"],
-        "ScholarlyArticle",
-        name=paper["title"],
-        author=[
-            entity(f"#paper-author-{number}", "Person", name=author_name(one))
-            for number, one in enumerate(paper["authors"], start=1)
-        ],
-        datePublished=str(paper["year"]),
-    )
     added = {}
     for path in files:
         added[path] = crate.add_file(folder / path, path, properties=_properties(folder / path, path))
         if _is_text(path):
             added[path]["license"] = licences["CC-BY-4.0"]
-    root["conformsTo"] = entity(PROCESS_RUN, "CreativeWork", name="Process Run Crate", version="0.5")
+    root["conformsTo"] = _entity(crate, PROCESS_RUN, "CreativeWork", name="Process Run Crate", version="0.5")
     root["mentions"] = [
-        entity(
-            f"#run-{PurePosixPath(path).stem}", "CreateAction", **_run(folder / path, added[path], source, authors[0])
+        _entity(
+            crate, f"#run-{PurePosixPath(path).stem}", "CreateAction", **_run(folder / path, file, source, authors[0])
         )
-        for path, source in _executed(added).items()
+        for path, (file, source) in _executed(added).items()
     ]
     # Without hash and size: it is written last, as it holds the hash of this metadata.
     crate.add_file(
@@ -128,13 +99,56 @@ def write_metadata(
     crate.metadata.write(folder)
 
 
-def _executed(added: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the executed notebooks, each with the file of its source, which it says it is based on."""
+def _entity(crate: Any, identifier: str, kind: str, **properties: Any) -> Any:
+    """Add something that is not one of the files."""
+    from rocrate.model import ContextEntity
+
+    return crate.add(ContextEntity(crate, identifier, properties={"@type": kind, **properties}))
+
+
+def _people(crate: Any, identifier: str, people: Iterable[Mapping[str, Any]], **properties: Any) -> list[Any]:
+    """Add authors as ``CITATION.cff`` has them."""
+    return [
+        _entity(
+            crate,
+            f"{identifier}-{number}",
+            "Organization" if "name" in person else "Person",
+            name=author_name(person),
+            **properties,
+        )
+        for number, person in enumerate(people, start=1)
+    ]
+
+
+def _describe_whole(crate: Any, citation: Mapping[str, Any], about: Mapping[str, Any], when: int) -> None:
+    """Say what the archive is, and what paper it is about."""
+    (paper,) = [one for one in citation["references"] if one["type"] == "conference-paper"]
+    root = crate.root_dataset
+    root["name"] = citation["title"]
+    root["description"] = f"{citation['abstract']} {_sentence(about)}"
+    root["datePublished"] = datetime.fromtimestamp(when, UTC).isoformat()
+    root["version"] = about["version"]
+    root["keywords"] = citation["keywords"]
+    root["url"] = citation["repository-code"]
+    root["isBasedOn"] = _entity(
+        crate,
+        paper["url"],
+        "ScholarlyArticle",
+        name=paper["title"],
+        author=_people(crate, "#paper-author", paper["authors"]),
+        datePublished=str(paper["year"]),
+    )
+
+
+def _executed(added: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Return the executed notebooks by path, each beside its source, which it says it is based on."""
     sources = {PurePosixPath(path).name: file for path, file in added.items() if not path.startswith(f"{NOTEBOOKS}/")}
-    runs = {path: sources[PurePosixPath(path).name] for path in added if path.startswith(f"{NOTEBOOKS}/")}
-    for path, source in runs.items():
-        added[path]["isBasedOn"] = source
-    return runs
+    executed = {}
+    for path, file in added.items():
+        if path.startswith(f"{NOTEBOOKS}/"):
+            file["isBasedOn"] = source = sources[PurePosixPath(path).name]
+            executed[path] = file, source
+    return executed
 
 
 def _run(executed: Path, result: Any, source: Any, agent: Any) -> dict[str, Any]:

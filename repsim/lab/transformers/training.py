@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,12 @@ import numpy as np
 from keras import ops
 
 from repsim.lab.backend import device
-from repsim.lab.errors import DamagedArtefactError
+from repsim.lab.checkpoints import usable
 from repsim.lab.leftovers import clear
 from repsim.lab.paths import cache_root
 from repsim.lab.progress import progress_bar
 from repsim.lab.store import MADE_AGAIN_BY, Arrays, Artefact, Store, key, read_arrays, write_arrays
+from repsim.lab.training import get_weights, set_weights
 from repsim.lab.transformers import corpus
 from repsim.lab.transformers.batching import batches, count_batches, pad, shifted, too_long
 from repsim.lab.transformers.network import PADDING, Shape, build
@@ -71,14 +71,8 @@ def load_transformer(artefact: Artefact) -> keras.Model:
     arrays = artefact.arrays()
     pieces = len(arrays["tokens/embeddings"])
     model = build(Shape(pieces, **artefact.record["inputs"]["network"]))
-    for weight in model.weights:
-        weight.assign(arrays[weight.path])
+    set_weights(model, arrays)
     return model
-
-
-def get_weights(model: keras.Model) -> Arrays:
-    """Return a network's weights by their paths; the states of its random numbers are none of them."""
-    return {weight.path: np.asarray(weight) for weight in model.weights}
 
 
 class Rate(keras.optimizers.schedules.LearningRateSchedule):
@@ -220,17 +214,11 @@ def _resume(model: keras.Model, checkpoint: Path, until: int) -> np.ndarray:
     """Set a network to its last checkpoint of at most `until` epochs; return the losses of the epochs done."""
     if not checkpoint.exists():
         return np.empty((0, 2))
-    try:
+    with usable(checkpoint):
         arrays = read_arrays(checkpoint)
         history = arrays["history"]
         if len(history) > until:
             return np.empty((0, 2))
         for i, variable in enumerate(_state(model)):
             variable.assign(arrays[f"variable/{i}"])
-    except (DamagedArtefactError, KeyError, ValueError) as error:
-        aside = checkpoint.with_suffix(".damaged")
-        shutil.move(checkpoint, aside)
-        raise DamagedArtefactError(
-            f"{checkpoint} is damaged ({error}); it was moved to {aside.name}: run again to train from the beginning."
-        ) from error
     return history
