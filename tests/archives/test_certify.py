@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from repsim.lab import data
-from repsim.lab.archives import ArchiveError, Certificate, Check, certify, checks
+from repsim.lab.archives import ArchiveError, Certificate, Check, certification, certify, checks
 from repsim.lab.sealed import sealed
 from repsim.lab.store import MADE_AGAIN_BY, digest, write_arrays
 
@@ -62,6 +62,20 @@ def consistent(files):
     files.pop("manifest-sha256.txt")
     lines = [f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(files.items())]
     return {**files, "manifest-sha256.txt": "".join(lines).encode()}
+
+
+@pytest.fixture
+def without(monkeypatch):
+    """Leave out checks that compute, which take most of the time, in a test that is not about them."""
+
+    def leave_out(*names):
+        for name in names:
+            monkeypatch.setattr(certification, name, lambda *_, name=name: Check(f"{name}, left out"))
+
+    return leave_out
+
+
+COMPUTING = ("claims", "accuracies", "similarities")
 
 
 def settings():
@@ -112,7 +126,8 @@ def test_one_altered_byte_of_the_archive_itself(root, packed, kind):
     assert any(line.startswith(f"{entry.filename}: was altered") for line in certificate.checks[0].differs)
 
 
-def test_missing_and_added_files_are_named(root, packed, tmp_path):
+def test_missing_and_added_files_are_named(root, packed, tmp_path, without):
+    without(*COMPUTING)
     files = contents(packed)
     del files["LICENSE"]
     certificate = certify(pack(tmp_path / "other.zip", {**files, "more.txt": b""}), root=root)
@@ -131,8 +146,9 @@ def replaced(root, packed, tmp_path, name, content):
     return certify(pack(tmp_path / "fitting.zip", consistent({**contents(packed), name: content})), root=root)
 
 
-def test_an_invented_table_is_found_by_recomputing(root, tmp_path):
+def test_an_invented_table_is_found_by_recomputing(root, tmp_path, without):
     """Who alters a table together with its record and the manifest is found out all the same."""
+    without("claims", "accuracies")
     (path,) = (root / "results" / PROFILE / "tables").glob("*.npz")
     write_arrays(path, {name: array * 1.01 for name, array in arrays(path).items()})
     record = json.loads(path.with_suffix(".json").read_text())
@@ -146,8 +162,9 @@ def test_an_invented_table_is_found_by_recomputing(root, tmp_path):
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_weights_that_are_not_committed_are_not_computed_with(root, count):
+def test_weights_that_are_not_committed_are_not_computed_with(root, count, without):
     """With one of two networks away, no cell is left to compute, as with both."""
+    without("claims")
     networks = sorted((root / "results" / PROFILE / "networks").glob("*.npz"))
     for path in networks[:count]:
         record = json.loads(path.with_suffix(".json").read_text())
@@ -165,7 +182,8 @@ def test_weights_that_are_not_committed_are_not_computed_with(root, count):
 
 
 @pytest.mark.parametrize("content", [b"{}", b"\xff", sealed({"sha256": "0" * 64})], ids=["seal", "bytes", "weights"])
-def test_a_record_without_weights_has_to_say_why(root, content):
+def test_a_record_without_weights_has_to_say_why(root, content, without):
+    without(*COMPUTING)
     (root / "results" / PROFILE / "networks" / "other.json").write_bytes(content)
     commit_all(root)
     certificate = certify(archived(root), root=root)
@@ -174,7 +192,8 @@ def test_a_record_without_weights_has_to_say_why(root, content):
     assert outcomes(certificate).count("DIFFERS") == 1
 
 
-def test_an_invented_accuracy_is_found_by_recomputing(root):
+def test_an_invented_accuracy_is_found_by_recomputing(root, without):
+    without("claims", "similarities")
     for path in (root / "results" / PROFILE / "networks").glob("*.json"):
         record = json.loads(path.read_text())
         (score,) = (name for name in record if name.endswith("_accuracy"))
@@ -186,7 +205,8 @@ def test_an_invented_accuracy_is_found_by_recomputing(root):
         assert sum(f"{score} accuracy 0.99, recomputed 0." in line for line in found.differs) == 1
 
 
-def test_an_invented_claim_is_found_by_the_notebooks(root):
+def test_an_invented_claim_is_found_by_the_notebooks(root, without):
+    without("accuracies", "similarities")
     path = root / "results" / PROFILE / "claims" / "T1.json"
     contents = json.loads(path.read_text())
     contents["values"]["largest_difference"] = 1e-15
@@ -199,7 +219,8 @@ def test_an_invented_claim_is_found_by_the_notebooks(root):
     assert outcomes(certificate).count("DIFFERS") == 1
 
 
-def test_a_table_of_other_networks_is_found(root):
+def test_a_table_of_other_networks_is_found(root, without):
+    without("claims", "accuracies")
     for path in (root / "results" / PROFILE / "tables").glob("*.json"):
         record = json.loads(path.read_text())
         path.write_bytes(sealed({**record, "inputs": {**record["inputs"], "networks": ["0" * 64]}}))
@@ -208,7 +229,8 @@ def test_a_table_of_other_networks_is_found(root):
     assert "was not made from the networks that it names" in found.differs[0]
 
 
-def test_invented_verdicts_are_found(root, packed, tmp_path):
+def test_invented_verdicts_are_found(root, packed, tmp_path, without):
+    without(*COMPUTING)
     name = "outputs/claims/verdicts.json"
     verdicts = json.loads(contents(packed)[name])
     verdicts["claims"][0]["verdict"] = "reproduced"
@@ -216,7 +238,8 @@ def test_invented_verdicts_are_found(root, packed, tmp_path):
     assert of(certificate, "verdicts follow").differs == [f"{name}: holds other verdicts or values"]
 
 
-def test_without_the_data_it_says_what_to_do(root, packed, monkeypatch):
+def test_without_the_data_it_says_what_to_do(root, packed, monkeypatch, without):
+    without("claims")
     monkeypatch.setattr(data, "DATASETS", ("cifar10",))
     monkeypatch.setenv("REPSIM_DATA", str(root / "nowhere"))
     for record in (root / "results" / PROFILE / "networks").glob("*.json"):
@@ -240,8 +263,9 @@ def test_other_code_is_not_run_and_said_to_be_other(root, packed):
     )
 
 
-def test_a_notebook_that_does_not_run_is_named(root, packed, tmp_path):
+def test_a_notebook_that_does_not_run_is_named(root, packed, tmp_path, without):
     """Results that lack what the notebooks read are not made up for by training."""
+    without("accuracies", "similarities")
     path = root / "notebooks" / f"{NOTEBOOK}.ipynb"
     content = json.loads(path.read_text())
     content["cells"][1]["source"] = "from repsim.lab import measurements\nmeasurements.networks(profile)"
@@ -345,8 +369,9 @@ def test_the_command_fails_with_the_files_name(packed, tmp_path):
     assert not (tmp_path / "none").exists()
 
 
-def test_numbers_of_other_kinds_are_read_without_pickle(packed, tmp_path, root):
+def test_numbers_of_other_kinds_are_read_without_pickle(packed, tmp_path, root, without):
     """An array file that holds a pickle is refused by NumPy, and named."""
+    without("claims", "accuracies")
     files = contents(packed)
     name = find(files, KINDS[2])
     target = tmp_path / "pickled.npz"

@@ -49,7 +49,7 @@ def notebook(path: Path, *codes: str, title: str = "A title") -> Path:
     cells = [
         nbformat.v4.new_markdown_cell(f"# {title}"),
         nbformat.v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
-        nbformat.v4.new_markdown_cell("## The claim\n\nNone: $x^2$."),
+        nbformat.v4.new_markdown_cell("## The claim\n\nNothing but $x^2$."),
         *(nbformat.v4.new_code_cell(code) for code in codes),
     ]
     metadata = {

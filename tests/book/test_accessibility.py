@@ -1,6 +1,5 @@
 """What axe-core finds on every page, on a wide light screen and a narrow dark one; and how heavy the pages are."""
 
-import functools
 import gzip
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -11,6 +10,7 @@ from .conftest import ROOT, pages_of
 
 PAGES = [*pages_of(ROOT), "search", "genindex"]
 SCREENS = ((1280, "light"), (390, "dark"))
+LARGE = ("book/api", "book/claims")  # which take as long as all others together
 HEAVIEST, FIRST = 3_000_000, 500_000
 # Sent as they are: compressing them again gains nothing.
 PACKED = {".woff2", ".png", ".jpg"}
@@ -36,26 +36,20 @@ def opened(browser, html, name, width, mode):
     return page, asked
 
 
-@pytest.fixture(scope="module")
-def seen(browser, html, axe):
-    """What axe-core finds on a page and the files that it asks for; each page is opened once on each screen."""
-
-    @functools.cache
-    def look(name, width, mode):
-        page, asked = opened(browser, html, name, width, mode)
-        asked = tuple(asked)  # without what axe-core may ask for
-        found = axe.run(page).response["violations"]
-        page.context.close()
-        return found, asked
-
-    return look
+def looks():
+    """Each page on each screen: one page after the other on the other screen, and the rest only where there is time."""
+    for place, name in enumerate(PAGES):
+        for number, screen in enumerate(SCREENS):
+            later = name in LARGE or (place + number) % 2
+            yield pytest.param(name, *screen, id=f"{name}-{screen[0]}", marks=[pytest.mark.slow] if later else [])
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize(("width", "mode"), SCREENS)
-@pytest.mark.parametrize("name", PAGES)
-def test_nothing_serious(seen, name, width, mode):
-    found, _ = seen(name, width, mode)
+@pytest.mark.parametrize(("name", "width", "mode"), looks())
+def test_nothing_serious(browser, html, axe, name, width, mode):
+    page, _ = opened(browser, html, name, width, mode)
+    found = axe.run(page).response["violations"]
+    page.context.close()
     assert [
         f"{one['impact']} {one['id']}: {node['target']} {node['html'][:120]}"
         for one in found
@@ -75,6 +69,7 @@ def weight(urls):
 
 @pytest.mark.browser
 @pytest.mark.parametrize("name", PAGES)
-def test_no_page_is_heavy(seen, name):
-    _, asked = seen(name, *SCREENS[0])
+def test_no_page_is_heavy(browser, html, name):
+    page, asked = opened(browser, html, name, *SCREENS[0])
+    page.context.close()
     assert weight(asked) < (FIRST if name == PAGES[0] else HEAVIEST)

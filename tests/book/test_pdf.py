@@ -11,6 +11,7 @@ import pytest
 from .conftest import ROOT, pages_of
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_the_book_is_printed_as_one_file(browser, stand_in_book, tmp_path):
     _, html = stand_in_book

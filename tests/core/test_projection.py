@@ -97,13 +97,15 @@ def test_columns_that_single_precision_cannot_tell_apart_cost_one_panel(monkeypa
     found = by_qr(view, np.dtype("f8"), MEMORY)
     assert found.rank == min(n - 1, p)
     assert seen[1:] == [seen[0], min(n - 1, p)]
-    np.testing.assert_allclose(matrix(found), expected(x.astype(np.float32)), atol=1e-6)
+    np.testing.assert_allclose(found.rows.T @ found.rows, np.eye(found.rows.shape[1]), atol=1e-6)
+    centred = view.in_double().matrix()
+    np.testing.assert_allclose(matrix(found) @ centred, centred, atol=1e-6)  # which, with the rank, is the projector
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("p", [600, 1_000, 2_000, 3_500])
+@pytest.mark.parametrize("p", [600, 900, 1_200, 2_100])
 def test_a_basis_takes_no_more_memory_than_was_reckoned(rng, dtype, p):
-    view = Representation(rng.standard_normal((4_000, p)).astype(dtype), "x")
+    view = Representation(rng.standard_normal((2_400, p)).astype(dtype), "x")
     reckoned = qr_bytes(view, np.dtype(dtype), 0)
     tracemalloc.start()
     try:

@@ -44,6 +44,7 @@ def results(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_what_is_made_there_comes_back(results):
     folder = results / "folder"
     assert offline("prepare", "smoke", folder, "--no-wheels").returncode == 0
