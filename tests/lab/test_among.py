@@ -9,6 +9,7 @@ from scipy.stats import spearmanr
 
 import repsim
 from repsim.lab import findings, measurements
+from repsim.lab.claims import Measurement, find_claim, judge
 from repsim.lab.data import load_dataset
 from repsim.lab.errors import MissingArtefactError
 from repsim.lab.findings import among
@@ -116,18 +117,26 @@ def test_who_is_confused_with_whom():
 
 def test_claims_of_recipes():
     rows = {
-        "recipe-r0": {"accuracy": 88.0, "identified": 93.0, "examples": 10000},
-        "recipe-r1": {"accuracy": 86.9, "identified": 80.0, "examples": 10000},
-        "recipe-r2": {"accuracy": 87.0, "identified": 97.5, "examples": 10000},
+        "recipe-r0": {"accuracy": 88.0, "identified": 93.0, "networks": 4, "examples": 10000},
+        "recipe-r1": {"accuracy": 86.9, "identified": 80.0, "networks": 5, "examples": 10000},
+        "recipe-r2": {"accuracy": 87.0, "identified": 97.5, "networks": 4, "examples": 10000},
     }
     claims = among.recipe_claims(rows)
-    assert claims["RC1"] == {"identified": [93.0, 97.5], "accurate_recipes": 2, "recipes": 3, "examples": 10000}
+    shared = {"recipes": 3, "networks": 4, "examples": 10000}
+    assert claims["RC1"] == {"identified": [93.0, 97.5], "accurate_recipes": 2, **shared}
     assert claims["RC2"]["best"] == 97.5
     assert claims["RC3"]["correlation"] == pytest.approx(0.5)
     assert among.recipe_claims({}) == {}
     one = {"recipe-r1": rows["recipe-r1"]}
     assert set(among.recipe_claims(one)) == {"RC1", "RC2"}
     assert among.recipe_claims(one)["RC1"]["identified"] is None
+
+
+def test_of_fewer_than_four_networks_nothing_is_judged():
+    row = {"accuracy": 88.0, "identified": 100.0, "examples": 10000}
+    for count, verdict in ((3, "not measured"), (4, "reproduced")):
+        values = among.recipe_claims({"recipe-r1": {**row, "networks": count}})["RC2"]
+        assert judge(find_claim("RC2"), Measurement("RC2", values)) == verdict
 
 
 def test_claims_of_the_published_networks():

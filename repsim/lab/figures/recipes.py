@@ -89,8 +89,6 @@ def missing_sentence(missing: Sequence[str], measured: int) -> str:
     """Say which recipes are left out because fewer than two of their networks are trained."""
     if not missing:
         return f"All {measured} recipes are measured."
-    return (
-        f"{measured} recipes are measured. Left out, for want of two trained networks: "
-        + ", ".join(f"`{name}`" for name in missing)
-        + "."
-    )
+    found = "One recipe is" if measured == 1 else f"{measured} recipes are"
+    names = ", ".join(f"`{name}`" for name in missing)
+    return f"{found} measured. Left out, for want of two trained networks: {names}."

@@ -61,7 +61,9 @@ def answer(profile: str, measured: Measured, *leading: str) -> None:
     lines = [f"**{_counted(Counter(verdict for _, verdict in counted))}**{_apart(kinds)}", ""]
     for claim, found, verdict in judged:
         if claim.id in leading:
-            lines.append(f"- {SIGNS[verdict]} {claim.statement} Here: {_close(claim, found, verdict)}")
+            unmeasured = claim.predicate.holds(found.values, claim.paper) is None
+            here = f"Not measured yet ({link(claim)})." if unmeasured else f"Here: {_close(claim, found, verdict)}"
+            lines.append(f"- {SIGNS[verdict]} {claim.statement} {here}")
     for claim, found, verdict in judged:
         if claim.id not in leading and verdict in (PARTLY, NOT_REPRODUCED):
             close = ", near" if near(claim, found) else ""
@@ -78,7 +80,7 @@ COUNTED = {
     PARTLY: "in part",
     NOT_REPRODUCED: "not",
     NOT_DETERMINED: "not determined",
-    NOT_MEASURED: "not judged on networks of this size",
+    NOT_MEASURED: "not judged",
 }
 
 

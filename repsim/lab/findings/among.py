@@ -156,13 +156,17 @@ def published_claims(compared: Compared) -> dict[str, dict[str, Any]]:
 def recipe_claims(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """Measure claims RC1, RC2 and RC3 on what :func:`group_values` says of each recipe that was measured.
 
-    Nothing is measured without any recipe; RC3 needs three.
+    Nothing is measured without any recipe; RC3 needs three. "networks" is how many there are of each recipe at least.
     """
     if not rows:
         return {}
     accuracies, identified = ([row[name] for row in rows.values()] for name in ("accuracy", "identified"))
     accurate = [there for accuracy, there in zip(accuracies, identified, strict=True) if accuracy >= ACCURATE]
-    shared = {"recipes": len(rows), "examples": next(iter(rows.values()))["examples"]}
+    shared = {
+        "recipes": len(rows),
+        "networks": min(row["networks"] for row in rows.values()),
+        "examples": next(iter(rows.values()))["examples"],
+    }
     claims: dict[str, dict[str, Any]] = {
         "RC1": {"identified": accurate or None, "accurate_recipes": len(accurate), **shared},
         "RC2": {"best": max(identified), **shared},
