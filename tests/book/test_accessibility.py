@@ -45,7 +45,7 @@ def looks():
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize(("name", "width", "mode"), looks())
+@pytest.mark.parametrize(("name", "width", "mode"), list(looks()))
 def test_nothing_serious(browser, html, axe, name, width, mode):
     page, _ = opened(browser, html, name, width, mode)
     found = axe.run(page).response["violations"]

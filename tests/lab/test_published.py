@@ -35,7 +35,7 @@ def test_networks_and_results_are_small():
     weights = sorted((REPOSITORY / "results/laptop/networks").glob("*.npz"))
     networks = sum(path.stat().st_size for path in weights if not read_artefact(path).made_again_by)
     others = sum(path.stat().st_size for path in (REPOSITORY / "results/laptop").rglob("*") if path not in weights)
-    assert networks < 20e6
+    assert networks < 35e6  # with those of all recipes, four each
     assert others < 15e6
 
 

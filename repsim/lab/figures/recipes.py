@@ -77,6 +77,20 @@ def recipe_curves(rows: Mapping[str, Mapping[str, Any]]) -> Drawing:
     return Drawing(figure, f"Networks of {len(rows)} recipes. {said}.")
 
 
+def recipe_row(values: Mapping[str, Any], confused: Mapping[tuple[str, str], int]) -> dict[str, str]:
+    """Return what a table says of the networks of a recipe, numbers with their spread where there is one."""
+    row = {"networks": str(values["networks"]), "confused": confusions(confused)}
+    for name, spread, digits in (
+        ("accuracy", "deviation", 1),
+        ("identified", "error", 1),
+        ("convolutions", "convolutions_error", 1),
+        ("neighbours", "neighbours_error", 3),
+    ):
+        around = "" if values[spread] is None else f" ± {values[spread]:.{digits}f}"
+        row[name] = f"{values[name]:.{digits}f}{around}"
+    return row
+
+
 def confusions(counted: Mapping[tuple[str, str], int], most: int = 4) -> str:
     """Return which layers are taken for which others, the most frequent first."""
     ordered = sorted(counted.items(), key=lambda entry: -entry[1])

@@ -61,9 +61,7 @@ def answer(profile: str, measured: Measured, *leading: str) -> None:
     lines = [f"**{_counted(Counter(verdict for _, verdict in counted))}**{_apart(kinds)}", ""]
     for claim, found, verdict in judged:
         if claim.id in leading:
-            unmeasured = claim.predicate.holds(found.values, claim.paper) is None
-            here = f"Not measured yet ({link(claim)})." if unmeasured else f"Here: {_close(claim, found, verdict)}"
-            lines.append(f"- {SIGNS[verdict]} {claim.statement} {here}")
+            lines.append(f"- {SIGNS[verdict]} {claim.statement} Here: {_close(claim, found, verdict)}")
     for claim, found, verdict in judged:
         if claim.id not in leading and verdict in (PARTLY, NOT_REPRODUCED):
             close = ", near" if near(claim, found) else ""
@@ -90,7 +88,8 @@ def _counted(counts: Counter[str]) -> str:
     if not total:
         return "No claim of this page is measured yet."
     if total == 1:
-        return f"The claim is {next(iter(counts))}."
+        (verdict,) = counts
+        return f"The claim is {COUNTED[verdict] if verdict == NOT_MEASURED else verdict}."
     if held == total:
         return f"All {total} claims are reproduced."
     others = [f"{counts[verdict]} {words}" for verdict, words in COUNTED.items() if counts[verdict]]
@@ -121,12 +120,14 @@ def _close(claim: claims.Claim, found: claims.Measurement, verdict: str) -> str:
 
 def explain(profile: str, measured: Measured) -> None:
     """Show of each claim that fails, or is near its threshold, by how much and what is known of the reason."""
-    lines = []
-    for claim, found, verdict in _judged(_held(profile, measured)):
+    lines, judged = [], _judged(_held(profile, measured))
+    for claim, found, verdict in judged:
         if verdict in (PARTLY, NOT_REPRODUCED) or (verdict == REPRODUCED and near(claim, found)):
             why = f" {linked(claim.why)}" if claim.why else ""
             lines.append(f"- {link(claim)} {distance(claim, found)}.{why}")
-    say("\n".join(lines) or "No claim of this page fails, and none is near its threshold.")
+    unjudged = all(verdict == NOT_MEASURED for _, _, verdict in judged)
+    none = "is judged yet" if unjudged else "fails, and none is near its threshold"
+    say("\n".join(lines) or f"No claim of this page {none}.")
 
 
 def conclude(profile: str, notebook: str, measured: Measured) -> None:

@@ -156,7 +156,8 @@ def published_claims(compared: Compared) -> dict[str, dict[str, Any]]:
 def recipe_claims(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """Measure claims RC1, RC2 and RC3 on what :func:`group_values` says of each recipe that was measured.
 
-    Nothing is measured without any recipe; RC3 needs three. "networks" is how many there are of each recipe at least.
+    Nothing is measured without any recipe; RC1 needs an accurate one, RC3 three. "networks" is the least number of
+    networks of a recipe.
     """
     if not rows:
         return {}
@@ -167,10 +168,9 @@ def recipe_claims(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, 
         "networks": min(row["networks"] for row in rows.values()),
         "examples": next(iter(rows.values()))["examples"],
     }
-    claims: dict[str, dict[str, Any]] = {
-        "RC1": {"identified": accurate or None, "accurate_recipes": len(accurate), **shared},
-        "RC2": {"best": max(identified), **shared},
-    }
+    claims: dict[str, dict[str, Any]] = {"RC2": {"best": max(identified), **shared}}
+    if accurate:
+        claims["RC1"] = {"identified": accurate, "accurate_recipes": len(accurate), **shared}
     if len(rows) > 2 and np.ptp(accuracies) > 0 and np.ptp(identified) > 0:
         claims["RC3"] = {"correlation": float(spearmanr(accuracies, identified).statistic), **shared}
     return claims
