@@ -141,6 +141,16 @@ def test_missing_and_added_files_are_named(root, packed, tmp_path, without):
     assert "outputs/figures/drawn.svg: is not what an executed notebook shows" in wrong
 
 
+@pytest.mark.parametrize("place", ["notebooks", "book", "benchmarks/engine"])
+def test_a_notebook_may_stand_beside_what_it_shows(packed, tmp_path, place):
+    for name, text in contents(packed).items():
+        path = tmp_path / (f"{place}/{NOTEBOOK}.ipynb" if name == f"notebooks/{NOTEBOOK}.ipynb" else name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text)
+    assert (tmp_path / place / f"{NOTEBOOK}.ipynb").exists()
+    assert checks.notebooks(tmp_path).outcome == "agreed"
+
+
 def replaced(root, packed, tmp_path, name, content):
     """The certificate of an archive in which one file was replaced and the manifest made to fit."""
     return certify(pack(tmp_path / "fitting.zip", consistent({**contents(packed), name: content})), root=root)

@@ -21,6 +21,7 @@ from repsim.lab.execution import is_stale
 from repsim.lab.store import digest, read_artefact
 from repsim.lab.unpacking import ArchiveError
 
+SOURCES = ("notebooks", "book", "benchmarks/*")  # where notebooks stand
 LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 # What reading something else than expected raises: this all comes from anyone.
 UNREADABLE = (
@@ -148,9 +149,10 @@ def notebooks(folder: Path) -> Check:
     executed, drawn = sorted((folder / NOTEBOOKS).glob("*.ipynb")), {}
 
     def compare(path: Path) -> Iterator[str]:
-        beside = [*folder.glob(f"benchmarks/*/{path.name}"), folder / "notebooks" / path.name]
-        if is_stale(path, beside[0]):
-            yield f"{path.relative_to(folder)}: was not made from {beside[0].relative_to(folder)}"
+        sources = [one for where in SOURCES for one in folder.glob(f"{where}/{path.name}")]
+        source = sources[0] if sources else folder / "notebooks" / path.name
+        if is_stale(path, source):
+            yield f"{path.relative_to(folder)}: was not made from {source.relative_to(folder)}"
         drawn.update(figure_files(path))
 
     differs = []
