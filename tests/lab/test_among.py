@@ -8,7 +8,7 @@ from made import Made
 from scipy.stats import spearmanr
 
 import repsim
-from repsim.lab import findings, measurements
+from repsim.lab import figures, findings, measurements
 from repsim.lab.claims import Measurement, find_claim, judge
 from repsim.lab.data import load_dataset
 from repsim.lab.errors import MissingArtefactError
@@ -129,6 +129,15 @@ def test_claims_of_recipes():
     assert among.recipe_claims({}) == {}
     one = {"recipe-r1": rows["recipe-r1"]}
     assert set(among.recipe_claims(one)) == {"RC2"}
+
+
+def test_a_row_has_spreads_where_there_are_some():
+    values = among.group_values(compared({(0, 2): CONFUSED}))
+    row = figures.recipe_row({**values, "error": None}, {("conv1", "conv2"): 1})
+    assert row["accuracy"] == "91.0 ± 1.0"
+    assert row["identified"] == "94.4"
+    assert row["neighbours"].startswith("0.167 ± 0.")
+    assert (row["networks"], row["confused"]) == ("3", "conv1 for conv2 (1)")
 
 
 def test_of_fewer_than_four_networks_nothing_is_judged():

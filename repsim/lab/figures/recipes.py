@@ -10,12 +10,21 @@ import seaborn as sns
 
 from repsim.lab.figures.style import Drawing, panels, style
 from repsim.lab.profiles import Networks
+from repsim.lab.wording import Words
 
 PANELS = (
     ("accuracy", "deviation", "test accuracy (%)"),
     ("identified", "error", "layers identified (%)"),
     ("neighbours", "neighbours_error", "CKA of layers 1 and 2"),
 )
+
+ROW = {
+    "networks": "{networks:d}",
+    "accuracy": "{accuracy:.1f}{deviation:±.1f}",
+    "identified": "{identified:.1f}{error:±.1f}",
+    "convolutions": "{convolutions:.1f}{convolutions_error:±.1f}",
+    "neighbours": "{neighbours:.3f}{neighbours_error:±.3f}",
+}
 
 
 def recipe_facts(group: Networks) -> dict[str, str]:
@@ -79,16 +88,8 @@ def recipe_curves(rows: Mapping[str, Mapping[str, Any]]) -> Drawing:
 
 def recipe_row(values: Mapping[str, Any], confused: Mapping[tuple[str, str], int]) -> dict[str, str]:
     """Return what a table says of the networks of a recipe, numbers with their spread where there is one."""
-    row = {"networks": str(values["networks"]), "confused": confusions(confused)}
-    for name, spread, digits in (
-        ("accuracy", "deviation", 1),
-        ("identified", "error", 1),
-        ("convolutions", "convolutions_error", 1),
-        ("neighbours", "neighbours_error", 3),
-    ):
-        around = "" if values[spread] is None else f" ± {values[spread]:.{digits}f}"
-        row[name] = f"{values[name]:.{digits}f}{around}"
-    return row
+    written = {name: Words().vformat(template, (), values) for name, template in ROW.items()}
+    return {**written, "confused": confusions(confused)}
 
 
 def confusions(counted: Mapping[tuple[str, str], int], most: int = 4) -> str:
