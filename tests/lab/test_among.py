@@ -115,20 +115,32 @@ def test_who_is_confused_with_whom():
     assert among.kinds_of_first_layers(compared({}))["correlation"] is None
 
 
+ROWS = {
+    "recipe-r0": {"accuracy": 88.0, "identified": 93.0, "networks": 4, "examples": 10000},
+    "recipe-r1": {"accuracy": 86.9, "identified": 80.0, "networks": 5, "examples": 10000},
+    "recipe-r2": {"accuracy": 87.0, "identified": 97.5, "networks": 4, "examples": 10000},
+}
+PLANNED = dict.fromkeys(ROWS, 4)
+
+
 def test_claims_of_recipes():
-    rows = {
-        "recipe-r0": {"accuracy": 88.0, "identified": 93.0, "networks": 4, "examples": 10000},
-        "recipe-r1": {"accuracy": 86.9, "identified": 80.0, "networks": 5, "examples": 10000},
-        "recipe-r2": {"accuracy": 87.0, "identified": 97.5, "networks": 4, "examples": 10000},
-    }
-    claims = among.recipe_claims(rows)
+    claims = among.recipe_claims(ROWS, PLANNED)
     shared = {"recipes": 3, "networks": 4, "examples": 10000}
     assert claims["RC1"] == {"identified": [93.0, 97.5], "accurate_recipes": 2, **shared}
     assert claims["RC2"]["best"] == 97.5
     assert claims["RC3"]["correlation"] == pytest.approx(0.5)
-    assert among.recipe_claims({}) == {}
-    one = {"recipe-r1": rows["recipe-r1"]}
-    assert set(among.recipe_claims(one)) == {"RC2"}
+    assert among.recipe_claims({}, PLANNED) == {}
+
+
+def test_before_all_recipes_are_trained_only_what_the_others_cannot_change_is_judged():
+    assert set(among.recipe_claims(ROWS, {**PLANNED, "recipe-r3": 4})) == {"RC2"}  # met already
+    less = {**ROWS, "recipe-r2": {**ROWS["recipe-r2"], "identified": 89.0}}
+    claims = among.recipe_claims(less, {**PLANNED, "recipe-r3": 4})
+    assert set(claims) == {"RC1"}  # failed already
+    assert judge(find_claim("RC1"), Measurement("RC1", claims["RC1"])) == "not reproduced"
+    few = {**ROWS, "recipe-r2": {**ROWS["recipe-r2"], "networks": 3}}  # whose numbers are shown all the same
+    assert among.recipe_claims(few, PLANNED) == {}
+    assert judge(find_claim("RC2"), Measurement("RC2", among.recipe_claims(ROWS, PLANNED)["RC2"])) == "reproduced"
 
 
 def test_a_row_has_spreads_where_there_are_some():
@@ -138,13 +150,6 @@ def test_a_row_has_spreads_where_there_are_some():
     assert row["identified"] == "94.4"
     assert row["neighbours"].startswith("0.167 ± 0.")
     assert (row["networks"], row["confused"]) == ("3", "conv1 for conv2 (1)")
-
-
-def test_of_fewer_than_four_networks_nothing_is_judged():
-    row = {"accuracy": 88.0, "identified": 100.0, "examples": 10000}
-    for count, verdict in ((3, "not measured"), (4, "reproduced")):
-        values = among.recipe_claims({"recipe-r1": {**row, "networks": count}})["RC2"]
-        assert judge(find_claim("RC2"), Measurement("RC2", values)) == verdict
 
 
 def test_claims_of_the_published_networks():

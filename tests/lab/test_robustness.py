@@ -215,3 +215,33 @@ def test_figure_f7_and_one_network_alone(plain):
     found = findings.ask_figure_f7(arrays | {"counts_90": np.ones(9)}, "plain10", alone)
     assert found["F.7"]["tried_n"] == [10, 90]
     assert found["F.7"]["exceeds_shuffles"] is None
+
+
+def test_same_layers_above_chance():
+    """Of each kind of pairs, every similarity of a layer with the same of another seed, once for either order."""
+    layers = np.linspace(0.4, 0.8, 9)
+
+    def same(parts):
+        values = square(parts, {(a["group"], b["group"]): np.diag(layers) for a in parts for b in parts})
+        return compared(parts, {f"cka_linear_debiased_{MANY}": values}, examples=(MANY,))
+
+    names = ("plain10", "plain10-cifar100", "plain10-untrained")
+    panel = same([part(name, [0, 1, 2], 9) for name in names])
+    found = findings.same_layers_above_chance(
+        {
+            "correspondence": same([part("tiny10", range(4), 9)]),
+            "widths": same([part(f"width{width}", [0, 1], 9) for width in (16, 4)]),
+            "datasets-cifar10": panel,
+            "datasets-cifar100": panel,
+        }
+    )
+    deviation = np.sqrt(2 / (MANY * (MANY - 3)))
+    assert [row["pairs"] for row in found] == [12 * 9, 3 * 2 * 9, 2 * 3 * 6 * 9, 2 * 2 * 6 * 9]
+    assert [(row["figure"], row["trained"], row["near"]) for row in found] == [
+        ("2", True, 0), ("6", True, 0), ("7", True, 0), ("7", False, 0)
+    ]  # fmt: skip
+    assert all(row["smallest_z"] == pytest.approx(0.4 / deviation) for row in found)
+    found[-1].update(near=54, smallest_z=-1.0)
+    claims = findings.chance_claims(found)
+    assert claims["C1"]["smallest_z"] == pytest.approx(0.4 / deviation)
+    assert claims["C2"] == {"share_near_chance": 54 / (324 + 216), "smallest_z": -1.0}

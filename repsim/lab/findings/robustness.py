@@ -25,7 +25,7 @@ from repsim.lab.findings.initialisation import figure_f4
 from repsim.lab.findings.normalisation import WITH, WITHOUT, figure_f6
 from repsim.lab.findings.residual import block_places, figure_4
 from repsim.lab.findings.tables import Array, Tables
-from repsim.lab.findings.width import CONVOLUTIONS, figure_6, width_curves
+from repsim.lab.findings.width import CONVOLUTIONS, by_width, figure_6, width_curves
 
 BIASED, DEBIASED = "cka_linear", "cka_linear_debiased"
 Measure = Callable[[str, int], Mapping[str, Any]]
@@ -224,7 +224,7 @@ def ask_figure_5(compared: Compared, null: Compared) -> Answers:
 
 def ask_figure_6(compared: Compared, null: Compared) -> Answers:
     """Ask of claims F6a to F6e."""
-    widest = max(null.groups, key=lambda group: int(group.removeprefix("width")))
+    *_, widest = by_width(null.groups)
     same = [(null, group, group) for group in null.groups]
     other = [(null, group, widest) for group in null.groups]
     pairs = {"F6a": same, "F6b": other, "F6c": same, "F6d": [(null, widest, widest)], "F6e": [*same, *other]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,9 +41,14 @@ class WidthCurves:
     widest_error: Array
 
 
+def by_width(groups: Iterable[str]) -> list[str]:
+    """Return groups called ``width<channels>``, the narrowest first."""
+    return sorted(groups, key=lambda group: int(group.removeprefix("width")))
+
+
 def width_curves(compared: Compared, index: str = "cka_linear", n: int | None = None) -> WidthCurves:
     """Return both panels of Figure 6 from a comparison of groups called ``width<channels>``."""
-    groups = sorted(compared.groups, key=lambda group: int(group.removeprefix("width")))
+    groups = by_width(compared.groups)
     name = compared.name(index, n)
     same = [compared.jackknife(name, group, group) for group in groups]
     widest = [compared.jackknife(name, group, groups[-1]) for group in groups]
