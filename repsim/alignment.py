@@ -6,8 +6,9 @@ import math
 from typing import Any
 
 import array_api_compat
+import numpy as np
 
-from repsim.errors import DimensionError, ShapeMismatchError, TooFewExamplesError
+from repsim.errors import DimensionError, DTypeError, RepresentationError, ShapeMismatchError, TooFewExamplesError
 from repsim.options import flag
 
 
@@ -32,6 +33,10 @@ def alignment(x: Any, y: Any, *, debiased: bool = False) -> Any:
 
     Raises
     ------
+    RepresentationError
+        If the two are no arrays of one library.
+    DTypeError
+        If they do not hold real numbers of floating point.
     ShapeMismatchError
         If the numbers of examples differ.
     TooFewExamplesError
@@ -39,7 +44,8 @@ def alignment(x: Any, y: Any, *, debiased: bool = False) -> Any:
 
     Notes
     -----
-    Values are not looked at, since a compiled function has none: where a representation is constant, the result is NaN.
+    Values are not looked at, since a compiled function has none: where a representation is constant, or too large to be
+    centred in its precision, the result is NaN.
 
     References
     ----------
@@ -54,7 +60,7 @@ def alignment(x: Any, y: Any, *, debiased: bool = False) -> Any:
     >>> bool(abs(alignment(x, y) - cka(x, y)) < 1e-12)
     True
     """
-    xp = array_api_compat.array_namespace(x, y)
+    xp, x, y = _of_one_library(x, y)
     n = _examples(x, y, 4 if flag("debiased", debiased) else 2)
     k, l = _centred(xp, x), _centred(xp, y)  # noqa: E741
     if not debiased and max(k.shape[1], l.shape[1]) < n:
@@ -66,10 +72,30 @@ def alignment(x: Any, y: Any, *, debiased: bool = False) -> Any:
     return xp.sum(k * l) / xp.sqrt(xp.sum(k * k) * xp.sum(l * l))
 
 
+def _of_one_library(x: Any, y: Any) -> tuple[Any, Any, Any]:
+    """Return the library of two arrays, and them as arrays of floating point."""
+    x, y = (np.asarray(a) if isinstance(a, np.matrix) else a for a in (x, y))
+    for name, a in (("x", x), ("y", y)):
+        if not array_api_compat.is_array_api_obj(a) or isinstance(a, np.ma.MaskedArray):
+            raise RepresentationError(
+                f"{name} is a {type(a).__name__}; an array of a library such as NumPy, PyTorch or JAX is needed"
+            )
+    try:
+        xp = array_api_compat.array_namespace(x, y)
+    except TypeError:
+        raise RepresentationError(
+            f"x is a {type(x).__module__} array and y one of {type(y).__module__}; both must be of one library"
+        ) from None
+    for name, a in (("x", x), ("y", y)):
+        if not xp.isdtype(a.dtype, "real floating"):
+            raise DTypeError(f"{name} has dtype {a.dtype}; real numbers of floating point are needed")
+    return xp, x, y
+
+
 def _examples(x: Any, y: Any, least: int) -> int:
     """Return the number of examples, checked to be the same of both and enough."""
     for name, values in (("x", x), ("y", y)):
-        if len(values.shape) < 2:
+        if len(values.shape) < 2 or math.prod(values.shape[1:]) == 0:
             raise DimensionError(f"{name} has shape {tuple(values.shape)}; (examples, features) is needed")
     n = int(x.shape[0])
     if n != y.shape[0]:

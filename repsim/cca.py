@@ -15,7 +15,7 @@ from repsim.engine.pairs import compare_pair
 from repsim.engine.prepared import Prepared
 from repsim.engine.projectors import Projection, correlations
 from repsim.engine.representation import Representation
-from repsim.engine.tables import Moments
+from repsim.engine.tables import Moments, without_rounding
 from repsim.errors import ParameterError
 from repsim.notices import warn_of_ranks
 
@@ -56,7 +56,8 @@ def cca(x: Any, y: Any, *, statistic: str = "r2") -> float:
     Warns
     -----
     RankSaturationWarning
-        If a rank is n - 1: then every index of this kind is the same whatever the data (Theorem 1).
+        If the ranks add up to more than n - 1: some correlations are then 1 whatever the data, and where a rank is
+        n - 1 every index of this kind is (Theorem 1).
 
     See Also
     --------
@@ -115,7 +116,7 @@ def svcca(x: Any, y: Any, *, statistic: str = "r2", threshold: float = 0.99, tru
     Warns
     -----
     RankSaturationWarning
-        If n - 1 components are kept.
+        As for `cca`, of the components kept.
 
     See Also
     --------
@@ -170,7 +171,7 @@ def pwcca(x: Any, y: Any) -> float:
     Warns
     -----
     RankSaturationWarning
-        If a rank is n - 1.
+        As for `cca`.
 
     See Also
     --------
@@ -263,6 +264,11 @@ def canonical_correlations(x: Any, y: Any) -> Float64:
     RepresentationError
         If an argument is not a representation, is constant, or has fewer than 2 examples.
 
+    Warns
+    -----
+    RankSaturationWarning
+        As for `cca`.
+
     See Also
     --------
     repsim.cca : Their mean, or that of their squares.
@@ -281,7 +287,9 @@ def canonical_correlations(x: Any, y: Any) -> Float64:
     >>> canonical_correlations(x, x * [1, 1, 0] + noise * [0, 1, 1]).round(2)
     array([1.  , 0.71, 0.  ])
     """
-    return np.sort(compare_pair(x, y, PROJECTOR, PROJECTOR, correlations)[0])[::-1]
+    found, ranks = compare_pair(x, y, PROJECTOR, PROJECTOR, correlations)
+    warn_of_ranks(ranks)
+    return np.sort(found)[::-1]
 
 
 def _correlated(x: Any, y: Any, made: Projector, statistic: str) -> float:
@@ -298,7 +306,7 @@ def _correlated(x: Any, y: Any, made: Projector, statistic: str) -> float:
 
 def shared_dimensions(m: Moments) -> Float64:
     """Return equation 7, ||Q_Y' Q_X||² / p1 = <Q_X Q_X', Q_Y Q_Y'> / p1, for all pairs."""
-    return np.clip(m.xy / m.smaller_rank, 0.0, 1.0)
+    return without_rounding(m.xy / m.smaller_rank, 0.0, 1.0)
 
 
 def mean_correlation(a: Projection, b: Projection) -> float:

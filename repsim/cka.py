@@ -9,14 +9,13 @@ import numpy as np
 from repsim.chance import LEAST_EXAMPLES, CentredGrams, Chance, chance_of_biased, chance_of_debiased, warn_if_biased
 from repsim.engine.arrays import Float64
 from repsim.engine.moments import gram_moments, pair_moments
-from repsim.engine.operators import LinearGram, MadeOperator, RBFGram
-from repsim.engine.tables import Moments
+from repsim.engine.operators import LinearGram, MadeOperator, RBFGram, Whole
+from repsim.engine.tables import ROUNDING, Moments, without_rounding
 from repsim.errors import NonFiniteError, ParameterError, ShapeMismatchError
 from repsim.kernels import DEFAULT_BANDWIDTH, check_bandwidth, check_gram, raise_undefined
 from repsim.options import flag
 
 LINEAR = LinearGram()
-_ROUNDING = 1e-6  # beyond a bound, that is rounding of float32 numbers
 
 
 def cka(x: Any, y: Any, *, kernel: str = "linear", bandwidth: float | None = None, debiased: bool = False) -> float:
@@ -285,7 +284,7 @@ def normalised_products(m: Moments) -> Float64:
             if not square > noise:
                 raise_undefined(name, m.debiased)
     values = without_rounding(m.xy / np.sqrt(m.xx * m.yy), -1.0, 1.0)
-    return values if m.debiased else np.where((values < 0) & (values > -_ROUNDING), 0.0, values)
+    return values if m.debiased else np.where((values < 0) & (values > -ROUNDING), 0.0, values)
 
 
 def chance_table(m: Moments, values: Float64) -> Chance[Float64]:
@@ -318,12 +317,6 @@ def independence(m: Moments) -> Float64:
     return values
 
 
-def without_rounding(values: Float64, low: float, high: float, rounding: Float64 | float = _ROUNDING) -> Float64:
-    """Take rounding past the bounds away, and nothing else."""
-    values = np.where((values < low) & (values > low - rounding), low, values)
-    return np.where((values > high) & (values < high + rounding), high, values)
-
-
 def kernel_gram(kernel: str, bandwidth: float | None) -> MadeOperator:
     """Return what a kernel makes of a representation."""
     if kernel == "linear":
@@ -341,5 +334,5 @@ def _two_grams(k: Any, m: Any, debiased: bool) -> Moments:
     if grams[0].shape != grams[1].shape:
         raise ShapeMismatchError(f"k has shape {grams[0].shape} and l has shape {grams[1].shape}; both must be alike")
     exponents = [int(np.frexp(np.abs(gram).max())[1]) for gram in grams]
-    scaled = [np.ldexp(gram, -exponent) for gram, exponent in zip(grams, exponents, strict=True)]
-    return gram_moments(scaled, ("k", "l"), exponents, debiased)
+    scaled = [Whole(np.ldexp(gram, -exponent), exponent) for gram, exponent in zip(grams, exponents, strict=True)]
+    return gram_moments(scaled, ("k", "l"), debiased)

@@ -312,9 +312,12 @@ class _Tables:
         return compute()
 
     def _fault(self, error: Exception, names: Mapping[str, Sequence[str]]) -> tuple[str, str] | None:
-        """Return the list, and the name in it, of the layer that an error is about."""
-        place = _PLACE.search(str(error))
-        return None if place is None else (place[1], names[place[1]][int(place[2])])
+        """Return the list, and the name in it, of the layer that an error is about; None if it is about several."""
+        places = {match.group(): match for match in _PLACE.finditer(str(error))}
+        if len(places) != 1:
+            return None
+        (place,) = places.values()
+        return place[1], names[place[1]][int(place[2])]
 
     def _renamed(self, error: RepresentationError, names: Mapping[str, Sequence[str]]) -> RepresentationError:
         return type(error)(self._named(str(error), names))

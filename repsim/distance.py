@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, overload
 
 import numpy as np
 
+from repsim.cka import normalised_products
 from repsim.engine.arrays import Float64
-from repsim.errors import ParameterError
+from repsim.errors import ParameterError, UnknownIndexError
 from repsim.identification import numbers
+from repsim.indexes import get_index
+from repsim.procrustes import rotated
 
-_ANGLES = re.compile(r"cka_linear|cka_rbf_\d+(\.\d+)?|procrustes")
 _BEYOND = 1e-9
 
 
@@ -33,7 +34,8 @@ def to_distance(values: Any, index: Any) -> float | Float64:
     values : float or array_like
         Similarities, of any shape.
     index : str or Index
-        What they are of: ``cka_linear``, ``cka_rbf_<fraction>`` or ``procrustes``.
+        What they are of: ``cka_linear``, ``cka_rbf_<fraction>``, ``canonical_ridge_<kappa>``, ``procrustes``, or
+        another that is made of both representations in the same way and by the same formula.
 
     Returns
     -------
@@ -70,10 +72,10 @@ def to_distance(values: Any, index: Any) -> float | Float64:
     >>> print(f"{1 - cka[0, 2]:.2f} > {1 - cka[0, 1]:.2f} + {1 - cka[1, 2]:.2f}")
     0.75 > 0.25 + 0.25
     """
-    name = getattr(index, "name", index)
-    if not (isinstance(name, str) and _ANGLES.fullmatch(name)):
+    if not _is_cosine(index):
         raise ParameterError(
-            f"index is {name!r}, which has no distance; cka_linear, cka_rbf_<fraction> and procrustes have one"
+            f"index is {getattr(index, 'name', index)!r}, which has no distance; cka_linear, cka_rbf_<fraction>, "
+            "canonical_ridge_<kappa> and procrustes have one"
         )
     cosines = numbers("values", values)
     outside = ~((cosines >= -_BEYOND) & (cosines <= 1 + _BEYOND))
@@ -81,3 +83,14 @@ def to_distance(values: Any, index: Any) -> float | Float64:
         raise ParameterError(f"values holds {cosines[outside][0]}; similarities between 0 and 1 are needed")
     angles = np.arccos(np.clip(cosines, 0, 1))
     return float(angles) if angles.ndim == 0 else angles
+
+
+def _is_cosine(name: Any) -> bool:
+    """Whether it is the cosine of the angle between what is made of either representation, in the same way."""
+    try:
+        index = get_index(name)
+    except UnknownIndexError:
+        return False
+    return (
+        index.x == index.y and not index.debiased and (index.value or index.compare) in (normalised_products, rotated)
+    )

@@ -21,12 +21,13 @@ from repsim.cka import LINEAR, chance_of, cka, hsic, independence, normalised_pr
 from repsim.engine.arrays import Float64
 from repsim.engine.moments import pair_moments
 from repsim.engine.operators import Own, Projector, RBFGram, ShrunkProjector, described
-from repsim.engine.pairs import compare_pair
+from repsim.engine.pairs import Compared, compare_pair
 from repsim.engine.tables import Moments
 from repsim.errors import ParameterError, UnknownIndexError
 from repsim.kernels import check_bandwidth
 from repsim.neighbours import compare_mutual_knn, prepare_mutual_knn
 from repsim.notices import warn_of_ranks
+from repsim.options import flag
 from repsim.predictivity import compare_linear_predictivity, prepare_linear_predictivity
 from repsim.procrustes import COMPACT, procrustes, rotated
 from repsim.regression import explained, linear_regression
@@ -62,7 +63,7 @@ class Index:
     debiased : bool
         Whether operators are U-centred (Szekely and Rizzo 2014) in place of centred.
     function, parameters : callable, mapping
-        The public function, and its options, that give the same value.
+        The public function, and its options, that give the same value; of indexes of one's own, None and nothing.
     invertible_linear : {"yes", "second", "same subspace", "no"}
         Whether an invertible linear map of the features leaves it unchanged: of either representation, of the
         second (predicting) one only, of either if the same subspace is kept, or of neither.
@@ -80,7 +81,7 @@ class Index:
     An index of one's own, from the entry that is most like it, of an RBF kernel beside a linear one:
 
     >>> from dataclasses import replace
-    >>> mixed = replace(INDEXES["cka_linear"], name="cka_mixed", y=RBFGram(0.4))
+    >>> mixed = replace(INDEXES["cka_linear"], name="cka_mixed", y=RBFGram(0.4), symmetric=False)
     >>> round(mixed([[0.0], [1.0], [3.0]], [[0.0], [1.0], [3.0]]), 3)
     0.723
     """
@@ -96,8 +97,8 @@ class Index:
     compare: Callable[[Any, Any], float] | None = None
     own: bool = False
     debiased: bool = False
-    function: Callable[..., float] | None = None
-    parameters: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    function: Callable[..., float] | None = field(default=None, init=False)
+    parameters: Mapping[str, Any] = field(default_factory=dict, init=False, hash=False)
     invertible_linear: str = "no"
     orthogonal: bool = True
     isotropic_scaling: bool = True
@@ -113,7 +114,15 @@ class Index:
     def definition(self) -> str:
         """What it computes, in words that are the same in every process."""
         of = self.value or self.compare
-        return f"{self.name}: {described(of)} of {self.x} and {self.y}{', debiased' if self.debiased else ''}"
+        order = "" if self.symmetric else ", in this order"
+        return f"{self.name}: {described(of)} of {self.x} and {self.y}{', debiased' if self.debiased else ''}{order}"
+
+    def same_as(self, function: Callable[..., float], **parameters: Any) -> Index:
+        """Return the index with the public function, and its options, that give the same value."""
+        index = replace(self)
+        object.__setattr__(index, "function", function)
+        object.__setattr__(index, "parameters", parameters)
+        return index
 
     @classmethod
     def of(
@@ -148,6 +157,11 @@ class Index:
         Index
             For `pairwise`, `compare` and everything else that takes an index.
 
+        Raises
+        ------
+        ParameterError
+            If an argument is not what it may be; and when it is used, if `compare` returns no number.
+
         Examples
         --------
         >>> import numpy as np
@@ -155,6 +169,12 @@ class Index:
         >>> widths(np.eye(4)[:, :2], np.eye(4)[:, :3])
         0.6666666666666666
         """
+        if not (isinstance(name, str) and name):
+            raise ParameterError(f"name is {name!r}; what tables of the index are called is needed")
+        for option, made in (("prepare", prepare), ("compare", compare)):
+            if not callable(made):
+                raise ParameterError(f"{option} is {made!r}; a function is needed")
+        flag("symmetric", symmetric)
         own = Own(prepare)
         return cls(
             name, title or name, "", "", "", own, own, compare=compare, symmetric=symmetric, bounds=bounds, source=""
@@ -163,9 +183,10 @@ class Index:
     def __call__(self, x: Any, y: Any) -> float:
         """Compute the index for two representations of the same examples."""
         if self.compare is not None:
-            value, ranks = compare_pair(x, y, self.x, self.y, self.compare)
+            compared = Compared(self.name, self.x, self.y, self.compare, self.symmetric)
+            value, ranks = compare_pair(x, y, self.x, self.y, partial(compared.value, names=("x", "y")))
             warn_of_ranks(ranks)
-            return float(value)
+            return value
         assert self.value is not None
         moments = pair_moments(x, y, self.x, self.y, debiased=self.debiased, own=self.own)
         values = self.value(moments)
@@ -200,11 +221,11 @@ def _kernel_index(kernel: str, fraction: float, normalised: bool, debiased: bool
         value=normalised_products if normalised else independence,
         own=normalised,
         debiased=debiased,
-        function=cka if normalised else hsic,
-        parameters={"kernel": kernel, **({} if linear else {"bandwidth": fraction}), "debiased": debiased},
         isotropic_scaling=normalised or not linear,
         bounds=FREE if debiased else (0.0, 1.0) if normalised else (0.0, math.inf),
         source=SONG if debiased else "Gretton et al. (2005)" if linear and not normalised else KORNBLITH,
+    ).same_as(
+        cka if normalised else hsic, kernel=kernel, **({} if linear else {"bandwidth": fraction}), debiased=debiased
     )
 
 
@@ -221,11 +242,9 @@ def _svcca_index(statistic: str, threshold: float, name: str, title: str = "") -
         y=made,
         value=None if mean else shared_dimensions,
         compare=mean_correlation if mean else None,
-        function=svcca,
-        parameters={"statistic": statistic, "threshold": threshold},
         invertible_linear="same subspace",
         source=RAGHU if mean else KORNBLITH,
-    )
+    ).same_as(svcca, statistic=statistic, threshold=threshold)
 
 
 def _ridge_index(kappa: float, name: str) -> Index:
@@ -239,12 +258,10 @@ def _ridge_index(kappa: float, name: str) -> Index:
         x=ShrunkProjector(kappa),
         y=ShrunkProjector(kappa),
         value=normalised_products,
-        function=canonical_ridge,
-        parameters={"kappa_x": kappa, "kappa_y": kappa},
         isotropic_scaling=kappa in (0, math.inf),
         invertible_linear="yes" if kappa == 0 else "no",
         source="Vinod (1976)",
-    )
+    ).same_as(canonical_ridge, kappa_x=kappa, kappa_y=kappa)
 
 
 _TABLE = [
@@ -257,11 +274,9 @@ _TABLE = [
         x=PROJECTOR,
         y=PROJECTOR,
         compare=mean_correlation,
-        function=cca,
-        parameters={"statistic": "mean"},
         invertible_linear="yes",
         source=RAGHU,
-    ),
+    ).same_as(cca, statistic="mean"),
     Index(
         "cca_r2",
         "CCA (R²)",
@@ -271,11 +286,9 @@ _TABLE = [
         x=PROJECTOR,
         y=PROJECTOR,
         value=shared_dimensions,
-        function=cca,
-        parameters={"statistic": "r2"},
         invertible_linear="yes",
         source="Yanai (1974)",
-    ),
+    ).same_as(cca, statistic="r2"),
     _svcca_index("mean", 0.99, "svcca_mean", "SVCCA (mean)"),
     _svcca_index("r2", 0.99, "svcca_r2", "SVCCA (R²)"),
     Index(
@@ -287,11 +300,10 @@ _TABLE = [
         x=SINGULAR,
         y=SINGULAR,
         compare=projection_weighted,
-        function=pwcca,
         orthogonal=False,
         symmetric=False,
         source="Morcos et al. (2018)",
-    ),
+    ).same_as(pwcca),
     Index(
         "linear_regression",
         "Linear regression",
@@ -301,10 +313,9 @@ _TABLE = [
         x=LINEAR,
         y=PROJECTOR,
         value=explained,
-        function=linear_regression,
         invertible_linear="second",
         symmetric=False,
-    ),
+    ).same_as(linear_regression),
     _kernel_index("linear", 0, False, False, "hsic_linear"),
     _kernel_index("linear", 0, True, False, "cka_linear"),
     _kernel_index("rbf", 0.2, True, False, "cka_rbf_0.2"),
@@ -322,9 +333,8 @@ _TABLE = [
         x=COMPACT,
         y=COMPACT,
         compare=rotated,
-        function=procrustes,
         source="Ding et al. (2021)",
-    ),
+    ).same_as(procrustes),
 ]
 
 

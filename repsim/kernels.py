@@ -8,8 +8,7 @@ import numpy as np
 
 from repsim.engine.arrays import Float64, to_numpy
 from repsim.engine.centring import centre_in_place, u_centre_in_place
-from repsim.engine.distances import distances_of
-from repsim.engine.median import median_of
+from repsim.engine.median import distances_and_rounding, median_of
 from repsim.engine.representation import Representation, matrix_of
 from repsim.errors import (
     ConstantRepresentationError,
@@ -106,7 +105,7 @@ def squared_distances(x: Any) -> Float64:
     """
     rep = Representation(x, "x", dtype=np.float64)
     with np.errstate(over="ignore"):
-        distances: Float64 = np.ldexp(distances_of(rep.matrix()), 2 * rep.exponent)
+        distances: Float64 = np.ldexp(distances_and_rounding(rep)[0], 2 * rep.exponent)
     if not np.isfinite(distances).all():
         raise NonFiniteError("x: the squared distances do not fit a float64; rescale x")
     return distances
@@ -155,9 +154,8 @@ def gram_rbf(x: Any, bandwidth: float = DEFAULT_BANDWIDTH) -> Float64:
     """
     bandwidth = check_bandwidth(bandwidth)
     rep = Representation(x, "x", dtype=np.float64)
-    rows = rep.matrix()
-    distances = distances_of(rows)
-    gram: Float64 = np.exp(distances * (-1 / (2 * bandwidth**2 * median_of(distances, rep.name, rows))))
+    distances, rounding = distances_and_rounding(rep)
+    gram: Float64 = np.exp(distances * (-1 / (2 * bandwidth**2 * median_of(distances, rep.name, rounding))))
     return gram
 
 

@@ -37,7 +37,8 @@ def mutual_knn(x: Any, y: Any, *, k: int = 10) -> float:
     -------
     float
         Between 0 and 1; k / (n - 1) in the mean for unrelated representations. Of equally near examples the first are
-        taken. An example whose features are all 0 has cosine 0 with every other.
+        taken; of those that only rounding tells apart, such as copies of one example, any. An example whose features
+        are all 0 has cosine 0 with every other.
 
     Raises
     ------

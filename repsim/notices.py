@@ -25,34 +25,35 @@ def warn_of_ranks(*ranks: tuple[int, Mapping[str, int], Mapping[str, int]]) -> N
     """Warn once if canonical correlations of some pair are 1 whatever the data.
 
     `ranks` holds for each index the number of examples and the ranks on either side by name. Where one side has none,
-    as in regression, those of the other that are n - 1 count, and so they do of a representation with itself.
+    as in regression, and of a representation with itself, only ranks of n - 1 count.
     """
-    ones: dict[tuple[str, str], int] = {}
-    known: dict[str, int] = {}
+    full: list[str] = []
+    ones: dict[tuple[str, str], tuple[int, int, int]] = {}  # how many, and both ranks
+    examples = 0
     for n, x, y in ranks:
-        if not (x and y):
-            x = y = {name: rank for name, rank in {**x, **y}.items() if rank == n - 1}
+        examples = n
+        full += [name for name, rank in {**x, **y}.items() if rank == n - 1 and name not in full]
         for a, p in x.items():
             for b, q in y.items():
                 if p + q > n - 1 and (a != b or p == n - 1):
-                    ones[a, b] = max(ones.get((a, b), 0), p + q - (n - 1))
-                    known |= {a: p, b: q}
-    if not ones:
-        return
-    a, b = max(ones, key=lambda pair: ones[pair] / min(known[pair[0]], known[pair[1]]))
-    full = [name for name, rank in known.items() if rank == n - 1]
-    theorem = (
-        f"rank n - 1 = {n - 1} reached by {listed(full)}: by Theorem 1 of Kornblith et al. (2019) an index that is "
-        "invariant to invertible linear maps is then the same for every such representation. "
-    )
-    warn(
-        RankSaturationWarning(
-            f"{theorem if full else ''}{ones[a, b]} of the {min(known[a], known[b])} canonical correlations of {a} "
-            f"(rank {known[a]}) and {b} (rank {known[b]}) are 1 whatever the data, as there are n = {n} examples"
-            + (f", and some of {len(ones) - 1} more pairs" if len(ones) > 1 else "")
-            + f". Use at least {known[a] + known[b] + 1} examples, fewer components (SVCCA), or CKA"
+                    ones[a, b] = p + q - (n - 1), p, q
+    said = []
+    if full:
+        said.append(
+            f"rank n - 1 = {examples - 1} reached by {listed(full)}: by Theorem 1 of Kornblith et al. (2019) an index "
+            "that is invariant to invertible linear maps is then the same for every such representation"
         )
-    )
+    if ones:
+        (a, b), (count, p, q) = max(ones.items(), key=lambda item: item[1][0] / min(item[1][1:]))
+        said.append(
+            f"{count} of the {min(p, q)} canonical correlations of {a} (rank {p}) and {b} (rank {q}) are 1 whatever "
+            f"the data, as there are n = {examples} examples"
+            + (f", and some of {len(ones) - 1} more pairs" if len(ones) > 1 else "")
+        )
+    if said:
+        enough = max((p + q + 1 for _, p, q in ones.values()), default=0)
+        wanted = f"at least {enough} examples" if enough and not full else "more examples than both have features"
+        warn(RankSaturationWarning(f"{'. '.join(said)}. Use {wanted}, fewer components (SVCCA), or CKA"))
 
 
 def listed(names: Sequence[str]) -> str:

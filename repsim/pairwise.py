@@ -10,7 +10,7 @@ import numpy as np
 
 from repsim.chance import Chance
 from repsim.cka import chance_of
-from repsim.engine.arrays import NUMPY, Float64
+from repsim.engine.arrays import NUMPY, Float64, check_dense
 from repsim.engine.median import check_median
 from repsim.engine.memory import budget
 from repsim.engine.moments import Wanted
@@ -104,7 +104,8 @@ def pairwise(
     Warns
     -----
     RankSaturationWarning
-        Once, if any representation has rank n - 1 and an index was asked for that is then meaningless.
+        Once, if the ranks of two representations leave an index of those that were asked for too little room; see
+        `repsim.cca`.
 
     See Also
     --------
@@ -175,12 +176,17 @@ def _indexes(index: Any, chance: bool) -> list[Index]:
 
 def _named(arrays: Any, label: str) -> dict[str, Any]:
     """Return representations by what messages call them: those of a mapping, as of an .npz file, by its names."""
+    if not isinstance(arrays, Iterable) or hasattr(arrays, "iloc") or len(getattr(arrays, "shape", (0, 0, 0))) < 3:
+        what = f"an array of shape {tuple(arrays.shape)}" if hasattr(arrays, "shape") else repr(arrays)
+        raise ParameterError(f"{label} is {what}; a list of representations is needed")
     if isinstance(arrays, Mapping):
         named = {f"{label}[{key!r}]": arrays[key] for key in arrays}
     else:
         named = {f"{label}[{i}]": x for i, x in enumerate(arrays)}
     if not named:
         raise ParameterError(f"nothing to compare: {label} must not be empty")
+    for name, x in named.items():
+        check_dense(x, name)
     return named
 
 
@@ -229,7 +235,7 @@ def _hands(arrays: list[Any], memory: int) -> int:
 def _asked(index: Index) -> Wanted | Compared:
     """Return what an index asks of the engine."""
     if index.compare is not None:
-        return Compared(index.x, index.y, index.compare, index.symmetric)
+        return Compared(index.name, index.x, index.y, index.compare, index.symmetric)
     return Wanted(index.x, index.y, index.debiased, index.own)
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from repsim.cca import PROJECTOR
 from repsim.cka import LINEAR
 from repsim.engine.arrays import Float64
 from repsim.engine.moments import pair_moments
-from repsim.engine.tables import Moments
+from repsim.engine.tables import Moments, without_rounding
 from repsim.notices import warn_of_ranks
 
 
@@ -65,4 +63,4 @@ def linear_regression(x: Any, y: Any) -> float:
 
 def explained(m: Moments) -> Float64:
     """Return equation 5, ||Q_Y' X||² / ||X||² = <X X', Q_Y Q_Y'> / tr X X', for all pairs."""
-    return np.clip(m.xy / m.trace_x, 0.0, 1.0)
+    return without_rounding(m.xy / m.trace_x, 0.0, 1.0)

@@ -66,7 +66,7 @@ def canonical_ridge(x: Any, y: Any, *, kappa_x: float, kappa_y: float, normalise
     Warns
     -----
     RankSaturationWarning
-        If a representation whose kappa is 0 has rank n - 1.
+        Where both kappas are 0, as for `cca`; where one is, if that representation has rank n - 1.
 
     See Also
     --------

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from repsim.blocks import Blocks
-from repsim.engine.arrays import Float64
-from repsim.errors import BiasWarning, ParameterError, ShapeMismatchError
+from repsim.engine.arrays import Float64, is_array, to_numpy
+from repsim.errors import BiasWarning, DimensionError, ParameterError, ShapeMismatchError
 from repsim.indexes import Index
 from repsim.options import real_number, whole_number
 from repsim.pairwise import pairwise
@@ -284,7 +284,7 @@ def calibrate(
     array([[ True, False]])
     """
     permutations = whole_number("permutations", permutations, 2)
-    pairs = _Pairs(_listed(xs), _listed(ys), index, options)
+    pairs = _Pairs(_arrays(xs, "xs"), _arrays(ys, "ys"), index, options)
     rng = np.random.default_rng(seed)
     values = pairs.of()
     shuffled = np.array([pairs.of(shuffle=rng.permutation(pairs.n)) for _ in range(permutations)])
@@ -294,6 +294,8 @@ def calibrate(
     with np.errstate(divide="ignore", invalid="ignore"):
         z = (values - mean) / deviation
         own, *others = (orders - orders.mean(axis=0)) / orders.std(axis=0, ddof=1)
+        # A pair that every order gives the same value stands out nowhere.
+        own, *others = (np.where(np.isfinite(table), table, -np.inf) for table in (own, *others))
     largest = np.array([table.max() for table in others])
     reached = (largest[:, None, None] >= own).sum(axis=0)
     return Calibration(values, mean, deviation, z, (1 + reached) / (1 + permutations))
@@ -306,11 +308,11 @@ class _Pairs:
         self._single = not isinstance(x, list | tuple | Mapping)
         if self._single and y is None:
             raise ParameterError("y is missing; a second representation is needed, or a list of them as x")
-        self._xs = [x] if self._single else _listed(x)
-        self._ys = None if y is None else [y] if self._single else _listed(y)
+        self._xs = _arrays({"x": x} if self._single else x, "x")
+        self._ys = None if y is None else _arrays({"y": y} if self._single else y, "y")
         self._index, self._options = index, options
-        counts = {np.shape(x)[0] for x in [*self._xs, *(self._ys or [])]}
-        if len(counts) > 1:
+        counts = {int(x.shape[0]) for x in [*self._xs, *(self._ys or [])]}
+        if len(counts) != 1:
             raise ShapeMismatchError(f"representations of {sorted(counts)} examples; all must be of the same ones")
         (self.n,) = counts
 
@@ -330,8 +332,21 @@ class _Pairs:
         return float(tables[0, 0]) if tables.ndim == 2 else tables[..., 0, 0]
 
 
-def _listed(xs: Any) -> list[Any]:
-    return list(xs.values()) if isinstance(xs, Mapping) else list(xs)
+def _arrays(xs: Any, label: str) -> list[Any]:
+    """Return representations whose rows can be taken in any order: what computes them is read as a whole."""
+    if not isinstance(xs, list | tuple | Mapping):
+        raise ParameterError(f"{label} is a {type(xs).__name__}; a list, tuple or mapping of representations is needed")
+    named = xs.items() if isinstance(xs, Mapping) else ((f"{label}[{i}]", x) for i, x in enumerate(xs))
+    return [_array(x, name) for name, x in named]
+
+
+def _array(x: Any, name: str) -> Any:
+    if isinstance(x, Blocks):
+        x = x[0 : x.shape[0]]
+    array = x if is_array(x) and not hasattr(x, "iloc") else to_numpy(x, name)
+    if not array.shape:
+        raise DimensionError(f"{name} is a single number; (examples, features) is needed")
+    return array
 
 
 def _some(xs: Sequence[Any], rows: Any, shuffle: Any = None) -> list[Any]:
@@ -341,7 +356,5 @@ def _some(xs: Sequence[Any], rows: Any, shuffle: Any = None) -> list[Any]:
 
 
 def _view(x: Any, chosen: Any) -> Blocks:
-    if isinstance(x, list):
-        x = np.asarray(x)
     read: Callable[[int, int], Any] = lambda start, stop: x[chosen[start:stop]]  # noqa: E731
     return Blocks(read, (len(chosen), *x.shape[1:]))

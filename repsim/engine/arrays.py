@@ -37,21 +37,38 @@ def native(x: Any, name: str) -> Any:
         return to_numpy(x, name)
     if hasattr(x, "detach"):
         x = x.detach()
-    if not xp.isdtype(x.dtype, ("real floating", "integral")):
-        raise DTypeError(f"{name} has dtype {x.dtype}; real numbers are needed (floating point or integer)")
+    check_dense(x, name)
+    if "float8" in str(x.dtype) or not xp.isdtype(x.dtype, ("real floating", "integral")):
+        raise _dtype_error(x.dtype, name)
     return x
+
+
+def check_dense(x: Any, name: str) -> None:
+    """Raise if something is a sparse array, of SciPy, PyTorch or JAX."""
+    how = "to_dense" if str(getattr(x, "layout", "")).startswith("torch.sparse") else None
+    if hasattr(x, "nnz") or hasattr(x, "nse"):
+        how = "toarray" if hasattr(x, "toarray") else "todense"
+    if how:
+        raise DTypeError(f"{name} is sparse ({type(x).__name__}); a dense array is needed: {name}.{how}()")
+
+
+def _dtype_error(dtype: Any, name: str) -> DTypeError:
+    return DTypeError(
+        f"{name} has dtype {dtype}; real numbers are needed (floating point of at least 16 bits, or integer)"
+    )
 
 
 def to_numpy(x: Any, name: str) -> Array:
     """Turn anything array-like into a NumPy array of real numbers, or say why that cannot be."""
-    if type(x) is np.ndarray and x.dtype.kind in "iuf":
+    if type(x) is np.ndarray and _is_real(x.dtype):
         return x
-    if hasattr(x, "toarray") and hasattr(x, "nnz"):
-        raise DTypeError(f"{name} is sparse ({type(x).__name__}); a dense array is needed: {name}.toarray()")
+    check_dense(x, name)
     try:
         array = host(x)
-        if array.dtype == object and hasattr(x, "iloc"):  # pandas' nullable columns; what is missing becomes NaN
-            array = x.to_numpy(dtype=np.float64, na_value=np.nan)
+        if array.dtype == object and hasattr(x, "iloc"):
+            array = _nullable(x, name)
+    except DTypeError:
+        raise
     except Exception as error:
         try:
             array = np.from_dlpack(x)
@@ -61,9 +78,25 @@ def to_numpy(x: Any, name: str) -> Array:
             ) from error
     if isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x):
         raise NonFiniteError(f"{name} is a masked array with masked entries; fill or drop those examples")
-    if array.dtype.kind not in "iuf" and array.dtype.name != "bfloat16":
-        raise DTypeError(f"{name} has dtype {array.dtype}; real numbers are needed (floating point or integer)")
+    if not _is_real(array.dtype) and array.dtype.name != "bfloat16":
+        raise _dtype_error(array.dtype, name)
     return array
+
+
+def _is_real(dtype: np.dtype[Any]) -> bool:
+    """Whether NumPy computes with it: not with 8 bits of floating point, of which there are several."""
+    return dtype.kind in "iu" or (dtype.kind == "f" and dtype.itemsize > 1)
+
+
+def _nullable(x: Any, name: str) -> Array:
+    """Return pandas' nullable columns in the precision that they have; what is missing becomes NaN."""
+    columns = [getattr(dtype, "numpy_dtype", dtype) for dtype in (x.dtypes if x.ndim > 1 else [x.dtype])]
+    for dtype in columns:
+        if dtype.kind not in "iuf":
+            raise _dtype_error(dtype, name)
+    common = np.result_type(*columns) if all(dtype.kind == "f" for dtype in columns) else np.float64
+    found: Array = x.to_numpy(dtype=common, na_value=np.nan)
+    return found
 
 
 def host(x: Any) -> Array:

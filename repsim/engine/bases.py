@@ -11,12 +11,13 @@ import numpy as np
 from repsim.engine.arrays import Array, Float64
 from repsim.engine.memory import needed
 from repsim.engine.representation import Representation
-from repsim.errors import ParameterError
+from repsim.errors import ParameterError, RepresentationError
 from repsim.options import real_number
 
 _STORED_IN_DOUBLE = 1e-10  # numbers with a larger relative spacing were not
 _LEAST_RATIO = 1e-4  # of singular values whose squares keep eight digits
 _FAR = 60.0  # powers of two, by which kappa makes lambda / (lambda + kappa) proportional to lambda
+_LEAST_SPREAD = 1e-290  # of a unit beside entries of about 1: below that float64 drops digits
 _ALIKE = 3  # powers of two within which the sizes of units count as alike
 
 
@@ -63,9 +64,9 @@ def factorise(view: Representation, memory: int) -> Basis:
         raise ParameterError(needed(view.name, "the singular value decomposition", size, memory))
     x = view.in_double().matrix()
     x = x if view.alive.all() else x[:, view.alive]
-    energies = np.einsum("ij,ij->j", x, x)
-    scales = unit_scales(view, energies)
-    rounding = stored_rounding(view, energies, scales)
+    spreads = root_mean_squares(x.T, np.einsum("ij,ij->j", x, x))
+    scales = unit_scales(view, spreads)
+    rounding = stored_rounding(view, spreads, scales)
     # What is far above the rounding of the largest unit is above that of all.
     by_gram = _by_gram(x, rounding / float(scales.min())) if view.eps > _STORED_IN_DOUBLE else None
     left, singular = by_gram or svd_left(x)
@@ -90,19 +91,39 @@ def _by_units(x: Float64, scales: Float64, view: Representation, rounding: float
     return space @ inner, values
 
 
-def unit_scales(view: Representation, energies: Float64) -> Float64:
+def root_mean_squares(units: Array, energies: Float64) -> Float64:
+    """Root mean squares of centred units, (p, n), from the sums of their squares, unless these have vanished."""
+    found: Float64 = np.sqrt(energies / units.shape[1])
+    precision = np.finfo(units.dtype)
+    for i in np.flatnonzero(energies < precision.tiny / precision.eps):
+        peak = float(np.abs(units[i]).max())
+        found[i] = peak * np.sqrt(np.mean(np.square(units[i] / peak, dtype=np.float64))) if peak else 0.0
+    return found
+
+
+def unit_scales(view: Representation, spreads: Float64) -> Float64:
     """Return powers of two that bring units that vary to comparable sizes: 1 for those within 1/8 to 8 of the typical.
 
-    The size of a unit is its root mean square, with its mean: what its rounding is relative to. `energies` are the sums
-    of its squares after centring. The space that the units span does not change.
+    The size of a unit is its root mean square, with its mean: what its rounding is relative to. `spreads` are those
+    after centring. The space that the units span does not change.
+
+    Raises
+    ------
+    RepresentationError
+        If a unit is so small beside others that no digits of it are left.
     """
-    powers = np.rint(np.log2(_sizes(view, energies) / _typical(view, energies)))
+    if spreads.min() < _LEAST_SPREAD:
+        raise RepresentationError(
+            f"{view.name}: feature {np.flatnonzero(view.alive)[spreads.argmin()]} is so small beside the largest that "
+            "float64 cannot hold both; rescale its features"
+        )
+    powers = np.rint(np.log2(_sizes(view, spreads) / _typical(view, spreads)))
     return np.exp2(np.where(np.abs(powers) <= _ALIKE, 0.0, -powers))
 
 
-def stored_rounding(view: Representation, energies: Float64, scales: Float64) -> float:
+def stored_rounding(view: Representation, spreads: Float64, scales: Float64) -> float:
     """Bound the largest singular value that rounding to the stored precision can make, units being scaled."""
-    sizes = _sizes(view, energies) * scales
+    sizes = _sizes(view, spreads) * scales
     return view.eps * math.sqrt(float(sizes @ sizes) / view.p) * (math.sqrt(view.n) + math.sqrt(view.p))
 
 
@@ -123,13 +144,13 @@ def shrinkage(basis: Basis, kappa: float) -> tuple[Float64, float]:
     return relative * (1 + ratio) / (relative + ratio), -math.log2(1 + ratio)
 
 
-def _sizes(view: Representation, energies: Float64) -> Float64:
-    sizes: Float64 = np.hypot(np.ldexp(view.mean, -view.exponent)[view.alive], np.sqrt(energies / view.n))
+def _sizes(view: Representation, spreads: Float64) -> Float64:
+    sizes: Float64 = np.hypot(np.ldexp(view.mean, -view.exponent)[view.alive], spreads)
     return sizes
 
 
-def _typical(view: Representation, energies: Float64) -> float:
-    sizes = _sizes(view, energies)
+def _typical(view: Representation, spreads: Float64) -> float:
+    sizes = _sizes(view, spreads)
     return math.sqrt(float(sizes @ sizes) / view.p)
 
 

@@ -17,7 +17,7 @@ _SUBTRACTED = 1e-10  # of what was subtracted: less than that is left with fewer
 def features_are_cheaper(families: Families, products: Products, memory: int) -> bool:
     """Compare the cost of cross-products of all features with that of the tiles."""
     operators = [op for ops in families.values() for op in ops]
-    if any(op.bandwidth is not None for op in operators):
+    if any(op.bandwidth is not None or not op.rows.about_mean for op in operators):
         return False
     n = operators[0].rows.n
     width = {key: sum(op.rows.p for op in ops) for key, ops in families.items()}

@@ -9,15 +9,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from repsim.engine.arrays import NUMPY, Array, full_precision, host, namespace
+from repsim.engine.arrays import NUMPY, Array, Float64, full_precision, host, namespace
 from repsim.engine.distances import CACHED_ROWS, distances_of, squared_norms, tile_distances
-from repsim.engine.representation import LARGEST_ENTRY, Representation
+from repsim.engine.representation import FAR_FROM_MEAN, LARGEST_ENTRY, Representation
 from repsim.errors import ParameterError, UndefinedSimilarityError
 
 MEDIANS = ("exact", "sample")
 SAMPLE = 4000  # examples whose distances are held at once; their median is the exact one if there are no more
 _BAND = 0.03  # of the sample's distances, on each side of its median, among which the exact one is looked for first
-_FAR_FROM_MEAN = 16.0  # median squared distances: beyond this, lengths are subtracted that float32 rounds too much
 _BINS = 2**16
 _HELD = 2**27  # distances gathered in one pass, if the memory has room
 _READ_ELEMENTS = 2**20
@@ -40,15 +39,27 @@ def median_squared_distance(
     is called before each block of rows is read, and may raise.
     """
     found, n = _median(rep, how, memory, go_on)
-    typical = rep.typical_square
-    if found * _FAR_FROM_MEAN < typical and rep.dtype.itemsize == 4:
-        return median_squared_distance(rep.in_double(), how, memory=memory, go_on=go_on)
-    return _above_rounding(found, rep.name, n, rounding_of(typical, rep.p, rep.dtype))
+    rows = kernel_rows(rep, found)
+    if rows is not rep:
+        return median_squared_distance(rows, how, memory=memory, go_on=go_on)
+    return _above_rounding(found, rep.name, n, rounding_of(rep.typical_square, rep.p, rep.dtype))
 
 
 def kernel_rows(rep: Representation, median: float) -> Representation:
-    """Read in float64 where most examples are so much closer to each other than to the mean that float32 loses it."""
-    return rep.in_double() if median * _FAR_FROM_MEAN < rep.typical_square else rep
+    """Read about most examples where these are much closer to each other than to the mean, lest distances are lost."""
+    return rep.about_most if rep.about_mean and median * FAR_FROM_MEAN < rep.typical_square else rep
+
+
+def distances_and_rounding(rep: Representation) -> tuple[Float64, float]:
+    """Squared distances between all examples of a view that is read in float64, and what rounding makes of 0 there."""
+    rows = rep.matrix()
+    distances = distances_of(rows)
+    better = kernel_rows(rep, _middle(distances))
+    if better is not rep:
+        rows = better.matrix()
+        distances = distances_of(rows)
+    typical = float(np.median(np.einsum("ij,ij->i", rows, rows)))
+    return distances, rounding_of(typical, rep.p, rows.dtype)
 
 
 def rounding_of(typical: float, p: int, dtype: Any) -> float:
@@ -97,7 +108,7 @@ class Thinned:
     def __init__(self, rep: Representation, count: int) -> None:
         self._rep = rep
         self._chosen = np.linspace(0, rep.n - 1, min(rep.n, count)).round().astype(np.int64)
-        self.n = len(self._chosen)
+        self.n, self.about_mean = len(self._chosen), rep.about_mean
 
     def block(self, start: int, stop: int) -> Any:
         """Rows start to stop of those chosen; what lies between them is read too, some at a time."""
@@ -114,16 +125,14 @@ class Thinned:
 
 
 def _matrix(rows: Thinned | Representation) -> Array:
-    """Return all rows, centred in float64 once more."""
+    """Return all rows, centred in float64 once more if they are about the mean."""
     out = host(rows.block(0, rows.n))
-    return out - out.mean(axis=0) if out.dtype.itemsize == 8 else out
+    return out - out.mean(axis=0) if out.dtype.itemsize == 8 and rows.about_mean else out
 
 
-def median_of(distances: Array, name: str, rows: Array) -> float:
-    """Median of all entries of the matrix of squared distances of these rows, the zero diagonal among them."""
-    typical = float(np.median(np.einsum("ij,ij->i", rows, rows, dtype=np.float64)))
-    rounding = rounding_of(typical, rows.shape[1], rows.dtype)
-    return _above_rounding(_middle(distances), name, len(rows), rounding)
+def median_of(distances: Array, name: str, rounding: float) -> float:
+    """Median of all entries of a matrix of squared distances, the zero diagonal among them."""
+    return _above_rounding(_middle(distances), name, len(distances), rounding)
 
 
 def _middle(distances: Array) -> float:

@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from repsim.engine.arrays import Float64
 from repsim.engine.centring import centre_in_place, u_centre_in_place
 from repsim.engine.checkpoint import Checkpoint
 from repsim.engine.features import features_are_cheaper
 from repsim.engine.memory import budget
-from repsim.engine.operators import Families, MadeOperator, Operator
+from repsim.engine.operators import Families, MadeOperator, Operator, Whole
 from repsim.engine.passes import inner_products, operations
 from repsim.engine.prepared import Prepared
 from repsim.engine.progress import Tick
@@ -23,7 +22,7 @@ from repsim.engine.threads import crew
 
 _MOST_CENTRED = 100  # times the energy that is left: beyond that, products of float32 numbers are not to 1e-6
 _FEW = 48  # examples, below which rounding does not average out over the entries of a debiased form
-_MOST_LEFT_OUT = 1e3  # times what is left: a diagonal that is subtracted from the whole costs that many digits
+_FAR_OUT = 8.0  # times the median squared diagonal entry of a Gram matrix, if the mean is: then some are far out
 _LARGEST_GRAM = 4096  # beyond this many examples a Gram matrix is visited tile by tile
 _LARGEST_MATRIX = 2**29  # bytes of both representations in float64, beyond which rows are read in blocks
 
@@ -61,10 +60,9 @@ class Plan:
         return operations(families, self._products, memory) if families else 0.0
 
     def _families(self, representations: Sequence[Prepared]) -> Families:
-        families = {made: [made.operator(representations[i]) for i in places] for made, places in self.places.items()}
-        if len({op.rows.xp for ops in families.values() for op in ops}) > 1:  # tiles of one library are multiplied
-            families = {made: [replace(op, rows=op.rows.on_host()) for op in ops] for made, ops in families.items()}
-        return families
+        return _of_one_library(
+            {made: [made.operator(representations[i]) for i in places] for made, places in self.places.items()}
+        )
 
     def by_features(self, representations: Sequence[Prepared], memory: int) -> bool:
         """Whether cross-products of features are less work than Gram matrices."""
@@ -86,7 +84,7 @@ class Plan:
         families = self._families(representations)
         left = memory - (checkpoint.held if checkpoint else 0)
         sums = inner_products(families, self._products, memory=left, block=block, tick=tick, checkpoint=checkpoint)
-        self._again_in_double(families, sums, left, block)
+        self._again(families, sums, left, block)
         names = [x.view.name for x in representations]
         return [self._moments(one, families, sums, names) for one in self._wanted]
 
@@ -102,16 +100,50 @@ class Plan:
         columns = [self.places[one.y].index(i) for i in self._columns]
         return Moments(sums.n, table[rows][:, columns], x.take(rows), y.take(columns), one.debiased)
 
-    def _again_in_double(self, families: Families, sums: Sums, memory: int, block: int | None) -> None:
-        """Compute the kernels anew of which centring leaves so little that float32 has rounded it away."""
+    def _again(self, families: Families, sums: Sums, memory: int, block: int | None) -> None:
+        """Compute anew, from better rows, what has lost its digits.
+
+        Of kernels of which centring leaves little, float32 has rounded that away. What a debiased form asks for is
+        small beside an outlying example, which is in the mean that all are about, and in the diagonals.
+        """
         weak = {one.x for one in self._wanted if one.x == one.y and _rounded_away(one, families[one.x], sums)}
-        if not weak:
+        better = {op.rows: op.rows.in_double() for made in weak for op in families[made]}
+        far = self._far_from_mean(families, sums, memory)
+        better |= {rows: rows.about_most for rows in far}
+        moved = {made for made, ops in families.items() if any(op.rows in far for op in ops)}
+        products = [(a, b) for a, b in self._products if {a, b} & moved or (a == b and a in weak)]
+        if not products:
             return
-        doubled = {op.rows: op.rows.in_double() for made in weak for op in families[made]}
-        anew = {made: [replace(op, rows=doubled[op.rows]) for op in families[made]] for made in weak}
-        better = inner_products(anew, [(made, made) for made in weak], memory=memory, block=block)
+        anew = _of_one_library(
+            {
+                made: [replace(op, rows=better.get(op.rows, op.rows)) for op in families[made]]
+                for made in dict.fromkeys(made for product in products for made in product)
+            }
+        )
+        found = inner_products(anew, products, memory=memory, block=block)
         for part in ("tables", "diagonals", "row_sums", "precision", "floors"):
-            getattr(sums, part).update(getattr(better, part))
+            getattr(sums, part).update(getattr(found, part))
+
+    def _far_from_mean(self, families: Families, sums: Sums, memory: int) -> set[Representation]:
+        """Return the rows of debiased forms most of which are far from the mean of all, because some are far out."""
+        if sums.n > _LARGEST_GRAM and features_are_cheaper(families, self._products, memory):
+            return set()  # tiles would take far longer
+        debiased = {made for one in self._wanted if one.debiased for made in (one.x, one.y)}
+        return {
+            op.rows
+            for made in debiased
+            for op, diagonal in zip(families[made], np.square(sums.diagonals[made]), strict=True)
+            if isinstance(op.rows, Representation)
+            and diagonal.mean() > _FAR_OUT * np.median(diagonal)
+            and op.rows.far_from_mean
+        }
+
+
+def _of_one_library(families: Families) -> Families:
+    """Return operators whose rows are all of one library, as tiles that are multiplied have to be."""
+    if len({op.rows.xp for ops in families.values() for op in ops}) == 1:
+        return families
+    return {made: [replace(op, rows=op.rows.on_host()) for op in ops] for made, ops in families.items()}
 
 
 def _rounded_away(one: Wanted, ops: Sequence[Operator], sums: Sums) -> bool:
@@ -136,50 +168,41 @@ def pair_moments(
     """Check two representations, read them in float64, and return the moments of the pair.
 
     Gram matrices are multiplied as a whole, which loses least to centring, if they are small and cross-products of
-    features are not less work. A debiased form is small beside the diagonals that such products have in them, so one
-    that is too small is made anew.
+    features are not less work.
     """
     a, b = pair(x, y, minimum=4 if debiased else minimum)
     size = 8 * a.n * (a.p + b.p)
     memory = budget(None, size)
+    whole = a.n <= _LARGEST_GRAM and size <= _LARGEST_MATRIX
     with crew(1, a.n * (a.p + b.p) * min(a.n, max(a.p, b.p))):
-        representations = [Prepared(view, memory) for view in (a, b)]
+        views = [view.about_most if whole and debiased and view.far_from_mean else view for view in (a, b)]
+        representations = [Prepared(view, memory) for view in views]
         wanted = Wanted(made_x, made_y, debiased, own)
-        plan, whole = Plan([wanted], [0], [1]), a.n <= _LARGEST_GRAM and size <= _LARGEST_MATRIX
+        plan = Plan([wanted], [0], [1])
         if whole and not plan.by_features(representations, memory):
             return _by_grams(wanted, representations)
         (moments,) = plan.moments(representations, memory=memory)
-        left_out = any(
-            float(side.square[0]) * _MOST_LEFT_OUT < side.diagonal_square[0] for side in (moments.x, moments.y)
-        )
-        return _by_grams(wanted, representations) if whole and debiased and left_out else moments
+        return moments
 
 
 def _by_grams(wanted: Wanted, representations: Sequence[Prepared]) -> Moments:
     """Multiply Gram matrices."""
-    grams, floors, exponents = zip(
-        *(made.gram(x) for made, x in zip((wanted.x, wanted.y), representations, strict=True)), strict=True
-    )
-    names, widths = zip(*((x.view.name, x.view.p) for x in representations), strict=True)
-    return gram_moments(grams, names, exponents, wanted.debiased, floors, widths)
+    grams = [made.whole(x) for made, x in zip((wanted.x, wanted.y), representations, strict=True)]
+    return gram_moments(grams, [x.view.name for x in representations], wanted.debiased)
 
 
-def gram_moments(
-    grams: Sequence[Float64],
-    names: Sequence[str],
-    exponents: Sequence[float],
-    debiased: bool,
-    floors: Sequence[float] = (0.0, 0.0),
-    widths: Sequence[int] = (0, 0),
-) -> Moments:
-    """Return the moments of two Gram matrices, which are overwritten; `floors` are what they had before a shift."""
+def gram_moments(grams: Sequence[Whole], names: Sequence[str], debiased: bool) -> Moments:
+    """Return the moments of two operators that are held as matrices, which are overwritten."""
     sides = []
-    for gram, name, exponent, floor, width in zip(grams, names, exponents, floors, widths, strict=True):
+    for gram, name in zip(grams, names, strict=True):
+        matrix = gram.matrix
         if debiased:
-            np.fill_diagonal(gram, 0)
-        noise = 1e-24 * (float(np.vdot(gram, gram)) + floor)
-        u_centre_in_place(gram) if debiased else centre_in_place(gram)
-        diagonal = np.diag(gram)
-        facts = (diagonal.sum(), np.vdot(gram, gram), diagonal @ diagonal, noise, 0.0, exponent, width)
+            np.fill_diagonal(matrix, 0)
+        noise = 1e-24 * (float(np.vdot(matrix, matrix)) + gram.floor)
+        u_centre_in_place(matrix) if debiased else centre_in_place(matrix)
+        diagonal = np.diag(matrix)
+        sums = (diagonal.sum(), np.vdot(matrix, matrix), diagonal @ diagonal, noise)
+        facts = (*sums, gram.rank, gram.exponent, gram.width)
         sides.append(Side([name], *(np.array([float(value)]) for value in facts)))
-    return Moments(len(grams[0]), np.array([[float(np.vdot(*grams))]]), sides[0], sides[1], debiased)
+    (k, l), n = (gram.matrix for gram in grams), len(grams[0].matrix)  # noqa: E741
+    return Moments(n, np.array([[float(np.vdot(k, l))]]), sides[0], sides[1], debiased)

@@ -9,13 +9,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from repsim.engine.arrays import NUMPY, Float64
-from repsim.engine.distances import distances_of, shift_of, shift_rounding, shifted_rbf
-from repsim.engine.median import median_of
+from repsim.engine.distances import shift_of, shift_rounding, shifted_rbf
+from repsim.engine.median import distances_and_rounding, median_of
 from repsim.engine.representation import Rows
 from repsim.errors import RepresentationError
 
@@ -47,6 +47,16 @@ class Operator:
             return 0.0
         relative = 1e-12 if self.rows.dtype.itemsize == 8 else 1e-5
         return (relative * self.rows.n * shift_rounding(self.bandwidth)) ** 2
+
+
+class Whole(NamedTuple):
+    """An operator that is held as a matrix, (n, n), which may be overwritten."""
+
+    matrix: Float64
+    exponent: float = 0.0  # power of two that scaling took out
+    floor: float = 0.0  # energy that a shift has taken out
+    rank: int = 0  # of a projector
+    width: int = 0  # number of features of what it is made from
 
 
 class Making:
@@ -86,13 +96,13 @@ class MadeOperator(Making, ABC):
     def operator(self, x: Prepared) -> Operator:
         """Return what is visited in tiles."""
 
-    def gram(self, x: Prepared) -> tuple[Float64, float, float]:
-        """Return the whole operator, the energy that a shift has taken out, and its exponent."""
+    def whole(self, x: Prepared) -> Whole:
+        """Return the whole operator."""
         op = self.operator(x)
         rows = op.rows.block(0, op.rows.n)
         gram = op.sign * (rows @ rows.T)
         gram[np.diag_indices(len(gram))] += op.constant
-        return gram, 0.0, op.exponent
+        return Whole(gram, op.exponent, rank=op.rank, width=x.view.p)
 
 
 @dataclass(frozen=True)
@@ -116,12 +126,11 @@ class RBFGram(MadeOperator):
         """Take the rows in the precision that distances need."""
         return Operator(x.kernel_rows, self.fraction, x.median)
 
-    def gram(self, x: Prepared) -> tuple[Float64, float, float]:
+    def whole(self, x: Prepared) -> Whole:
         """Make it and the median from the same distances."""
-        rows = x.view.matrix()
-        distances = distances_of(rows)
-        gram = shifted_rbf(NUMPY, distances, median_of(distances, x.view.name, rows), self.fraction)
-        return gram, (len(rows) * shift_rounding(self.fraction)) ** 2, 0.0
+        distances, rounding = distances_and_rounding(x.view)
+        gram = shifted_rbf(NUMPY, distances, median_of(distances, x.view.name, rounding), self.fraction)
+        return Whole(gram, floor=(len(gram) * shift_rounding(self.fraction)) ** 2, width=x.view.p)
 
 
 @dataclass(frozen=True)

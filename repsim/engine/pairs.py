@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -18,19 +19,35 @@ from repsim.engine.prepared import Prepared
 from repsim.engine.progress import Tick
 from repsim.engine.representation import Representation, pair
 from repsim.engine.threads import Crew, Outcome, crew
+from repsim.errors import ParameterError, UndefinedSimilarityError
 
 Ranks = tuple[int, Mapping[str, int], Mapping[str, int]]  # number of examples, and ranks by name on either side
+_CHECKED = 3  # or so: pairs that a resumed run compares again if the index is somebody's own
 _BYTES = 6 * 8  # an entry of a square matrix, that comparing two bases of as many vectors takes
 
 
 @dataclass(frozen=True)
 class Compared:
-    """What is made of x and of y, and the function of the two; `symmetric` if their order does not matter."""
+    """What an index makes of x and of y, and its function of the two; `symmetric` if their order does not matter."""
 
+    name: str
     x: Made
     y: Made
     compare: Callable[[Any, Any], float]
     symmetric: bool
+
+    def value(self, a: Any, b: Any, names: Sequence[str]) -> float:
+        """Compare what was made of two representations, and check that a number comes of it."""
+        found = self.compare(a, b)
+        try:
+            value = float(found)
+        except (TypeError, ValueError):
+            raise ParameterError(
+                f"index {self.name!r} of {' and '.join(names)} is {found!r}; it must be a number"
+            ) from None
+        if math.isnan(value):
+            raise UndefinedSimilarityError(f"index {self.name!r} of {' and '.join(names)} is not a number")
+        return value
 
 
 class Pairs:
@@ -66,15 +83,16 @@ class Pairs:
         saved = checkpoint.restore("pairs", tables)
         done = saved[0] if saved else 0
         views = [x.view for x in representations]
+        self._check_resumed(representations, tables, done)
         for i, j in self._tasks[:done]:
             tick(self._operations(views[i], views[j]))
-        states = self._states(representations, self._tasks[done:])
+        states, names = self._states(representations, self._tasks[done:]), [view.name for view in views]
         try:
             with self._threads(views, memory - checkpoint.held) as threads:
                 for i, row in groupby(self._tasks[done:], key=lambda task: task[0]):
                     focused = {one.x: one.x.focus(states[one.x, i], representations[i]) for one in self._compared}
                     tasks = list(row)
-                    values = threads.map(lambda task: self._values(focused, states, *task), tasks)  # noqa: B023
+                    values = threads.map(lambda task: self._values(focused, states, names, *task), tasks)  # noqa: B023
                     for (_, j), found in zip(tasks, values, strict=True):
                         for k, value in found.items():
                             tables[str(k)][i, j] = value
@@ -91,6 +109,19 @@ class Pairs:
             (np.ascontiguousarray(table[places]), self._ranks(one, representations))
             for table, one in zip(tables.values(), self._compared, strict=True)
         ]
+
+    def _check_resumed(self, representations: Sequence[Prepared], tables: Mapping[str, Float64], done: int) -> None:
+        """Compute some pairs again that an interrupted run has finished: somebody's own functions may have changed."""
+        for k, one in enumerate(self._compared):
+            finished = [pair for pair in self._tasks[:done] if pair in self._wanted[k]]
+            for i, j in finished[:: max(1, len(finished) // _CHECKED)] if isinstance(one.x, Own) else ():
+                names = [representations[i].view.name, representations[j].view.name]
+                value = one.value(one.x.state(representations[i]), one.y.state(representations[j]), names)
+                if value != (before := tables[str(k)][i, j]):
+                    raise ParameterError(
+                        f"resume: index {one.name!r} of {' and '.join(names)} is {value} and was {before} in the "
+                        "interrupted run; give another folder, or remove it"
+                    )
 
     def _ranks(self, one: Compared, representations: Sequence[Prepared]) -> Ranks:
         sides = []
@@ -110,9 +141,11 @@ class Pairs:
         needed = {(made, i): None for pair in tasks for one in self._compared for made in (one.x, one.y) for i in pair}
         return {(made, i): made.state(representations[i]) for made, i in sorted(needed, key=lambda key: key[1])}
 
-    def _values(self, focused: dict[Made, Any], states: dict[Any, Any], i: int, j: int) -> dict[int, float]:
+    def _values(
+        self, focused: dict[Made, Any], states: dict[Any, Any], names: Sequence[str], i: int, j: int
+    ) -> dict[int, float]:
         return {
-            k: float(one.compare(focused[one.x], states[one.y, j]))
+            k: one.value(focused[one.x], states[one.y, j], (names[i], names[j]))
             for k, one in enumerate(self._compared)
             if (i, j) in self._wanted[k]
         }

@@ -148,9 +148,9 @@ class Prepared:
 
         return self._kept("compact", ["matrix"], make)["matrix"]
 
-    @cached_property
+    @property
     def array(self) -> Float64:
-        """The array as it was given, (n, p) in float64."""
+        """A copy of the array as it was given, (n, p) in float64."""
         return host(self.view.raw(0, self.view.n)).astype(np.float64)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from repsim.engine.arrays import Array, Float64
-from repsim.engine.bases import stored_rounding, unit_scales
+from repsim.engine.bases import root_mean_squares, stored_rounding, unit_scales
 from repsim.engine.memory import needed
 from repsim.engine.representation import Representation
 from repsim.errors import ParameterError
@@ -132,15 +132,15 @@ def _against_constant(view: Representation, dtype: np.dtype[Any], p: int, memory
 
 def _comparable(units: Array, view: Representation) -> tuple[Float64, float]:
     """Bring units, (p, n), to comparable sizes in place; return the squared lengths of examples and the rounding."""
-    energies = np.array([float(np.vdot(unit, unit)) for unit in units])
-    scales = unit_scales(view, energies) if units.dtype.itemsize == 8 else np.ones(len(units))
+    spreads = root_mean_squares(units, np.array([float(np.vdot(unit, unit)) for unit in units]))
+    scales = unit_scales(view, spreads) if units.dtype.itemsize == 8 else np.ones(len(units))
     if (scales != 1).any():
         units *= scales.astype(units.dtype)[:, None]
     lengths = np.zeros(units.shape[1])
     for first in range(0, len(units), PANEL):  # of which the squares fit into the cache
         some = units[first : first + PANEL]
         lengths += np.einsum("ji,ji->i", some, some)
-    return lengths, stored_rounding(view, energies, scales)
+    return lengths, stored_rounding(view, spreads, scales)
 
 
 def _least_allowed(energy: float, view: Representation, dtype: np.dtype[Any], rounding: float) -> float:

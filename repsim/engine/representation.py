@@ -16,6 +16,7 @@ from repsim.engine.arrays import (
     NUMPY,
     Array,
     Float64,
+    check_dense,
     host,
     is_array,
     namespace,
@@ -41,6 +42,7 @@ _FINGERPRINT_ROWS = 16
 _TYPICAL_ROWS = 64
 # Entries between its inverse and this are not scaled, which would take time: their fourth powers fit as they are.
 LARGEST_ENTRY = 2.0**8
+FAR_FROM_MEAN = 16.0  # times what examples lie apart, squared: beyond that their differences are lost in their lengths
 
 
 class Rows:
@@ -51,6 +53,7 @@ class Rows:
     dtype: np.dtype[Any]
     xp: Any
     device: Any
+    about_mean = True  # whether their mean is 0, but for rounding
 
     @property
     def any_thread(self) -> bool:
@@ -104,7 +107,7 @@ def check_shape(shape: tuple[int, ...], name: str, minimum: int) -> tuple[int, i
         )
     n, p = int(shape[0]), math.prod(int(side) for side in shape[1:])
     if n < minimum:
-        why = "a debiased estimate needs at least 4" if minimum == 4 else f"at least {minimum} are needed"
+        why = "a debiased estimate, and chance, need at least 4" if minimum == 4 else f"at least {minimum} are needed"
         raise TooFewExamplesError(f"{name} has shape {shape}, so {n} example(s); {why}")
     if p == 0:
         raise DimensionError(f"{name} has shape {shape}: there are no features")
@@ -127,8 +130,9 @@ class Representation(Rows):
     def __init__(self, x: Any, name: str, *, dtype: Any = None, minimum: int = 2, recognised: bool = False) -> None:
         if not (hasattr(x, "shape") and hasattr(x, "__getitem__")) or hasattr(x, "iloc"):
             x = to_numpy(x, name)
-        elif isinstance(x, np.ma.MaskedArray) or hasattr(x, "nnz"):
+        elif isinstance(x, np.ma.MaskedArray):
             to_numpy(x, name)  # says what is wrong with it, if something is
+        check_dense(x, name)
         self.name = name
         self.shape = tuple(int(side) for side in x.shape)
         self.n, self.p = check_shape(self.shape, name, minimum)
@@ -295,20 +299,43 @@ class Representation(Rows):
         other._prepare()
         return other
 
-    @cached_property
-    def typical_square(self) -> float:
-        """Median squared length of some evenly spaced rows, of which each is read alone if there are many."""
+    def _typical_rows(self) -> Float64:
+        """Return some evenly spaced rows, of which each is read alone if there are many."""
         chosen = np.linspace(0, self.n - 1, min(self.n, _TYPICAL_ROWS)).round().astype(int)
         if self.n * self.p <= _CACHED:
             rows = host(self.block(0, self.n))[chosen]
         else:
             rows = np.concatenate([host(self.block(i, i + 1)) for i in chosen.tolist()])
-        return float(np.median(np.square(rows, dtype=np.float64).sum(axis=1)))
+        found: Float64 = rows.astype(np.float64)
+        return found
+
+    @cached_property
+    def typical_square(self) -> float:
+        """Median squared length of some rows."""
+        return float(np.median(np.square(self._typical_rows()).sum(axis=1)))
+
+    @cached_property
+    def about_most(self) -> Self:
+        """The same view in float64, about the middle of some examples in place of the mean of all.
+
+        Where most are close to each other and far from the mean, as beside an outlying one, this keeps their digits.
+        """
+        other = copy.copy(self.in_double())
+        other.__dict__.pop("typical_square", None)
+        other.mean = other.mean + np.ldexp(np.median(other._typical_rows(), axis=0), other.exponent)
+        other.about_mean = False
+        other._prepare()
+        return other
+
+    @property
+    def far_from_mean(self) -> bool:
+        """Whether most examples are much closer to each other than to the mean of all."""
+        return self.about_mean and self.typical_square > FAR_FROM_MEAN * self.about_most.typical_square
 
     def matrix(self) -> Array:
         """Return all rows, centred and scaled, in the precision of this view; for views that NumPy reads."""
         out = super().matrix()
-        if self.dtype.itemsize == 8:
+        if self.dtype.itemsize == 8 and self.about_mean:
             out -= out.mean(axis=0)
         return out
 
@@ -332,6 +359,7 @@ def _sum_of_differences(rows: Array, first: Float64) -> Float64:
 
 def matrix_of(x: Any, name: str) -> Float64:
     """Return an array as it is, (n, p) in float64, checked to be finite; it may be constant."""
+    check_dense(x, name)
     array = to_numpy(x[0 : x.shape[0]] if not is_array(x) and hasattr(x, "shape") else x, name)
     n, p = check_shape(array.shape, name, 1)
     matrix: Float64 = array.reshape(n, p).astype(np.float64)

@@ -10,6 +10,8 @@ import numpy as np
 from repsim.engine.arrays import Float64
 from repsim.engine.operators import Families, MadeOperator, Operator, Products, itemsize
 
+ROUNDING = 1e-6  # beyond a bound, that is rounding of float32 numbers
+
 
 @dataclass(frozen=True, eq=False)
 class Side:
@@ -145,6 +147,12 @@ class Sums:
         named = {f"table {a} {b}": table for (a, b), table in self.tables.items()}
         named |= {f"diagonal {key}": values for key, values in self.diagonals.items()}
         return named | {f"sums {key}": values for key, values in self.row_sums.items()}
+
+
+def without_rounding(values: Float64, low: float, high: float, rounding: Float64 | float = ROUNDING) -> Float64:
+    """Take rounding past the bounds away, and nothing else."""
+    values = np.where((values < low) & (values > low - rounding), low, values)
+    return np.where((values > high) & (values < high + rounding), high, values)
 
 
 def held(n: int, products: Float64, x: Sequence[Operator], y: Sequence[Operator], traces: Sequence[Float64]) -> Float64:

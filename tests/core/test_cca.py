@@ -3,7 +3,17 @@ import oracle
 import pytest
 
 import repsim
-from repsim import INDEXES, RankSaturationWarning, canonical_correlations, cca, errors, orthonormal_basis, pwcca, svcca
+from repsim import (
+    INDEXES,
+    RankSaturationWarning,
+    canonical_correlations,
+    cca,
+    errors,
+    orthonormal_basis,
+    pairwise,
+    pwcca,
+    svcca,
+)
 from repsim.engine.bases import _by_gram, components_kept, factorise, svd_left
 from repsim.engine.representation import Representation
 
@@ -210,3 +220,34 @@ def test_rounding_to_few_digits_is_no_rank(rng, n, p, rank, name):
     assert table["cca_r2"][0, 1] == pytest.approx(repsim.cca(exact, y), abs=2e-3)
     assert table["linear_regression"][1, 0] == pytest.approx(repsim.linear_regression(y, exact), abs=2e-3)
     assert table["cka_linear"][0, 1] == pytest.approx(repsim.cka(exact, y), abs=2e-3)
+
+
+def test_little_memory_gives_the_same_value(rng, monkeypatch):
+    x = rng.standard_normal((420, 160))
+    y = 0.5 * x + rng.standard_normal((420, 160))
+    expected = cca(x, y)
+    assert expected == pytest.approx(pairwise([x], [y], index="cca_r2")[0, 0])
+    monkeypatch.setattr("repsim.engine.moments.features_are_cheaper", lambda *_: False)  # as if they did not fit
+    assert cca(x, y) == pytest.approx(expected, rel=1e-10)
+    assert repsim.linear_regression(x, y) == pytest.approx(pairwise([x], [y], index="linear_regression")[0, 0])
+
+
+def test_all_of_the_kind_warn_alike(rng):
+    x, y = rng.standard_normal((2, 50, 40))
+    said = r"31 of the 40 canonical correlations of x \(rank 40\) and y .* Use at least 81 examples"
+    for measure in (cca, canonical_correlations, lambda a, b: repsim.canonical_ridge(a, b, kappa_x=0, kappa_y=0)):
+        with pytest.warns(RankSaturationWarning, match=said):
+            measure(x, y)
+    with pytest.warns(RankSaturationWarning, match="49 reached by y: .*Use more examples than both have features"):
+        repsim.linear_regression(x[:, :5], np.hstack([x, y]))
+
+
+def test_units_whose_squares_vanish_count_as_any(rng):
+    x = rng.standard_normal((60, 4))
+    y = x @ rng.standard_normal((4, 5)) + 0.5 * rng.standard_normal((60, 5))
+    x = np.hstack([x, x[:, 1:2]])  # dependent, so that the rank has to be found
+    tiny = (x - x.mean(axis=0)) * [1e-162, 1, 1, 1, 1]
+    assert cca(tiny, y) == pytest.approx(cca(x, y), rel=1e-9)
+    assert orthonormal_basis(tiny).shape == (60, 4)
+    with pytest.raises(errors.RepresentationError, match="x: feature 0 is so small beside the largest"):
+        cca(x * [1e-160, 1, 1e160, 1, 1], y)

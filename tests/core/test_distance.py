@@ -1,5 +1,7 @@
 """Distances from similarities: what a metric is, and what one minus a similarity is not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -65,3 +67,11 @@ def test_bad_input():
             to_distance(values, "cka_linear")
     with pytest.raises(errors.ParameterError, match="values is no array of real numbers"):
         to_distance("0.5", "cka_linear")
+
+
+def test_what_an_index_is_made_of_decides_not_its_name():
+    with pytest.raises(errors.ParameterError, match="has no distance"):
+        to_distance(0.3, replace(INDEXES["pwcca"], name="cka_linear"))
+    assert to_distance(0.3, replace(INDEXES["cka_linear"], name="mine")) == to_distance(0.3, "cka_linear")
+    with pytest.raises(errors.ParameterError, match="has no distance"):
+        to_distance(0.3, "cka_rbf_0")

@@ -502,14 +502,38 @@ def test_few_examples_in_single_precision_are_debiased_to_their_value(rng, n):
 
 
 @pytest.mark.parametrize("factor", [1e2, 1e5, 1e7, 1e8])
-def test_one_outlying_example_does_not_cost_the_debiased_value(rng, factor):
-    x, y = rng.standard_normal((40, 3)), rng.standard_normal((40, 2))
-    x[7] *= factor
-    y[9] *= factor
-    exact = float(oracle.cka(x, y, debiased=True))
-    assert repsim.cka(x, y, debiased=True) == pytest.approx(exact, rel=1e-8)
-    if factor < 1e6:
-        assert pairwise([x, y], index="cka_linear_debiased")[0, 1] == pytest.approx(exact, abs=1e-6)
-    else:
-        with pytest.raises(errors.UndefinedSimilarityError, match="as good as that beside an outlying one"):
-            pairwise([x, y], index="cka_linear_debiased")
+@pytest.mark.parametrize("shape", [(40, 3), (12, 40), (16, 4), (5, 2)])
+def test_one_outlying_example_does_not_cost_the_debiased_value(rng, factor, shape):
+    """Neither where features are multiplied, nor examples, nor beside an index that needs tiles."""
+    x, y = rng.standard_normal(shape), rng.standard_normal((shape[0], 4))
+    x[2] *= factor
+    y[2] *= factor
+    for name in ("hsic_linear_debiased", "cka_linear_debiased"):
+        index = get_index(name)
+        exact = float(getattr(oracle, name.split("_")[0])(x, y, debiased=True))
+        assert index(x, y) == pytest.approx(exact, rel=1e-8)
+        assert pairwise([x], [y], index=name)[0, 0] == pytest.approx(exact, rel=1e-8)
+        beside = pairwise([x, y], index=[name, "cka_rbf_0.4", "cka_linear", "linear_regression"])
+        assert beside[name][0, 1] == pytest.approx(exact, rel=1e-8)
+        assert beside["cka_linear"][0, 1] == pytest.approx(float(oracle.cka(x, y)), rel=1e-8)
+        alone = pairwise([x], [y], index="linear_regression")[0, 0]
+        assert beside["linear_regression"][0, 1] == pytest.approx(alone, rel=1e-8)
+
+
+@pytest.mark.parametrize("shape", [(6, 5), (20, 5), (60, 3)])
+def test_one_outlying_example_does_not_cost_the_others_their_distances(rng, shape):
+    x, y = rng.standard_normal(shape), rng.standard_normal(shape)
+    x[0] *= 3e8
+    exact = float(oracle.cka(x, y, kernel="rbf", bandwidth=0.4))
+    assert repsim.cka(x, y, kernel="rbf") == pytest.approx(exact, abs=1e-9)
+    assert pairwise([x], [y], index="cka_rbf_0.4")[0, 0] == pytest.approx(exact, abs=1e-9)
+    distances = repsim.squared_distances(x)[1:, 1:]
+    np.testing.assert_allclose(distances, np.square(x[1:, None] - x[None, 1:]).sum(axis=2), rtol=1e-9, atol=1e-9)
+
+
+def test_outliers_among_many_tiles(rng):
+    x, y = rng.standard_normal((2, 300, 200))
+    x[::97] *= 1e7
+    exact = repsim.cka(x, y, debiased=True)
+    found = pairwise([x, y], index="cka_linear_debiased", block=64)[0, 1]
+    assert found == pytest.approx(exact, rel=1e-7)

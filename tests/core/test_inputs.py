@@ -139,3 +139,44 @@ def test_sparse_matrices_are_said_to_be(rng, function, form):
     x = rng.standard_normal((10, 3))
     with pytest.raises(errors.DTypeError, match=r"is sparse .*; a dense array is needed: \S+\.toarray\(\)"):
         function(getattr(sparse, form)(x), x)
+
+
+class Sparse(np.ndarray):
+    """What JAX's sparse arrays have."""
+
+    nse = 3
+
+
+@pytest.mark.parametrize("form", [sparse.coo_array, sparse.dia_array, sparse.bsr_array, sparse.csr_matrix])
+def test_sparse_is_said_wherever_it_comes(rng, form):
+    x = rng.standard_normal((30, 5))
+    calls = [lambda: repsim.gram_linear(form(x)), lambda: repsim.cka(form(x), x), lambda: repsim.pairwise([form(x), x])]
+    for call in calls:
+        with pytest.raises(errors.DTypeError, match=r"is sparse .*dense array is needed: .*\.toarray\(\)"):
+            call()
+    with pytest.raises(errors.DTypeError, match=r"xs\[0\] is sparse .*todense\(\)"):
+        repsim.pairwise([x.view(Sparse)])
+
+
+@pytest.mark.parametrize("column", [["1", "2", "3", "4"], [True, False, True, None]])
+def test_a_column_that_is_no_number_is_not_made_one(column):
+    pandas = pytest.importorskip("pandas")
+    made = pandas.array(column, dtype="boolean") if None in column else column
+    frame = pandas.DataFrame({"a": made, "b": [1.0, 2.0, 3.0, 5.0]})
+    with pytest.raises(errors.DTypeError, match="x has dtype (bool|str|object); real numbers are needed"):
+        repsim.cka(frame, frame)
+
+
+def test_eight_bits_are_too_few(rng):
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    x = rng.standard_normal((30, 5)).astype(ml_dtypes.float8_e5m2)
+    with pytest.raises(errors.DTypeError, match="x has dtype float8_e5m2; .*at least 16 bits"):
+        repsim.cka(x, x)
+
+
+def test_one_array_is_no_list(rng):
+    x = rng.standard_normal((30, 5))
+    for given, said in ((None, "None"), (5, "5"), (x, r"an array of shape \(30, 5\)")):
+        with pytest.raises(errors.ParameterError, match=f"xs is {said}; a list of representations is needed"):
+            repsim.pairwise(given)
+    assert repsim.pairwise(np.stack([x, x])).shape == (2, 2)

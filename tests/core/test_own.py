@@ -310,3 +310,85 @@ def test_one_entry_makes_an_index(rng, index):
     np.testing.assert_allclose(tables[index.name], expected, rtol=1e-12)
     similarities = tables[index.name].reshape(2, 3, 2, 3).swapaxes(1, 2)
     assert identify(similarities, symmetrise=not index.symmetric).decisions == 6
+
+
+class Interrupted(Exception):
+    pass
+
+
+def after(steps):
+    """A progress function that interrupts."""
+    seen = []
+
+    def progress(done, total):
+        seen.append(done)
+        if len(seen) > steps:
+            raise Interrupted
+
+    return progress
+
+
+def scaled_mean(factor):
+    def prepare(x):
+        return x.mean() * factor
+
+    return prepare
+
+
+def test_a_resumed_run_whose_functions_have_changed_is_refused(rng, tmp_path):
+    xs = rng.standard_normal((4, 60, 5))
+    first, other = (Index.of("mine", scaled_mean(factor), lambda a, b: a + b) for factor in (1, 100))
+    with pytest.raises(Interrupted):
+        pairwise(xs, index=first, resume=tmp_path / "run", progress=after(8))
+    with pytest.raises(errors.ParameterError, match="resume: index 'mine' of .* was .* in the interrupted run"):
+        pairwise(xs, index=other, resume=tmp_path / "run")
+    with pytest.raises(errors.ParameterError, match=r"different: indexes"):
+        pairwise(xs, index=replace(first, symmetric=False), resume=tmp_path / "run")
+    resumed = pairwise(xs, index=first, resume=tmp_path / "run")
+    np.testing.assert_array_equal(resumed, pairwise(xs, index=first))
+
+
+def test_a_prepare_that_writes_into_its_array_changes_no_other_index(rng):
+    x = rng.standard_normal((50, 6)) + 2
+    y = x[:, :4] + rng.standard_normal((50, 4))
+
+    def centre(a):
+        a -= a.mean(axis=0)
+        return a
+
+    own = Index.of("own", centre, lambda a, b: 1.0)
+    assert pairwise([x], [y], index=[own, "mutual_knn_5"])["mutual_knn_5"][0, 0] == mutual_knn(x, y, k=5)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"symmetric": "no"}, "symmetric is 'no'"),
+        ({"prepare": None}, "prepare is None; a function"),
+        ({"compare": 3}, "compare is 3; a function"),
+        ({"name": ""}, "name is ''"),
+        ({"name": 3}, "name is 3"),
+    ],
+)
+def test_what_an_index_is_made_of_is_checked(options, said):
+    with pytest.raises(errors.ParameterError, match=said):
+        Index.of(**{"name": "mine", "prepare": np.mean, "compare": max, **options})
+
+
+@pytest.mark.parametrize("returned", [None, "x", np.zeros(3)])
+def test_a_compare_that_returns_no_number_is_named(rng, returned):
+    x, y = rng.standard_normal((2, 30, 5))
+    index = Index.of("mine", np.mean, lambda a, b: returned)
+    with pytest.raises(errors.ParameterError, match="index 'mine' of x and y is .*; it must be a number"):
+        index(x, y)
+    with pytest.raises(errors.ParameterError, match=r"index 'mine' of xs\[0\] and ys\[0\] is .*; it must be a number"):
+        pairwise([x], [y], index=index)
+    with pytest.raises(errors.UndefinedSimilarityError, match="index 'nan' of x and y is not a number"):
+        Index.of("nan", np.mean, lambda a, b: np.nan)(x, y)
+
+
+def test_an_index_made_of_another_has_no_public_function():
+    mixed = replace(get_index("cka_linear"), name="mixed", y=RBFGram(0.4))
+    assert (mixed.function, mixed.parameters) == (None, {})
+    with pytest.raises(ValueError, match="parameters"):
+        replace(get_index("cka_linear"), parameters={"debiased": True})

@@ -119,3 +119,14 @@ def test_pwcca_of_nearly_equal_correlations_in_single_precision(rng):
     y = (q[:, :8] * 0.8 + q[:, 8:] * (0.6 + 1e-5 * np.arange(8))).astype(np.float32)
     expected = repsim.pwcca(x.astype(float), y.astype(float))
     assert pairwise([x], [y], index="pwcca")[0, 0] == pytest.approx(expected, abs=1e-6)
+
+
+def test_nullable_columns_keep_their_precision(rng):
+    pandas = pytest.importorskip("pandas")
+    x = (rng.standard_normal((300, 5)) @ rng.standard_normal((5, 64))).astype(np.float32)
+    y = rng.standard_normal((300, 20))
+    nullable = pandas.DataFrame(x).astype("Float32")
+    assert repsim.orthonormal_basis(nullable).shape == (300, 5)
+    assert repsim.cca(nullable, y) == pytest.approx(repsim.cca(x, y), rel=1e-6)
+    whole = pandas.DataFrame({"a": pandas.array([1, 2, 3, 5], dtype="Int64"), "b": [1.0, 2.0, 0.0, 4.0]})
+    assert repsim.linear_regression(whole, whole) == pytest.approx(1)

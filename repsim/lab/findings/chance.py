@@ -69,7 +69,9 @@ def _above_chance(pairs: Iterable[tuple[Compared, str, str]]) -> dict[str, Any]:
 def _same_layers(compared: Compared, first: str, second: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the debiased CKA of the same layers of networks of different seeds, and its distance to chance."""
     block = compared.block(compared.name(DEBIASED), first, second)
-    values = np.ravel((block if compared.diagonal else np.einsum("abii->abi", block))[compared.different(first, second)])
+    values = np.ravel(
+        (block if compared.diagonal else np.einsum("abii->abi", block))[compared.different(first, second)]
+    )
     return values, chance_of_debiased(values, max(compared.examples)).z
 
 
