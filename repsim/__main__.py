@@ -55,26 +55,31 @@ def _give(comparison: Comparison, out: Path | None, plot: Path | None, chance: b
     if out:
         comparison.save(out)
     if plot:
-        comparison.plot(chance=chance).figure.savefig(plot)
+        try:
+            comparison.plot(chance=chance).figure.savefig(plot)
+        except ValueError as error:  # of a kind of file that matplotlib does not write
+            raise ParameterError(f"--plot {plot}: {error}") from None
     if not (out or plot):
         _print(comparison)
 
 
 def _read(path: Path) -> Mapping[str, Any]:
     """Return arrays by the names of their layers."""
-    if path.is_dir():
-        arrays = read_folder(path)
-        if not arrays:
-            raise ParameterError(f"{path} is a folder without .npy files; activations by layer are needed")
-        return arrays
     try:
+        if path.is_dir():
+            arrays = read_folder(path)
+            if not arrays:
+                raise ParameterError(f"{path} is a folder without .npy files; activations by layer are needed")
+            return arrays
         file = np.load(path, allow_pickle=False, mmap_mode="r")
+        if isinstance(file, np.ndarray):
+            return {path.stem: file}
+        with file:
+            return {name: file[name] for name in file.files}
+    except ParameterError:
+        raise
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ParameterError(f"{path} is no .npz or .npy file of numbers; activations by layer are needed") from error
-    if isinstance(file, np.ndarray):
-        return {path.stem: file}
-    with file:
-        return {name: file[name] for name in file.files}
+        raise ParameterError(f"{path}: no .npz or .npy files of numbers; activations by layer are needed") from error
 
 
 def _print(comparison: Comparison) -> None:

@@ -7,7 +7,7 @@ import os
 import re
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, overload
@@ -124,6 +124,7 @@ def compare(  # type: ignore[misc]
     >>> compare(model, model, images).values.diagonal().round(12)
     array([1., 1.])
     """
+    layers, layers_b = (list(chosen) if isinstance(chosen, Iterator) else chosen for chosen in (layers, layers_b))
     single = isinstance(index, str | Index)
     indexes = [get_index(name) for name in ([index] if isinstance(index, str | Index) else index)]
     options = _Options(chance, undefined, memory, resume, progress)
@@ -159,7 +160,7 @@ def activations(
         A Keras model must be built. A function takes a batch and returns a mapping of layer name to activations.
     images : array_like, mapping or tuple of array_like, or iterable
         Examples, (n, ...), in the order in which rows shall be; several inputs by name or in their order; or a loader
-        of batches: of PyTorch, of ``tf.data``, a generator. Where a loader gives tuples, the first is the input.
+        of batches: of PyTorch, of ``tf.data``, a generator, a list of arrays. Of tuples the first is the input.
     layers : str, type, or sequence of str, optional
         Names; patterns with ``*`` and ``?``; a class of layers. Layers in a nested Keras model are ``backbone/conv``. A
         layer's second use is ``name#2``, parts of tuples and mappings are ``name[0]`` and ``name[key]``. By default all
@@ -252,8 +253,10 @@ class _Tables:
         try:
             return self._pairwise(indexes, self._names)
         except _UNDEFINED as error:
-            if self._options.undefined == "raise" or self._fault(error, self._names) is None:
+            if self._fault(error, self._names) is None:
                 raise self._renamed(error, self._names) from error
+            if self._options.undefined == "raise":
+                raise self._renamed(error, self._names, "; or undefined='nan', which leaves it out") from error
         except RepresentationError as error:
             raise self._renamed(error, self._names) from error
         whole = {index.name: self._without_undefined(index) for index in indexes}
@@ -313,14 +316,13 @@ class _Tables:
 
     def _fault(self, error: Exception, names: Mapping[str, Sequence[str]]) -> tuple[str, str] | None:
         """Return the list, and the name in it, of the layer that an error is about; None if it is about several."""
-        places = {match.group(): match for match in _PLACE.finditer(str(error))}
-        if len(places) != 1:
-            return None
-        (place,) = places.values()
-        return place[1], names[place[1]][int(place[2])]
+        places = _PLACE.findall(str(error))
+        return (places[0][0], names[places[0][0]][int(places[0][1])]) if len(places) == 1 else None
 
-    def _renamed(self, error: RepresentationError, names: Mapping[str, Sequence[str]]) -> RepresentationError:
-        return type(error)(self._named(str(error), names))
+    def _renamed(
+        self, error: RepresentationError, names: Mapping[str, Sequence[str]], remedy: str = ""
+    ) -> RepresentationError:
+        return type(error)(f"{self._named(str(error), names)}{remedy}")
 
     def _named(self, message: str, names: Mapping[str, Sequence[str]]) -> str:
         """Return a message with the names of layers where `pairwise` has places in lists."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -93,11 +94,11 @@ class Comparison:
             If the file is another one.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
             values, index, record = arrays["values"], str(arrays["index"]), json.loads(str(arrays["record"]))
             names = [tuple(map(str, arrays[side])) for side in ("layers_a", "layers_b")]
-        except (KeyError, ValueError, AttributeError) as error:
+        except (KeyError, ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
             raise ParameterError(f"path is {str(path)!r}, which is no file that Comparison.save wrote") from error
         chance = None
         if "chance_mean" in arrays:
@@ -130,7 +131,8 @@ class Comparison:
     def plot(self, ax: Any = None, *, chance: bool = False) -> Any:
         """Draw the values as a map, the first layers at the bottom left, with a dot at each row's best match.
 
-        Indexes with bounds have those of their index as colours, so that maps can be compared.
+        Colours go from the least to the greatest value of the index, where it has bounds, so that maps can be compared;
+        of debiased CKA from 0 to 1.
 
         Parameters
         ----------
@@ -169,13 +171,13 @@ class Comparison:
         return ax
 
     def _scale(self) -> tuple[str, dict[str, float]]:
-        """Return the index's title and its bounds; those of an unknown index are the values'."""
+        """Return the index's title and the ends of its colours; those of an unknown index are the values'."""
         try:
             index = get_index(self.index)
         except UnknownIndexError:
             return self.index, {}
-        bounded = bool(np.isfinite(index.bounds).all())
-        return index.title, dict(zip(("vmin", "vmax"), index.bounds, strict=True)) if bounded else {}
+        ends = (0.0, 1.0) if index.debiased and index.own else index.bounds
+        return index.title, dict(zip(("vmin", "vmax"), ends, strict=True)) if np.isfinite(ends).all() else {}
 
     def _mark(self, ax: Any, chance: bool) -> None:
         """Put a dot at each row's best match, and hatch what is near chance."""

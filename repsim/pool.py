@@ -7,8 +7,10 @@ from typing import Any
 
 import array_api_compat
 import numpy as np
+from numpy.typing import NDArray
 
-from repsim.engine.arrays import namespace, to_numpy
+from repsim.blocks import Blocks
+from repsim.engine.arrays import host, namespace, to_numpy
 from repsim.errors import DimensionError, ParameterError, ShapeMismatchError
 
 CHOICES = ("mean", "first", "last", "tokens", "flatten", "space")
@@ -42,7 +44,7 @@ def pool(h: Any, how: Pool, mask: Any = None, *, channels: str | None = None, na
     Raises
     ------
     ParameterError
-        If `how` is none of these, or "flatten" is to leave out padding.
+        If `how` or `channels` is none of these, `mask` holds other numbers, or "flatten" is to leave out padding.
     DimensionError
         If `h` does not have the dimensions that `how` is for.
     ShapeMismatchError
@@ -64,18 +66,31 @@ def pool(h: Any, how: Pool, mask: Any = None, *, channels: str | None = None, na
     """
     if callable(how):
         return how(h)
-    check_pool(how)
+    if check_pool(how) is None:
+        raise ParameterError(f"how is None; {', '.join(map(repr, CHOICES))} or a function is needed")
+    if channels not in (None, "first", "last"):
+        raise ParameterError(f"channels is {channels!r}; 'first' or 'last' is needed")
+    if isinstance(h, Blocks):
+        h = h[0 : h.shape[0]]
     if not (isinstance(h, np.ndarray) or array_api_compat.is_array_api_obj(h)):
         h = to_numpy(h, name)
     if len(h.shape) == 2:
-        return h
+        return h if how != "tokens" or mask is None else _rows_of_tokens(h, mask)
     if how == "space":
         return _over_space(h, channels, name)
     if how == "flatten":
         return _flattened(h, mask, name)
     if len(h.shape) != 3:
         raise DimensionError(f"{name} has shape {tuple(h.shape)}; {how!r} needs (n, tokens, d){_for(h)}")
+    if h.shape[1] == 0:
+        raise DimensionError(f"{name} has shape {tuple(h.shape)}; there are no tokens")
     return _POOLED[how](namespace(h), h, None if mask is None else _checked(mask, h, name))
+
+
+def _rows_of_tokens(h: Any, mask: Any) -> Any:
+    """Leave padding out of rows that are tokens already, if there is one for each place of the mask."""
+    real = _truth(mask).ravel()
+    return h if len(real) != h.shape[0] else h[namespace(h).asarray(real, device=array_api_compat.device(h))]
 
 
 def _over_space(h: Any, channels: str | None, name: str) -> Any:
@@ -138,14 +153,13 @@ def _for(h: Any) -> str:
 
 
 def _wide(xp: Any, h: Any) -> Any:
-    """Return values in at least single precision, so that a mean is not rounded to half."""
-    return xp.astype(h, xp.float32) if str(h.dtype).rpartition(".")[2] in ("float16", "bfloat16") else h
+    """Return values in at least single precision, so that a mean is not rounded to half, or to whole numbers."""
+    name = str(h.dtype).rpartition(".")[2]
+    return xp.astype(h, xp.float32) if name in ("float16", "bfloat16") or "int" in name else h
 
 
 def _checked(mask: Any, h: Any, name: str) -> Any:
-    if array_api_compat.is_torch_array(mask):
-        mask = mask.detach().cpu().numpy()
-    real = np.asarray(mask).astype(bool)
+    real = _truth(mask)
     if real.shape != tuple(h.shape[:2]):
         raise ShapeMismatchError(
             f"mask has shape {real.shape} and {name} {tuple(h.shape)}; a mask is (n, tokens), here {tuple(h.shape[:2])}"
@@ -154,3 +168,13 @@ def _checked(mask: Any, h: Any, name: str) -> Any:
         empty = int(np.argmin(real.any(axis=1)))
         raise ShapeMismatchError(f"mask leaves example {empty} of {name} without a token; drop it, or keep one token")
     return namespace(h).asarray(real, device=array_api_compat.device(h))
+
+
+def _truth(mask: Any) -> NDArray[np.bool_]:
+    """Return a mask as truth values, or raise if it is another kind, such as what is added to attention."""
+    values = np.asarray(host(mask))
+    if values.dtype != bool and not np.isin(values, (0, 1)).all():
+        raise ParameterError(
+            f"mask holds {values[~np.isin(values, (0, 1))][0]}; 1 for a token and 0 for padding is needed"
+        )
+    return values.astype(bool)

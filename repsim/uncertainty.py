@@ -305,6 +305,8 @@ class _Pairs:
     """The pairs that are compared, on all examples, on some, or with those of one side shuffled."""
 
     def __init__(self, x: Any, y: Any, index: str | Index, options: Mapping[str, Any]) -> None:
+        if not isinstance(index, str | Index) or options.get("chance"):
+            raise ParameterError("index is not one index, or chance is asked for too; one table of one index is needed")
         self._single = not isinstance(x, list | tuple | Mapping)
         if self._single and y is None:
             raise ParameterError("y is missing; a second representation is needed, or a list of them as x")

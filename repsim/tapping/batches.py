@@ -43,10 +43,17 @@ def count(given: Any) -> int | None:
     """Return the number of examples in what a model is given; None if that cannot be told."""
     if _is_array(given):
         return int(given.shape[0]) if len(given.shape) else None
-    if isinstance(given, Mapping | tuple) or (isinstance(given, list) and any(map(_is_array, given))):
-        values = given.values() if isinstance(given, Mapping) else given
-        return next((n for n in map(count, values) if n is not None), None)
-    return len(given) if isinstance(given, list) else None
+    if isinstance(given, Mapping) or (isinstance(given, tuple | list) and any(map(_holds_arrays, given))):
+        return next((n for n in map(count, _values(given)) if n is not None), None)
+    return len(given) if isinstance(given, tuple | list) else None
+
+
+def _holds_arrays(x: Any) -> bool:
+    return _is_array(x) or (isinstance(x, Mapping | tuple | list) and any(map(_holds_arrays, _values(x))))
+
+
+def _values(x: Any) -> Any:
+    return x.values() if isinstance(x, Mapping) else x
 
 
 def _is_array(x: Any) -> bool:
@@ -85,7 +92,9 @@ def _cut(images: Any, start: int, stop: int) -> Any:
 def _first(batch: Any) -> Any:
     """Return the inputs of a loader's batch, which may be (inputs, labels, ...)."""
     paired = isinstance(batch, tuple | list) and batch and not isinstance(batch[0], str | bytes | int | float)
-    return batch[0] if paired else batch
+    first = batch[0] if paired else batch
+    # PyTorch makes tuples of texts, which are not several arguments.
+    return list(first) if isinstance(first, tuple) and all(isinstance(text, str) for text in first) else first
 
 
 def _promised(loader: Any) -> int | None:

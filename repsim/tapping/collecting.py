@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from repsim.errors import DimensionError, ParameterError, ShapeMismatchError
+from repsim.errors import DimensionError, DTypeError, ParameterError, ShapeMismatchError
 from repsim.pool import check_pool, pool
 from repsim.tapping.selection import Selection
 from repsim.tapping.stores import InFile, InMemory, Store
 
+_OTHER = re.compile("bool|complex|qu?int")  # precisions of layers that nobody means who names none
 CHOICES = (
     "pool= says how tokens become rows: 'mean', 'first' or 'last' for one row an example, 'tokens' for one a token, "
     "'flatten' for all of an example's tokens in one row, or a function"
@@ -34,11 +37,13 @@ class Collector:
         ``store(name, values, rows)`` returns a new store for a layer.
     pooling : None, str or callable
         As `repsim.pool` takes it.
-    channels : {"first", "last"}
-        Where 4-dimensional activations have their channels.
+    channels : {"first", "last"}, optional
+        Where 4-dimensional activations have their channels; as `repsim.pool` takes it.
     """
 
-    def __init__(self, owner: str, store: Callable[[str, Any, int | None], Store], pooling: Any, channels: str) -> None:
+    def __init__(
+        self, owner: str, store: Callable[[str, Any, int | None], Store], pooling: Any, channels: str | None
+    ) -> None:
         self.owner = owner
         self.selection: Selection | None = None
         self._store, self._pooling, self._channels = store, check_pool(pooling), channels
@@ -111,6 +116,8 @@ class Collector:
         rows = self._as_rows(name, values)
         if rows is None:
             self._left_out.add(name)
+            if name in self._stores:
+                self._stores.pop(name).discard()
             return
         if name not in self._stores:
             if not self._first:
@@ -118,7 +125,8 @@ class Collector:
                     f"layer {name!r} of {self.owner} gave nothing for the first batch; choose layers that every "
                     "example goes through"
                 )
-            self._stores[name] = self._store(name, rows, None if self._pooling == "tokens" else self._promised)
+            with self._naming(name):
+                self._stores[name] = self._store(name, rows, None if self._pooling == "tokens" else self._promised)
         store = self._stores[name]
         if tuple(rows.shape[1:]) != store.shape:
             raise ShapeMismatchError(
@@ -126,16 +134,27 @@ class Collector:
                 f"{tuple(rows.shape[1:])} in another; choose pool='mean', 'first', 'last' or 'tokens', or pad all "
                 "batches to one length"
             )
-        store.append(rows)
+        with self._naming(name):
+            store.append(rows)
         self._seen.add(name)
+
+    @contextlib.contextmanager
+    def _naming(self, name: str) -> Iterator[None]:
+        """Say whose rows cannot be kept."""
+        try:
+            yield
+        except DTypeError as error:
+            raise DTypeError(f"layer {name!r} of {self.owner}: {error}") from None
 
     def _as_rows(self, name: str, values: Any) -> Any:
         """Return one row for each input, or None for a layer that nobody named and that has none to give."""
         assert self.selection is not None
         function = callable(self._pooling)
-        fits = self._counted(values)
-        if not (fits or function):
-            if self.selection.by_default and self._first:
+        by_default = self.selection.by_default
+        if by_default and (_OTHER.search(str(values.dtype)) or self._of_an_example(values)):
+            return None
+        if not (self._counted(values) or function):
+            if by_default:  # such as positions, of which there may have been as many as inputs
                 return None
             raise ShapeMismatchError(
                 f"layer {name!r} of {self.owner} gave {_rows(values)} row(s) for {self._rows} input(s); an array with "
@@ -146,14 +165,20 @@ class Collector:
         try:
             pooled = as_rows(values, self._pooling, self._mask, self._channels, label)
         except DimensionError:
-            if self.selection.by_default and self._first and self._pooling is not None:
+            if by_default and self._first and self._pooling is not None:
                 return None  # such as the convolution that makes patches, where tokens are pooled
             raise
+        if not hasattr(pooled, "shape"):
+            raise ParameterError(f"pool returned a {type(pooled).__name__} of {label}; an array is needed")
         if function and not self._counted(pooled):
             raise ShapeMismatchError(
                 f"pool returned {_rows(pooled)} row(s) of {label} for {self._rows} input(s); one for each is needed"
             )
         return pooled
+
+    def _of_an_example(self, values: Any) -> bool:
+        """Whether rows are examples where tokens are wanted, as behind a pooling layer."""
+        return self._pooling == "tokens" and len(values.shape) == 2 and _rows(values) == self._rows
 
     def _counted(self, values: Any) -> bool:
         tokens = self._pooling == "tokens" and len(values.shape) == 2
@@ -172,7 +197,7 @@ class Collector:
         )
 
 
-def as_rows(values: Any, how: Any, mask: Any, channels: str, name: str) -> Any:
+def as_rows(values: Any, how: Any, mask: Any, channels: str | None, name: str) -> Any:
     """Return activations that an index takes: pooled, or as they are if they are rows already."""
     if how is not None:
         return pool(values, how, mask, channels=channels, name=name)
@@ -193,13 +218,15 @@ def _rows(values: Any) -> int:
 
 def _arrays(name: str, output: Any) -> Iterator[tuple[str, Any]]:
     """Yield the arrays in what a layer gave, those inside others with the names of their places."""
-    if hasattr(output, "shape") and hasattr(output, "dtype"):
+    if getattr(output, "is_nested", False):  # what PyTorch's encoder makes of padded batches
+        yield name, output.to_padded_tensor(0.0)
+    elif hasattr(output, "shape") and hasattr(output, "dtype"):
         yield name, output
     elif isinstance(output, Mapping):
         for key, values in output.items():
             yield from _arrays(f"{name}[{key}]", values)
     elif dataclasses.is_dataclass(output):
-        yield from _arrays(name, vars(output))
+        yield from _arrays(name, {field.name: getattr(output, field.name) for field in dataclasses.fields(output)})
     elif isinstance(output, tuple | list):
         for i, values in enumerate(output):
             yield from _arrays(f"{name}[{i}]", values)

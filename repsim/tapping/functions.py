@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from repsim.errors import ParameterError
+from repsim.tapping.batches import count
 from repsim.tapping.collecting import Collector
 from repsim.tapping.selection import Selection
 
@@ -13,15 +16,17 @@ from repsim.tapping.selection import Selection
 class FunctionTap:
     """Calls a function and hands on the activations in the mapping that it returns."""
 
-    channels = "last"
+    channels = None  # those of its arrays' library
 
     def __init__(self, function: Callable[[Any], Any], layers: Any, owner: str) -> None:
         self._function, self._layers, self._owner = function, layers, owner
         self._selection: Selection | None = None
 
+    count = staticmethod(count)
+
     def __call__(self, given: Any, collector: Collector) -> None:
         """Call the function on a batch."""
-        outputs = self._function(given)
+        outputs = self._function(_copied(given))
         if not isinstance(outputs, Mapping):
             raise ParameterError(
                 f"{self._owner} returned {type(outputs).__name__}; a mapping of layer name to activations is needed, "
@@ -34,3 +39,14 @@ class FunctionTap:
         collector.selection = self._selection
         for name, values in outputs.items():
             collector.take(name, values)
+
+
+def _copied(given: Any) -> Any:
+    """Copy a batch, which a function may change, while it is a part of what the caller or the next model has."""
+    if isinstance(given, dict):
+        return {name: _copied(values) for name, values in given.items()}
+    if type(given) in (tuple, list):
+        return type(given)(map(_copied, given))
+    if isinstance(given, np.ndarray):
+        return given.copy()
+    return given.clone() if hasattr(given, "detach") else given

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from repsim.errors import ParameterError
+from repsim.tapping.batches import count
 from repsim.tapping.collecting import Collector
 from repsim.tapping.selection import Selection
 
@@ -39,11 +40,13 @@ class KerasTap:
         self.channels = "first" if keras.config.image_data_format() == "channels_first" else "last"
         self._torch = keras.config.backend() == "torch"
         self._model = model
-        self._layers = dict(_layers_in(model))
+        self._layers = _named(_layers_in(model))
         default = [
             name for name, layer in self._layers.items() if not _is_model(layer) and _in_models(name, self._layers)
         ]
         self.selection = Selection(self._layers, layers, default, owner)
+
+    count = staticmethod(count)
 
     def __call__(self, given: Any, collector: Collector) -> None:
         """Run the model on a batch."""
@@ -92,6 +95,18 @@ def _layers_in(layer: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         if type(child).__name__ != "InputLayer":
             yield f"{prefix}{child.name}", child
             yield from _layers_in(child, f"{prefix}{child.name}/")
+
+
+def _named(layers: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Return layers by name; others of a name that is taken, as there may be in a subclassed model, by a number too."""
+    found: dict[str, Any] = {}
+    for path, layer in layers:
+        name, number = path, 1
+        while name in found and found[name] is not layer:
+            number += 1
+            name = f"{path} ({number})"
+        found[name] = layer
+    return found
 
 
 def _in_models(name: str, layers: Mapping[str, Any]) -> bool:

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from repsim.engine.arrays import Array, host
 from repsim.engine.progress import reporter
 from repsim.errors import ParameterError
 from repsim.options import whole_number
-from repsim.tapping.batches import Inputs, Mask, batches, count
+from repsim.tapping.batches import Inputs, Mask, batches
 from repsim.tapping.collecting import Collector, as_rows
 from repsim.tapping.functions import FunctionTap
 from repsim.tapping.keras import KerasTap, is_keras
@@ -69,10 +72,12 @@ def take(
     Each batch is seen by all models, and a loader is gone through once. Mappings of arrays are activations already.
     Where those in memory come to take more than half of `memory`, they go to `folder`.
     """
-    taken = [_chosen(*model, feed.pool) if isinstance(model[0], Mapping) else {} for model in models]
+    wanted = [_wanted(*model) if isinstance(model[0], Mapping) else [] for model in models]
     running = [i for i, (model, *_) in enumerate(models) if not isinstance(model, Mapping)]
     if running and feed.images is None:
         raise ParameterError("images is None; examples to run the models on are needed")
+    if feed.mask and not running:
+        raise ParameterError("mask is a function of batches, and no model is run; use repsim.pool(h, how, mask)")
     taps = [_tap(*models[i]) for i in running]
     collectors = [
         Collector(models[i][2], stores[i], feed.pool, run.channels) for i, run in zip(running, taps, strict=True)
@@ -80,8 +85,9 @@ def take(
     with contextlib.ExitStack() as stack:
         for collector in collectors:
             stack.callback(collector.discard)
-        if running:
-            _run(taps, collectors, feed, memory, folder)
+        masks = _run(taps, collectors, feed, memory, folder) if running else []
+        mask = np.concatenate(masks) if masks and len({m.shape[1:] for m in masks}) == 1 else None
+        taken = [_chosen(*model, names, feed.pool, mask) for model, names in zip(models, wanted, strict=True)]
         for i, collector in zip(running, collectors, strict=True):
             taken[i] = collector.finish()
     return taken
@@ -89,17 +95,20 @@ def take(
 
 def _run(
     taps: Sequence[Any], collectors: Sequence[Collector], feed: Feed, memory: int | None, folder: Path | None
-) -> None:
+) -> list[Array]:
+    """Run the models; return the masks of tokens, if batches have any."""
     given, promised = batches(feed.images, feed.batch_size)
-    empty = True
+    empty, masks = True, []
     with reporter(feed.progress if promised else False, promised or 1) as tick:
         for batch, first in given:
             empty = False
             chosen = feed.inputs(batch) if feed.inputs else first
-            rows = count(chosen)
             known = None if memory else promised  # room for all is made where all may stay
-            tokens = feed.mask(batch) if feed.mask else _own_mask(chosen)
+            tokens = feed.mask(batch) if feed.mask else _own_mask(chosen, feed.pool)
+            if tokens is not None:
+                masks.append(host(tokens))
             for run, collector in zip(taps, collectors, strict=True):
+                rows = run.count(chosen)
                 collector.begin(rows, tokens, known)
                 run(chosen, collector)
                 collector.end()
@@ -109,15 +118,27 @@ def _run(
             tick(rows or 0)
     if empty:
         raise ParameterError("images gave no batch; a generator can be gone through only once")
+    return masks
 
 
-def _chosen(arrays: Mapping[str, Any], layers: Any, owner: str, how: Any) -> dict[str, Any]:
+def _wanted(arrays: Mapping[str, Any], layers: Any, owner: str) -> list[str]:
+    """Return the names of the layers that are taken of activations that were taken before."""
     if not arrays:
         raise ParameterError(f"{owner} is empty; a mapping of layer name to activations is needed")
-    wanted = list(arrays) if layers is None else names(arrays, layers, owner)
-    return {name: as_rows(arrays[name], how, None, "last", f"layer {name!r} of {owner}") for name in wanted}
+    return list(arrays) if layers is None else names(arrays, layers, owner)
 
 
-def _own_mask(given: Any) -> Any:
+def _chosen(
+    arrays: Any, layers: Any, owner: str, wanted: Sequence[str], how: Any, mask: Array | None
+) -> dict[str, Any]:
+    return {name: as_rows(arrays[name], how, mask, None, f"layer {name!r} of {owner}") for name in wanted}
+
+
+def _own_mask(given: Any, how: Any) -> Any:
     """Return the mask that a tokenizer made."""
-    return given.get("attention_mask") if isinstance(given, Mapping) else None
+    found = [name for name in given if str(name).endswith("attention_mask")] if isinstance(given, Mapping) else []
+    if len(found) > 1 and isinstance(how, str):
+        raise ParameterError(
+            f"batches have {' and '.join(found)}; say with mask= which of them is of the tokens of the layers"
+        )
+    return given[found[0]] if len(found) == 1 else None

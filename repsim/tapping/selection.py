@@ -53,8 +53,9 @@ class Selection:
         return None if request is None else self._groups[request]
 
     def _request(self, name: str) -> str | None:
-        answered = (r for r in self._groups if name == r or (name.startswith(r) and name[len(r)] in "#["))
-        return next(answered, None)
+        if name in self._groups:
+            return name
+        return next((r for r in self._groups if name.startswith(r) and name[len(r)] in "#["), None)
 
     def unanswered(self, given: Iterable[str]) -> list[str]:
         """Return the requests that none of the outputs answers."""
@@ -85,9 +86,11 @@ def _resolved(known: Mapping[str, Any], requested: Any, owner: str) -> list[list
 def _matching(known: Mapping[str, Any], request: str, owner: str) -> list[str]:
     if _layer(request, known) in known:
         return [request]
-    pattern = re.compile(re.escape(request).replace(r"\*", ".*").replace(r"\?", "."))
-    if matches := [name for name in known if pattern.fullmatch(name)]:
-        return matches
+    place = _PLACE.search(request)[0]  # type: ignore[index]
+    for wanted, ending in ((request, ""), (request.removesuffix(place), place)):
+        pattern = re.compile(re.escape(wanted).replace(r"\*", ".*").replace(r"\?", "."))
+        if matches := [f"{name}{ending}" for name in known if pattern.fullmatch(name)]:
+            return matches
     ends = [name for name in known if re.split(r"[./]", name)[-1] == request]
     close = ends[:3] or difflib.get_close_matches(request, list(known), 3)
     hint = f"did you mean {' or '.join(map(repr, close))}? It has" if close else "it has"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 
 from repsim.blocks import Blocks
 from repsim.engine.arrays import Array, to_numpy
+from repsim.errors import DTypeError
 
 _GROWTH = 1.125  # of the rows in memory, where their number is not known beforehand
 
@@ -62,10 +64,11 @@ class InMemory:
 
     def append(self, values: Any) -> None:
         """Copy the rows of a batch."""
-        stop = self._filled + len(values)
+        stop, rows = self._filled + len(values), self._host(values)
+        _check_dtype(rows.dtype, self._array.dtype)
         if stop > len(self._array):
             self._resize(max(stop, int(_GROWTH * len(self._array))))
-        self._array[self._filled : stop] = self._host(values)
+        self._array[self._filled : stop] = rows
         self._filled = stop
 
     def finish(self) -> Any:
@@ -105,7 +108,7 @@ class InFile:
         self._path = folder / f"{quote(name, safe='#[] ')}.npy"
         self._unfinished = self._path.with_suffix(".npy.part")
         first = to_numpy(values[:1], name)
-        self._dtype = first.dtype
+        self._dtype = self._stored = first.dtype
         if first.dtype.name == "bfloat16":
             self._narrow, self._dtype = first.dtype, np.dtype(np.float32)
         self._rows = 0
@@ -115,7 +118,9 @@ class InFile:
 
     def append(self, values: Any) -> None:
         """Copy the rows of a batch."""
-        self._file.write(np.ascontiguousarray(to_numpy(values, self._name), self._dtype).data)
+        rows = to_numpy(values, self._name)
+        _check_dtype(rows.dtype, self._stored)
+        self._file.write(np.ascontiguousarray(rows, self._dtype).data)
         self._rows += len(values)
 
     def finish(self) -> Any:
@@ -167,6 +172,11 @@ class OnDevice:
         self._batches.clear()
 
 
+def _check_dtype(found: Any, expected: Any) -> None:
+    if found != expected:
+        raise DTypeError(f"rows are {expected} in one batch and {found} in another; all must be of one precision")
+
+
 def store_in(to: str | os.PathLike[str] | None, *inside: str) -> Callable[[str, Any, int | None], Store]:
     """Return what makes the store of a layer: in a folder, which is made, or in memory."""
     if to is None:
@@ -178,9 +188,13 @@ def store_in(to: str | os.PathLike[str] | None, *inside: str) -> Callable[[str, 
 
 def read_folder(folder: Path) -> dict[str, Any]:
     """Return memory maps of the .npy files in a folder, by the names of their layers."""
-    return {
-        unquote(path.stem): np.load(path, mmap_mode="r", allow_pickle=False) for path in sorted(folder.glob("*.npy"))
-    }
+    paths = {unquote(path.stem): path for path in folder.glob("*.npy")}
+    return {name: np.load(paths[name], mmap_mode="r", allow_pickle=False) for name in sorted(paths, key=_counting)}
+
+
+def _counting(name: str) -> list[Any]:
+    """Sort names as one counts: layer2 before layer10."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
 
 def is_torch_bfloat16(values: Any) -> bool:

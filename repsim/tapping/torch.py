@@ -13,6 +13,7 @@ import torch
 from repsim.engine.arrays import is_array, to_numpy
 from repsim.errors import ParameterError
 from repsim.notices import warn
+from repsim.tapping.batches import count
 from repsim.tapping.collecting import Collector
 from repsim.tapping.selection import Selection
 
@@ -32,6 +33,10 @@ class TorchTap:
 
     def __init__(self, model: torch.nn.Module, layers: Any, owner: str) -> None:
         model = getattr(model, "_orig_mod", model)  # what torch.compile compiles
+        if isinstance(model, torch.jit.ScriptModule):
+            raise ParameterError(
+                f"{owner} is scripted or traced, so that its layers cannot be looked at; take the module it was made of"
+            )
         self._model, self._modules = model, modules_of(model)
         if any(torch.nn.parameter.is_lazy(p) for p in model.parameters()):
             raise ParameterError(f"{owner} has lazy modules that have seen no batch yet; run it on one first")
@@ -45,6 +50,10 @@ class TorchTap:
             )
             warn(UserWarning(message))
 
+    def count(self, given: Any) -> int | None:
+        """Return the number of examples in a batch; a list is one argument, of examples."""
+        return len(given) if isinstance(given, list) else count(given)
+
     def __call__(self, given: Any, collector: Collector) -> None:
         """Run the module on a batch."""
         collector.selection = self.selection
@@ -52,7 +61,7 @@ class TorchTap:
         with torch.no_grad(), self._tapped(collector):
             if isinstance(given, Mapping):
                 self._call_by_name(given)
-            elif isinstance(given, tuple) or (isinstance(given, list) and any(map(torch.is_tensor, given))):
+            elif isinstance(given, tuple):
                 self._model(*given)
             else:
                 self._model(given)
@@ -85,21 +94,40 @@ class TorchTap:
             for handle in hooks:
                 handle.remove()
             for module, training in modes:
+                if module.training != training:
+                    module.train(training)  # which may do more than set the mode
+            for module, training in modes:
                 module.training = training
 
     def _placed(self, given: Any) -> Any:
         """Copy inputs, which a module may change in place, to where the module is and into its precision."""
         if isinstance(given, Mapping):
-            return {name: self._placed(values) for name, values in given.items()}
+            return {name: self._placed(_tensor(name, values)) for name, values in given.items()}
         if isinstance(given, tuple | list):
             placed = [self._placed(values) for values in given]
             return tuple(placed) if isinstance(given, tuple) else placed
         if not isinstance(given, torch.Tensor):
-            if not is_array(given):
+            if not (is_array(given) or hasattr(given, "__array__")):
                 return given
             given = torch.from_numpy(np.array(to_numpy(given, "images")))
         own = next((p for p in self._model.parameters() if p.is_floating_point()), given)
         return given.detach().to(own.device, own.dtype if given.is_floating_point() else None, copy=True)
+
+
+def _tensor(name: str, values: Any) -> Any:
+    """Return lists of numbers, as tokenizers make them, as a tensor; anything else as it is."""
+    first = values
+    while isinstance(first, list) and first:
+        first = first[0]
+    if not (isinstance(values, list) and isinstance(first, int | float)):
+        return values
+    try:
+        return torch.tensor(values)
+    except ValueError:
+        raise ParameterError(
+            f"{name!r} of a batch holds lists of different lengths; pad them to one, as a tokenizer does with "
+            "padding=True"
+        ) from None
 
 
 def modules_of(model: torch.nn.Module) -> dict[str, torch.nn.Module]:

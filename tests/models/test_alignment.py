@@ -89,3 +89,31 @@ def test_what_is_wrong():
         alignment(x, y, debiased="no")
     with pytest.warns(RuntimeWarning, match="invalid value"):
         assert np.isnan(alignment(np.ones((10, 2)), y))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ([[1.0], [2.0]], "x is a list; an array of a library"),
+        (None, "x is a NoneType"),
+        (np.ma.array(np.ones((4, 2))), "x is a MaskedArray"),
+        (np.ones((4, 2), complex), "x has dtype complex128; real numbers of floating point"),
+        (np.ones((4, 2), int), "x has dtype int64; real numbers of floating point"),
+        (np.ones((4, 0)), r"x has shape \(4, 0\)"),
+    ],
+)
+def test_what_is_no_batch_is_said(given, said):
+    with pytest.raises(errors.RepresentationError, match=said):
+        alignment(given, np.random.default_rng(0).normal(size=(4, 2)))
+
+
+def test_two_libraries():
+    torch = pytest.importorskip("torch")
+    with pytest.raises(errors.RepresentationError, match="x is a torch array and y one of numpy; both must be of one"):
+        alignment(torch.randn(8, 3), np.ones((8, 3)))
+
+
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+def test_numpys_matrices_are_arrays():
+    x, y = np.random.default_rng(0).normal(size=(2, 30, 5))
+    assert alignment(np.matrix(x), np.matrix(y), debiased=True) == pytest.approx(cka(x, y, debiased=True))

@@ -275,3 +275,41 @@ def test_the_command_as_a_program(tmp_path):
     )
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, env=None)
     assert Comparison.load(tmp_path / "c.npz") == compare(A, A)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04junk", b"\x93NUMPY\x01\x00"])
+def test_a_damaged_file_is_said_to_be_none(tmp_path, content):
+    path = tmp_path / "c.npz"
+    path.write_bytes(content)
+    with pytest.raises(errors.ParameterError, match=r"c\.npz'?, which is no file that Comparison\.save wrote"):
+        Comparison.load(path)
+    for arguments in ([str(path), str(path)], [str(tmp_path), str(path)]):
+        done = subprocess.run([sys.executable, "-m", "repsim", *arguments], capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert done.stderr.startswith("repsim: ")
+
+
+def test_folders_are_read_as_one_counts_and_maps_have_one_scale(tmp_path):
+    for number in (1, 2, 10):
+        np.save(tmp_path / f"layer{number}.npy", RNG.normal(size=(30, number)))
+    command = [sys.executable, "-m", "repsim", str(tmp_path), str(tmp_path), "--out", str(tmp_path / "c.npz")]
+    subprocess.run([*command, "--index", "cka_linear_debiased"], check=True, capture_output=True)
+    found = Comparison.load(tmp_path / "c.npz")
+    assert found.layers_a == ("layer1", "layer2", "layer10")
+    assert found.plot().images[0].get_clim() == (0, 1)
+    done = subprocess.run([*command, "--plot", str(tmp_path / "c.xyz")], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"repsim: --plot {tmp_path / 'c.xyz'}: " in done.stderr
+
+
+def test_a_fault_of_a_pair_is_no_layers():
+    big, small = A["dense"] * 1e100, A["dense"] * 1e-100
+    with pytest.raises(errors.NonFiniteError, match="the HSIC of layer 'a' of model_a and layer 'a' of model_a"):
+        compare({"a": big, "b": small}, {"c": big, "d": small}, index="hsic_linear", undefined="nan")
+    with pytest.raises(errors.ConstantRepresentationError, match="or undefined='nan', which leaves it out"):
+        compare({"dead": np.ones((50, 3))}, A)
+
+
+def test_a_generator_of_names_serves_both_models():
+    found = compare(A, A, layers=(name for name in A))
+    assert found.layers_b == tuple(A)

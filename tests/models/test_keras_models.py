@@ -177,3 +177,18 @@ def test_keras_beside_pytorch():
         torch_model[0].bias[:] = torch.tensor(bias)
     for images in (X, torch.tensor(X)):
         assert compare(keras_model, torch_model, images).values[0, 0] == pytest.approx(1, abs=1e-6)
+
+
+def test_two_layers_of_one_name():
+    class Model(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = layers.Dense(5, name="dense"), layers.Dense(4, name="dense")
+
+        def call(self, x):
+            return self.second(self.first(x))
+
+    model = Model()
+    model(X)
+    taken = activations(model, X)
+    assert {name: rows.shape[1] for name, rows in taken.items()} == {"dense": 5, "dense (2)": 4}

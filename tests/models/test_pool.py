@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from repsim import cka, errors
+from repsim import Blocks, cka, errors
 from repsim.pool import pool
 
 RNG = np.random.default_rng(0)
@@ -90,3 +90,29 @@ def test_padding_makes_unrelated_sentences_alike():
 def test_what_is_wrong(arguments, error, words):
     with pytest.raises(error, match=words):
         pool(*arguments)
+
+
+def test_what_is_no_mask_or_no_choice_is_said():
+    for mask, said in (
+        (np.where(MASK, 0.0, -1e9), "mask holds -1000000000.0; 1 for"),
+        (MASK * np.nan, "mask holds nan"),
+    ):
+        with pytest.raises(errors.ParameterError, match=said):
+            pool(H, "mean", mask)
+    with pytest.raises(errors.ParameterError, match="channels is 'firs'"):
+        pool(RNG.normal(size=(6, 4, 4, 3)), "space", channels="firs")
+    with pytest.raises(errors.ParameterError, match="how is None"):
+        pool(H, None)
+    with pytest.raises(errors.DimensionError, match="there are no tokens"):
+        pool(H[:, :0], "mean")
+
+
+def test_means_of_whole_numbers():
+    torch = pytest.importorskip("torch")
+    whole = torch.tensor([[[1], [2]], [[3], [5]]])
+    torch.testing.assert_close(pool(whole, "mean"), torch.tensor([[1.5], [4.0]]))
+
+
+def test_rows_that_are_computed():
+    blocks = Blocks(lambda start, stop: H.reshape(6, -1)[start:stop], (6, 15))
+    np.testing.assert_array_equal(pool(blocks, "mean"), H.reshape(6, -1))

@@ -554,3 +554,235 @@ def test_a_model_on_a_gpu(tmp_path):
     h, mask = torch.randn(4, 6, 3, device="cuda"), torch.ones(4, 6)
     mask[:, 4:] = 0
     torch.testing.assert_close(pool(h, "last", mask), h[:, 3])
+
+
+class Twice(nn.Module):
+    """Two layers, each called twice."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear, self.relu = nn.Linear(6, 6), nn.ReLU()
+
+    def forward(self, x):
+        return self.relu(self.linear(self.relu(self.linear(x))))
+
+
+def test_names_that_were_given_back_can_be_asked_for():
+    model, x = Twice().eval(), torch.randn(20, 6)
+    every = repsim.torch.activations(model, x)
+    assert list(every) == ["linear", "relu", "linear#2", "relu#2"]
+    for chosen in (list(every), ["relu", "relu#2"], ["relu#2", "relu"]):
+        again = repsim.torch.activations(model, x, layers=chosen)
+        assert list(again) == chosen
+        for name in chosen:
+            torch.testing.assert_close(again[name], every[name])
+    assert list(activations(lambda b: {"a": b, "a#2": 2 * b, "a[0]": 3 * b}, x)) == ["a", "a#2", "a[0]"]
+
+
+def test_a_pattern_goes_with_a_part():
+    class Recurrent(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.blocks = nn.ModuleList(nn.LSTM(4, 4, batch_first=True) for _ in range(2))
+
+        def forward(self, x):
+            for block in self.blocks:
+                x, _ = block(x)
+            return x
+
+    taken = repsim.torch.activations(Recurrent().eval(), torch.randn(9, 5, 4), layers="blocks.?[0]", pool="last")
+    assert {name: tuple(rows.shape) for name, rows in taken.items()} == {"blocks.0[0]": (9, 4), "blocks.1[0]": (9, 4)}
+
+
+def test_tensors_that_functions_give_have_their_channels_first():
+    convolution = nn.Conv2d(3, 5, 3).eval()
+    with torch.no_grad():
+        right = convolution(IMAGES).mean(dim=(2, 3))
+    taken = activations(lambda b: {"c": convolution(b).detach()}, IMAGES, pool="space")["c"]
+    np.testing.assert_allclose(taken, right, rtol=1e-5, atol=1e-6)
+    held = {"c": convolution(IMAGES).detach()}
+    assert compare(convolution, held, IMAGES, pool="space").values == pytest.approx(1)
+
+
+class Decoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embedding, self.out = nn.Embedding(50, 8), nn.Linear(8, 8)
+
+    def forward(self, input_ids, attention_mask, decoder_input_ids, decoder_attention_mask):
+        return self.out(self.embedding(decoder_input_ids))
+
+
+def test_of_two_masks_one_has_to_be_chosen():
+    ids = torch.randint(0, 50, (6, 4))
+    first, second = torch.tensor([[1, 1, 0, 0]] * 6), torch.tensor([[1, 1, 1, 1]] * 6)
+    batch = {"input_ids": ids, "attention_mask": first, "decoder_input_ids": ids, "decoder_attention_mask": second}
+    model = Decoder().eval()
+    with pytest.raises(errors.ParameterError, match="attention_mask and decoder_attention_mask; say with mask="):
+        repsim.torch.activations(model, batch, layers="out", pool="mean")
+    taken = repsim.torch.activations(
+        model, batch, layers="out", pool="mean", mask=lambda batch: batch["decoder_attention_mask"]
+    )
+    with torch.no_grad():
+        torch.testing.assert_close(taken["out"], model.out(model.embedding(ids)).mean(dim=1))
+
+
+def test_activations_that_are_there_are_pooled_by_the_mask_too():
+    tokens = torch.randn(20, 5, 3)
+    mask = torch.arange(5)[None] < torch.randint(2, 5, (20, 1))
+    tokens[~mask] = 9
+    found = compare(lambda b: {"h": b}, {"h": tokens}, tokens, pool="mean", mask=lambda b: mask, batch_size=20)
+    assert found.values == pytest.approx(1)
+    with pytest.raises(errors.ParameterError, match="mask is a function of batches, and no model is run"):
+        compare({"h": tokens}, {"h": tokens}, pool="mean", mask=lambda b: mask)
+
+
+def test_tokens_that_a_layer_has_as_rows_are_left_out_by_the_mask():
+    class Flat(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear, self.pooler = nn.Linear(6, 5), nn.Linear(5, 2)
+
+        def forward(self, x):
+            h = self.linear(x.reshape(-1, 6)).reshape(*x.shape[:2], 5)
+            return self.pooler(h.mean(dim=1))
+
+    model, x = Flat().eval(), torch.randn(12, 6, 6)
+    mask = torch.arange(6).expand(12, 6) < 3
+    taken = repsim.torch.activations(model, x, pool="tokens", mask=lambda b: mask[: len(b)])
+    assert list(taken) == ["linear"]  # what has a row for each example is none of tokens
+    with torch.no_grad():
+        torch.testing.assert_close(taken["linear"], model.linear(x[mask]))
+
+
+def test_texts_are_counted_and_are_one_argument():
+    loader = torch.utils.data.DataLoader([(f"text {i}", 0) for i in range(60)], batch_size=8)
+    average = lambda batch: {"x": np.ones((1, 4)) * len(batch)}  # noqa: E731
+    with pytest.raises(errors.ShapeMismatchError, match="gave 1 row.* for 8 input"):
+        compare(average, average, loader)
+
+    class Lengths(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = nn.Linear(1, 3)
+
+        def forward(self, texts):
+            return self.linear(torch.tensor([[float(len(text))] for text in texts]))
+
+    assert repsim.torch.activations(Lengths().eval(), loader)["linear"].shape == (60, 3)
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_padded_batches_of_an_encoder():
+    """PyTorch makes nested tensors of them by itself."""
+    layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    encoder = nn.TransformerEncoder(layer, 2).eval()
+    source, padding = torch.randn(4, 5, 8), torch.arange(5) >= torch.tensor([5, 4, 3, 2])[:, None]
+    batch = {"src": source, "src_key_padding_mask": padding}
+    taken = repsim.torch.activations(
+        encoder, [batch], layers="layers.1", pool="mean", mask=lambda batch: ~batch["src_key_padding_mask"]
+    )
+    with torch.no_grad():
+        right = encoder(source, src_key_padding_mask=padding)
+    torch.testing.assert_close(taken["layers.1"], pool(right, "mean", ~padding), rtol=1e-4, atol=1e-5)
+
+
+def test_a_layer_that_only_seemed_to_have_a_row_for_each_input_is_left_out():
+    class Positions(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embedding, self.position, self.out = nn.Embedding(50, 8), nn.Embedding(6, 8), nn.Linear(8, 8)
+
+        def forward(self, x):
+            return self.out(self.embedding(x) + self.position(torch.arange(6)))
+
+    ids = torch.randint(0, 50, (9, 6))
+    assert list(repsim.torch.activations(Positions().eval(), ids, pool="mean", batch_size=6)) == ["embedding", "out"]
+
+
+def test_a_list_is_one_argument():
+    class Stacked(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.convolution = nn.Conv2d(3, 4, 3)
+
+        def forward(self, images):
+            return self.convolution(torch.stack(images))
+
+    loader = torch.utils.data.DataLoader(list(IMAGES[:10]), batch_size=5, collate_fn=list)
+    taken = repsim.torch.activations(Stacked().eval(), loader, inputs=lambda batch: batch)
+    assert taken["convolution"].shape == (10, 4, 6, 6)
+
+
+@pytest.mark.parametrize("precise", [np.float32, np.float64])
+def test_what_is_no_tensor_becomes_one(precise):
+    pandas = pytest.importorskip("pandas")
+    x = np.random.default_rng(0).normal(size=(20, 6)).astype(precise)
+    model = nn.Sequential(nn.Linear(6, 5)).to(torch.from_numpy(x).dtype).eval()
+    right = repsim.torch.activations(model, torch.from_numpy(x))["0"]
+    for given in (pandas.DataFrame(x), {"input": x.tolist()}):
+        torch.testing.assert_close(repsim.torch.activations(model, given)["0"], right, rtol=1e-6, atol=1e-6)
+    with pytest.raises(errors.ParameterError, match="'input' of a batch holds lists of different lengths; pad them"):
+        repsim.torch.activations(model, {"input": [[1.0, 2.0], [3.0]]})
+
+
+class Merging(nn.Linear):
+    """Changes its weights when its mode changes, as an adapter that is merged for evaluation does."""
+
+    merged = False
+
+    def train(self, mode=True):
+        super().train(mode)
+        if mode == self.merged:
+            self.weight.data += -1 if mode else 1
+            self.merged = not mode
+        return self
+
+
+@pytest.mark.filterwarnings("ignore:model is in training mode")
+def test_a_module_that_does_more_when_its_mode_changes():
+    model = nn.Sequential(Merging(6, 5), nn.Linear(5, 5).eval())
+    weight = model[0].weight.clone()
+    repsim.torch.activations(model, torch.randn(20, 6))
+    assert (model[0].training, model[0].merged, model[1].training) == (True, False, False)
+    torch.testing.assert_close(model[0].weight, weight, rtol=0, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_scripted_modules_are_refused():
+    model = nn.Sequential(nn.Linear(6, 5)).eval()
+    for made in (torch.jit.script(model), torch.jit.trace(model, torch.randn(2, 6))):
+        with pytest.raises(errors.ParameterError, match="model is scripted or traced"):
+            repsim.torch.activations(made, torch.randn(20, 6))
+
+
+def test_a_function_that_changes_its_batch_changes_no_others():
+    x = torch.randn(64, 6)
+    before = x.clone()
+    found = compare(lambda b: {"x": torch.relu_(b)}, lambda b: {"y": b}, x).values
+    assert found[0, 0] == pytest.approx(repsim.cka(torch.relu(before), before))
+    torch.testing.assert_close(x, before)
+
+
+def test_what_nobody_named_and_no_index_takes_is_left_out():
+    @dataclasses.dataclass(slots=True)
+    class Both:
+        values: object
+        mask: object
+
+    class Mask(nn.Module):
+        def forward(self, x):
+            return Both(x, x > 0)
+
+    model = nn.Sequential(nn.Linear(6, 5), Mask())
+    taken = repsim.torch.activations(model.eval(), torch.randn(20, 6))
+    assert list(taken) == ["0", "1[values]"]
+    with pytest.raises(errors.DTypeError, match=r"layer '1\[mask\]' of model: .*dtype bool"):
+        repsim.torch.activations(model, torch.randn(20, 6), layers="1[mask]")
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_a_layer_of_two_precisions_is_refused(tmp_path, folder):
+    given = [torch.ones(10, 3).half(), torch.full((10, 3), 1e6)]
+    with pytest.raises(errors.DTypeError, match="layer 'x' of model: rows are float16 in one batch and float32 in"):
+        activations(lambda b: {"x": b}, given, to=tmp_path if folder else None)

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from repsim import cka, errors, pairwise
+from repsim import Blocks, cka, errors, pairwise
 from repsim.uncertainty import calibrate, convergence, uncertainty
 
 MIX = np.random.default_rng(5).normal(size=(10, 10))
@@ -120,3 +120,29 @@ def test_what_is_wrong():
         convergence(x, y, sizes=[31])
     with pytest.raises(errors.ParameterError, match="confidence is 95"):
         uncertainty(x, y, groups=5).interval(95)
+
+
+def test_a_pair_that_every_order_gives_the_same_value_stands_out_nowhere_and_takes_nothing_from_others():
+    rng = np.random.default_rng(1)
+    wide, narrow, signal = rng.normal(size=(30, 40)), rng.normal(size=(30, 4)), rng.normal(size=(30, 4))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", errors.RankSaturationWarning)
+        found = calibrate([wide, signal], [wide, narrow, signal], index="cca_r2", permutations=39).p_values
+    assert found[0].tolist() == [1, 1, 1]
+    assert found[1, 1] > 0.1
+    assert found[1, 2] == 1 / 40
+
+
+def test_whatever_pairwise_takes():
+    pandas = pytest.importorskip("pandas")
+    x, y = sample(60, 0)
+    right = uncertainty(x, y, groups=5).standard_error
+    for given in (pandas.DataFrame(x), Blocks(lambda start, stop: x[start:stop], x.shape), x.tolist()):
+        assert uncertainty({"x": given}, {"y": y}, groups=5).standard_error[0, 0] == pytest.approx(right, rel=1e-6)
+    for call, said in (
+        (lambda: uncertainty(np.float64(3), y), "x is a single number"),
+        (lambda: calibrate([x], None), "ys is a NoneType; a list"),
+        (lambda: uncertainty(x, y, index=["cka_linear"]), "one table of one index"),
+    ):
+        with pytest.raises((errors.ParameterError, errors.DimensionError), match=said):
+            call()
