@@ -76,7 +76,8 @@ test: env ## Run all tests but those of test-slow, test-bare, test-hub, test-slu
 
 .PHONY: test-slow
 test-slow: env ## Run the tests that compute committed results again, or work at the sizes of real layers
-	pytest -m "slow and not bare and not hub and not faults and not slurm" $(ARGS)
+	pytest --numprocesses logical --maxprocesses 2 --dist loadfile \
+	  -m "slow and not bare and not hub and not faults and not slurm" $(ARGS)
 
 .PHONY: slurm
 slurm: ## Install SLURM where it is missing, on Debian, as root; test-slurm and bench-cluster need it

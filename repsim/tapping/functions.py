@@ -32,6 +32,8 @@ class FunctionTap:
                 f"{self._owner} returned {type(outputs).__name__}; a mapping of layer name to activations is needed, "
                 'such as {"conv1": ..., "pool": ...}'
             )
+        if other := [name for name in outputs if not isinstance(name, str)]:
+            raise ParameterError(f"{self._owner} returned the name {other[0]!r}; names of layers are strings")
         if self._selection is None:
             # All of them by name: a function returns what it means to.
             wanted = list(outputs) if self._layers is None else self._layers

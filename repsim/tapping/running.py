@@ -125,6 +125,8 @@ def _wanted(arrays: Mapping[str, Any], layers: Any, owner: str) -> list[str]:
     """Return the names of the layers that are taken of activations that were taken before."""
     if not arrays:
         raise ParameterError(f"{owner} is empty; a mapping of layer name to activations is needed")
+    if other := [name for name in arrays if not isinstance(name, str)]:
+        raise ParameterError(f"{owner} has the name {other[0]!r}; names of layers are strings")
     return list(arrays) if layers is None else names(arrays, layers, owner)
 
 

@@ -113,6 +113,18 @@ def test_who_is_confused_with_whom():
     assert (kinds["errors"], kinds["pairs"], kinds["without"]) == (1, 3, 2)
     assert kinds["correlation"] == pytest.approx(spearmanr([0.1, 0.2, 0.1], [0, 1, 0]).statistic)
     assert among.kinds_of_first_layers(compared({}))["correlation"] is None
+    assert among.taken_for_pool(found) == (0, 6)
+    last = np.array([[1.0, 0.0, 0.0], [0.0, 0.5, 0.6], [0.0, 0.4, 0.9]])
+    assert among.taken_for_pool(compared({(0, 2): last, (1, 2): last})) == (2, 6)
+
+
+def test_sentences_about_recipes():
+    said = figures.borders_sentence({"networks of R8": (12, 12), "networks of others": (90, 90)})
+    assert "in 12 of 12 ordered pairs of networks of R8 and 90 of 90 ordered pairs of networks of others" in said
+    row = figures.recipe_row(among.group_values(compared({(0, 2): CONFUSED})), {})
+    assert figures.difference_sentence("With", row, row).startswith(
+        "With: 91.0 ± 1.0 % accuracy against 91.0 ± 1.0 %, "
+    )
 
 
 ROWS = {

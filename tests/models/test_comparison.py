@@ -313,3 +313,9 @@ def test_a_fault_of_a_pair_is_no_layers():
 def test_a_generator_of_names_serves_both_models():
     found = compare(A, A, layers=(name for name in A))
     assert found.layers_b == tuple(A)
+
+
+def test_names_are_strings():
+    for model, images, said in (({0: A["dense"]}, None, "has"), (lambda b: {0: b}, A["dense"], "returned")):
+        with pytest.raises(errors.ParameterError, match=f"model_a {said} the name 0; names of layers are strings"):
+            compare(model, A, images)

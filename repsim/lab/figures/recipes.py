@@ -100,6 +100,30 @@ def confusions(counted: Mapping[tuple[str, str], int], most: int = 4) -> str:
     return ", ".join([*listed, *([f"others ({more})"] if more else [])]) or "none"
 
 
+def borders_sentence(found: Mapping[str, tuple[int, int]]) -> str:
+    """Say how often the last convolution of networks without borders is taken for the pooling layer.
+
+    Parameters
+    ----------
+    found
+        By what each kind of networks is called: in how many of how many ordered pairs of networks.
+    """
+    counts = " and ".join(f"{count} of {pairs} ordered pairs of {name}" for name, (count, pairs) in found.items())
+    return (
+        "Without borders the last convolution is left with 2 × 2 pixels, of which the pooling layer is the mean. "
+        f"Linear CKA takes the one for the other in {counts}, which is no mistake about early layers."
+    )
+
+
+def difference_sentence(what: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """Say what two recipes that differ in one thing make of it, given what :func:`recipe_row` returns of them."""
+    return (
+        f"{what}: {one['accuracy']} % accuracy against {other['accuracy']} %, {one['convolutions']} % of the "
+        f"convolutions identified against {other['convolutions']} %, and a CKA of layers 1 and 2 of "
+        f"{one['neighbours']} against {other['neighbours']}."
+    )
+
+
 def missing_sentence(missing: Sequence[str], measured: int) -> str:
     """Say which recipes are left out because fewer than two of their networks are trained."""
     if not missing:

@@ -90,6 +90,13 @@ def confused_layers(compared: Compared, index: str = LINEAR) -> Counter[tuple[st
     return Counter((layers[i], layers[j]) for guess in guesses for i, j in enumerate(guess) if i != j)
 
 
+def taken_for_pool(compared: Compared, index: str = LINEAR) -> tuple[int, int]:
+    """Return in how many of how many ordered pairs of networks the last convolution is taken for the pooling layer."""
+    *_, last, pool = compared.part(compared.groups[0])["layers"]
+    networks = len(similarities(compared, index))
+    return confused_layers(compared, index)[last, pool], networks * (networks - 1)
+
+
 def confused_networks(compared: Compared, index: str = LINEAR) -> np.ndarray:
     """Return (m, m): how many layers of network a are not found in network b."""
     table = similarities(compared, index)
