@@ -119,6 +119,9 @@ def test_who_is_confused_with_whom():
 
 
 def test_sentences_about_recipes():
+    rows = {"R1": {"convolutions": 100.0, "networks": 2}, "others": {"convolutions": 99.17, "networks": 10}}
+    said = figures.identified_sentence(rows)
+    assert said.endswith("identifies **100.0 %** of R1 (2 networks) and **99.2 %** of others (10 networks).")
     said = figures.borders_sentence({"networks of R8": (12, 12), "networks of others": (90, 90)})
     assert "in 12 of 12 ordered pairs of networks of R8 and 90 of 90 ordered pairs of networks of others" in said
     row = figures.recipe_row(among.group_values(compared({(0, 2): CONFUSED})), {})

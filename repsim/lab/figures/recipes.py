@@ -100,6 +100,13 @@ def confusions(counted: Mapping[tuple[str, str], int], most: int = 4) -> str:
     return ", ".join([*listed, *([f"others ({more})"] if more else [])]) or "none"
 
 
+def identified_sentence(rows: Mapping[str, Mapping[str, Any]]) -> str:
+    """Say how many convolutions are identified among the networks of each recipe."""
+    parts = [f"**{row['convolutions']:.1f} %** of {name} ({row['networks']} networks)" for name, row in rows.items()]
+    listed = f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else "".join(parts)
+    return f"Of the convolutions linear CKA identifies {listed}."
+
+
 def borders_sentence(found: Mapping[str, tuple[int, int]]) -> str:
     """Say how often the last convolution of networks without borders is taken for the pooling layer.
 

@@ -71,6 +71,8 @@ def answer(profile: str, measured: Measured, *leading: str) -> None:
         link(claim) for claim, _, verdict in judged if verdict == NOT_DETERMINED and claim.id not in leading
     ]:
         lines.append(f"- {SIGNS[NOT_DETERMINED]} Not determined, for want of examples: {', '.join(unclear)}.")
+    if waiting := [link(claims.find_claim(name)) for name in leading if name not in measured]:
+        lines.append(f"- {SIGNS[NOT_MEASURED]} Not judged yet: {', '.join(waiting)}.")
     say("\n".join(lines))
 
 
@@ -86,7 +88,7 @@ def _counted(counts: Counter[str]) -> str:
     """Say how many claims have which verdict."""
     total, held = counts.total(), counts[REPRODUCED]
     if not total:
-        return "No claim of this page is measured yet."
+        return "No claim of this page is judged yet."
     if total == 1:
         (verdict,) = counts
         return f"The claim is {COUNTED[verdict] if verdict == NOT_MEASURED else verdict}."
@@ -142,6 +144,9 @@ def conclude(profile: str, notebook: str, measured: Measured) -> None:
         spread over networks.
     """
     held = _held(profile, measured, notebook)
+    if not held:
+        say("Its claims cannot be judged yet.")
+        return
     rows = [
         {
             "claim": link(claim),

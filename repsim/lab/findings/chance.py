@@ -35,8 +35,8 @@ def same_layers_above_chance(compared: Mapping[str, Compared]) -> list[dict[str,
     -------
     list of dict
         "figure", whether all networks are "trained" and as wide as the paper's ("paper_size"), the number of "pairs" of
-        layers, their smallest similarity ("least") and the standard deviations it is above chance ("smallest_z"), and
-        how many pairs are "near" chance, within five of these.
+        layers, their smallest similarity ("least") and the standard deviations it is above chance ("smallest_z"), how
+        many pairs are "near" chance, within five of these, and of how many "examples".
     """
     tiny, widths = compared["correspondence"], compared["widths"]
     *_, widest = by_width(widths.groups)
@@ -49,8 +49,9 @@ def same_layers_above_chance(compared: Mapping[str, Compared]) -> list[dict[str,
         ("7", True, False, [(panel, *pair) for panel in panels for pair in trained]),
         ("7", False, False, [(panel, *pair) for panel in panels for pair in untrained]),
     ]
+    examples = max(tiny.examples)
     return [
-        {"figure": figure, "trained": learnt, "paper_size": size, **_above_chance(pairs)}
+        {"figure": figure, "trained": learnt, "paper_size": size, "examples": examples, **_above_chance(pairs)}
         for figure, learnt, size, pairs in kinds
     ]
 
@@ -80,7 +81,8 @@ def chance_claims(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]
     """Measure claims C1 and C2 from what :func:`same_layers_above_chance` returns."""
     others = [row for row in rows if not (row["trained"] and row["paper_size"])]
     near, pairs = (sum(row[name] for row in others) for name in ("near", "pairs"))
-    return {
+    found = {
         "C1": {"smallest_z": min(row["smallest_z"] for row in rows if row["trained"])},
         "C2": {"share_near_chance": near / pairs, "smallest_z": min(row["smallest_z"] for row in others)},
     }
+    return {claim: {**values, "examples": rows[0]["examples"]} for claim, values in found.items()}
