@@ -286,7 +286,7 @@ def test_the_answer_says_how_many_hold_what_was_found_and_what_fails(folders):
         (narrower, "**The claim is reproduced.** Measured on networks narrower than the paper’s."),
         (narrower | {"S8": MEASURED["S8"]}, "Of these, 1 is measured on networks narrower than the paper’s."),
         ({"FN2": {"accuracy": 20.0}, "S8": MEASURED["S8"]}, "Of these, 1 is ours, not the paper’s."),
-        ({}, "**No claim of this page is measured yet.**"),
+        ({}, "**No claim of this page is judged yet.**"),
     ):
         assert shown_by(figures.answer, "laptop", measured).data.splitlines()[0].endswith(said)
     assert list(folders.iterdir()) == []
