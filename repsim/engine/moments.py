@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from repsim.engine.arrays import Float64
 from repsim.engine.centring import centre_in_place, u_centre_in_place
 from repsim.engine.checkpoint import Checkpoint
 from repsim.engine.features import features_are_cheaper
@@ -133,10 +134,13 @@ class Plan:
             op.rows
             for made in debiased
             for op, diagonal in zip(families[made], np.square(sums.diagonals[made]), strict=True)
-            if isinstance(op.rows, Representation)
-            and diagonal.mean() > _FAR_OUT * np.median(diagonal)
-            and op.rows.far_from_mean
+            if isinstance(op.rows, Representation) and _some_far_out(diagonal) and op.rows.far_from_mean
         }
+
+
+def _some_far_out(squares: Float64) -> bool:
+    """Whether few of the squared entries of a diagonal make most of their sum."""
+    return bool(squares.mean() > _FAR_OUT * np.median(squares))
 
 
 def _of_one_library(families: Families) -> Families:
@@ -175,19 +179,23 @@ def pair_moments(
     memory = budget(None, size)
     whole = a.n <= _LARGEST_GRAM and size <= _LARGEST_MATRIX
     with crew(1, a.n * (a.p + b.p) * min(a.n, max(a.p, b.p))):
-        views = [view.about_most if whole and debiased and view.far_from_mean else view for view in (a, b)]
-        representations = [Prepared(view, memory) for view in views]
+        representations = [Prepared(view, memory) for view in (a, b)]
         wanted = Wanted(made_x, made_y, debiased, own)
         plan = Plan([wanted], [0], [1])
         if whole and not plan.by_features(representations, memory):
-            return _by_grams(wanted, representations)
+            return _by_grams(wanted, representations, memory)
         (moments,) = plan.moments(representations, memory=memory)
         return moments
 
 
-def _by_grams(wanted: Wanted, representations: Sequence[Prepared]) -> Moments:
-    """Multiply Gram matrices."""
-    grams = [made.whole(x) for made, x in zip((wanted.x, wanted.y), representations, strict=True)]
+def _by_grams(wanted: Wanted, representations: Sequence[Prepared], memory: int) -> Moments:
+    """Multiply Gram matrices, for a debiased form of rows about most examples where some are far out."""
+    grams = []
+    for made, x in zip((wanted.x, wanted.y), representations, strict=True):
+        gram = made.whole(x)
+        if wanted.debiased and _some_far_out(np.square(np.diag(gram.matrix))) and x.view.far_from_mean:
+            gram = made.whole(Prepared(x.view.about_most, memory))
+        grams.append(gram)
     return gram_moments(grams, [x.view.name for x in representations], wanted.debiased)
 
 
