@@ -33,7 +33,7 @@ def test_golden_values(golden):
 def test_features_grams_and_tiles_agree(rng, debiased, widths, monkeypatch):
     a, b = pair(rng.standard_normal((40, widths[0])), np.exp(rng.standard_normal((40, widths[1]))))
     wanted, prepared = Wanted(LINEAR, LINEAR, debiased, own=True), [Prepared(view, 2**30) for view in (a, b)]
-    plan, by_grams = Plan([wanted], [0], [1]), _by_grams(wanted, prepared)
+    plan, by_grams = Plan([wanted], [0], [1]), _by_grams(wanted, prepared, 2**30)
     assert plan.by_features(prepared, 2**30) == (max(widths) == 4)
     (chosen,) = plan.moments(prepared, memory=2**30)
     monkeypatch.setattr("repsim.engine.passes.features_are_cheaper", lambda *_: False)
