@@ -36,7 +36,7 @@ def warn_of_ranks(*ranks: tuple[int, Mapping[str, int], Mapping[str, int]]) -> N
         for a, p in x.items():
             for b, q in y.items():
                 if p + q > n - 1 and (a != b or p == n - 1):
-                    ones[a, b] = p + q - (n - 1), p, q
+                    ones[a, b] = max(ones.get((a, b), (0, 0, 0)), (p + q - (n - 1), p, q))
     said = []
     if full:
         said.append(

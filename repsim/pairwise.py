@@ -176,7 +176,8 @@ def _indexes(index: Any, chance: bool) -> list[Index]:
 
 def _named(arrays: Any, label: str) -> dict[str, Any]:
     """Return representations by what messages call them: those of a mapping, as of an .npz file, by its names."""
-    if not isinstance(arrays, Iterable) or hasattr(arrays, "iloc") or len(getattr(arrays, "shape", (0, 0, 0))) < 3:
+    alone = hasattr(arrays, "shape") and len(arrays.shape) < 3 and str(getattr(arrays, "dtype", "")) != "object"
+    if alone or not isinstance(arrays, Iterable):
         what = f"an array of shape {tuple(arrays.shape)}" if hasattr(arrays, "shape") else repr(arrays)
         raise ParameterError(f"{label} is {what}; a list of representations is needed")
     if isinstance(arrays, Mapping):

@@ -16,7 +16,7 @@ from repsim.pool import check_pool, pool
 from repsim.tapping.selection import Selection
 from repsim.tapping.stores import InFile, InMemory, Store
 
-_OTHER = re.compile("bool|complex|qu?int")  # precisions of layers that nobody means who names none
+_NOT_REAL = re.compile("bool|complex|qu?int")  # precisions of layers that nobody means who names none
 CHOICES = (
     "pool= says how tokens become rows: 'mean', 'first' or 'last' for one row an example, 'tokens' for one a token, "
     "'flatten' for all of an example's tokens in one row, or a function"
@@ -151,7 +151,7 @@ class Collector:
         assert self.selection is not None
         function = callable(self._pooling)
         by_default = self.selection.by_default
-        if by_default and (_OTHER.search(str(values.dtype)) or self._of_an_example(values)):
+        if by_default and (_NOT_REAL.search(str(values.dtype)) or self._of_an_example(values)):
             return None
         if not (self._counted(values) or function):
             if by_default:  # such as positions, of which there may have been as many as inputs

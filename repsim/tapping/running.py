@@ -86,7 +86,12 @@ def take(
         for collector in collectors:
             stack.callback(collector.discard)
         masks = _run(taps, collectors, feed, memory, folder) if running else []
-        mask = np.concatenate(masks) if masks and len({m.shape[1:] for m in masks}) == 1 else None
+        if any(wanted) and isinstance(feed.pool, str) and len({mask.shape[1:] for mask in masks}) > 1:
+            raise ParameterError(
+                "batches are padded to different lengths, so that activations that were taken before cannot be pooled "
+                "beside them; pool those with repsim.pool(h, how, mask) first"
+            )
+        mask = np.concatenate(masks) if any(wanted) and masks else None
         taken = [_chosen(*model, names, feed.pool, mask) for model, names in zip(models, wanted, strict=True)]
         for i, collector in zip(running, collectors, strict=True):
             taken[i] = collector.finish()

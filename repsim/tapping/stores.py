@@ -194,7 +194,7 @@ def read_folder(folder: Path) -> dict[str, Any]:
 
 def _counting(name: str) -> list[Any]:
     """Sort names as one counts: layer2 before layer10."""
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+    return [int(part) if place % 2 else part for place, part in enumerate(re.split(r"(\d+)", name))]
 
 
 def is_torch_bfloat16(values: Any) -> bool:

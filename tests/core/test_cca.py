@@ -251,3 +251,10 @@ def test_units_whose_squares_vanish_count_as_any(rng):
     assert orthonormal_basis(tiny).shape == (60, 4)
     with pytest.raises(errors.RepresentationError, match="x: feature 0 is so small beside the largest"):
         cca(x * [1e-160, 1, 1e160, 1, 1], y)
+
+
+def test_of_several_indexes_the_one_with_least_room_is_told(rng):
+    x, y = rng.standard_normal((2, 50, 40))
+    for names in (["cca_r2", "svcca_r2_0.7"], ["svcca_r2_0.7", "cca_r2"]):
+        with pytest.warns(RankSaturationWarning, match="31 of the 40 canonical correlations"):
+            pairwise([x], [y], index=names)

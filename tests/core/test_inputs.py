@@ -179,4 +179,7 @@ def test_one_array_is_no_list(rng):
     for given, said in ((None, "None"), (5, "5"), (x, r"an array of shape \(30, 5\)")):
         with pytest.raises(errors.ParameterError, match=f"xs is {said}; a list of representations is needed"):
             repsim.pairwise(given)
-    assert repsim.pairwise(np.stack([x, x])).shape == (2, 2)
+    listed = np.empty(2, object)
+    listed[:] = [x, x]
+    for several in (np.stack([x, x]), listed):
+        assert repsim.pairwise(several).shape == (2, 2)

@@ -633,6 +633,10 @@ def test_activations_that_are_there_are_pooled_by_the_mask_too():
     tokens[~mask] = 9
     found = compare(lambda b: {"h": b}, {"h": tokens}, tokens, pool="mean", mask=lambda b: mask, batch_size=20)
     assert found.values == pytest.approx(1)
+    parts = (tokens[:10], mask[:10]), (tokens[10:, :4], mask[10:, :4])
+    ragged = [{"x": h, "attention_mask": m} for h, m in parts]
+    with pytest.raises(errors.ParameterError, match="batches are padded to different lengths"):
+        compare(lambda b: {"h": b["x"]}, {"h": tokens}, ragged, pool="mean")
     with pytest.raises(errors.ParameterError, match="mask is a function of batches, and no model is run"):
         compare({"h": tokens}, {"h": tokens}, pool="mean", mask=lambda b: mask)
 
