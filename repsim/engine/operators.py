@@ -64,6 +64,7 @@ class Making:
 
     needs_median = False
     needs_basis = False
+    needs_double_basis = False
 
     @property
     def needs_singular_values(self) -> bool:
@@ -191,6 +192,7 @@ class SingularVectors(Made):
     """The singular vectors and values of X, in float64; of the one in focus, what its columns are in them, too."""
 
     needs_singular_values = True
+    needs_double_basis = True
 
     def state(self, x: Prepared) -> Any:
         """Return the basis."""

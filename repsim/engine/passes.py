@@ -90,8 +90,8 @@ class _Pass:
         if checkpoint is not None and (saved := checkpoint.restore("tiles", result.arrays())):
             done, side = saved
         room = Room(self._families, side)
-        fixed, per_entry, per_example = bytes_needed(self._families, self._memory, self._threads.size)
-        reader = Reader(self._rows, side, self._memory - fixed - per_entry * side**2 - per_example * side)
+        needed = bytes_needed(self._families, self._memory, self._threads.size)
+        reader = Reader(self._rows, side, self._memory - needed.of(side))
         cost, whole = _per_entry(self._families, self._products), True
         try:
             for number, (first, second) in enumerate(there_and_back(result.n, side)):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from repsim.engine.operators import Families, distinct_rows, itemsize
+from repsim.engine.representation import Rows
 from repsim.errors import ParameterError
 
 LARGEST_BLOCK = 2048  # larger ones are no faster, since fewer tiles lie off the diagonal and are used twice
@@ -25,7 +27,7 @@ def hands(families: Families, memory: int, side: int) -> int:
     widest, whole = max(r.p for r in rows), sum(r.p for r in rows)
     if not all(r.any_thread for r in rows) or side**2 * widest < _SHARED_TILE:
         return 1
-    blocks_of_one = 2 * side * widest * max(r.dtype.itemsize for r in rows)
+    blocks_of_one = 2 * side * _width_at_once(rows, side) * max(r.dtype.itemsize for r in rows)
     return max(1, min(whole // widest, memory // (4 * blocks_of_one)))
 
 
@@ -42,44 +44,65 @@ def tile_block(families: Families, memory: int, threads: int = 1, asked: int | N
     """
     rows = distinct_rows(families)
     n, count = rows[0].n, sum(len(ops) for ops in families.values())
-    fixed, per_entry, per_example = bytes_needed(families, memory, threads)
+    needed = bytes_needed(families, memory, threads)
     if asked is not None:
-        wanted = fixed + per_entry * min(asked, n) ** 2 + per_example * min(asked, n)
-        if wanted > memory:
+        if (wanted := needed.of(min(asked, n))) > memory:
             raise ParameterError(
                 f"memory leaves {memory:,} bytes; tiles of block={asked} examples of {count} operators need about "
                 f"{wanted:,}. Allow more, or take a smaller block"
             )
         return min(asked, n)
-    left = max(0, memory - fixed)
-
-    def largest(per_example: int) -> float:
-        return (-per_example + math.sqrt(per_example**2 + 4 * per_entry * left)) / (2 * per_entry)
-
-    side = min(LARGEST_BLOCK, largest(per_example))
-    roomy = min(LARGEST_BLOCK, largest(per_example + sum(r.p * r.dtype.itemsize for r in rows)))
+    if n <= LARGEST_BLOCK and needed.of(n) <= memory:
+        return n
+    side = min(LARGEST_BLOCK, needed.largest(memory))
+    roomy = min(LARGEST_BLOCK, needed.largest(memory, sum(r.p * r.dtype.itemsize for r in rows)))
     side = roomy if 2 * roomy > max(side, 2 * _SMALLEST_BLOCK) else side
     least = min(n, _SMALLEST_BLOCK)
     if side < least:
-        wanted = fixed + per_entry * least**2 + per_example * least
         raise ParameterError(
             f"memory leaves {memory:,} bytes; tiles of {least} examples of {count} operators, the widest with "
-            f"{max(r.p for r in rows):,} features, need about {wanted:,}"
+            f"{max(r.p for r in rows):,} features, need about {needed.of(least):,}"
         )
     fewest = math.ceil(n / int(side))
     return math.ceil(n / fewest)
 
 
-def bytes_needed(families: Families, memory: int, threads: int) -> tuple[int, int, int]:
-    """Return the bytes that a pass needs in any case, for each entry of a tile and for each example of a block."""
+@dataclass(frozen=True)
+class Needed:
+    """Bytes that a pass takes: in any case, for each entry of a tile and for each example of a block."""
+
+    n: int
+    fixed: int
+    per_entry: int
+    per_example: int
+    per_example_of_all: int  # where one tile is of all examples, and features can be read some at a time
+
+    def of(self, side: int) -> int:
+        """Return what tiles of so many examples take."""
+        per_example = self.per_example_of_all if side == self.n else self.per_example
+        return self.fixed + self.per_entry * side**2 + per_example * side
+
+    def largest(self, memory: int, kept: int = 0) -> float:
+        """Return how many examples fit, so many bytes of each being kept beside them."""
+        left, each = max(0, memory - self.fixed), self.per_example + kept
+        return (-each + math.sqrt(each**2 + 4 * self.per_entry * left)) / (2 * self.per_entry)
+
+
+def bytes_needed(families: Families, memory: int, threads: int) -> Needed:
+    """Return what a pass takes."""
     rows = distinct_rows(families)
-    n, size, widest = rows[0].n, max(r.dtype.itemsize for r in rows), max(r.p for r in rows)
+    n, size = rows[0].n, max(r.dtype.itemsize for r in rows)
     count = sum(len(ops) for ops in families.values())
     stacked = group_and_chunk(families, memory)[0] * max(len(ops) for ops in families.values()) * size
-    fixed = 24 * n * count + 3 * stacked
     # A thread has a product and its distances beside the tiles, and two blocks of rows, which others' code copies.
     held = 2 * threads if all(r.any_thread for r in rows) else 4
-    return fixed, size * (count + 2 + 2 * threads), size * widest * held
+    each = [size * _width_at_once(rows, side) * held for side in (0, n)]
+    return Needed(n, 24 * n * count + 3 * stacked, size * (count + 2 + 2 * threads), *each)
+
+
+def _width_at_once(rows: Sequence[Rows], side: int) -> int:
+    """Return how many features of a row are held, the widest's, where tiles are of so many examples."""
+    return max(r.panel if side == r.n else r.p for r in rows)
 
 
 def group_and_chunk(families: Families, memory: int) -> tuple[int, int]:

@@ -28,7 +28,7 @@ class Prepared:
     """One representation and what has been made of it; large arrays are kept where the checkpoint has room.
 
     Making something may take `memory` bytes beside what the checkpoint holds, which knows it by its `number`. Where the
-    `singular` values are needed, projectors are made from them.
+    `singular` values are needed, projectors are made from them; where a basis in `double` precision is, every basis is.
     """
 
     def __init__(
@@ -39,8 +39,9 @@ class Prepared:
         number: int = 0,
         *,
         singular: bool = False,
+        double: bool = False,
     ) -> None:
-        self.view, self._memory, self._singular = view, memory, singular
+        self.view, self._memory, self._singular, self._double = view, memory, singular, double
         self._checkpoint = checkpoint or Checkpoint(None, {}, memory)
         self._number = number
         self._projections: dict[Projector, Projection] = {}
@@ -92,9 +93,12 @@ class Prepared:
 
     def _basis(self, name: str, view: Representation) -> Basis:
         def make() -> dict[str, Array]:
-            with crew(1, _operations(view)):
-                basis = factorise(view, self._left)
-            return {"left": basis.left, "singular": basis.singular}
+            if self._double and view.dtype.itemsize < 8:
+                basis = self.double_basis
+            else:
+                with crew(1, _operations(view)):
+                    basis = factorise(view, self._left)
+            return {"left": basis.left.astype(view.dtype, copy=False), "singular": basis.singular}
 
         kept = self._kept(name, ("left", "singular"), make)
         return Basis(kept["left"], np.array(kept["singular"]), view.exponent, view.name)

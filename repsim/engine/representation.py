@@ -6,7 +6,7 @@ import copy
 import hashlib
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any, Self
 
@@ -36,6 +36,7 @@ from repsim.errors import (
 )
 
 _CACHED = 2**17  # values gone through together, so that they stay in the processor's cache
+_PANEL = 2**12  # features that are multiplied at once where no more need be read
 _SCAN_ELEMENTS = 2**19  # values that others are asked for together, while looking through them
 _SCAN_THERE = 2**22  # and that a library looks through at once where they are
 _FINGERPRINT_ROWS = 16
@@ -56,6 +57,11 @@ class Rows:
     about_mean = True  # whether their mean is 0, but for rounding
 
     @property
+    def panel(self) -> int:
+        """How many of the numbers of a row can be read by themselves, at no more cost than all of them together."""
+        return self.p
+
+    @property
     def any_thread(self) -> bool:
         """Whether any thread may read them."""
         return self.xp is NUMPY
@@ -63,6 +69,10 @@ class Rows:
     def block(self, start: int, stop: int) -> Any:
         """Return rows start to stop, (stop - start, p)."""
         raise NotImplementedError
+
+    def panels(self) -> Iterator[Any]:
+        """Yield all rows, some columns at a time."""
+        yield self.block(0, self.n)
 
     def matrix(self) -> Array:
         """Return all rows, for those that NumPy reads."""
@@ -150,24 +160,13 @@ class Representation(Rows):
         self._scan(recognised)
 
     def _read(self, start: int, stop: int) -> Any:
-        try:
-            return self._x[start:stop]
-        except RepresentationError:
-            raise
-        except Exception as error:
-            raise RepresentationError(
-                f"{self.name}: examples {start} to {stop} could not be read: {type(error).__name__}: {error}"
-            ) from error
+        return _examples(self._x, start, stop, self.name)
 
     def raw(self, start: int, stop: int) -> Any:
         """Return rows start to stop as they are, (stop - start, p), in the library of this view."""
         read = to_numpy if self.xp is NUMPY else native
         block = read(self._read(start, stop), self.name)
-        if tuple(block.shape) != (stop - start, *self.shape[1:]):
-            raise DimensionError(
-                f"{self.name}[{start}:{stop}] has shape {tuple(block.shape)}; "
-                f"its shape {self.shape} promises {(stop - start, *self.shape[1:])}"
-            )
+        _check_promise(block, self.shape, start, stop, self.name)
         block = self.xp.reshape(block, (stop - start, self.p))
         return block.astype(np.float32) if self.xp is NUMPY and block.dtype.kind == "V" else block  # bfloat16
 
@@ -246,9 +245,26 @@ class Representation(Rows):
         """Return rows start to stop, centred and scaled, as a new (stop - start, p) array."""
         if self.xp is not NUMPY:
             return self._scaled(self._working(self.raw(start, stop)) - self._centre, start, stop)
-        out = np.empty((stop - start, self.p), self.dtype)
+        return self._read_by_numpy(start, stop, slice(0, self.p))
+
+    @property
+    def panel(self) -> int:
+        """Some of the columns, of an array in memory."""
+        return min(self.p, _PANEL) if type(self._x) is np.ndarray and self._x.flags.c_contiguous else self.p
+
+    def panels(self) -> Iterator[Any]:
+        """Yield all rows, centred and scaled, some columns at a time."""
+        if self.panel == self.p:
+            yield self.block(0, self.n)
+            return
+        for first in range(0, self.p, self.panel):
+            yield self._read_by_numpy(0, self.n, slice(first, min(first + self.panel, self.p)))
+
+    def _read_by_numpy(self, start: int, stop: int, columns: slice) -> Array:
+        width = columns.stop - columns.start
+        out = np.empty((stop - start, width), self.dtype)
         raw = None if self.any_thread else self.raw(start, stop)
-        step = max(1, _CACHED // self.p)
+        step = max(1, _CACHED // width)
         for first in range(start, stop, step):
             last = min(first + step, stop)
             part = out[first - start : last - start]
@@ -258,15 +274,15 @@ class Representation(Rows):
                 values = part
                 self._x.read_into(part, first)
             else:
-                values = self.raw(first, last)
-            np.subtract(values, self._centre, dtype=self.dtype, out=part)
-            self._scaled(part, first, last)
+                values = self.raw(first, last)[:, columns]
+            np.subtract(values, self._centre[columns], dtype=self.dtype, out=part)
+            self._scaled(part, first, last, columns)
         return out
 
-    def _scaled(self, out: Any, start: int, stop: int) -> Any:
+    def _scaled(self, out: Any, start: int, stop: int, columns: slice = slice(None)) -> Any:
         """Bring rows less their centre to the common scale, in place where that can be."""
         if self._mask is not None:
-            out *= self._mask
+            out *= self._mask[columns]
         if 0 < abs(self.exponent) < (100 if self.dtype.itemsize == 4 else 1000):
             out *= 2.0**-self.exponent
         elif self.exponent:
@@ -357,10 +373,34 @@ def _sum_of_differences(rows: Array, first: Float64) -> Float64:
     return found
 
 
+def _examples(x: Any, start: int, stop: int, name: str) -> Any:
+    """Return some examples, or say whose could not be read."""
+    try:
+        return x[start:stop]
+    except RepresentationError:
+        raise
+    except Exception as error:
+        raise RepresentationError(
+            f"{name}: examples {start} to {stop} could not be read: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _check_promise(block: Any, shape: tuple[int, ...], start: int, stop: int, name: str) -> None:
+    """Raise unless some examples have the shape that the whole has said."""
+    if tuple(block.shape) != (promised := (stop - start, *shape[1:])):
+        raise DimensionError(
+            f"{name}[{start}:{stop}] has shape {tuple(block.shape)}; its shape {tuple(shape)} promises {promised}"
+        )
+
+
 def matrix_of(x: Any, name: str) -> Float64:
     """Return an array as it is, (n, p) in float64, checked to be finite; it may be constant."""
     check_dense(x, name)
-    array = to_numpy(x[0 : x.shape[0]] if not is_array(x) and hasattr(x, "shape") else x, name)
+    if getattr(x, "shape", ()) and not (is_array(x) or hasattr(x, "iloc")):
+        array = to_numpy(_examples(x, 0, x.shape[0], name), name)
+        _check_promise(array, x.shape, 0, x.shape[0], name)
+    else:
+        array = to_numpy(x, name)
     n, p = check_shape(array.shape, name, 1)
     matrix: Float64 = array.reshape(n, p).astype(np.float64)
     for row, column in np.argwhere(~np.isfinite(matrix))[:1]:

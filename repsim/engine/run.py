@@ -51,8 +51,9 @@ class Run:
         based = self._singular or any(made.needs_basis for made in self._places)
         kept = memory_for_bases(views, memory, based=based, singular=self._singular)
         self.checkpoint = Checkpoint(resume, call, kept)
+        double = any(made.needs_double_basis for made in self._places)
         self.representations = [
-            Prepared(view, memory, self.checkpoint, number, singular=self._singular)
+            Prepared(view, memory, self.checkpoint, number, singular=self._singular, double=double)
             for number, view in enumerate(views)
         ]
 

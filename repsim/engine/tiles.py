@@ -83,20 +83,18 @@ def fill(
 ) -> Iterator[Part]:
     """Put the tiles of all operators that share these rows in place; yield what to add to diagonals and row sums."""
     same = first == second
-    left = reader.first(rows, first)
-    right = left if same else rows.block(second.start, second.stop)
-    xp = namespace(left)
-    shape = (left.shape[0], right.shape[0])
+    shape = (first.stop - first.start, second.stop - second.start)
     room: dict[float | None, Any] = {}
     for key, i, op in users:
         place = tiles[key][i]
         if place is not None and place.dtype == rows.dtype:
             room.setdefault(op.bandwidth, place.reshape(shape))
-    product = np.matmul(left, right.T, out=room.get(None)) if xp is NUMPY else left @ right.T
+    inner = _whole if shape[0] == rows.n else _tile
+    product, left, right = inner(rows, first, second, reader, room.get(None))
+    xp = namespace(product)
     made: dict[float | None, Any] = {None: product}
     if kernels := list({op.bandwidth: op for _, _, op in users if op.bandwidth is not None}.values()):
-        lengths = reader.norms(rows, first, left), reader.norms(rows, second, right)
-        made |= _rbf_tiles(xp, product, *lengths, kernels, room)
+        made |= _rbf_tiles(xp, product, left, right, kernels, room)
     wanted = {op.bandwidth for _, _, op in users}
     made = {bandwidth: tile for bandwidth, tile in made.items() if bandwidth in wanted}
     del product
@@ -105,13 +103,35 @@ def fill(
     for key, i, op in users:
         tile = made[op.bandwidth]
         if same:
-            yield "diagonals", key, i, first, op.diagonal(_double(reader.norms(rows, first, left)))
+            yield "diagonals", key, i, first, op.diagonal(_double(left))
         yield "row_sums", key, i, first, _row_sums(xp, tile)
         if not same:
             yield "row_sums", key, i, second, _row_sums(xp, tile.T)
         flat = xp.reshape(tile, (-1,))
         if xp is not NUMPY or not np.shares_memory(tiles[key][i], flat):
             tiles[key][i] = flat
+
+
+def _tile(rows: Rows, first: slice, second: slice, reader: Reader, out: Any) -> tuple[Any, Any, Any]:
+    """Return the inner products of two blocks of rows, in `out` if it is given, and the rows' squared lengths."""
+    left = reader.first(rows, first)
+    right = left if first == second else rows.block(second.start, second.stop)
+    product = np.matmul(left, right.T, out=out) if namespace(left) is NUMPY else left @ right.T
+    return product, reader.norms(rows, first, left), reader.norms(rows, second, right)
+
+
+def _whole(rows: Rows, first: slice, second: slice, reader: Reader, out: Any) -> tuple[Any, Any, Any]:
+    """Return the same of all rows at once, which need not be held for that."""
+    product, lengths = None, None
+    for panel in rows.panels():
+        xp = namespace(panel)
+        if product is None:
+            product = np.matmul(panel, panel.T, out=out) if xp is NUMPY else panel @ panel.T
+            lengths = squared_norms(xp, panel)
+        else:
+            product += panel @ panel.T
+            lengths += squared_norms(xp, panel)
+    return product, lengths, lengths
 
 
 def _rbf_tiles(

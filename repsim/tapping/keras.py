@@ -38,7 +38,7 @@ class KerasTap:
                 "call it on a batch, or begin it with keras.Input(shape), first"
             )
         self.channels = "first" if keras.config.image_data_format() == "channels_first" else "last"
-        self._torch = keras.config.backend() == "torch"
+        self._backend = keras.config.backend()
         self._model = model
         self._layers = _named(_layers_in(model))
         default = [
@@ -62,6 +62,8 @@ class KerasTap:
                     failures.append(error)
 
         with contextlib.ExitStack() as stack:
+            if self._backend == "tensorflow":
+                stack.enter_context(_eagerly())
             for name in self.selection.layers:
                 stack.enter_context(_wrapped(self._layers[name], functools.partial(take, name)))
             self._model(self._host(given), training=False)
@@ -73,7 +75,7 @@ class KerasTap:
             return {name: self._host(values) for name, values in given.items()}
         if isinstance(given, tuple | list) and any(hasattr(values, "shape") for values in given):
             return type(given)(self._host(values) for values in given)
-        if hasattr(given, "detach") and not self._torch:
+        if hasattr(given, "detach") and self._backend != "torch":
             return given.detach().cpu().numpy()
         return given if hasattr(given, "shape") else np.asarray(given)
 
@@ -112,6 +114,19 @@ def _named(layers: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 def _in_models(name: str, layers: Mapping[str, Any]) -> bool:
     """Whether all that a layer is inside of are models, rather than layers made of layers."""
     return "/" not in name or _is_model(layers.get(name.rpartition("/")[0]))
+
+
+@contextlib.contextmanager
+def _eagerly() -> Iterator[None]:
+    """Run what was compiled with `tf.function` step by step, for a while: only so do layers give values."""
+    import tensorflow as tf
+
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(before)
 
 
 @contextlib.contextmanager

@@ -51,10 +51,10 @@ class InMemory:
 
     def __init__(self, name: str, values: Any, rows: int | None) -> None:
         self._name = name
-        self._bits = is_torch_bfloat16(values)
         self.shape = tuple(values.shape[1:])
-        first = self._host(values[:1])
-        self._array = np.empty((rows or len(values), *self.shape), first.dtype)
+        self._dtype, first = values.dtype, to_numpy(values[:1], name)
+        self._bfloat16 = is_torch_bfloat16(values)
+        self._array = np.empty((rows or len(values), *self.shape), np.int16 if self._bfloat16 else first.dtype)
         self._filled = 0
 
     @property
@@ -64,21 +64,21 @@ class InMemory:
 
     def append(self, values: Any) -> None:
         """Copy the rows of a batch."""
-        stop, rows = self._filled + len(values), self._host(values)
-        _check_dtype(rows.dtype, self._array.dtype)
+        _check_dtype(values.dtype, self._dtype)
+        stop = self._filled + len(values)
         if stop > len(self._array):
             self._resize(max(stop, int(_GROWTH * len(self._array))))
-        self._array[self._filled : stop] = rows
+        rows = self._array[self._filled : stop]
+        if hasattr(values, "detach"):  # PyTorch copies in all of its threads, which otherwise spin meanwhile
+            self._tensor(rows).copy_(values.detach())
+        else:
+            rows[...] = to_numpy(values, self._name)
         self._filled = stop
 
     def finish(self) -> Any:
         """Return all rows."""
         self._resize(self._filled)
-        if self._bits:
-            import torch
-
-            return torch.from_numpy(self._array).view(torch.bfloat16)
-        return self._array
+        return self._tensor(self._array) if self._bfloat16 else self._array
 
     def discard(self) -> None:
         """Let go of what is not finished."""
@@ -87,12 +87,11 @@ class InMemory:
     def _resize(self, rows: int) -> None:
         self._array.resize((rows, *self.shape), refcheck=False)  # the system moves pages and copies nothing
 
-    def _host(self, values: Any) -> Array:
-        if self._bits:
-            import torch
+    def _tensor(self, rows: Array) -> Any:
+        """View rows as a tensor of the precision that they have."""
+        import torch
 
-            return values.detach().cpu().contiguous().view(torch.int16).numpy()  # type: ignore[no-any-return]
-        return to_numpy(values, self._name)
+        return torch.from_numpy(rows).view(torch.bfloat16) if self._bfloat16 else torch.from_numpy(rows)
 
 
 class InFile:
@@ -174,7 +173,8 @@ class OnDevice:
 
 def _check_dtype(found: Any, expected: Any) -> None:
     if found != expected:
-        raise DTypeError(f"rows are {expected} in one batch and {found} in another; all must be of one precision")
+        before, now = (str(dtype).removeprefix("torch.") for dtype in (expected, found))
+        raise DTypeError(f"rows are {before} in one batch and {now} in another; all must be of one precision")
 
 
 def store_in(to: str | os.PathLike[str] | None, *inside: str) -> Callable[[str, Any, int | None], Store]:

@@ -9,7 +9,7 @@ import textwrap
 import numpy as np
 import pytest
 
-from repsim import Blocks, errors, pairwise
+from repsim import Blocks, errors, gram_linear, pairwise
 from repsim.engine import tiles
 
 pytestmark = pytest.mark.filterwarnings("ignore::repsim.RankSaturationWarning")
@@ -175,6 +175,18 @@ def test_blocks_that_break_their_promise(monkeypatch, read, message):
     monkeypatch.setattr("repsim.engine.representation._SCAN_ELEMENTS", 40)
     with pytest.raises(errors.RepresentationError, match=message):
         pairwise([Blocks(read, (50, 4))])
+
+
+@pytest.mark.parametrize(
+    ("read", "message"),
+    [
+        (lambda a, b: 1 / 0, r"^x: examples 0 to 50 could not be read: ZeroDivisionError"),
+        (lambda a, b: np.ones((b, 3)), r"^x\[0:50\] has shape \(50, 3\); its shape \(50, 4\) promises \(50, 4\)"),
+    ],
+)
+def test_gram_matrices_of_blocks_that_break_their_promise(read, message):
+    with pytest.raises(errors.RepresentationError, match=message):
+        gram_linear(Blocks(read, (50, 4)))
 
 
 @pytest.mark.parametrize(("read", "shape"), [(None, (3, 2)), (len, (0, 2)), (len, (3, 2.5)), (len, ())])

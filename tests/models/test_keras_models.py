@@ -192,3 +192,22 @@ def test_two_layers_of_one_name():
     model(X)
     taken = activations(model, X)
     assert {name: rows.shape[1] for name, rows in taken.items()} == {"dense": 5, "dense (2)": 4}
+
+
+def test_a_model_that_is_compiled_into_a_graph():
+    """Whether it was traced before or not: inside a graph layers give no values."""
+    import tensorflow as tf
+
+    class Compiled(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.first = layers.Dense(3, activation="relu", name="first")
+
+        @tf.function
+        def call(self, x):
+            return 2 * self.first(x)
+
+    model = Compiled()
+    model(X[:2])
+    close(activations(model, X, layers="first", batch_size=17)["first"], numpy(model.first(X)))
+    assert not tf.config.functions_run_eagerly()

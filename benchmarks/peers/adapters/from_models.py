@@ -1,4 +1,4 @@
-"""One library from two PyTorch models to a table: python from_models.py LIBRARY OUT.
+"""One library from two PyTorch models to a table: python from_models.py LIBRARY CALLS OUT. The last call is measured.
 
 Each function below is what a user of that library writes. The models and the images are the same for all.
 """
@@ -115,16 +115,17 @@ def peak_mib():
     return round(int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 2**10, 1)
 
 
-def main(library, out):
-    """Measure one call, with everything that it imports."""
+def main(library, calls, out):
+    """Measure the last of some calls, the first one with everything that it imports."""
     a, b = resnet18(0), resnet18(1)
     images = torch.randn(IMAGES, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(2))
     loader = DataLoader(TensorDataset(images, torch.zeros(IMAGES)), batch_size=BATCH)
     body = inspect.getsource(LIBRARIES[library]).splitlines()[1:]
     found = {"lines": sum(bool(line.strip()) for line in body), "base_mib": peak_mib()}
-    processor, wall = time.process_time(), time.perf_counter()
     try:
-        values = LIBRARIES[library](a, b, loader)
+        for _ in range(int(calls)):
+            processor, wall = time.process_time(), time.perf_counter()
+            values = LIBRARIES[library](a, b, loader)
         found["values"] = None if values is None else np.asarray(values, dtype=float).tolist()
     except Exception as error:  # whatever a library raises is what is reported
         found["error"] = f"{type(error).__name__}: {error}"
