@@ -83,7 +83,9 @@ def write_metadata(
         added[path] = crate.add_file(folder / path, path, properties=_properties(folder / path, path))
         if _is_text(path):
             added[path]["license"] = licences["CC-BY-4.0"]
-    root["conformsTo"] = _entity(crate, PROCESS_RUN, "CreativeWork", name="Process Run Crate", version="0.5")
+    root["conformsTo"] = _entity(
+        crate, PROCESS_RUN, ["CreativeWork", "Profile"], name="Process Run Crate", version="0.5"
+    )
     root["mentions"] = [
         _entity(
             crate, f"#run-{PurePosixPath(path).stem}", "CreateAction", **_run(folder / path, file, source, authors[0])
@@ -99,11 +101,11 @@ def write_metadata(
     crate.metadata.write(folder)
 
 
-def _entity(crate: Any, identifier: str, kind: str, **properties: Any) -> Any:
+def _entity(crate: Any, identifier: str, types: str | list[str], **properties: Any) -> Any:
     """Add something that is not one of the files."""
     from rocrate.model import ContextEntity
 
-    return crate.add(ContextEntity(crate, identifier, properties={"@type": kind, **properties}))
+    return crate.add(ContextEntity(crate, identifier, properties={"@type": types, **properties}))
 
 
 def _people(crate: Any, identifier: str, people: Iterable[Mapping[str, Any]], **properties: Any) -> list[Any]:
