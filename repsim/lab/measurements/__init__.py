@@ -3,7 +3,7 @@
 Every function asks the store first, so a figure can be drawn from committed results without any data or network.
 """
 
-from repsim.lab.measurements.among import published, recipe, recipe_groups, trained_members
+from repsim.lab.measurements.among import measured_recipes, published, recipe, recipe_groups, trained_members
 from repsim.lab.measurements.common import GROUP, VERSION, networks, saturation_is_recorded
 from repsim.lab.measurements.null import null_between, null_within
 from repsim.lab.measurements.probes import probes
@@ -21,6 +21,7 @@ __all__ = [
     "between",
     "components",
     "dimension",
+    "measured_recipes",
     "networks",
     "null_between",
     "null_within",

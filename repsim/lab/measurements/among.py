@@ -6,6 +6,7 @@ of its first layer a network puts into one direction.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -72,6 +73,15 @@ def recipe(profile_name: str, group_name: str) -> Artefact:
     measure = load_profile(profile_name).measure(TEST)
     inputs = made_from(list(members.networks), **_asked(measure, RECIPE_INDEXES))
     return _among(profile_name, "recipes", group_name, inputs, lambda: members, measure, RECIPE_INDEXES)
+
+
+def measured_recipes(profile_name: str) -> dict[str, Artefact]:
+    """Return the same of all groups of `recipe_groups` that have enough trained networks, by name."""
+    found = {}
+    for name in recipe_groups(profile_name):
+        with contextlib.suppress(MissingArtefactError):
+            found[name] = recipe(profile_name, name)
+    return found
 
 
 def published(profile_name: str) -> Artefact:
