@@ -25,6 +25,8 @@ from repsim.lab.progress import progress_bar
 from repsim.lab.store import MADE_AGAIN_BY, SECONDS_BEFORE, Artefact, Store, key, read_arrays, write_arrays
 from repsim.lab.weights import STEP, artefact_name, command_again, inputs
 
+SCORED = 10  # times in a training that accuracy is measured on other images, which takes a hundredth of the time
+
 
 def train_network(store: Store, networks: Networks, seed: int, *, again: bool = False, quiet: bool = False) -> Artefact:
     """Return a trained network's weights, training it if it has not been, or `again` if its weights are not here.
@@ -196,6 +198,7 @@ def _train(
         model = compiled(networks, dataset.classes, len(training.labels) // recipe.batch, seed)
     else:
         model = initialised(networks, dataset.classes, seed)
+    scored, name = (dataset.test, "test") if held is None else (held, "held_out")
     history, devices, before = _resume(model, checkpoint)
     done, start = len(history), time.perf_counter()
     batches = Batches(dataset, training, recipe, seed)
@@ -206,17 +209,21 @@ def _train(
             for images, labels in batches.epoch(epoch):
                 model.reset_metrics()  # JAX's trainer does so itself; TensorFlow's would go on with the mean of all
                 scores.append([float(value) for value in model.train_on_batch(images, labels)])
-            history = np.append(history, [np.mean(scores, axis=0)], axis=0)
+            now = _accuracy(model, dataset, scored, recipe) if _is_scored(epoch + 1, recipe.epochs) else np.nan
+            history = np.append(history, [[*np.mean(scores, axis=0), now]], axis=0)
             devices.append(device())
             _save(model, checkpoint, history, devices, before + time.perf_counter() - start)
             report(epoch + 1, recipe.epochs)
     final = build(networks.architecture, dataset.classes, channels=networks.channels, recipe=recipe.inputs())
     weights = get_weights(model)
     set_weights(final, weights)
-    scored, name = (dataset.test, "test") if held is None else (held, "held_out")
     accuracy, loss = evaluate(final, dataset, scored, scaling=recipe.scaling)
     facts: dict[str, Any] = {
-        "history": {"loss": history[:, 0].round(5).tolist(), "accuracy": history[:, 1].round(5).tolist()},
+        "history": {
+            "loss": history[:, 0].round(5).tolist(),
+            "accuracy": history[:, 1].round(5).tolist(),
+            f"{name}_accuracy": [None if np.isnan(one) else one for one in history[:, 2].round(5).tolist()],
+        },
         "parameters": int(model.count_params()),
         "backend": keras.backend.backend(),
         "device": " and ".join(dict.fromkeys(devices)) or device(),
@@ -229,6 +236,21 @@ def _train(
     return weights, facts
 
 
+def _is_scored(epoch: int, epochs: int) -> bool:
+    """Whether an epoch ends a tenth of the training."""
+    return epoch * SCORED // epochs > (epoch - 1) * SCORED // epochs
+
+
+def _accuracy(model: keras.Model, dataset: Dataset, split: Split, recipe: Recipe, batch: int = 500) -> float:
+    """Return the accuracy of a network that is being trained, without compiling anything for it."""
+    right = 0
+    for start in range(0, len(split.labels), batch):
+        images = dataset.scale(split.images[start : start + batch], recipe.scaling)
+        logits = keras.ops.convert_to_numpy(keras.ops.cast(model(images, training=False), "float32"))
+        right += int((logits.argmax(1) == split.labels[start : start + batch]).sum())
+    return right / len(split.labels)
+
+
 def _save(model: keras.Model, checkpoint: Path, history: np.ndarray, devices: list[str], seconds: float) -> None:
     """Write weights, optimiser state and what was done so far, so that the next epoch can follow, here or elsewhere."""
     optimizer = {f"optimizer/{i}": np.asarray(v) for i, v in enumerate(model.optimizer.variables)}
@@ -239,13 +261,15 @@ def _save(model: keras.Model, checkpoint: Path, history: np.ndarray, devices: li
 def _resume(model: keras.Model, checkpoint: Path) -> tuple[np.ndarray, list[str], float]:
     """Set the model to the last checkpoint, if there is one; return history, devices and seconds of what is done."""
     if not checkpoint.exists():
-        return np.empty((0, 2)), [], 0.0
+        return np.empty((0, 3)), [], 0.0
     with usable(checkpoint):
         arrays = read_arrays(checkpoint)
         set_weights(model, arrays)
         for i, variable in enumerate(model.optimizer.variables):
             variable.assign(arrays[f"optimizer/{i}"])
         history = arrays["history"]
+        if history.shape[1] == 2:  # of a version that did not score networks while they are trained
+            history = np.column_stack([history, np.full(len(history), np.nan)])
         devices = arrays["devices"].tolist() if "devices" in arrays else ["an unknown device"] * len(history)
         seconds = float(arrays.get("seconds", 0.0))
     return history, devices, seconds

@@ -17,6 +17,7 @@ from bs4 import BeautifulSoup
 from repsim.lab import figures, findings
 from repsim.lab.claims import load_claims
 from repsim.lab.figures import components, display, text
+from repsim.lab.figures.training import test_curve
 from repsim.lab.measurements import DIMENSION_INDEXES
 from repsim.lab.store import Artefact
 
@@ -39,6 +40,15 @@ def records(count: int = 10, epochs: int = 100) -> list[dict]:
         }
         for seed in range(count)
     ]
+
+
+def test_accuracy_on_test_images_is_drawn_where_all_networks_have_it():
+    made = records(2, epochs=4)
+    made[0]["history"]["test_accuracy"] = [None, 0.5, 0.6, 0.8]
+    assert [part.tolist() for part in test_curve(made[:1])] == [[2, 3, 4], [50, 60, 80]]
+    assert test_curve(made)[0].size == 0
+    made[1]["history"]["test_accuracy"] = [None, 0.7, None, 0.9]
+    assert [part.round(9).tolist() for part in test_curve(made)] == [[2, 4], [60, 85]]
 
 
 def similarity(width: float) -> np.ndarray:

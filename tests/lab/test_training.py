@@ -93,6 +93,9 @@ def test_trained_network_reloads_and_scores_what_its_record_says(folders):
     assert loss == pytest.approx(artefact.record["test_loss"], rel=1e-5)
     assert len(artefact.record["history"]["loss"]) == NETWORKS.recipe.epochs
     assert artefact.record["history"]["loss"][-1] < artefact.record["history"]["loss"][0]
+    on_test_images = artefact.record["history"]["test_accuracy"]
+    assert len(on_test_images) == NETWORKS.recipe.epochs
+    assert on_test_images[-1] == pytest.approx(accuracy, abs=0.01), "in the precision of the training"
     assert not list((cache_root() / "checkpoints").iterdir())
 
 
@@ -114,13 +117,14 @@ def test_a_network_is_scored_in_float32_on_a_gpu_too():
 def test_a_checkpoint_says_where_its_epochs_were_and_what_they_took(tmp_path):
     model = training.compiled(NETWORKS, 10, 4, 0)
     path = tmp_path / "checkpoint.npz"
-    training._save(model, path, np.zeros((3, 2)), ["GPU 9000", "GPU 9000", "CPU"], 12.5)
+    training._save(model, path, np.zeros((3, 3)), ["GPU 9000", "GPU 9000", "CPU"], 12.5)
     assert training._resume(model, path)[1:] == (["GPU 9000", "GPU 9000", "CPU"], 12.5)
     with np.load(path) as arrays:  # as an earlier version wrote it
         older = {name: arrays[name] for name in arrays.files if name not in ("devices", "seconds")}
-    np.savez(path, **older)
+    np.savez(path, **older | {"history": np.zeros((3, 2))})
     history, devices, seconds = training._resume(model, path)
     assert devices == ["an unknown device"] * len(history) == ["an unknown device"] * 3
+    assert np.isnan(history[:, 2]).all()
     assert seconds == 0
 
 
@@ -143,6 +147,13 @@ def test_killed_training_resumes_to_the_same_weights(folders, monkeypatch):
     assert "seconds_before" not in resumed.record
 
 
+@pytest.mark.parametrize(
+    ("epochs", "scored"), [(3, [1, 2, 3]), (40, range(4, 41, 4)), (25, [3, 5, 8, 10, 13, 15, 18, 20, 23, 25])]
+)
+def test_networks_are_scored_ten_times_at_most(epochs, scored):
+    assert [epoch for epoch in range(1, epochs + 1) if training._is_scored(epoch, epochs)] == list(scored)
+
+
 def test_damaged_checkpoint_is_named_and_set_aside(folders):
     checkpoint = cache_root() / "checkpoints" / f"{artefact_name(NETWORKS, 0)}-{key(inputs(NETWORKS, 0))[:12]}.npz"
     checkpoint.parent.mkdir(parents=True)
@@ -156,7 +167,7 @@ def test_untrained_network_is_an_artefact_and_the_start_of_the_trained_one(folde
     group = PROFILE.group("plain10-untrained")
     artefact = train_network(profile_store("smoke"), group, 0, quiet=True)
     assert artefact.record["name"] == "plain10-synthetic-untrained-seed0"
-    assert artefact.record["history"] == {"loss": [], "accuracy": []}
+    assert artefact.record["history"] == {"loss": [], "accuracy": [], "test_accuracy": []}
     assert 0 <= artefact.record["test_accuracy"] <= 1
     assert find_network(profile_store("smoke"), group, 0).sha256 == artefact.sha256
     start = get_weights(compiled(PROFILE.group("plain10").in_precision("mixed_bfloat16"), 4, 8, 0))

@@ -12,6 +12,7 @@ import seaborn as sns
 from repsim.lab.data import classes_of
 from repsim.lab.families import Shapes, describe
 from repsim.lab.figures.style import Drawing, network, panels, style
+from repsim.lab.figures.training import test_curve
 
 Records = Mapping[str, Sequence[Mapping[str, Any]]]
 
@@ -87,7 +88,9 @@ def _channels(shape: Shapes) -> str:
 
 
 def curves(records: Records) -> Drawing:
-    """Draw accuracies on training batches against the epoch, means over networks, and those on test images at the end.
+    """Draw accuracies against the epoch, means over networks: of training batches, and dashed of test images.
+
+    Where networks were not scored while they were trained, there are those on test images at the end only.
 
     Parameters
     ----------
@@ -104,6 +107,7 @@ def curves(records: Records) -> Drawing:
                 training = 100 * np.mean([record["history"]["accuracy"] for record in records[group]], axis=0)
                 epochs = np.arange(1, len(training) + 1)
                 axis.plot(epochs, training, color=colour, linewidth=1, label=network(group))
+                axis.plot(*test_curve(records[group]), "--", color=colour, linewidth=1)
                 test = [100 * record["test_accuracy"] for record in records[group]]
                 axis.plot(np.full(len(test), epochs[-1]), test, "o", color=colour, markersize=4, mec="black", mew=0.4)
             axis.set(ylabel="accuracy (%)", ylim=(15, 101))
@@ -116,5 +120,6 @@ def curves(records: Records) -> Drawing:
     return Drawing(
         figure,
         "Accuracy on training batches against the epoch, a line for each kind of network, a panel for each family; "
-        f"points at the end of a line are the accuracies of its networks on test images, on average {', '.join(ends)}.",
+        "dashed on test images, where that was measured meanwhile. Points at the end of a line are the accuracies of "
+        f"its networks on test images, on average {', '.join(ends)}.",
     )

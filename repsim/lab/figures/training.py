@@ -12,7 +12,7 @@ from repsim.lab.figures.style import Drawing, panels, style
 
 
 def learning_curves(records: Sequence[Mapping[str, Any]]) -> Drawing:
-    """Draw each network's training loss and accuracy against the epoch, one line per seed."""
+    """Draw each network's training loss and accuracy against the epoch, one line per seed, dashed on test images."""
     with style("whitegrid"):
         figure, axes = panels(1, 2, 2.6, wide=True)
         colours = sns.color_palette("viridis", len(records))
@@ -22,8 +22,9 @@ def learning_curves(records: Sequence[Mapping[str, Any]]) -> Drawing:
             axes[0, 0].plot(epochs, history["loss"], color=colour, linewidth=0.8)
             label = f"seed {record['inputs']['seed']}"
             axes[0, 1].plot(epochs, 100 * np.array(history["accuracy"]), color=colour, linewidth=0.8, label=label)
+            axes[0, 1].plot(*test_curve([record]), "--", color=colour, linewidth=0.8)
         axes[0, 0].set(ylabel="training loss (nats)", xlabel="epoch", ylim=(0, None))
-        axes[0, 1].set(ylabel="training accuracy (%)", xlabel="epoch")
+        axes[0, 1].set(ylabel="accuracy (%)", xlabel="epoch")
         axes[0, 1].legend(ncols=2, loc="lower right", fontsize=6)
     losses, last = ([record["history"][key][-1] for record in records] for key in ("loss", "accuracy"))
     return Drawing(
@@ -32,6 +33,16 @@ def learning_curves(records: Sequence[Mapping[str, Any]]) -> Drawing:
         f"loss ends between {min(losses):.2f} and {max(losses):.2f} nats, the training accuracy "
         f"between {100 * min(last):.1f} and {100 * max(last):.1f} %.",
     )
+
+
+def test_curve(records: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the epochs at which all networks were scored on test images, and their mean accuracy (%) then.
+
+    Networks that were trained before scores were kept have none.
+    """
+    scores = [record["history"].get("test_accuracy", []) for record in records]
+    scored = [place for place, found in enumerate(zip(*scores, strict=False)) if None not in found]
+    return np.array(scored) + 1, 100 * np.array([np.mean([one[place] for one in scores]) for place in scored])
 
 
 def accuracy(records: Sequence[Mapping[str, Any]], paper: float | None) -> Drawing:
