@@ -223,10 +223,7 @@ def prepare_similarities(similarities: Any, symmetrise: Any, layers: Sequence[in
     if len(values) < 2 or values.shape[2] < 1:
         raise ParameterError(f"similarities has shape {values.shape}; at least 2 networks and a layer are needed")
     if layers is not None:
-        chosen = np.asarray(layers)
-        sound = chosen.ndim == 1 and chosen.size > 0 and chosen.dtype.kind in "iu"
-        if not sound or chosen.min() < 0 or chosen.max() >= values.shape[2] or len(set(chosen.tolist())) < len(chosen):
-            raise ParameterError(f"layers is {layers!r}; different indices from 0 to {values.shape[2] - 1} are needed")
+        chosen = _chosen(layers, values.shape[2])
         values = values[:, :, chosen[:, None], chosen]
     different = ~np.eye(len(values), dtype=bool)
     if not np.isfinite(values[different]).all():
@@ -235,6 +232,15 @@ def prepare_similarities(similarities: Any, symmetrise: Any, layers: Sequence[in
     if symmetrise:
         values = values + values.transpose(1, 0, 3, 2)
     return values
+
+
+def _chosen(layers: Sequence[int], count: int) -> NDArray[np.intp]:
+    """Return places among so many layers, or raise unless they are different ones."""
+    chosen = np.asarray(layers)
+    sound = chosen.ndim == 1 and chosen.size > 0 and chosen.dtype.kind in "iu"
+    if not sound or chosen.min() < 0 or chosen.max() >= count or len(set(chosen.tolist())) < len(chosen):
+        raise ParameterError(f"layers is {layers!r}; different indices from 0 to {count - 1} are needed")
+    return chosen
 
 
 def numbers(name: str, values: Any) -> Float64:

@@ -70,21 +70,18 @@ def pool(h: Any, how: Pool, mask: Any = None, *, channels: str | None = None, na
         raise ParameterError(f"how is None; {', '.join(map(repr, CHOICES))} or a function is needed")
     if channels not in (None, "first", "last"):
         raise ParameterError(f"channels is {channels!r}; 'first' or 'last' is needed")
-    if isinstance(h, Blocks):
-        h = h[0 : h.shape[0]]
-    if not (isinstance(h, np.ndarray) or array_api_compat.is_array_api_obj(h)):
-        h = to_numpy(h, name)
+    h = _array(h, name)
     if len(h.shape) == 2:
         return h if how != "tokens" or mask is None else _rows_of_tokens(h, mask)
     if how == "space":
         return _over_space(h, channels, name)
-    if how == "flatten":
-        return _flattened(h, mask, name)
-    if len(h.shape) != 3:
-        raise DimensionError(f"{name} has shape {tuple(h.shape)}; {how!r} needs (n, tokens, d){_for(h)}")
-    if h.shape[1] == 0:
-        raise DimensionError(f"{name} has shape {tuple(h.shape)}; there are no tokens")
-    return _POOLED[how](namespace(h), h, None if mask is None else _checked(mask, h, name))
+    return _flattened(h, mask, name) if how == "flatten" else _over_tokens(h, how, mask, name)
+
+
+def _array(h: Any, name: str) -> Any:
+    if isinstance(h, Blocks):
+        h = h[0 : h.shape[0]]
+    return h if isinstance(h, np.ndarray) or array_api_compat.is_array_api_obj(h) else to_numpy(h, name)
 
 
 def _rows_of_tokens(h: Any, mask: Any) -> Any:
@@ -107,6 +104,14 @@ def _flattened(h: Any, mask: Any, name: str) -> Any:
             "or 'tokens', or give no mask"
         )
     return namespace(h).reshape(h, (h.shape[0], -1))
+
+
+def _over_tokens(h: Any, how: str, mask: Any, name: str) -> Any:
+    if len(h.shape) != 3:
+        raise DimensionError(f"{name} has shape {tuple(h.shape)}; {how!r} needs (n, tokens, d){_for(h)}")
+    if h.shape[1] == 0:
+        raise DimensionError(f"{name} has shape {tuple(h.shape)}; there are no tokens")
+    return _POOLED[how](namespace(h), h, None if mask is None else _checked(mask, h, name))
 
 
 def _mean(xp: Any, h: Any, real: Any) -> Any:

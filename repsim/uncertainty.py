@@ -296,8 +296,7 @@ def calibrate(
         own, *others = (orders - orders.mean(axis=0)) / orders.std(axis=0, ddof=1)
         # A pair that every order gives the same value stands out nowhere.
         own, *others = (np.where(np.isfinite(table), table, -np.inf) for table in (own, *others))
-    largest = np.array([table.max() for table in others])
-    reached = (largest[:, None, None] >= own).sum(axis=0)
+    reached = (np.array([table.max() for table in others])[:, None, None] >= own).sum(axis=0)
     return Calibration(values, mean, deviation, z, (1 + reached) / (1 + permutations))
 
 
