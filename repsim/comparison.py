@@ -160,8 +160,8 @@ class Comparison:
         except ImportError:
             raise ImportError("plot needs matplotlib, which is not installed: pip install matplotlib") from None
         rows, columns = self.values.shape
-        if ax is None:
-            _, ax = plt.subplots(figsize=(2.5 + 0.22 * columns, 1.8 + 0.22 * rows), layout="constrained")
+        size = 2.5 + 0.22 * columns, 1.8 + 0.22 * rows
+        ax = ax or plt.subplots(figsize=size, layout="constrained")[1]
         label, limits = self._scale()
         image = ax.imshow(self.values, origin="lower", cmap="magma", interpolation="nearest", **limits)
         self._mark(ax, chance)
