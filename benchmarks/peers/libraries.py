@@ -160,15 +160,14 @@ def from_models(result: Result) -> str:
         code = "–" if row is forward else str(row["lines"])
         times = [f"{row['processor_seconds']:.1f}", f"{first:.2f}", f"{again:.2f}"]
         lines.append([name, *times, f"{held:,.0f}", code, difference])
-    heads = ["library", "processor seconds", "times the networks' own", "the same of a second call"]
-    heads += ["memory of the call, MiB", "lines to write"]
+    heads = ["library", "processor seconds", "times the networks' own", "of a second call", "memory, MiB", "lines"]
     where = result["machine"]
     return (
-        f"{table([*heads, 'largest difference from the exact table'], lines)}\n\n"
+        f"{table([*heads, 'largest error'], lines)}\n\n"
         f"*Two ResNet-18, {result['convolutions']} convolutions each, {result['images']} images of {result['side']} × "
         f"{result['side']} in batches of {result['batch']}; the median of {result['repeats']} runs on one core, "
         f"on {result['date']}, {where['system']}, PyTorch {where['torch']}. Taking memory for the first time is "
-        "the system's work; the second call is in a process that keeps what it has.*"
+        "the system's work; the second call is in a process that keeps what it has. Lines are those to write.*"
     )
 
 
