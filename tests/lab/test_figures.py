@@ -17,7 +17,7 @@ from bs4 import BeautifulSoup
 from repsim.lab import figures, findings
 from repsim.lab.claims import load_claims
 from repsim.lab.figures import components, display, text
-from repsim.lab.figures.training import test_curve
+from repsim.lab.figures.training import scores_on_test_images
 from repsim.lab.measurements import DIMENSION_INDEXES
 from repsim.lab.store import Artefact
 
@@ -45,10 +45,10 @@ def records(count: int = 10, epochs: int = 100) -> list[dict]:
 def test_accuracy_on_test_images_is_drawn_where_all_networks_have_it():
     made = records(2, epochs=4)
     made[0]["history"]["test_accuracy"] = [None, 0.5, 0.6, 0.8]
-    assert [part.tolist() for part in test_curve(made[:1])] == [[2, 3, 4], [50, 60, 80]]
-    assert test_curve(made)[0].size == 0
+    assert [part.tolist() for part in scores_on_test_images(made[:1])] == [[2, 3, 4], [50, 60, 80]]
+    assert scores_on_test_images(made)[0].size == 0
     made[1]["history"]["test_accuracy"] = [None, 0.7, None, 0.9]
-    assert [part.round(9).tolist() for part in test_curve(made)] == [[2, 4], [60, 85]]
+    assert [part.round(9).tolist() for part in scores_on_test_images(made)] == [[2, 4], [60, 85]]
 
 
 def similarity(width: float) -> np.ndarray:
@@ -296,6 +296,7 @@ def test_the_answer_says_how_many_hold_what_was_found_and_what_fails(folders):
         (narrower, "**The claim is reproduced.** Measured on networks narrower than the paper’s."),
         (narrower | {"S8": MEASURED["S8"]}, "Of these, 1 is measured on networks narrower than the paper’s."),
         ({"FN2": {"accuracy": 20.0}, "S8": MEASURED["S8"]}, "Of these, 1 is ours, not the paper’s."),
+        ({"FN2": {"accuracy": 20.0}}, "**The claim is reproduced.** Ours, not the paper’s."),
         ({}, "**No claim of this page is judged yet.**"),
     ):
         assert shown_by(figures.answer, "laptop", measured).data.splitlines()[0].endswith(said)

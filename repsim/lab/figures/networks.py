@@ -12,7 +12,7 @@ import seaborn as sns
 from repsim.lab.data import classes_of
 from repsim.lab.families import Shapes, describe
 from repsim.lab.figures.style import Drawing, network, panels, style
-from repsim.lab.figures.training import test_curve
+from repsim.lab.figures.training import scores_on_test_images
 
 Records = Mapping[str, Sequence[Mapping[str, Any]]]
 
@@ -107,7 +107,7 @@ def curves(records: Records) -> Drawing:
                 training = 100 * np.mean([record["history"]["accuracy"] for record in records[group]], axis=0)
                 epochs = np.arange(1, len(training) + 1)
                 axis.plot(epochs, training, color=colour, linewidth=1, label=network(group))
-                axis.plot(*test_curve(records[group]), "--", color=colour, linewidth=1)
+                axis.plot(*scores_on_test_images(records[group]), "--", color=colour, linewidth=1)
                 test = [100 * record["test_accuracy"] for record in records[group]]
                 axis.plot(np.full(len(test), epochs[-1]), test, "o", color=colour, markersize=4, mec="black", mew=0.4)
             axis.set(ylabel="accuracy (%)", ylim=(15, 101))

@@ -22,7 +22,7 @@ def learning_curves(records: Sequence[Mapping[str, Any]]) -> Drawing:
             axes[0, 0].plot(epochs, history["loss"], color=colour, linewidth=0.8)
             label = f"seed {record['inputs']['seed']}"
             axes[0, 1].plot(epochs, 100 * np.array(history["accuracy"]), color=colour, linewidth=0.8, label=label)
-            axes[0, 1].plot(*test_curve([record]), "--", color=colour, linewidth=0.8)
+            axes[0, 1].plot(*scores_on_test_images([record]), "--", color=colour, linewidth=0.8)
         axes[0, 0].set(ylabel="training loss (nats)", xlabel="epoch", ylim=(0, None))
         axes[0, 1].set(ylabel="accuracy (%)", xlabel="epoch")
         axes[0, 1].legend(ncols=2, loc="lower right", fontsize=6)
@@ -35,7 +35,7 @@ def learning_curves(records: Sequence[Mapping[str, Any]]) -> Drawing:
     )
 
 
-def test_curve(records: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
+def scores_on_test_images(records: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
     """Return the epochs at which all networks were scored on test images, and their mean accuracy (%) then.
 
     Networks that were trained before scores were kept have none.

@@ -101,14 +101,12 @@ def _counted(counts: Counter[str]) -> str:
 
 def _apart(kinds: Counter[str]) -> str:
     """Say how many claims are counted apart: those on narrower networks, and ours."""
-    narrower = "measured on networks narrower than the paper’s"
-    if kinds[NARROWER] == kinds.total():
-        return f" {'All are m' if kinds[NARROWER] > 1 else 'M'}{narrower[1:]}." if kinds else ""
-    parts = [
-        f"{count} {'is' if count == 1 else 'are'} {words}"
-        for count, words in ((kinds[NARROWER], narrower), (kinds[OURS], "ours, not the paper’s"))
-        if count
-    ]
+    words = {NARROWER: "measured on networks narrower than the paper’s", OURS: "ours, not the paper’s"}
+    for apart, said in words.items():
+        if kinds and kinds[apart] == kinds.total():
+            return f" All are {said}." if kinds[apart] > 1 else f" {said.capitalize()}."
+    counts = [(kinds[apart], said) for apart, said in words.items() if kinds[apart]]
+    parts = [f"{count} {'is' if count == 1 else 'are'} {said}" for count, said in counts]
     return f" Of these, {' and '.join(parts)}." if parts else ""
 
 
