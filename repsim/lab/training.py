@@ -25,7 +25,7 @@ from repsim.lab.progress import progress_bar
 from repsim.lab.store import MADE_AGAIN_BY, SECONDS_BEFORE, Artefact, Store, key, read_arrays, write_arrays
 from repsim.lab.weights import STEP, artefact_name, command_again, inputs
 
-SCORED = 10  # times in a training that accuracy is measured on other images, which takes a hundredth of the time
+SCORED = 10  # times in a training that accuracy is measured on other images; after each epoch would take far longer
 
 
 def train_network(store: Store, networks: Networks, seed: int, *, again: bool = False, quiet: bool = False) -> Artefact:
