@@ -377,6 +377,22 @@ def test_a_resumed_training_ends_with_bitwise_the_same_weights_although_it_drops
     assert all((first[name] == second[name]).all() for name in first)
 
 
+def test_a_network_is_scored_as_it_is_kept_and_a_followed_one_is_kept_on_the_way_too(tiny, tmp_path):
+    from repsim.lab.store import Store
+    from repsim.lab.transformers.training import bleu, load_transformer, train_transformer
+
+    settings = replace(tiny, snapshots=(0, 1, 2), followed=1, committed=True)
+    store = Store(tmp_path)
+    followed, other = (train_transformer(store, settings, seed, quiet=True) for seed in settings.seeds[:2])
+    names = sorted(path.name.rpartition("-")[0] for path in (tmp_path / "networks").glob("*.json"))
+    assert names == [f"transformer-toy-seed{one}" for one in ("0-epoch1", "0-epoch2", "1-epoch2")]
+    assert {array.dtype for array in followed.arrays().values()} == {np.dtype(np.float16)}
+    assert round(bleu(load_transformer(other), settings), 2) == other.record["bleu"]
+    assert followed.made_again_by is None
+    snapshot = train_transformer(store, settings, 0, epoch=1, quiet=True)
+    assert snapshot.made_again_by.endswith("--seed 0 --epoch 1 --again")
+
+
 def test_examples_are_the_tokens_of_all_splits_in_order_without_ends(tiny):
     from repsim.lab.transformers.measurement import represented
     from repsim.lab.transformers.training import initialised

@@ -27,19 +27,15 @@ RBF = "cka_rbf"
 def networks(profile: str, epoch: int) -> list[Artefact]:
     """Return the networks that have been trained for so many epochs, in the order of their seeds.
 
-    Training all takes days on a laptop, so what there is is compared, and the seeds are said; where there are fewer
-    than two, the first two are trained. Untrained ones are made, as many as the profile compares.
+    Before the last epoch these are the ones that the profile follows. Training all takes hours on a laptop, so what
+    there is is compared, and the seeds are said; where there are fewer than two, the first two are trained. Untrained
+    ones are made.
     """
     settings, store = transformers_of(profile), profile_store(profile)
-    if epoch == 0:
-        return [
-            find_transformer(store, settings, seed, 0) or train_transformer(store, settings, seed, epoch=0)
-            for seed in settings.seeds[: settings.untrained]
-        ]
-    trained = [artefact for seed in settings.seeds if (artefact := find_transformer(store, settings, seed, epoch))]
-    if len(trained) < 2:
-        trained = [train_transformer(store, settings, seed, epoch=epoch) for seed in settings.seeds[:2]]
-    return trained
+    seeds = settings.seeds if epoch == settings.recipe.epochs else settings.seeds[: settings.followed]
+    trained = [artefact for seed in seeds if (artefact := find_transformer(store, settings, seed, epoch))]
+    missing = seeds if epoch == 0 else seeds[:2] if len(trained) < 2 else ()
+    return [train_transformer(store, settings, seed, epoch=epoch) for seed in missing] or trained
 
 
 def sentences(settings: Transformers) -> list[np.ndarray]:

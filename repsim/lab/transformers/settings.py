@@ -62,9 +62,9 @@ class Transformers:
     pieces, vocabulary
         The size of the vocabulary, and the SHA-256 of its pieces.
     seeds, snapshots
-        Which networks there are, and after which epochs each is kept; 0 is the untrained network.
-    untrained
-        How many untrained networks are compared.
+        Which networks there are, and after which epochs those that are followed are kept; 0 is the untrained network.
+    followed
+        How many of the networks are kept and compared before their last epoch too.
     splits
         Whose source tokens are the examples; the loss of the first, which is not trained on, is in the records.
     scored
@@ -73,6 +73,8 @@ class Transformers:
         What is measured at each tap; RBF CKA on the first so many tokens of a fixed random order only, 0 for all.
     minutes, megabytes
         Of the training of one network, and of its representations.
+    committed
+        Whether the weights after the last epoch are in the repository; of others the records are.
     """
 
     corpus: str
@@ -82,7 +84,7 @@ class Transformers:
     recipe: Recipe
     seeds: tuple[int, ...]
     snapshots: tuple[int, ...]
-    untrained: int
+    followed: int
     splits: tuple[str, ...]
     scored: str
     indexes: tuple[str, ...]

@@ -25,6 +25,8 @@ from repsim.lab.transformers.text import processor, tokens
 from repsim.lab.transformers.vocabulary import END
 from repsim.lab.transformers.weights import STEP, artefact_name, inputs
 
+KEPT = np.float16  # the weights as they are kept, and so as they are scored and compared: half the bytes
+
 
 def train_transformer(
     store: Store,
@@ -35,24 +37,30 @@ def train_transformer(
     again: bool = False,
     quiet: bool = False,
 ) -> Artefact:
-    """Return a network's weights after `epoch` epochs, the last unless said otherwise; snapshots before it are kept.
+    """Return a network's weights after `epoch` epochs, the last unless said otherwise.
 
-    A run that was killed goes on from its last complete epoch and ends with bitwise the same weights, on the same
-    machine with the same number of threads, as one that was not.
+    Snapshots before it are kept if the profile follows the network. A run that was killed goes on from its last
+    complete epoch and ends with bitwise the same weights, on the same machine with the same number of threads, as one
+    that was not.
     """
     last = settings.recipe.epochs if epoch is None else epoch
     run = {**inputs(settings, seed, settings.recipe.epochs), "epoch": "any"}
     checkpoint = cache_root() / "checkpoints" / f"transformer-{settings.corpus}-seed{seed}-{key(run)[:12]}.npz"
-    for snapshot in (*(one for one in settings.snapshots if 0 < one < last), last):
+    followed = seed in settings.seeds[: settings.followed]
+    for snapshot in (*(one for one in settings.snapshots if followed and 0 < one < last), last):
         where = inputs(settings, seed, snapshot)
 
         def make(snapshot: int = snapshot) -> tuple[Arrays, dict[str, Any]]:
             clear(checkpoint.parent, checkpoint.name)
             model = initialised(settings, seed)
             facts = _train(model, settings, seed, snapshot, checkpoint, quiet=quiet) if snapshot else {}
+            weights = {path: array.astype(KEPT) for path, array in get_weights(model).items()}
+            set_weights(model, weights)
+            facts |= {"bleu": round(bleu(model, settings), 2)} if snapshot else {}
             facts |= {"parameters": int(model.count_params()), "backend": keras.backend.backend()}
             command = f"repsim-lab transformers {store.folder.name} --seed {seed} --epoch {snapshot} --again"
-            return get_weights(model), facts | ({} if settings.committed else {MADE_AGAIN_BY: command})
+            committed = settings.committed and snapshot == settings.recipe.epochs
+            return weights, facts | ({} if committed else {MADE_AGAIN_BY: command})
 
         artefact = store.get(STEP, artefact_name(settings, seed, snapshot), where, make, again=again)
     if last == settings.recipe.epochs:
@@ -198,7 +206,6 @@ def _train(
             write_arrays(checkpoint, {**state, "history": history})
     return {
         "history": {"loss": history[:, 0].round(5).tolist(), "held_out_loss": history[:, 1].round(5).tolist()},
-        "bleu": round(bleu(model, settings), 2),
         "steps": until * steps,
         "left_out": too_long(training.source, training.target, recipe.buckets),
         "device": device(),
