@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from repsim.lab.checkpoints import usable
 from repsim.lab.leftovers import clear
 from repsim.lab.paths import cache_root
 from repsim.lab.progress import progress_bar
-from repsim.lab.store import MADE_AGAIN_BY, Arrays, Artefact, Store, key, read_arrays, write_arrays
+from repsim.lab.store import MADE_AGAIN_BY, SECONDS_BEFORE, Arrays, Artefact, Store, key, read_arrays, write_arrays
 from repsim.lab.training import get_weights, set_weights
 from repsim.lab.transformers import corpus
 from repsim.lab.transformers.batching import batches, count_batches, pad, shifted, too_long
@@ -191,8 +192,8 @@ def _train(
     among = (training.source, training.target, recipe.tokens, recipe.buckets)
     steps = count_batches(*among)
     compiled(model, settings, recipe.epochs * steps)
-    history = _resume(model, checkpoint, until)
-    resumed = len(history) > 0
+    history, before = _resume(model, checkpoint, until)
+    start = time.perf_counter()
     with progress_bar(artefact_name(settings, seed, until), quiet=quiet) as report:
         report(len(history) * steps, until * steps)
         for epoch in range(len(history), until):
@@ -203,13 +204,15 @@ def _train(
                 report(epoch * steps + len(losses), until * steps)
             history = np.append(history, [[np.mean(losses), held_out_loss(model, settings)]], axis=0)
             state = {f"variable/{i}": np.asarray(one) for i, one in enumerate(_state(model))}
-            write_arrays(checkpoint, {**state, "history": history})
+            seconds = np.array(before + time.perf_counter() - start)
+            write_arrays(checkpoint, {**state, "history": history, "seconds": seconds})
     return {
         "history": {"loss": history[:, 0].round(5).tolist(), "held_out_loss": history[:, 1].round(5).tolist()},
         "steps": until * steps,
         "left_out": too_long(training.source, training.target, recipe.buckets),
         "device": device(),
-    } | ({"resumed": True} if resumed else {})
+        SECONDS_BEFORE: before,
+    }
 
 
 def _state(model: keras.Model) -> list[Any]:
@@ -217,15 +220,15 @@ def _state(model: keras.Model) -> list[Any]:
     return [*model.variables, *model.optimizer.variables]
 
 
-def _resume(model: keras.Model, checkpoint: Path, until: int) -> np.ndarray:
-    """Set a network to its last checkpoint of at most `until` epochs; return the losses of the epochs done."""
+def _resume(model: keras.Model, checkpoint: Path, until: int) -> tuple[np.ndarray, float]:
+    """Set a network to its last checkpoint of at most `until` epochs; return losses and seconds of the epochs done."""
     if not checkpoint.exists():
-        return np.empty((0, 2))
+        return np.empty((0, 2)), 0.0
     with usable(checkpoint):
         arrays = read_arrays(checkpoint)
         history = arrays["history"]
         if len(history) > until:
-            return np.empty((0, 2))
+            return np.empty((0, 2)), 0.0
         for i, variable in enumerate(_state(model)):
             variable.assign(arrays[f"variable/{i}"])
-    return history
+    return history, float(arrays["seconds"])
