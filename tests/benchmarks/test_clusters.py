@@ -6,7 +6,7 @@ import re
 import pytest
 
 from benchmarks.cluster import clusters
-from repsim.lab.measurements.steps import steps
+from repsim.lab.measurements import steps
 from repsim.lab.profiles import load_profile
 
 RESULT = {

@@ -244,7 +244,7 @@ def test_interrupted_probes_go_on_with_the_next_layer(made, tmp_path, monkeypatc
     shutil.copytree(made / "results" / "smoke" / "networks", tmp_path / "results" / "smoke" / "networks")
     monkeypatch.setenv("REPSIM_RESULTS", str(tmp_path / "results"))
     monkeypatch.setenv("REPSIM_CACHE", str(tmp_path / "cache"))
-    module, calls = sys.modules["repsim.lab.measurements.probes"], []
+    module, calls = sys.modules["repsim.lab.measurements.properties"], []
     fit = module.fit_probe
 
     def counted(*arguments, **how):
@@ -268,7 +268,7 @@ def test_an_interrupted_path_of_ridge_goes_on_with_the_next_layer(made, tmp_path
     shutil.copytree(made / "results" / "smoke" / "networks", tmp_path / "results" / "smoke" / "networks")
     monkeypatch.setenv("REPSIM_RESULTS", str(tmp_path / "results"))
     monkeypatch.setenv("REPSIM_CACHE", str(tmp_path / "cache"))
-    module, calls = sys.modules["repsim.lab.measurements.ridge"], []
+    module, calls = sys.modules["repsim.lab.measurements.properties"], []
     factorise = module.factorise
 
     def counted(x):
@@ -321,7 +321,7 @@ def test_null_stands_beside_the_values():
 @pytest.mark.parametrize("measurement", ["within", "within_class", "probes", "null_within"])
 def test_a_profile_without_the_entry_is_named(monkeypatch, measurement):
     bare = replace(PROFILE, within=None, within_class=None, probes=None, shuffles=None)
-    for place in ("similarities", "probes", "null"):
+    for place in ("similarities", "properties"):
         monkeypatch.setattr(sys.modules[f"repsim.lab.measurements.{place}"], "load_profile", lambda _: bare)
     with pytest.raises(ProfileError, match="profile smoke has no entry"):
         getattr(measurements, measurement)("smoke", "plain10")

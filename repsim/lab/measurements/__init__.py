@@ -3,38 +3,95 @@
 Every function asks the store first, so a figure can be drawn from committed results without any data or network.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from functools import partial
+
+from repsim.lab.errors import ProfileError, known
 from repsim.lab.measurements.among import measured_recipes, published, recipe, recipe_groups, trained_members
 from repsim.lab.measurements.common import GROUP, VERSION, networks, saturation_is_recorded
-from repsim.lab.measurements.null import null_between, null_within
-from repsim.lab.measurements.probes import probes
-from repsim.lab.measurements.ridge import ridge
-from repsim.lab.measurements.similarities import WITHIN_INDEXES, between, tables, within, within_class
-from repsim.lab.measurements.steps import steps
-from repsim.lab.measurements.tiny10 import COMPONENTS_LAYER, DIMENSION_INDEXES, components, dimension, subspace
+from repsim.lab.measurements.properties import (
+    COMPONENTS_LAYER,
+    DIMENSION_INDEXES,
+    components,
+    dimension,
+    probes,
+    ridge,
+    subspace,
+)
+from repsim.lab.measurements.similarities import (
+    WITHIN_INDEXES,
+    between,
+    null_between,
+    null_within,
+    tables,
+    within,
+    within_class,
+)
+from repsim.lab.profiles import load_profile
+from repsim.lab.published import NETWORKS
+from repsim.lab.store import Artefact
+from repsim.lab.transformers.weights import comparable
 
 __all__ = [
-    "COMPONENTS_LAYER",
-    "DIMENSION_INDEXES",
-    "GROUP",
-    "VERSION",
-    "WITHIN_INDEXES",
-    "between",
-    "components",
-    "dimension",
-    "measured_recipes",
-    "networks",
-    "null_between",
-    "null_within",
-    "probes",
-    "published",
-    "recipe",
-    "recipe_groups",
-    "ridge",
-    "saturation_is_recorded",
-    "steps",
-    "subspace",
-    "tables",
-    "trained_members",
-    "within",
+    "COMPONENTS_LAYER", "DIMENSION_INDEXES", "GROUP", "VERSION", "WITHIN_INDEXES", "between", "components",
+    "dimension", "measured_recipes", "networks", "null_between", "null_within", "probes", "published", "recipe",
+    "recipe_groups", "ridge", "saturation_is_recorded", "steps", "subspace", "tables", "trained_members", "within",
     "within_class",
-]
+]  # fmt: skip
+
+Step = Callable[[], Artefact]
+
+
+def steps(profile_name: str, only: str = "*") -> dict[str, Step]:
+    """Return the measurements of a profile in their order, by names such as ``tables/train`` or ``within/plain10``.
+
+    Parameters
+    ----------
+    profile_name
+        Which profile.
+    only
+        Pattern of the wanted names.
+
+    Raises
+    ------
+    ProfileError
+        If none matches; the message lists them.
+    """
+    profile = load_profile(profile_name)
+    found: dict[str, Step] = {f"tables/{one.name}": partial(tables, profile_name, one.name) for one in profile.measures}
+    found |= {
+        "dimension": partial(dimension, profile_name),
+        "components": partial(components, profile_name),
+        "subspace": partial(subspace, profile_name),
+    }
+    if profile.ridge:
+        found["ridge"] = partial(ridge, profile_name)
+    found |= {f"between/{one.name}": partial(between, profile_name, one.name) for one in profile.comparisons}
+    for part, measure in ((profile.within, within), (profile.within_class, within_class), (profile.probes, probes)):
+        groups = profile.groups(part.groups) if part else []
+        found |= {f"{measure.__name__}/{one.name}": partial(measure, profile_name, one.name) for one in groups}
+    recipes = [name for name in recipe_groups(profile_name) if len(trained_members(profile_name, name).networks) > 1]
+    found |= {f"recipes/{name}": partial(recipe, profile_name, name) for name in recipes}
+    if profile.group(GROUP).dataset == NETWORKS.dataset:  # else there are no images for these networks
+        found["published"] = partial(published, profile_name)
+    if profile.shuffles:
+        found |= {f"null/{one.name}": partial(null_between, profile_name, one.name) for one in profile.comparisons}
+        groups = profile.groups(profile.within.groups) if profile.within else []
+        trained = [one.name for one in groups if one.recipe.epochs]  # no claim rests on the layers of an untrained one
+        found |= {f"null/within-{name}": partial(null_within, profile_name, name) for name in trained}
+    if profile.transformers:
+        epochs = comparable(profile_name)
+        found |= {f"transformers/epoch{one}": partial(_transformers, profile_name, one) for one in epochs}
+    chosen = {name: step for name, step in found.items() if fnmatchcase(name, only)}
+    if not chosen:
+        raise ProfileError(known("measurement", only, found))
+    return chosen
+
+
+def _transformers(profile_name: str, epoch: int) -> Artefact:
+    from repsim.lab.transformers.measurement import compare_transformers  # only now is a backend needed
+
+    return compare_transformers(profile_name, epoch)

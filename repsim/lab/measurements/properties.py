@@ -1,0 +1,264 @@
+"""What is measured of networks beside the similarities of their layers.
+
+Principal components (Figure 1), shared subspaces (Figure 8), where indexes fail, linear classifiers (Figure 3), and the
+path of canonical ridge from CCA over linear regression to linear CKA.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from functools import partial
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+from numpy.typing import NDArray
+
+import repsim
+from repsim.lab.data import load_dataset
+from repsim.lab.logistic import PATIENCE, STEPS, STRENGTHS, TOLERANCE, fit_probe
+from repsim.lab.measurements.common import (
+    Scratch,
+    gather,
+    made_from,
+    measured,
+    members,
+    required,
+    saturation_is_recorded,
+)
+from repsim.lab.profiles import load_profile
+from repsim.lab.progress import progress_bar
+from repsim.lab.representations import selected_labels
+from repsim.lab.store import Arrays, Artefact
+
+DIMENSION_INDEXES = (
+    "cca_r2",
+    "cca_mean",
+    "svcca_r2",
+    "pwcca",
+    "linear_regression",
+    "cka_linear",
+    "cka_rbf_0.4",
+    "cka_linear_debiased",
+)
+COMPONENTS_LAYER = "conv5"
+_EIGENVECTORS = "a tenth of the features and one more, 64 at least"
+
+
+def dimension(profile_name: str) -> Artefact:
+    """Return every index between the same layer of the first two networks, against the number of examples.
+
+    Returns
+    -------
+    Artefact
+        "examples" (k,), "features" (L,), and for each index in the record "same_<index>" (L, k), and
+        "shuffled_<index>" (L, k) with the examples of the second network in another order: what unrelated
+        representations of the same shape and spectrum score.
+    """
+    (some,), counts = members(profile_name, most=2), load_profile(profile_name).dimension_examples
+
+    def make(scratch: Scratch) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        first, second = (scratch.representations(one, "train", max(counts), some.layers) for one in some.networks)
+        shape, orders = (len(some.layers), len(counts)), ("same", "shuffled")
+        arrays = {f"{order}_{name}": np.empty(shape) for order in orders for name in DIMENSION_INDEXES}
+        for (row, layer), (column, count) in itertools.product(enumerate(some.layers), enumerate(counts)):
+            x, y = first[layer][:count], second[layer][:count]
+            shuffled = y[np.random.default_rng(count).permutation(count)]
+            with saturation_is_recorded():
+                values = repsim.pairwise([x], [y, shuffled], index=list(DIMENSION_INDEXES))
+            for (position, order), name in itertools.product(enumerate(orders), DIMENSION_INDEXES):
+                arrays[f"{order}_{name}"][row, column] = values[name][0, position]
+        arrays |= {"examples": np.array(counts), "features": np.array(some.features)}
+        return arrays, {**some.facts(), "indexes": list(DIMENSION_INDEXES), "split": "train"}
+
+    inputs = made_from(some.networks, split="train", examples=list(counts), indexes=list(DIMENSION_INDEXES))
+    return measured(profile_name, "dimension", "first-two-networks", inputs, make)
+
+
+def components(profile_name: str) -> Artefact:
+    """Return the first two principal components of the fifth convolution of every network on test images.
+
+    Returns
+    -------
+    Artefact
+        "scores" (m, n, 2) float32, "explained" (m, 2) fraction of the total variance, "labels" (n,).
+    """
+    (some,), count = members(profile_name), load_profile(profile_name).components_examples
+
+    def make(scratch: Scratch) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        scores, explained = [], []
+        for network in some.networks:
+            (x,) = scratch.representations(network, "test", count, (COMPONENTS_LAYER,)).values()
+            projected = repsim.principal_components(x, 2)
+            scores.append(projected.astype(np.float32))
+            total = float(np.var(x, axis=0, dtype=np.float64).sum())
+            explained.append(np.var(projected, axis=0) / total)
+        labels = selected_labels(load_dataset(some.group.dataset), "test", count)
+        arrays = {"scores": np.stack(scores), "explained": np.stack(explained), "labels": labels}
+        return arrays, {**some.facts(), "split": "test", "examples": count, "layer": COMPONENTS_LAYER}
+
+    inputs = made_from(some.networks, split="test", examples=count, layer=COMPONENTS_LAYER)
+    return measured(profile_name, "components", COMPONENTS_LAYER, inputs, make)
+
+
+def eigenvectors(features: int) -> int:
+    """Return how many show whether the shared dimension is below a tenth of the features, as claim F8c says."""
+    return max(64, features // 10 + 1)
+
+
+def subspace(profile_name: str) -> Artefact:
+    """Return how each network's Gram matrix acts on the eigenvectors of each other network's (section 6.4).
+
+    Representations are scaled to unit Frobenius norm, so that the two can be drawn on one axis.
+
+    Returns
+    -------
+    Artefact
+        "pairs" (P, 2), and per layer "eigenvalues_<layer>" (m, k), "scaling_<layer>" (P, k) and "cosine_<layer>"
+        (P, k) for the k largest eigenvectors of the first network of each pair; "features" (L,).
+    """
+    (some,), count = members(profile_name), load_profile(profile_name).subspace_examples
+    pairs = list(itertools.permutations(range(len(some.networks)), 2))
+
+    def make(scratch: Scratch) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        arrays = {"pairs": np.array(pairs), "features": np.array(some.features)}
+        for layer, p in zip(some.layers, some.features, strict=True):
+            stack = [scratch.representations(one, "test", count, (layer,))[layer] for one in some.networks]
+            shared = repsim.shared_subspaces(stack, pairs, k=min(eigenvectors(p), p, count - 1))
+            arrays[f"eigenvalues_{layer}"] = shared.eigenvalues.astype(np.float32)
+            arrays[f"scaling_{layer}"] = shared.scales.astype(np.float32)
+            arrays[f"cosine_{layer}"] = shared.cosines.astype(np.float32)
+        return arrays, {**some.facts(), "split": "test", "examples": count}
+
+    inputs = made_from(some.networks, split="test", examples=count, eigenvectors=_EIGENVECTORS)
+    return measured(profile_name, "subspace", "all-pairs", inputs, make)
+
+
+def probes(profile_name: str, group_name: str) -> Artefact:
+    """Return the test accuracy of l2-regularised logistic regression on every layer of the networks of a group.
+
+    Parameters
+    ----------
+    profile_name, group_name
+        Of which profile, and which group of its networks.
+
+    Returns
+    -------
+    Artefact
+        "accuracy" (m, L), share of the test images, and "strength" (m, L), the penalty that held-out training images
+        chose, :func:`repsim.lab.logistic.fit_probe`.
+
+    Raises
+    ------
+    ProfileError
+        If the profile does not say on how many images.
+    """
+    settings = required(load_profile(profile_name).probes, profile_name, "probes")
+    (some,) = members(profile_name, (group_name,), settings.networks)
+    sizes = {name: getattr(settings, name) for name in ("examples", "held_out", "test_examples")}
+
+    def make(scratch: Scratch) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        dataset, counts = load_dataset(some.group.dataset), {"train": settings.examples, "test": settings.test_examples}
+        labels = {split: selected_labels(dataset, split, count) for split, count in counts.items()}
+        layers = {split: gather(scratch, [some], split, count, share=0.5) for split, count in counts.items()}
+
+        def fit(place: int) -> dict[str, np.ndarray]:
+            x, other = (layers[split][place][:count] for split, count in counts.items())
+            probe = fit_probe(x, labels["train"], held_out=settings.held_out)
+            values = {"accuracy": probe.accuracy(other, labels["test"]), "strength": probe.strength}
+            return {name: np.array(value) for name, value in values.items()}
+
+        parts = []
+        with progress_bar(f"probes {group_name}") as report:
+            for place in range(len(layers["train"])):
+                parts.append(scratch.finished(str(place), partial(fit, place)))
+                report(place + 1, len(layers["train"]))
+        shape = len(some.networks), len(some.layers)
+        arrays = {name: np.reshape([part[name] for part in parts], shape) for name in parts[0]}
+        return arrays, {**some.facts(), **sizes}
+
+    fitting = {"strengths": list(STRENGTHS), "patience": PATIENCE, "steps": STEPS, "tolerance": TOLERANCE}
+    return measured(profile_name, "probes", group_name, made_from(some.networks, **sizes, **fitting), make)
+
+
+# Kappa, as a fraction of the largest eigenvalue of the Gram matrix.
+KAPPAS = (0.0, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, math.inf)
+# Of x and of y: CCA comes first, linear regression where x alone has no bound, linear CKA last.
+PATH = (*((one, 0.0) for one in KAPPAS), *((math.inf, one) for one in KAPPAS[1:]))
+
+
+def ridge(profile_name: str) -> Artefact:
+    """Return canonical ridge of all layers of every two networks along a path of strengths.
+
+    The normaliser is the cosine throughout (equation 27): the CKA of the regularised operators. It is that of
+    :func:`repsim.canonical_ridge`, which would decompose each layer once more for each other one.
+
+    Returns
+    -------
+    Artefact
+        "pairs" (P, 2), of different networks in both orders; "cosine" (P, S, L, L), [., s, i, j] being that of layer i
+        of the first network, x, with layer j of the second, y, at step s of the path; "kappa_x" and "kappa_y" (S,), as
+        fractions of the largest eigenvalue of the Gram matrix of x and of y.
+    """
+    settings = required(load_profile(profile_name).ridge, profile_name, "ridge")
+    (some,) = members(profile_name, most=settings.networks)
+    pairs = list(itertools.combinations(range(len(some.networks)), 2))
+
+    def make(scratch: Scratch) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        of = settings.split, settings.examples, some.layers
+        stacks = [scratch.representations(network, *of) for network in some.networks]
+
+        def factors(one: int) -> list[Arrays]:
+            return [
+                scratch.finished(f"factor-{one}-{layer}", partial(factorise, stacks[one][layer]))
+                for layer in some.layers
+            ]
+
+        def both_orders(pair: tuple[int, int]) -> Arrays:
+            return _cosines(*(factors(one) for one in pair))
+
+        cosines = []
+        with progress_bar("ridge") as report:
+            for number, pair in enumerate(pairs):
+                part = scratch.finished(f"pair-{pair[0]}-{pair[1]}", partial(both_orders, pair))
+                cosines += [part["cosine"], part["exchanged"]]
+                report(number + 1, len(pairs))
+        kappa_x, kappa_y = np.array(PATH).T
+        arrays = {
+            "pairs": np.array([order for pair in pairs for order in (pair, pair[::-1])]),
+            "cosine": np.stack(cosines).astype(np.float32),
+            "kappa_x": kappa_x,
+            "kappa_y": kappa_y,
+        }
+        return arrays, {**some.facts(), "split": settings.split, "examples": settings.examples}
+
+    how = {"split": settings.split, "examples": settings.examples, "strengths": [str(one) for one in KAPPAS]}
+    return measured(profile_name, "ridge", "path", made_from(some.networks, **how), make)
+
+
+def factorise(x: NDArray[Any]) -> Arrays:
+    """Return "left" singular vectors (n, r) of the centred columns, and their "weights" (r, T) at each strength."""
+    x = np.asarray(x, dtype=np.float64)
+    x = x - x.mean(axis=0)
+    wide = x.shape[1] > x.shape[0]
+    values, vectors = scipy.linalg.eigh(x @ x.T if wide else x.T @ x, overwrite_a=True)
+    kept = values > 10 * len(values) * np.finfo(np.float64).eps * values[-1]
+    values, vectors = values[kept], vectors[:, kept]
+    left = vectors if wide else x @ (vectors / np.sqrt(values))
+    share = values / values[-1]
+    weights = [share if math.isinf(kappa) else share / (share + kappa) for kappa in KAPPAS]
+    return {"left": left.astype(np.float32), "weights": np.stack(weights, axis=1)}
+
+
+def _cosines(first: list[Arrays], second: list[Arrays]) -> Arrays:
+    """Return both orders of two networks, (S, L, L) each."""
+    steps = np.array([[KAPPAS.index(one) for one in step] for step in PATH]).T
+    found = np.empty((2, len(PATH), len(first), len(second)))
+    for (i, x), (j, y) in itertools.product(enumerate(first), enumerate(second)):
+        a, b = x["weights"], y["weights"]
+        overlaps = np.square(x["left"].T @ y["left"])
+        cosine = (a.astype(np.float32).T @ overlaps).astype(np.float64) @ b
+        cosine /= np.outer(np.linalg.norm(a, axis=0), np.linalg.norm(b, axis=0))
+        found[:, :, i, j] = cosine[steps[0], steps[1]], cosine[steps[1], steps[0]]
+    return {"cosine": found[0], "exchanged": found[1].transpose(0, 2, 1)}
