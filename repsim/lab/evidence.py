@@ -13,7 +13,7 @@ from repsim.lab import findings
 from repsim.lab.claims import Claim
 from repsim.lab.commits import MODIFIED, UNKNOWN, commit
 from repsim.lab.execution import read_notebook
-from repsim.lab.findings.measures import MEASURING, Measuring
+from repsim.lab.findings import MEASURING, Measuring
 from repsim.lab.paths import REPOSITORY
 from repsim.lab.repository import BRANCH, is_public
 

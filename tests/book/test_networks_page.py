@@ -8,7 +8,7 @@ import pytest
 import repsim
 from repsim.lab.families import describe
 from repsim.lab.figures.display import svg
-from repsim.lab.figures.grams import clouds
+from repsim.lab.figures.indexes import clouds
 from repsim.lab.figures.networks import curves, layer_rows, network_rows, parameters
 from repsim.lab.profiles import load_profile
 

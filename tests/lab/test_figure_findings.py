@@ -8,7 +8,6 @@ from made import compared, part, square
 
 from repsim.lab import claims, findings
 from repsim.lab.errors import LabError
-from repsim.lab.findings import width
 
 CLAIMS = claims.load_claims()
 
@@ -324,7 +323,7 @@ def test_one_network_of_each_width_leaves_figure_6_open():
 
 def test_saturation_width_is_the_first_that_reaches_the_share():
     curves = np.array([[0.9, 0.5], [0.96, 0.9], [1.0, 1.0]])
-    assert width.saturation_widths(np.array([4, 8, 16]), curves).tolist() == [8, 16]
+    assert findings.saturation_widths(np.array([4, 8, 16]), curves).tolist() == [8, 16]
 
 
 # -- Figure 7

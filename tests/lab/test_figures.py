@@ -16,8 +16,8 @@ from bs4 import BeautifulSoup
 
 from repsim.lab import figures, findings
 from repsim.lab.claims import load_claims
-from repsim.lab.figures import components, display, text
-from repsim.lab.figures.training import scores_on_test_images
+from repsim.lab.figures import components, display
+from repsim.lab.figures.networks import scores_on_test_images
 from repsim.lab.measurements import DIMENSION_INDEXES
 from repsim.lab.store import Artefact
 
@@ -238,7 +238,7 @@ def test_the_cost_names_profile_machine_and_date():
         *records()[4:],
     ]
     assert "2 processor cores, 3 of 10 on GPU 9000 (Python" in figures.cost_sentence("laptop", mixed, "training")
-    assert [text.duration(hours) for hours in (2.5, 0.5, 0.005)] == ["2.5 hours", "30 minutes", "18 s"]
+    assert [display.duration(hours) for hours in (2.5, 0.5, 0.005)] == ["2.5 hours", "30 minutes", "18 s"]
 
 
 def test_table_1_in_words():

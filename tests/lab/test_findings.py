@@ -10,7 +10,7 @@ from made import Made
 
 import repsim
 from repsim.lab import claims, findings
-from repsim.lab.findings import components, correspondence, dimension, invariances, subspace, theory, training
+from repsim.lab.findings import components, correspondence, theory, training
 
 LAYERS = [*(f"conv{i}" for i in range(1, 9)), "pool"]
 
@@ -84,20 +84,18 @@ def test_ridge_and_bandwidth_limits_hold():
     assert theory.wide_rbf_is_linear(pairs=3)["largest_difference"] < 1e-3
 
 
-@pytest.mark.parametrize("claim", invariances.TABLE_1)
+@pytest.mark.parametrize("claim", theory.TABLE_1)
 def test_table_1_holds(claim):
-    found = invariances.table_1_row(claim, draws=5)
+    found = theory.table_1_row(claim, draws=5)
     assert found["claimed_change"] < 1e-6
-    denied = any(
-        sides != invariances.BOTH for sides in invariances.claimed_invariances(invariances.TABLE_1[claim]).values()
-    )
+    denied = any(sides != theory.BOTH for sides in theory.claimed_invariances(theory.TABLE_1[claim]).values())
     assert ("denied_change" in found) == denied
     assert not denied or found["denied_change"] > 1e-2
 
 
 def test_regression_is_invariant_in_the_predicting_side_only():
-    assert invariances.claimed_invariances("linear_regression")["invertible"] == ("y",)
-    changes = invariances.largest_changes("T10", draws=3)["invertible"]
+    assert theory.claimed_invariances("linear_regression")["invertible"] == ("y",)
+    changes = theory.largest_changes("T10", draws=3)["invertible"]
     assert changes["y"] < 1e-6 < 1e-2 < changes["x"]
 
 
@@ -118,7 +116,7 @@ def test_all_claims_without_networks_are_measured():
 
 
 def test_random_widths_show_where_cca_fails():
-    found = dimension.random_widths(n=40, ratios=(0.1, 2.0), draws=2)
+    found = theory.random_widths(n=40, ratios=(0.1, 2.0), draws=2)
     assert found["ratio"].tolist() == [0.1, 2.0]
     assert found["related_cca_r2"][0] - found["unrelated_cca_r2"][0] > 0.2
     assert found["unrelated_cca_r2"][1] == pytest.approx(1)
@@ -134,7 +132,7 @@ def test_meaningful_range():
         "same_b": np.full((2, 2), 0.5),
         "shuffled_b": np.full((2, 2), 0.5),
     }
-    a, b = dimension.meaningful_range(arrays, ["a", "b"])
+    a, b = theory.meaningful_range(arrays, ["a", "b"])
     assert a == {"index": "a", "meaningful": 0.75, "features_per_example": 5.0, "largest_shuffled": 0.9}
     assert (b["meaningful"], b["features_per_example"]) == (0.0, 0.0)
 
@@ -365,9 +363,9 @@ def shared(counts: dict[str, int], k: int = 40, pairs: int = 6) -> dict[str, np.
 
 
 def test_shared_dimension_counts_up_to_the_first_fall():
-    assert subspace.shared_dimension(np.array([0.9, 0.8, 0.4, 0.9])) == (2, True)
-    assert subspace.shared_dimension(np.array([0.9, 0.8])) == (2, False)
-    assert subspace.shared_dimension(np.array([0.9, np.nan])) == (1, True)
+    assert components.shared_dimension(np.array([0.9, 0.8, 0.4, 0.9])) == (2, True)
+    assert components.shared_dimension(np.array([0.9, 0.8])) == (2, False)
+    assert components.shared_dimension(np.array([0.9, np.nan])) == (1, True)
 
 
 def test_figure_8_values():

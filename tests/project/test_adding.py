@@ -76,7 +76,7 @@ COMPARISON = (
 )
 
 FINDING = (
-    "repsim/lab/findings/classes.py",
+    "repsim/lab/findings/across_networks.py",
     None,
     '''
 

@@ -8,15 +8,14 @@ from typing import Any
 import numpy as np
 import seaborn as sns
 from matplotlib.ticker import NullFormatter, NullLocator
-from numpy.typing import NDArray
 
 from repsim.lab.figures.maps import WITHIN, Panel, colours, draw_map, square, ticks
 from repsim.lab.figures.style import Drawing, panels, style, title
-from repsim.lab.findings.depth import plateau, similar_to_last
-from repsim.lab.findings.width import WidthCurves
+from repsim.lab.findings.across_networks import WidthCurves
+from repsim.lab.findings.tables import Array
+from repsim.lab.findings.within_networks import plateau, similar_to_last
 from repsim.lab.wording import number
 
-Array = NDArray[np.float64]
 MARKERS = "osD^vP*X"
 CURVES = {
     "c10_c10": "both CIFAR-10",

@@ -15,11 +15,10 @@ import repsim
 from repsim.lab.figures.style import HEAT, Drawing, network, panels, stage_ends, style, title
 from repsim.lab.findings.architectures import RESIDUAL, TINY, match_path
 from repsim.lab.findings.correspondence import mean_map
-from repsim.lab.findings.depth import SIMILAR, similar_to_last
-from repsim.lab.findings.residual import block_places
+from repsim.lab.findings.tables import Array
+from repsim.lab.findings.within_networks import SIMILAR, block_places, similar_to_last
 from repsim.lab.wording import number
 
-Array = NDArray[np.float64]
 Range = tuple[float, float]
 MOST_TICKS = 8
 POOL = "P"

@@ -60,15 +60,20 @@ def title(index: str) -> str:
     return repsim.get_index(index).title
 
 
-FAMILIES = {"tiny": "Tiny", "plain": "Plain", "resnet": "ResNet", "width": "Width"}
+FAMILIES = {"resnet": "ResNet"}  # others begin with a capital
 VARIANTS = {"untrained": ", untrained", "nobn": " without batch normalisation", "cifar100": " on CIFAR-100"}
+
+
+def architecture(name: str) -> tuple[str, str]:
+    """Return what an architecture such as "plain10-nobn" is called, without its variant, and the variant."""
+    kind, _, variant = name.partition("-")
+    family = kind.rstrip("0123456789")
+    return f"{FAMILIES.get(family, family.capitalize())}-{kind.removeprefix(family)}", variant
 
 
 def network(group: str) -> str:
     """Return what figures and texts call the networks of a group such as "plain10-untrained"."""
-    kind, _, variant = group.partition("-")
-    family = kind.rstrip("0123456789")
-    named = f"{FAMILIES.get(family, family.capitalize())}-{kind.removeprefix(family)}"
+    named, variant = architecture(group)
     return named + (VARIANTS.get(variant, f", {variant}") if variant else "")
 
 

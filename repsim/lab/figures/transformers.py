@@ -8,13 +8,11 @@ from typing import Any
 import numpy as np
 import seaborn as sns
 from matplotlib.patches import FancyBboxPatch
-from numpy.typing import NDArray
 
 from repsim.lab.figures.style import HEAT, Drawing, panels, style, title
 from repsim.lab.findings.correspondence import mean_map
+from repsim.lab.findings.tables import Array
 from repsim.lab.findings.transformers import FIGURE_F1, TAP_TITLES, TAPS, checkerboard
-
-Array = NDArray[np.float64]
 
 
 def sublayer() -> Drawing:

@@ -11,10 +11,9 @@ from scipy.stats import spearmanr
 
 import repsim
 from repsim.lab.claims import load_claims
-from repsim.lab.findings.compared import Compared
+from repsim.lab.findings import measures
 from repsim.lab.findings.correspondence import p_value
-from repsim.lab.findings.measures import measures
-from repsim.lab.findings.tables import Array
+from repsim.lab.findings.tables import Array, Compared
 
 ACCURATE = 87.0  # RC1 is about recipes that reach this
 LINEAR = "cka_linear"

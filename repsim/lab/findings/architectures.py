@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 import repsim
-from repsim.lab.findings.compared import Compared
+from repsim.lab.findings import measures
 from repsim.lab.findings.correspondence import match_path_tau
-from repsim.lab.findings.measures import measures
-from repsim.lab.findings.tables import CCA_TYPE, Array, room
+from repsim.lab.findings.tables import CCA_TYPE, Array, Compared, room
 
 # Claim -> the shallower group and the deeper one.
 FIGURE_5 = {

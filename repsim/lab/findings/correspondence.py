@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.stats import kendalltau
 
 import repsim
-from repsim.lab.findings.measures import measures
+from repsim.lab.findings import measures
 from repsim.lab.findings.tables import CCA_KINDS, CCA_TYPE, Array, Tables, available
 
 ASYMMETRIC = ("pwcca", "linear_regression")

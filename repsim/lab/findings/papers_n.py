@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 import repsim
-from repsim.lab.findings.compared import Compared
+from repsim.lab.findings import measures
 from repsim.lab.findings.correspondence import mean_map, score
-from repsim.lab.findings.measures import measures
-from repsim.lab.findings.tables import Array
+from repsim.lab.findings.tables import Array, Compared
 
 
 def as_measure(compared: Compared, examples: int) -> Any:

@@ -1,8 +1,10 @@
 """What is asked of the claims about linear CKA, figure by figure.
 
-Does it hold with debiased CKA? Do the similarities that it rests on exceed those of shuffled examples? From how many
-examples on does it hold? Each function returns claim -> answers: those of :func:`robust` with the numbers of
-examples as "tried_n", and of :func:`above_shuffles`.
+Does it hold with debiased CKA? Do the similarities that it rests on exceed those of shuffled examples, and chance? From
+how many examples on does it hold? The functions called `ask` return claim -> answers: those of :func:`robust` with the
+numbers of examples as "tried_n", and of :func:`above_shuffles`. Chance is what all orders of the examples of one of two
+representations give: of debiased CKA its mean is 0 and its standard deviation the square root of 2 / (n (n - 3)),
+whatever the two are, so that no shuffling is needed.
 """
 
 from __future__ import annotations
@@ -14,18 +16,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+import repsim
+from repsim.chance import NEAR, chance_of_debiased
 from repsim.lab.claims import Claim, load_claims
+from repsim.lab.findings import measures
+from repsim.lab.findings.across_networks import (
+    AFTER_FIRST,
+    CONVOLUTIONS,
+    CURVES,
+    EARLY,
+    LATE,
+    UNTRAINED,
+    WITH,
+    WITHOUT,
+    by_width,
+    dataset_curves,
+    figure_6,
+    figure_7,
+    figure_f4,
+    figure_f6,
+    figure_f7,
+    width_curves,
+)
 from repsim.lab.findings.architectures import FIGURE_5, RESIDUAL, TINY, figure_5, match_path
-from repsim.lab.findings.classes import figure_f7
-from repsim.lab.findings.compared import Compared
 from repsim.lab.findings.correspondence import compared_indexes, map_values, score
-from repsim.lab.findings.datasets import AFTER_FIRST, CURVES, EARLY, LATE, dataset_curves, figure_7
-from repsim.lab.findings.depth import DEPTHS, depth_similarities
-from repsim.lab.findings.initialisation import figure_f4
-from repsim.lab.findings.normalisation import WITH, WITHOUT, figure_f6
-from repsim.lab.findings.residual import block_places, figure_4
-from repsim.lab.findings.tables import Array, Tables
-from repsim.lab.findings.width import CONVOLUTIONS, by_width, figure_6, width_curves
+from repsim.lab.findings.tables import Array, Compared, Tables
+from repsim.lab.findings.within_networks import DEPTHS, block_places, depth_similarities, figure_4
 
 BIASED, DEBIASED = "cka_linear", "cka_linear_debiased"
 Measure = Callable[[str, int], Mapping[str, Any]]
@@ -292,3 +308,70 @@ def _examples(arrays: Mapping[str, Array], before: str = "") -> list[int]:
     """Return the numbers of examples of the arrays ``<before>cka_linear_<n>``, rising."""
     start = f"{before}{BIASED}_"
     return sorted(int(ending) for name in arrays if (ending := name.removeprefix(start)).isdigit())
+
+
+def same_layers_above_chance(compared: Mapping[str, Compared]) -> list[dict[str, Any]]:
+    """Return how far above chance the same layers are, for each kind of pairs of networks in Figures 2, 6 and 7.
+
+    Figures 3 and 4 compare layers of one network, Figure 5 networks that have no layers in common.
+
+    Parameters
+    ----------
+    compared
+        By name, the comparisons of a profile; those of these figures are looked up.
+
+    Returns
+    -------
+    list of dict
+        "figure", whether all networks are "trained" and as wide as the paper's ("paper_size"), the number of "pairs" of
+        layers, their smallest similarity ("least") and the standard deviations it is above chance ("smallest_z"), how
+        many pairs are "near" chance, within five of these, and of how many "examples".
+    """
+    tiny, widths = compared["correspondence"], compared["widths"]
+    *_, widest = by_width(widths.groups)
+    trained = [pair for pair in CURVES.values() if UNTRAINED not in pair]
+    untrained = [pair for pair in CURVES.values() if UNTRAINED in pair]
+    panels = [compared[name] for name in ("datasets-cifar10", "datasets-cifar100")]
+    kinds = [
+        ("2", True, True, [(tiny, group, group) for group in tiny.groups]),
+        ("6", True, True, [(widths, group, other) for group in widths.groups for other in {group, widest}]),
+        ("7", True, False, [(panel, *pair) for panel in panels for pair in trained]),
+        ("7", False, False, [(panel, *pair) for panel in panels for pair in untrained]),
+    ]
+    examples = max(tiny.examples)
+    return [
+        {"figure": figure, "trained": learnt, "paper_size": size, "examples": examples, **_above_chance(pairs)}
+        for figure, learnt, size, pairs in kinds
+    ]
+
+
+def _above_chance(pairs: Iterable[tuple[Compared, str, str]]) -> dict[str, Any]:
+    """Return the number of pairs of same layers, the least similarity and z, and how many are near chance."""
+    values, z = (np.concatenate(parts) for parts in zip(*(_same_layers(*pair) for pair in pairs), strict=True))
+    return {
+        "pairs": len(values),
+        "least": float(values.min()),
+        "smallest_z": float(z.min()),
+        "near": int((np.abs(z) <= NEAR).sum()),
+    }
+
+
+def _same_layers(compared: Compared, first: str, second: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the debiased CKA of the same layers of networks of different seeds, and its distance to chance."""
+    block = compared.block(compared.name(DEBIASED), first, second)
+    values = np.ravel(
+        (block if compared.diagonal else np.einsum("abii->abi", block))[compared.different(first, second)]
+    )
+    return values, chance_of_debiased(values, max(compared.examples)).z
+
+
+@measures("C1", "C2", by=(repsim.chance, repsim.cka), networks=("tiny10", "width4", "plain10"))
+def chance_claims(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Measure claims C1 and C2 from what :func:`same_layers_above_chance` returns."""
+    others = [row for row in rows if not (row["trained"] and row["paper_size"])]
+    near, pairs = (sum(row[name] for row in others) for name in ("near", "pairs"))
+    found = {
+        "C1": {"smallest_z": min(row["smallest_z"] for row in rows if row["trained"])},
+        "C2": {"share_near_chance": near / pairs, "smallest_z": min(row["smallest_z"] for row in others)},
+    }
+    return {claim: {**values, "examples": rows[0]["examples"]} for claim, values in found.items()}

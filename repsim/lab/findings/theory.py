@@ -1,21 +1,21 @@
-"""What needs no trained network: Theorem 1, equations 10 to 14, the limits of canonical ridge and of RBF CKA.
+"""What needs no trained network, and where indexes stop meaning anything.
 
-Every function draws its own random data from a seed and returns the measured quantities of one claim.
+Theorem 1, equations 10 to 14, the limits of canonical ridge and of RBF CKA, and Table 1: every function draws its own
+random data from a seed and returns the measured quantities of one claim.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import repsim
-from repsim.lab.findings.measures import measures
-from repsim.lab.measurements import saturation_is_recorded
+from repsim.lab.findings import measures
+from repsim.lab.findings.tables import Array
+from repsim.lab.measurements import DIMENSION_INDEXES, saturation_is_recorded
 
-Array = NDArray[np.float64]
 Values = dict[str, Any]
 
 CCA = ("cca_r2", "cca_mean")
@@ -171,3 +171,161 @@ def wide_rbf_is_linear(pairs: int = 20) -> Values:
         abs(repsim.cka(x, y, kernel="rbf", bandwidth=100.0) - repsim.cka(x, y)) for x, y in related_pairs(19, pairs)
     ]
     return {"largest_difference": float(max(differences))}
+
+
+BOTH = ("x", "y")
+# The rows of Table 1. What each claims to be unchanged by stands in the registry, `repsim.INDEXES`.
+TABLE_1 = {
+    "T10": "linear_regression",
+    "T11": "cca_r2",
+    "T12": "cca_mean",
+    "T13": "svcca_r2",
+    "T14": "svcca_mean",
+    "T15": "pwcca",
+    "T16": "hsic_linear",
+    "T17": "cka_linear",
+    "T18": "cka_rbf_0.4",
+}
+
+
+def claimed_invariances(index: str) -> dict[str, tuple[str, ...]]:
+    """Return for each transformation the arguments that it may be applied to without changing the index."""
+    entry = repsim.get_index(index)
+    linear = entry.invertible_linear
+    same = {"same subspace": BOTH} if linear == "same subspace" else {}
+    return same | {
+        "invertible": {"yes": BOTH, "second": ("y",)}.get(linear, ()),
+        "orthogonal": BOTH if entry.orthogonal else (),
+        "scaling": BOTH if entry.isotropic_scaling else (),
+    }
+
+
+def _orthogonal(rng: np.random.Generator, p: int) -> Array:
+    return np.linalg.qr(rng.normal(size=(p, p)))[0]
+
+
+def _within_subspace(rng: np.random.Generator, x: Array) -> Array:
+    """Return an invertible map of x that mixes its principal components within those that SVCCA keeps."""
+    _, s, vt = np.linalg.svd(centred(x), full_matrices=False)
+    kept = int(np.searchsorted(np.cumsum(s**2) / (s**2).sum(), 0.99)) + 1
+    mixing = _orthogonal(rng, kept) * rng.uniform(0.8, 1.2, kept) @ _orthogonal(rng, kept)
+    # The kept ones come out nearly equal in size and the others negligible, so the same ones are kept again.
+    middle = np.diag(np.full(len(s), 0.01))
+    middle[:kept, :kept] = mixing
+    return vt.T / s @ middle @ vt
+
+
+def _transformed(rng: np.random.Generator, kind: str, x: Array) -> Array:
+    p = x.shape[1]
+    if kind == "scaling":
+        return 13.37 * x
+    if kind == "orthogonal":
+        return x @ _orthogonal(rng, p)
+    if kind == "same subspace":
+        return x @ _within_subspace(rng, x)
+    return x @ (_orthogonal(rng, p) * np.geomspace(0.1, 10, p)) @ _orthogonal(rng, p)
+
+
+def largest_changes(claim: str, draws: int = 20) -> dict[str, dict[str, float]]:
+    """Return the largest relative change of the index of a claim T10 to T18, per transformation and argument."""
+    index = TABLE_1[claim]
+    claimed = claimed_invariances(index)
+    rng = np.random.default_rng(10)
+    largest = {kind: dict.fromkeys(BOTH, 0.0) for kind in claimed}
+    for x, y in related_pairs(10, draws, n=100):
+        (reference,) = index_values(x, [y], [index])[index]
+        for kind in claimed:
+            x_changed, y_changed = (_transformed(rng, kind, z) for z in (x, y))
+            found = {
+                "x": index_values(x_changed, [y], [index])[index][0],
+                "y": index_values(x, [y_changed], [index])[index][0],
+            }
+            for side, value in found.items():
+                largest[kind][side] = max(largest[kind][side], relative_change(float(value), float(reference)))
+    return largest
+
+
+@measures(TABLE_1, by=(repsim.pairwise,))
+def table_1_row(claim: str, draws: int = 20) -> Values:
+    """Measure claim T10 to T18: largest change under what is claimed, least of the changes under what is denied.
+
+    A row of which nothing is denied has no denied change.
+    """
+    claimed, found = claimed_invariances(TABLE_1[claim]), largest_changes(claim, draws)
+    kept = [found[kind][side] for kind, sides in claimed.items() for side in sides]
+    denied = [
+        max(change for side, change in found[kind].items() if side not in sides)
+        for kind, sides in claimed.items()
+        if sides != BOTH
+    ]
+    return {"claimed_change": max(kept)} | ({"denied_change": min(denied)} if denied else {})
+
+
+def without_networks() -> dict[str, Values]:
+    """Measure all claims that need no trained network, T1 to T19."""
+    return {
+        "T1": theorem_1(),
+        "T2": full_rank_is_one(),
+        "T3": cka_tells_related(),
+        **{claim: equation(claim) for claim in EQUATIONS},
+        "T9": ridge_limits(),
+        **{claim: table_1_row(claim) for claim in TABLE_1},
+        "T19": wide_rbf_is_linear(),
+    }
+
+
+MEANINGFUL = 0.1  # the least by which related representations must score above unrelated ones
+
+
+def random_widths(
+    n: int = 200,
+    ratios: Sequence[float] = (0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95, 1.1, 1.5, 2, 4),
+    draws: int = 3,
+    indexes: Sequence[str] = DIMENSION_INDEXES,
+) -> dict[str, Array]:
+    """Measure each index on random data of growing width, at a fixed number of examples.
+
+    Returns
+    -------
+    dict
+        "ratio" (k,), features per example; "related_<index>" (k,), X with X plus as much noise; and
+        "unrelated_<index>" (k,), X with independent data; means over the draws.
+    """
+    rng = np.random.default_rng(200)
+    widths = [max(1, round(ratio * n)) for ratio in ratios]
+    found = {f"{kind}_{name}": np.zeros(len(widths)) for kind in ("related", "unrelated") for name in indexes}
+    for place, width in enumerate(widths):
+        for _ in range(draws):
+            x, noise, unrelated = rng.normal(size=(3, n, width))
+            for name, (high, low) in index_values(x, [x + noise, unrelated], indexes).items():
+                found[f"related_{name}"][place] += high / draws
+                found[f"unrelated_{name}"][place] += low / draws
+    return {"ratio": np.array(widths) / n, **found}
+
+
+def contrast(arrays: Mapping[str, Array], index: str) -> Array:
+    """Return (layers, examples): by how much an index tells two networks' same layer from shuffled examples."""
+    return np.asarray(arrays[f"same_{index}"] - arrays[f"shuffled_{index}"])
+
+
+def meaningful_range(arrays: Mapping[str, Array], indexes: Sequence[str]) -> list[dict[str, Any]]:
+    """Return one row per index: share of cells where it tells related from shuffled, and up to which width.
+
+    `features_per_example` is the largest ratio up to which the index is meaningful in every cell, 0 if there is
+    none.
+    """
+    ratio = arrays["features"][:, None] / arrays["examples"][None]
+    rows = []
+    for index in indexes:
+        good = contrast(arrays, index) >= MEANINGFUL
+        failing = ratio[~good].min() if not good.all() else np.inf
+        below = ratio[ratio < failing]
+        rows.append(
+            {
+                "index": index,
+                "meaningful": float(good.mean()),
+                "features_per_example": float(below.max()) if below.size else 0.0,
+                "largest_shuffled": float(np.max(arrays[f"shuffled_{index}"])),
+            }
+        )
+    return rows

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from repsim.lab import measurements
-from repsim.lab.findings.measures import measures
+from repsim.lab.findings import measures
 
 PAPER_TINY_10 = 89.4
 # Claim -> group of networks: tables E.1 and E.2 and Figure F.6.

@@ -13,8 +13,8 @@ import numpy as np
 from scipy.stats import spearmanr
 
 import repsim
+from repsim.lab.findings import measures
 from repsim.lab.findings.correspondence import ASYMMETRIC, mean_map, p_value
-from repsim.lab.findings.measures import measures
 from repsim.lab.findings.tables import Array
 
 Values = Mapping[str, Array]

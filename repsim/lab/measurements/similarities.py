@@ -95,7 +95,7 @@ def between(profile_name: str, comparison_name: str) -> Artefact:
         One float32 array per index and number of examples, ``<index>_<n>``. Its rows are the layers of the first
         network of the first group, of its second network, and so on; its columns likewise, and the same unless the
         comparison names other groups. Of a diagonal comparison: (networks, networks, L), same layers only. The record
-        names groups, seeds and layers in that order; :class:`repsim.lab.findings.compared.Compared` reads both.
+        names groups, seeds and layers in that order; :class:`repsim.lab.findings.Compared` reads both.
 
     Raises
     ------

@@ -1,0 +1,235 @@
+"""Figures 6, 7, F.4, F.6 and F.7: the same layers of networks that differ in width, training or normalisation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import spearmanr
+
+import repsim
+from repsim.lab import measurements
+from repsim.lab.findings import measures
+from repsim.lab.findings.correspondence import mean_map
+from repsim.lab.findings.tables import Array, Compared
+from repsim.lab.findings.training import accuracies
+
+CONVOLUTIONS = 8  # the paper's figure leaves the pooling layer out
+EARLY, LATE, AFTER_FIRST = slice(0, 4), slice(6, 9), slice(1, 9)
+SATURATED = 0.95  # of a layer's similarity at the largest width
+
+
+@dataclass(frozen=True)
+class WidthCurves:
+    """Similarity of convolutions against width.
+
+    Attributes
+    ----------
+    widths
+        (W,), rising.
+    same, same_error
+        (W, 8), mean over pairs of networks of one width, and its jackknife standard error.
+    widest, widest_error
+        (W, 8), mean over pairs of a network of a width and one of the largest.
+    """
+
+    widths: Array
+    same: Array
+    same_error: Array
+    widest: Array
+    widest_error: Array
+
+
+def by_width(groups: Iterable[str]) -> list[str]:
+    """Return groups called ``width<channels>``, the narrowest first."""
+    return sorted(groups, key=lambda group: int(group.removeprefix("width")))
+
+
+def width_curves(compared: Compared, index: str = "cka_linear", n: int | None = None) -> WidthCurves:
+    """Return both panels of Figure 6 from a comparison of groups called ``width<channels>``."""
+    groups = by_width(compared.groups)
+    name = compared.name(index, n)
+    same = [compared.jackknife(name, group, group) for group in groups]
+    widest = [compared.jackknife(name, group, groups[-1]) for group in groups]
+    columns = [
+        np.stack([pair[part] for pair in pairs])[:, :CONVOLUTIONS] for pairs in (same, widest) for part in (0, 1)
+    ]
+    return WidthCurves(np.array([int(group.removeprefix("width")) for group in groups], np.float64), *columns)
+
+
+def rank_correlation(x: Array, y: Array) -> float | None:
+    """Return Spearman's rank correlation, 0 where either is the same throughout, None where a value is not known."""
+    if not (np.isfinite(x).all() and np.isfinite(y).all()) or len(x) < 2:
+        return None
+    if np.ptp(x) == 0 or np.ptp(y) == 0:
+        return 0.0
+    return float(spearmanr(x, y).statistic)
+
+
+def saturation_widths(widths: Array, curves: Array, share: float = SATURATED) -> Array:
+    """Return (L,), the first width at which each layer reaches a share of its similarity at the largest width."""
+    return np.asarray(widths[np.argmax(curves >= share * curves[-1], axis=0)])
+
+
+@measures("F6a", "F6b", "F6c", "F6d", "F6e", by=(repsim.cka, repsim.pairwise), networks=("width4", "width4096"))
+def figure_6(curves: WidthCurves) -> dict[str, dict[str, Any]]:
+    """Measure claims F6a to F6e."""
+    logs, narrower = np.log(curves.widths), curves.same[:-1].size
+    rising = [rank_correlation(logs, layer) for layer in curves.same.T]
+    towards = [rank_correlation(logs[:-1], layer) for layer in curves.widest[:-1].T]
+    known = bool(np.isfinite(curves.same).all() and np.isfinite(curves.widest[:-1]).all())
+    first = saturation_widths(curves.widths, curves.same)
+    there, counts = np.unique(first, return_counts=True)
+    commonest = there[counts.argmax()]
+    above = (curves.same[:-1] > curves.widest[:-1]).sum(axis=1) if known else np.full(len(logs) - 1, math.nan)
+    return {
+        "F6a": {"correlations": rising, "widths": len(curves.widths)},
+        "F6b": {"correlations": towards, "widths": len(curves.widths) - 1},
+        "F6c": {
+            "correlation": rank_correlation(np.arange(len(first), dtype=np.float64), first) if known else None,
+            "saturation_widths": first.tolist() if known else None,
+            "commonest": commonest.tolist() if known else None,
+            "saturating_there": int((first == commonest).sum()) if known else None,
+        },
+        "F6d": {"similarity": float(curves.same[-1, EARLY].mean()), "largest_width": int(curves.widths[-1])},
+        "F6e": {
+            "share": float(above.sum() / narrower) if narrower else None,
+            "above": above.tolist() if known else None,
+        },
+    }
+
+
+C10, C100, UNTRAINED = "plain10", "plain10-cifar100", "plain10-untrained"
+CURVES = {
+    "c10_c10": (C10, C10),
+    "c100_c100": (C100, C100),
+    "c10_c100": (C10, C100),
+    "untrained_c10": (UNTRAINED, C10),
+    "untrained_c100": (UNTRAINED, C100),
+}
+
+
+def dataset_curves(
+    compared: Compared, index: str = "cka_linear", n: int | None = None
+) -> dict[str, tuple[Array, Array]]:
+    """Return the five curves of one panel, each (L,) means over pairs of networks and (L,) jackknife errors."""
+    name = compared.name(index, n)
+    return {curve: compared.jackknife(name, *groups) for curve, groups in CURVES.items()}
+
+
+@measures("F7a", "F7b", "F7c", by=(repsim.cka, repsim.pairwise), networks=(C10, C100))
+@measures("F7d", "F7e", by=(repsim.cka, repsim.pairwise), networks=(C10, C100, UNTRAINED))
+def figure_7(cifar10: Mapping[str, Array], cifar100: Mapping[str, Array]) -> dict[str, dict[str, Any]]:
+    """Measure claims F7a to F7e from the curves (9,) on the test images of the two data sets.
+
+    F7d is about untrained networks against those trained on CIFAR-10, F7e about those trained on CIFAR-100, each on
+    both panels.
+    """
+    early = [abs(float((panel["c10_c100"] - panel["c10_c10"])[EARLY].mean())) for panel in (cifar10, cifar100)]
+    late = (cifar10["c10_c10"] - cifar10["c10_c100"])[LATE]
+    leads = {
+        curve: [float((panel["c10_c100"] - panel[curve])[AFTER_FIRST].mean()) for panel in (cifar10, cifar100)]
+        for curve in ("untrained_c10", "untrained_c100")
+    }
+    return {
+        "F7a": {"difference": early[0]},
+        "F7b": {"difference": early[1]},
+        "F7c": {"drops": np.asarray(late).tolist()},
+        "F7d": {"leads": leads["untrained_c10"]},
+        "F7e": {"leads": leads["untrained_c100"]},
+    }
+
+
+TRAINED = "plain18"
+
+
+@measures("F.4a", "F.4b", by=(repsim.cka, repsim.pairwise), networks=(TRAINED, f"{TRAINED}-untrained"))
+def figure_f4(
+    compared: Compared, index: str = "cka_linear", n: int | None = None, trained: str = TRAINED
+) -> dict[str, dict[str, Any]]:
+    """Measure claims F.4a and F.4b: mean similarity of same layers of networks of different seeds.
+
+    Parameters
+    ----------
+    compared
+        A comparison of a group and the same networks before training, which is called ``<trained>-untrained``.
+    index, n
+        Which similarities.
+    trained
+        Name of the group.
+    """
+    untrained, name = f"{trained}-untrained", compared.name(index, n)
+
+    def same_layers(first: str, second: str) -> float:
+        return float(np.diagonal(compared.mean(name, first, second)).mean())
+
+    both, one, none = (
+        same_layers(*groups) for groups in ((trained, trained), (untrained, trained), (untrained, untrained))
+    )
+    return {"F.4a": {"drop": both - one, "trained": both, "one_trained": one}, "F.4b": {"similarity": none}}
+
+
+WITH, WITHOUT = "plain10", "plain10-nobn"
+
+
+@measures("F.6a", "F.6b", by=(repsim.cka, repsim.diagonal_matches, repsim.pairwise), networks=(WITH, WITHOUT))
+def figure_f6(compared: Compared, index: str = "cka_linear", n: int | None = None) -> dict[str, dict[str, Any]]:
+    """Measure claims F.6a and F.6b on the mean over pairs of a network with and one without normalisation."""
+    table = compared.mean(compared.name(index, n), WITH, WITHOUT)
+    if not np.isfinite(table).all():
+        return {"F.6a": {"diagonal_rows": None, "rows": len(table)}, "F.6b": {"lowest_layer": None}}
+    diagonal = np.diagonal(table)
+    return {
+        "F.6a": {"diagonal_rows": repsim.diagonal_matches(table), "rows": len(table)},
+        "F.6b": {"lowest_layer": int(diagonal.argmin()) + 1, "lowest": float(diagonal.min())},
+    }
+
+
+def normalisation_layers(compared: Compared) -> list[dict[str, Any]]:
+    """Return of each layer the mean similarity of pairs of networks with, without, and one of each, and its error.
+
+    What normalisation itself changes is how far the last is below the mean of the others, "drop": a layer may also be
+    low because networks of one kind agree little on it.
+    """
+    name = compared.name()
+    alike = [np.diagonal(compared.mean(name, group, group)) for group in (WITH, WITHOUT)]
+    mixed, errors = map(np.diagonal, compared.jackknife(name, WITH, WITHOUT))
+    keys = ("with", "without", "mixed", "error", "drop")
+    rows = zip(*alike, mixed, errors, np.mean(alike, axis=0) - mixed, strict=True)
+    layers = compared.part(WITH)["layers"]
+    return [
+        {"layer": layer, **dict(zip(keys, map(float, row), strict=True))}
+        for layer, row in zip(layers, rows, strict=True)
+    ]
+
+
+@measures("F.6c", by=(measurements.networks,), networks=(WITH, WITHOUT))
+def normalisation_gain(records: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
+    """Measure claim F.6c from the records of the networks of both groups: points of mean test accuracy gained."""
+    with_it, without = (accuracies(records[group])["accuracy"] for group in (WITH, WITHOUT))
+    return {"gain": with_it - without, "accuracy_with": with_it, "accuracy_without": without}
+
+
+@measures("F.7", by=(repsim.cka, repsim.pairwise), networks=("plain10",))
+def figure_f7(arrays: Mapping[str, Array], index: str = "cka_linear", n: int | None = None) -> dict[str, Any]:
+    """Measure claim F.7: Pearson's r between the maps of all images and of single classes, off their diagonals.
+
+    Parameters
+    ----------
+    arrays
+        Of :func:`repsim.lab.measurements.within_class`; maps are means over pairs of networks.
+    index
+        Biased or debiased linear CKA.
+    n
+        Number of images of all classes; None: the most that there are.
+    """
+    most = max(int(name.rsplit("_", 1)[1]) for name in arrays)
+    ending = f"{index}_{most if n is None else n}"
+    whole, single = (mean_map(np.asarray(arrays[f"{kind}_{ending}"], np.float64)) for kind in ("all", "class"))
+    off = ~np.eye(len(whole), dtype=bool)
+    first, second = whole[off], single[off]
+    varied = np.ptp(first) > 0 and np.ptp(second) > 0
+    return {"correlation": float(np.corrcoef(first, second)[0, 1]) if varied else 0.0, "entries": int(off.sum())}
