@@ -10,8 +10,14 @@ import pytest
 
 from repsim.lab import findings
 from repsim.lab.explorer import NOTHING, explorer
-from repsim.lab.explorer.catalogue import by_architecture, identification, layer, network_facts, presets
-from repsim.lab.explorer.tables import similarity_tables
+from repsim.lab.explorer.catalogue import (
+    by_architecture,
+    identification,
+    layer,
+    network_facts,
+    presets,
+    similarity_tables,
+)
 from repsim.lab.profiles import load_profile
 from repsim.lab.sealed import sealed
 from repsim.lab.store import Store

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import base64
 import json
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from repsim.lab.explorer import heatmap
-from repsim.lab.explorer.catalogue import by_architecture, catalogue
-from repsim.lab.explorer.tables import SimilarityTable, similarity_tables
+from repsim.lab.explorer.catalogue import SimilarityTable, by_architecture, catalogue, similarity_tables
+from repsim.lab.figures.style import HEAT
 from repsim.lab.profiles import load_profile
 
 SAID = (
@@ -23,6 +24,59 @@ SAID = (
     "network at a time, and needs three."
 )
 NOTHING = "This profile's results hold no layer-by-layer table of similarities."
+
+
+def _position(side: str, **more: Any) -> dict[str, Any]:
+    return {"field": side, "type": "ordinal", "sort": None, "title": f"layer of the {side} network", **more}
+
+
+def heat_map() -> dict[str, Any]:
+    """Return the heat map in Vega-Lite; the page adds sizes, data and the parameters low, high and crowded."""
+    axis = {"labelOverlap": "greedy", "labelLimit": 120, "domain": False, "labelFontSize": 12, "titleFontSize": 13}
+    turned = {
+        "labelAngle": {"expr": "crowded ? -90 : 0"},
+        "labelAlign": {"expr": "crowded ? 'right' : 'center'"},
+        "labelBaseline": {"expr": "crowded ? 'middle' : 'top'"},
+    }
+    x = _position("first", axis={**axis, **turned})
+    y = _position("second", axis=axis, scale={"reverse": True})
+    colour = {
+        "field": "value",
+        "type": "quantitative",
+        "scale": {"scheme": HEAT, "domainMin": {"expr": "low"}, "domainMax": {"expr": "high"}},
+        "legend": {"orient": "bottom", "title": None, "gradientLength": 220, "labelFontSize": 12},
+    }
+    point = {"filled": True, "fill": "white", "stroke": "black", "strokeWidth": 1, "size": 45, "aria": False}
+    return {
+        "autosize": {"type": "fit", "contains": "padding"},
+        "background": None,
+        "config": {"mark": {"invalid": None}, "view": {"stroke": None}},
+        "data": {"name": "cells"},
+        "layer": [
+            {
+                "name": "map",
+                "mark": "rect",
+                "encoding": {"x": x, "y": y, "color": colour, "description": {"field": "words", "type": "nominal"}},
+            },
+            {
+                "name": "path",
+                "data": {"name": "best"},
+                "mark": {"type": "line", "stroke": "white", "strokeWidth": 1.5, "aria": False, "point": point},
+                "encoding": {"x": x, "y": y, "detail": {"field": "stretch", "type": "nominal"}},  # ties interrupt it
+            },
+        ],
+    }
+
+
+@cache
+def vega() -> str:
+    """Return Vega-Lite as one script, as the browser needs it.
+
+    It is made as a module, which a page opened from disk may not load; within a function its names stay its own.
+    """
+    import vl_convert
+
+    return f"(() => {{\n{vl_convert.javascript_bundle('window.vegaEmbed = vegaEmbed;')}\n}})();\n"
 
 
 def write_blocks(tables: list[SimilarityTable], folder: Path) -> None:
@@ -54,9 +108,9 @@ def explorer(profile_name: str, static: Path) -> str:
     folder = static / "explorer"
     folder.mkdir(exist_ok=True)
     write_blocks(tables, folder)
-    known = json.dumps(catalogue(profile, tables), separators=(",", ":"), ensure_ascii=False)
+    known = json.dumps(catalogue(profile, tables) | {"spec": heat_map()}, separators=(",", ":"), ensure_ascii=False)
     (folder / "catalogue.js").write_text(f"window.explorer = {known};\n", encoding="utf-8")
-    (folder / "vega.js").write_text(heatmap.script(), encoding="utf-8")
+    (folder / "vega.js").write_text(vega(), encoding="utf-8")
     scripts = ("explorer/vega.js", "explorer/catalogue.js", "explorer.js")
     loading = "\n".join(f'<script defer src="../_static/{name}"></script>' for name in scripts)
     return f"{loading}\n\n## Layers identified, by architecture\n\n{SAID}\n\n{by_architecture(profile, tables)}"

@@ -1,71 +1,133 @@
-"""What the explorer's page knows before any similarity: networks, indexes, tables, scores, the drawing."""
+"""What the explorer's page knows before any similarity: networks, indexes, similarity tables, scores."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 import repsim
 from repsim.lab.data import title_of
-from repsim.lab.explorer import heatmap
-from repsim.lab.explorer.tables import SimilarityTable
 from repsim.lab.families import describe
-from repsim.lab.figures.style import network
-from repsim.lab.findings import saturated_layers, score
-from repsim.lab.findings.correspondence import ASYMMETRIC
-from repsim.lab.findings.tables import CCA_TYPE
+from repsim.lab.figures.style import architecture, network
+from repsim.lab.findings.across_networks import WITH, WITHOUT
+from repsim.lab.findings.architectures import FIGURE_5, RESIDUAL, TINY
+from repsim.lab.findings.correspondence import ASYMMETRIC, FIGURE_2_PANELS, FIGURE_F3, score
+from repsim.lab.findings.tables import CCA_TYPE, saturated_layers
+from repsim.lab.findings.within_networks import DEPTHS
 from repsim.lab.markdown import table as markdown_table
+from repsim.lab.measurements.among import RECIPES
+from repsim.lab.paths import results_root
 from repsim.lab.profiles import Networks, Profile
 from repsim.lab.published import NETWORKS
+from repsim.lab.sealed import unseal
+from repsim.lab.similarities import Similarities
+from repsim.lab.store import Artefact
 from repsim.lab.wording import DASH
 
+STEPS = ("tables", "between", "published", "within")
 DEBIASED, LINEAR = "_debiased", "cka_linear"
 MEAN = "mean"  # in place of a seed: of all pairs of different networks, or of all networks
+UNTRAINED = ("plain34-untrained", "plain66-untrained", "resnet62-untrained")
 PLACES = {"interior": "inside", "sum": "sum"}
-FIGURE_2 = ("cca_r2", "linear_regression", "svcca_mean", "svcca_r2", LINEAR, "cka_rbf_0.4")
-FIGURE_F3 = (*(f"svcca_r2_{one}" for one in (0.5, 0.6, 0.7, 0.8, 0.9)), "svcca_r2", "svcca_mean_0.9", "svcca_mean")
-FIGURE_F8 = ("cca_mean", "cca_r2", "svcca_mean", "svcca_r2", "pwcca", "linear_regression", LINEAR, "cka_rbf_0.4")
 # Figure, first and second group, index, and whether each network stands beside itself; in the paper's order.
 PANELS = (
-    *(("Figure 2", "tiny10", "tiny10", index, False) for index in FIGURE_2),
-    *(("Figure 3", group, group, LINEAR, True) for group in ("plain10", "plain18", "plain34", "plain66")),
+    *(("Figure 2", TINY, TINY, index, False) for index in FIGURE_2_PANELS),
+    *(("Figure 3", group, group, LINEAR, True) for group in DEPTHS.values()),
     ("Figure 4", "resnet62", "resnet62", LINEAR, True),
-    ("Figure 5", "plain10", "plain18", LINEAR, False),
-    ("Figure 5", "plain10", "resnet14", LINEAR, False),
-    ("Figure 5", "plain18", "resnet32", LINEAR, False),
-    ("Figure 5", "resnet14", "resnet32", LINEAR, False),
-    *(("Figure F.3", "tiny10", "tiny10", index, False) for index in FIGURE_F3),
+    *(("Figure 5", *groups, LINEAR, False) for groups in FIGURE_5.values()),
+    *(("Figure F.3", TINY, TINY, index, False) for index in FIGURE_F3[:8]),
     ("Figure F.4", "plain18-untrained", "plain18-untrained", LINEAR, False),
     ("Figure F.4", "plain18-untrained", "plain18", LINEAR, False),
-    *(("Figure F.5", f"{group}-untrained", f"{group}-untrained", LINEAR, True) for group in ("plain34", "plain66")),
-    ("Figure F.5", "resnet62-untrained", "resnet62-untrained", LINEAR, True),
-    ("Figure F.6", "plain10", "plain10", LINEAR, False),
-    ("Figure F.6", "plain10-nobn", "plain10-nobn", LINEAR, False),
-    ("Figure F.6", "plain10", "plain10-nobn", LINEAR, False),
-    *(("Figure F.8", "resnet14", "tiny10", index, False) for index in FIGURE_F8),
+    *(("Figure F.5", group, group, LINEAR, True) for group in UNTRAINED),
+    *(("Figure F.6", *groups, LINEAR, False) for groups in ((WITH, WITH), (WITHOUT, WITHOUT), (WITH, WITHOUT))),
+    *(("Figure F.8", RESIDUAL, TINY, index, False) for index in (*CCA_TYPE, LINEAR, "cka_rbf_0.4")),
 )
-RECIPE = "recipe-"  # begins the names of groups that differ in how they were trained
-FAMILIES = {"resnet": "ResNet"}
+
+
+class SimilarityTable:
+    """One measurement on one set of images: blocks of similarities by index and by the groups of the two sides."""
+
+    def __init__(self, artefact: Artefact, held: Similarities, examples: int) -> None:
+        self.record, self.path, self.examples = artefact.record, artefact.path, examples
+        self.own, self.rows, self.columns = held.alone, held.rows, held.columns
+        self._held = held
+
+    @property
+    def key(self) -> str:
+        """Its name in addresses of the page."""
+        ending = f"_{self.examples}" if isinstance(self.record["examples"], list) else ""
+        return f"{self.record['step']}-{self.record['name']}{ending}"
+
+    @property
+    def indexes(self) -> list[str]:
+        """The names of its indexes."""
+        return list(self.record["indexes"])
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes each number has."""
+        return next(iter(self._held.arrays.values())).dtype.itemsize
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """Return the groups of each block."""
+        if self.own:
+            return [(side["group"], side["group"]) for side in self.rows]
+        return [(first["group"], second["group"]) for first in self.rows for second in self.columns]
+
+    def seeds(self, group: str) -> list[int]:
+        """Return the seeds of the networks of a group among those of the first side."""
+        return next(list(side["seeds"]) for side in self.rows if side["group"] == group)
+
+    def holds(self, index: str, first: str, second: str) -> bool:
+        """Return whether it has a block of an index and two groups."""
+        return index in self.indexes and (first, second) in self.pairs()
+
+    def block(self, index: str, first: str, second: str) -> np.ndarray:
+        """Return (m1, m2, L1, L2), or (m, L, L) where each network is compared with itself, as it was stored."""
+        return self._held.block(self._held.name(index, self.examples), first, second)
+
+
+def similarity_tables(profile: Profile) -> Iterator[SimilarityTable]:
+    """Yield the tables among a profile's results that hold whole maps, those on most images first.
+
+    Of measurements of one name the latest is taken, and what is of groups that the profile no longer has is left out.
+    """
+    groups = {group.name for group in (*profile.networks, NETWORKS)}
+    found: list[SimilarityTable] = []
+    for artefact in (latest for step in STEPS for latest in _latest(profile.name, step)):
+        if artefact.record.get("diagonal"):
+            continue
+        held = Similarities(artefact.record, artefact.arrays())
+        if {side["group"] for side in (*held.rows, *held.columns)} <= groups:
+            found += [SimilarityTable(artefact, held, examples) for examples in held.examples]
+    yield from sorted(found, key=lambda table: (STEPS.index(table.record["step"]), -table.examples))
+
+
+def _latest(profile: str, step: str) -> list[Artefact]:
+    found: dict[str, Artefact] = {}
+    for path in sorted((results_root() / profile / step).glob("*.json")):
+        record = unseal(path)
+        if record["name"] not in found or record["made"] > found[record["name"]].record["made"]:
+            found[record["name"]] = Artefact(path.with_suffix(".npz"), record)
+    return list(found.values())
 
 
 def network_facts(group: Networks) -> dict[str, str]:
     """Return what the page calls a group of networks, and what it says of it."""
-    kind, _, variant = group.architecture.partition("-")
-    family = kind.rstrip("0123456789")
+    name, variant = architecture(group.architecture)
     shape = describe(group.architecture, group.channels)
     channels = sorted({one.channels for one in shape.convolutions})
     width = f"{channels[0]} to {channels[-1]} channels" if len(channels) > 1 else f"{channels[0]} channels"
-    name = f"{FAMILIES.get(family, family.capitalize())}-{kind.removeprefix(family)}"
     name += {"nobn": " without batch normalisation", "valid": " without borders"}.get(variant, "")
     name += " of another group" if group.name == NETWORKS.name else ""
     images = title_of(group.dataset)
     trained = f"trained on {images} for {group.recipe.epochs} epochs"
     untrained = f"untrained, made for {images}"
-    recipe = f", recipe {group.name.removeprefix(RECIPE).upper()}" if group.name.startswith(RECIPE) else ""
+    recipe = f", recipe {group.name.removeprefix(RECIPES).upper()}" if group.name.startswith(RECIPES) else ""
     return {
         "title": f"{name}, {width}, {images}" + ("" if group.recipe.epochs else ", untrained") + recipe,
         "facts": f"{name}: {len(shape.convolutions)} convolutions of {width}, pooling, logits; "
@@ -151,14 +213,13 @@ def _index(name: str) -> dict[str, Any]:
 
 
 def catalogue(profile: Profile, tables: list[SimilarityTable]) -> dict[str, Any]:
-    """Return what the page has to know before any similarity: networks, indexes, tables, scores, the drawing."""
+    """Return what the page has to know before any similarity: networks, indexes, tables, scores."""
     sides = {side["group"]: side for table in tables for side in (*table.columns, *table.rows)}
     names = {index for table in tables for index in table.indexes}
     known = [*repsim.INDEXES, *sorted(names - set(repsim.INDEXES))]
     ordered = sorted((name for name in known if name in names), key=lambda name: not name.startswith("cka"))
     return {
         "profile": profile.name,
-        "spec": heatmap.specification(),
         "networks": {
             group.name: {**network_facts(group), "layers": [layer(name) for name in sides[group.name]["layers"]]}
             for group in (*profile.networks, NETWORKS)
