@@ -16,7 +16,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 
 from repsim.lab.data import load_dataset
 from repsim.lab.errors import MissingArtefactError
-from repsim.lab.measurements.common import Members, Scratch, made_from, measured
+from repsim.lab.measurements.common import Made, Members, Scratch, Sides, made_from, measured
 from repsim.lab.profiles import Measure, load_profile
 from repsim.lab.published import NETWORKS, SHA256, published_networks
 from repsim.lab.representations import BATCH, selected_labels
@@ -72,7 +72,7 @@ def recipe(profile_name: str, group_name: str) -> Artefact:
         )
     measure = load_profile(profile_name).measure(TEST)
     inputs = made_from(list(members.networks), **_asked(measure, RECIPE_INDEXES))
-    return _among(profile_name, "recipes", group_name, inputs, lambda: members, measure, RECIPE_INDEXES)
+    return _among(profile_name, "recipes", group_name, inputs, lambda: members, RECIPE_INDEXES)
 
 
 def measured_recipes(profile_name: str) -> dict[str, Artefact]:
@@ -96,15 +96,11 @@ def published(profile_name: str) -> Artefact:
     """
     measure = load_profile(profile_name).measure(TEST)
     inputs = made_from([], **_asked(measure, measure.indexes)) | {"networks": list(SHA256)}
-    return _among(
-        profile_name,
-        "published",
-        NETWORKS.name,
-        inputs,
-        lambda: Members(NETWORKS, tuple(published_networks())),
-        measure,
-        measure.indexes,
-    )
+
+    def find() -> Members:
+        return Members(NETWORKS, tuple(published_networks()))
+
+    return _among(profile_name, "published", NETWORKS.name, inputs, find, measure.indexes)
 
 
 def _asked(measure: Measure, indexes: Sequence[str]) -> dict[str, Any]:
@@ -112,25 +108,14 @@ def _asked(measure: Measure, indexes: Sequence[str]) -> dict[str, Any]:
 
 
 def _among(
-    profile_name: str,
-    step: str,
-    name: str,
-    inputs: dict[str, Any],
-    find: Callable[[], Members],
-    measure: Measure,
-    indexes: Sequence[str],
+    profile_name: str, step: str, name: str, inputs: dict[str, Any], find: Callable[[], Members], indexes: Sequence[str]
 ) -> Artefact:
-    def make(scratch: Scratch) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    measure = load_profile(profile_name).measure(TEST)
+
+    def make(scratch: Scratch) -> Made:
         members = find()
-        return _measured(scratch, members, measure, indexes), {
-            "rows": [members.facts()],
-            "columns": [members.facts()],
-            "split": measure.split,
-            "dataset": members.group.dataset,
-            "examples": [measure.examples],
-            "indexes": list(indexes),
-            "median": MEDIAN,
-        }
+        asked = {"examples": [measure.examples], "indexes": list(indexes), "median": MEDIAN}
+        return _measured(scratch, members, measure, indexes), {**Sides([members], (), measure.split).facts(), **asked}
 
     return measured(profile_name, step, name, inputs, make)
 

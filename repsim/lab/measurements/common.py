@@ -24,7 +24,7 @@ from repsim import Blocks
 from repsim.lab.errors import ProfileError
 from repsim.lab.families import compared_layers
 from repsim.lab.paths import cache_root
-from repsim.lab.profiles import Networks, load_profile
+from repsim.lab.profiles import Comparison, Networks, load_profile
 from repsim.lab.progress import progress_bar
 from repsim.lab.representations import VERSION as REPRESENTATIONS_VERSION
 from repsim.lab.representations import representations
@@ -33,6 +33,7 @@ from repsim.lab.streaming import layer_features, sources
 from repsim.lab.weights import find_network
 
 Setting = TypeVar("Setting")
+Made = tuple[Mapping[str, np.ndarray], Mapping[str, Any]]  # arrays, and what their record says
 VERSION = 2
 GROUP = "tiny10"  # whose networks are measured where no group is named
 _NOTED = 10  # seconds, after which what a measurement has taken so far is written down again
@@ -98,9 +99,49 @@ def members(profile_name: str, patterns: Sequence[str] = (GROUP,), most: int = 0
     return [Members(group, tuple(networks(profile_name, group.name, most))) for group in groups]
 
 
-def files(gathered: Sequence[Members]) -> list[Artefact]:
-    """Return all networks, group by group."""
-    return [network for some in gathered for network in some.networks]
+@dataclass(frozen=True)
+class Sides:
+    """The networks that are compared, with each other where there are no `columns`, and on which images.
+
+    Attributes
+    ----------
+    rows, columns
+        Groups on either side.
+    split, dataset
+        Of the images; "": those that each network was trained on.
+    """
+
+    rows: Sequence[Members]
+    columns: Sequence[Members]
+    split: str
+    dataset: str = ""
+
+    def made_from(self, **more: Any) -> dict[str, Any]:
+        """Return what decides the address of a measurement of them."""
+        first, second = ([network for some in side for network in some.networks] for side in (self.rows, self.columns))
+        columns = [network.sha256 for network in second] or None
+        return made_from(first, columns=columns, split=self.split, images=self.dataset or None, **more)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a record says of them."""
+        return {
+            "rows": [some.facts() for some in self.rows],
+            "columns": [some.facts() for some in self.columns or self.rows],
+            "split": self.split,
+            "dataset": self.dataset or self.rows[0].group.dataset,
+        }
+
+    def gather(self, scratch: Scratch, count: int) -> tuple[list[Any], list[Any] | None]:
+        """Return :func:`gather` of the rows and, where there are any, of the columns."""
+        how = self.split, count, self.dataset, 0.5 if self.columns else 1.0
+        first = gather(scratch, self.rows, *how)
+        return first, gather(scratch, self.columns, *how) if self.columns else None
+
+
+def sides(profile_name: str, comparison: Comparison, most: int) -> Sides:
+    """Return the networks of a comparison, at most so many of each group; 0: all."""
+    rows, columns = (members(profile_name, groups, most) for groups in (comparison.groups, comparison.columns or ()))
+    return Sides(rows, columns, comparison.split, comparison.dataset)
 
 
 def required(setting: Setting | None, profile_name: str, entry: str) -> Setting:
@@ -178,7 +219,7 @@ def measured(
     step: str,
     name: str,
     inputs: Mapping[str, Any],
-    make: Callable[[Scratch], tuple[Mapping[str, np.ndarray], Mapping[str, Any]]],
+    make: Callable[[Scratch], Made],
 ) -> Artefact:
     """Return a measurement, made if it is missing.
 
@@ -195,7 +236,7 @@ def measured(
     """
     scratch = cache_root() / "unfinished" / f"{step}-{name}-{key(inputs)[:12]}"
 
-    def in_scratch() -> tuple[Mapping[str, np.ndarray], Mapping[str, Any]]:
+    def in_scratch() -> Made:
         given = Scratch(scratch)
         arrays, facts = make(given)
         return arrays, {"profile": profile_name, **facts, SECONDS_BEFORE: given.seconds_before}

@@ -18,7 +18,7 @@ from filelock import FileLock
 
 from repsim.lab.errors import MissingArtefactError
 from repsim.lab.leftovers import clear
-from repsim.lab.measurements.common import made_from, measured, members
+from repsim.lab.measurements.common import Made, made_from, measured, members
 from repsim.lab.paths import cache_root
 from repsim.lab.products import THRESHOLDS, Basis, basis, compare
 from repsim.lab.store import Artefact, profile_store, write_atomically
@@ -62,7 +62,7 @@ def layer_pairs(
     if missing and not make:
         raise MissingArtefactError(f"{missing} pairs of layers are not compared on {examples:,} images yet")
 
-    def gather(_: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    def gather(_: Any) -> Made:
         tables: dict[str, np.ndarray] = {}
         ranks = np.zeros((len(trained), len(layers)), np.int64)
         for (a, first), (b, second) in _pairs(trained, layers):
@@ -114,7 +114,7 @@ def layer_pair(profile_name: str, trained: list[Artefact], one: Place, other: Pl
         How many training images.
     """
 
-    def make(_: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    def make(_: Any) -> Made:
         x, y = (kept_basis(trained[place], layer, examples) for place, layer in (one, other))
         arrays = {name: np.array(values) for name, values in compare(x, y).items()}
         arrays["ranks"] = np.array([len(x.singular), len(y.singular)])

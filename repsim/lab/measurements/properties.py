@@ -19,6 +19,7 @@ import repsim
 from repsim.lab.data import load_dataset
 from repsim.lab.logistic import PATIENCE, STEPS, STRENGTHS, TOLERANCE, fit_probe
 from repsim.lab.measurements.common import (
+    Made,
     Scratch,
     gather,
     made_from,
@@ -58,7 +59,7 @@ def dimension(profile_name: str) -> Artefact:
     """
     (some,), counts = members(profile_name, most=2), load_profile(profile_name).dimension_examples
 
-    def make(scratch: Scratch) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    def make(scratch: Scratch) -> Made:
         first, second = (scratch.representations(one, "train", max(counts), some.layers) for one in some.networks)
         shape, orders = (len(some.layers), len(counts)), ("same", "shuffled")
         arrays = {f"{order}_{name}": np.empty(shape) for order in orders for name in DIMENSION_INDEXES}
@@ -86,7 +87,7 @@ def components(profile_name: str) -> Artefact:
     """
     (some,), count = members(profile_name), load_profile(profile_name).components_examples
 
-    def make(scratch: Scratch) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    def make(scratch: Scratch) -> Made:
         scores, explained = [], []
         for network in some.networks:
             (x,) = scratch.representations(network, "test", count, (COMPONENTS_LAYER,)).values()
@@ -121,7 +122,7 @@ def subspace(profile_name: str) -> Artefact:
     (some,), count = members(profile_name), load_profile(profile_name).subspace_examples
     pairs = list(itertools.permutations(range(len(some.networks)), 2))
 
-    def make(scratch: Scratch) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    def make(scratch: Scratch) -> Made:
         arrays = {"pairs": np.array(pairs), "features": np.array(some.features)}
         for layer, p in zip(some.layers, some.features, strict=True):
             stack = [scratch.representations(one, "test", count, (layer,))[layer] for one in some.networks]
@@ -158,7 +159,7 @@ def probes(profile_name: str, group_name: str) -> Artefact:
     (some,) = members(profile_name, (group_name,), settings.networks)
     sizes = {name: getattr(settings, name) for name in ("examples", "held_out", "test_examples")}
 
-    def make(scratch: Scratch) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    def make(scratch: Scratch) -> Made:
         dataset, counts = load_dataset(some.group.dataset), {"train": settings.examples, "test": settings.test_examples}
         labels = {split: selected_labels(dataset, split, count) for split, count in counts.items()}
         layers = {split: gather(scratch, [some], split, count, share=0.5) for split, count in counts.items()}
@@ -205,7 +206,7 @@ def ridge(profile_name: str) -> Artefact:
     (some,) = members(profile_name, most=settings.networks)
     pairs = list(itertools.combinations(range(len(some.networks)), 2))
 
-    def make(scratch: Scratch) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    def make(scratch: Scratch) -> Made:
         of = settings.split, settings.examples, some.layers
         stacks = [scratch.representations(network, *of) for network in some.networks]
 

@@ -7,7 +7,6 @@ Figures 2 to 7, F.3 to F.8 and Table 2. One file of arrays each, which :class:`r
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -19,17 +18,18 @@ import repsim
 from repsim.lab.data import load_dataset
 from repsim.lab.errors import ProfileError
 from repsim.lab.measurements.common import (
-    GROUP,
+    Made,
     Members,
     Scratch,
+    Sides,
     beginnings,
-    files,
     gather,
     made_from,
     measured,
     members,
     required,
     saturation_is_recorded,
+    sides,
 )
 from repsim.lab.profiles import Comparison, Shuffles, Within, load_profile
 from repsim.lab.progress import progress_bar
@@ -63,22 +63,21 @@ def tables(profile_name: str, measure_name: str) -> Artefact:
         "saturated" layers whose CCA R² is 1 with every layer of every network: their rank is n - 1.
     """
     measure = load_profile(profile_name).measure(measure_name)
-    (some,) = members(profile_name, (GROUP,))
+    (some,) = members(profile_name)
+    asked = {"split": measure.split, "examples": measure.examples, "indexes": list(measure.indexes)}
 
-    def make(scratch: Scratch) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    def make(scratch: Scratch) -> Made:
         how: dict[str, Any] = {}
         arrays = gather(scratch, [some], measure.split, measure.examples)
         values = scratch.pairwise(f"tables {measure_name}", arrays, index=list(measure.indexes), record=how)
         by_index = {name: by_network(value, len(some.layers)) for name, value in values.items()}
-        facts = {"split": measure.split, "examples": measure.examples, "indexes": list(measure.indexes)}
-        facts |= {name: how[name] for name in ("median", "median_distances") if "median" in how}
+        facts = asked | {name: how[name] for name in ("median", "median_distances") if "median" in how}
         if (cca := by_index.get("cca_r2")) is not None:
             full = np.flatnonzero((cca > SATURATED).all(axis=(0, 1, 3)))
             facts["saturated"] = [some.layers[place] for place in full]
         return by_index, {**some.facts(), **facts}
 
-    inputs = made_from(some.networks, split=measure.split, examples=measure.examples, indexes=list(measure.indexes))
-    return measured(profile_name, "tables", measure_name, inputs, make)
+    return measured(profile_name, "tables", measure_name, made_from(some.networks, **asked), make)
 
 
 def between(profile_name: str, comparison_name: str) -> Artefact:
@@ -103,47 +102,31 @@ def between(profile_name: str, comparison_name: str) -> Artefact:
         If there is no such comparison, or it is diagonal and its networks differ in their number of layers.
     """
     comparison = load_profile(profile_name).comparison(comparison_name)
-    rows = members(profile_name, comparison.groups, comparison.networks)
-    columns = members(profile_name, comparison.columns, comparison.networks) if comparison.columns else rows
-    if comparison.diagonal and len({len(some.layers) for some in (*rows, *columns)}) > 1:
+    compared = sides(profile_name, comparison, comparison.networks)
+    if comparison.diagonal and len({len(some.layers) for some in (*compared.rows, *compared.columns)}) > 1:
         raise ProfileError(f"comparison {comparison.name}: same layers need networks with as many layers each")
 
-    def make(scratch: Scratch) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        return _between(scratch, comparison, rows, columns), {
-            "rows": [some.facts() for some in rows],
-            "columns": [some.facts() for some in columns],
-            "split": comparison.split,
-            "dataset": comparison.dataset or rows[0].group.dataset,
-            "examples": list(comparison.examples),
-            "indexes": list(comparison.indexes),
-            "diagonal": comparison.diagonal,
-        }
+    asked = {
+        "examples": list(comparison.examples),
+        "indexes": list(comparison.indexes),
+        "diagonal": comparison.diagonal,
+    }
 
-    inputs = made_from(
-        files(rows),
-        columns=[network.sha256 for network in files(columns)] if comparison.columns else None,
-        split=comparison.split,
-        images=comparison.dataset or None,
-        examples=list(comparison.examples),
-        indexes=list(comparison.indexes),
-        diagonal=comparison.diagonal,
-    )
-    return measured(profile_name, "between", comparison.name, inputs, make)
+    def make(scratch: Scratch) -> Made:
+        return _between(scratch, comparison, compared), {**compared.facts(), **asked}
+
+    return measured(profile_name, "between", comparison.name, compared.made_from(**asked), make)
 
 
-def _between(
-    scratch: Scratch, comparison: Comparison, rows: Sequence[Members], columns: Sequence[Members]
-) -> dict[str, np.ndarray]:
-    of = comparison.split, max(comparison.examples), comparison.dataset, 0.5 if comparison.columns else 1.0
-    first = gather(scratch, rows, *of)
-    second = gather(scratch, columns, *of) if comparison.columns else None
+def _between(scratch: Scratch, comparison: Comparison, compared: Sides) -> dict[str, np.ndarray]:
+    first, second = compared.gather(scratch, max(comparison.examples))
 
     def on(count: int) -> dict[str, np.ndarray]:
         ys = None if second is None else beginnings(second, count)
         title = f"between {comparison.name} n = {count}"
         values = scratch.pairwise(title, beginnings(first, count), ys, index=list(comparison.indexes))
         if comparison.diagonal:
-            values = {index: same_layers(table, len(rows[0].layers)) for index, table in values.items()}
+            values = {index: same_layers(table, len(compared.rows[0].layers)) for index, table in values.items()}
         return {f"{index}_{count}": table.astype(np.float32) for index, table in values.items()}
 
     arrays: dict[str, np.ndarray] = {}
@@ -167,26 +150,21 @@ def within(profile_name: str, group_name: str) -> Artefact:
     """
     settings = required(load_profile(profile_name).within, profile_name, "within")
     (some,) = members(profile_name, (group_name,), settings.networks)
+    asked = _asked(settings)
 
-    def make(scratch: Scratch) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    def make(scratch: Scratch) -> Made:
         parts = [
             scratch.finished(network.record["name"], partial(_within, scratch, one, settings))
             for network in some.networks
             for one in [replace(some, networks=(network,))]
         ]
-        return {name: np.stack([part[name] for part in parts]) for name in parts[0]}, {
-            **some.facts(),
-            "split": settings.split,
-            "examples": list(settings.examples),
-            "indexes": list(WITHIN_INDEXES),
-        }
+        return {name: np.stack([part[name] for part in parts]) for name in parts[0]}, {**some.facts(), **asked}
 
-    return measured(profile_name, "within", group_name, _of_group(some, settings), make)
+    return measured(profile_name, "within", group_name, made_from(some.networks, **asked), make)
 
 
-def _of_group(some: Members, settings: Within) -> dict[str, Any]:
-    how = {"split": settings.split, "examples": list(settings.examples), "indexes": list(WITHIN_INDEXES)}
-    return made_from(some.networks, **how)
+def _asked(settings: Within) -> dict[str, Any]:
+    return {"split": settings.split, "examples": list(settings.examples), "indexes": list(WITHIN_INDEXES)}
 
 
 def _within(scratch: Scratch, one: Members, settings: Within) -> dict[str, np.ndarray]:
@@ -223,16 +201,16 @@ def within_class(profile_name: str, group_name: str) -> Artefact:
     """
     settings = required(load_profile(profile_name).within_class, profile_name, "within_class")
     (some,) = members(profile_name, (group_name,), settings.networks)
+    asked = _asked(settings)
 
-    def make(scratch: Scratch) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    def make(scratch: Scratch) -> Made:
         arrays = gather(scratch, [some], settings.split, max(settings.examples))
         tables: dict[str, np.ndarray] = {}
         for count in settings.examples:
             tables |= scratch.finished(str(count), partial(_classes, scratch, some, arrays, settings.split, count))
-        facts = {"split": settings.split, "examples": list(settings.examples), "indexes": list(WITHIN_INDEXES)}
-        return tables, {**some.facts(), **facts}
+        return tables, {**some.facts(), **asked}
 
-    return measured(profile_name, "within-class", group_name, _of_group(some, settings), make)
+    return measured(profile_name, "within-class", group_name, made_from(some.networks, **asked), make)
 
 
 def _classes(scratch: Scratch, some: Members, arrays: list[Any], split: str, count: int) -> dict[str, np.ndarray]:
@@ -279,9 +257,8 @@ def null_between(profile_name: str, comparison_name: str) -> Artefact:
     """
     profile = load_profile(profile_name)
     comparison, settings = profile.comparison(comparison_name), required(profile.shuffles, profile_name, "shuffles")
-    rows = members(profile_name, comparison.groups, settings.networks)
-    columns = members(profile_name, comparison.columns, settings.networks) if comparison.columns else rows
-    return _null(profile_name, comparison_name, settings, rows, columns, comparison.split, comparison.dataset)
+    compared = sides(profile_name, comparison, settings.networks)
+    return _null(profile_name, comparison_name, settings, compared)
 
 
 def null_within(profile_name: str, group_name: str) -> Artefact:
@@ -291,45 +268,22 @@ def null_within(profile_name: str, group_name: str) -> Artefact:
     """
     profile = load_profile(profile_name)
     within, settings = (required(getattr(profile, name), profile_name, name) for name in ("within", "shuffles"))
-    some = members(profile_name, (group_name,), 1)
-    return _null(profile_name, f"within-{group_name}", settings, some, some, within.split, "")
+    first = members(profile_name, (group_name,), 1)
+    return _null(profile_name, f"within-{group_name}", settings, Sides(first, (), within.split))
 
 
-def _null(
-    profile_name: str,
-    name: str,
-    settings: Shuffles,
-    rows: Sequence[Members],
-    columns: Sequence[Members],
-    split: str,
-    dataset: str,
-) -> Artefact:
-    def make(scratch: Scratch) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        first = gather(scratch, rows, split, settings.examples, dataset)
-        second = first if columns is rows else gather(scratch, columns, split, settings.examples, dataset)
+def _null(profile_name: str, name: str, settings: Shuffles, compared: Sides) -> Artefact:
+    asked = {"examples": settings.examples, "permutations": settings.permutations}
+
+    def make(scratch: Scratch) -> Made:
+        first, second = compared.gather(scratch, settings.examples)
         arrays: dict[str, np.ndarray] = {}
         for index, debiased in _DEBIASED.items():
             left = unit_grams(first, debiased=debiased)
-            right = left if columns is rows else unit_grams(second, debiased=debiased)
+            right = left if second is None else unit_grams(second, debiased=debiased)
             with progress_bar(f"shuffles {name} {index}") as report:
                 values = against_shuffles(left, right, settings.permutations, progress=report)
             arrays |= {f"{index}_{quantity}": array for quantity, array in values.items()}
-        return arrays, {
-            "rows": [some.facts() for some in rows],
-            "columns": [some.facts() for some in columns],
-            "split": split,
-            "dataset": dataset or rows[0].group.dataset,
-            "examples": settings.examples,
-            "permutations": settings.permutations,
-            "indexes": list(_DEBIASED),
-        }
+        return arrays, {**compared.facts(), **asked, "indexes": list(_DEBIASED)}
 
-    inputs = made_from(
-        files(rows),
-        columns=None if columns is rows else [network.sha256 for network in files(columns)],
-        split=split,
-        images=dataset or None,
-        examples=settings.examples,
-        permutations=settings.permutations,
-    )
-    return measured(profile_name, "null", name, inputs, make)
+    return measured(profile_name, "null", name, compared.made_from(**asked), make)
