@@ -16,7 +16,7 @@ from repsim.lab.figures.style import architecture, network
 from repsim.lab.findings.across_networks import WITH, WITHOUT
 from repsim.lab.findings.architectures import FIGURE_5, RESIDUAL, TINY
 from repsim.lab.findings.correspondence import ASYMMETRIC, FIGURE_2_PANELS, FIGURE_F3, score
-from repsim.lab.findings.tables import CCA_TYPE, saturated_layers
+from repsim.lab.findings.tables import CCA_TYPE, off_diagonal, saturated_layers
 from repsim.lab.findings.within_networks import DEPTHS
 from repsim.lab.markdown import table as markdown_table
 from repsim.lab.measurements.among import RECIPES
@@ -144,7 +144,7 @@ def identification(table: SimilarityTable, index: str, group: str) -> dict[str, 
         return None
     block = np.asarray(table.block(index, group, group), np.float64)
     networks, layers = block.shape[0], block.shape[2]
-    if networks < 2 or not np.isfinite(block[~np.eye(networks, dtype=bool)]).all():
+    if networks < 2 or not np.isfinite(off_diagonal(block)).all():
         return None
     error = None
     if networks > 2:

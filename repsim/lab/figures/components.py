@@ -34,35 +34,35 @@ def colour_code(scores: Any) -> NDArray[np.float64]:
     return np.asarray((1 - up) * low + up * high)
 
 
-def principal_components(scores: Any, names: tuple[str, str] = ("Net A", "Net B")) -> Drawing:
+def principal_components(scores: Any) -> Drawing:
     """Draw the scores (2, n, 2) of two networks, both in the colours of the first, the second turned to fit it."""
     first = centred(scores[0])
     second = centred(scores[1]) @ best_rotation(scores[0], scores[1])
     colours = colour_code(first)
     with style("ticks"):
         figure, axes = panels(1, 2, 2.6)
-        for axis, values, name in zip(axes[0], (first, second), names, strict=True):
+        for axis, values, name in zip(axes[0], (first, second), ("Net A", "Net B"), strict=True):
             axis.scatter(*values.T, c=colours, s=3, linewidths=0, rasterized=True)
             axis.set(xlabel=f"{name}, component 1", ylabel=f"{name}, component 2", xticks=[], yticks=[])
-        figure.suptitle(f"coloured by {names[0]}'s components", fontsize=9)
+        figure.suptitle("coloured by Net A's components", fontsize=9)
     return Drawing(
         figure,
-        f"Two scatter plots of {len(first):,} images along the first two principal components of one layer, in "
-        f"{names[0]} and {names[1]}, both coloured by the place in {names[0]}. The components of {names[1]} explain "
-        f"{explained(scores[0], scores[1])[0]:.0%} of the variance of those of {names[0]}, so the "
-        "colours keep their places to that extent.",
+        f"Two scatter plots of {len(first):,} images along the first two principal components of one layer, in Net A "
+        "and Net B, both coloured by the place in Net A. The components of Net B explain "
+        f"{explained(scores[0], scores[1])[0]:.0%} of the variance of those of Net A, so the colours keep their places "
+        "to that extent.",
     )
 
 
-def shared_subspace(arrays: Mapping[str, Array], layers: Sequence[str], pair: int = 0) -> Drawing:
-    """Draw, one column per layer, scaling and cosine for one pair of networks, and the median cosine of all pairs."""
-    network = int(arrays["pairs"][pair][0])
+def shared_subspace(arrays: Mapping[str, Array], layers: Sequence[str]) -> Drawing:
+    """Draw, one column per layer, scaling and cosine for a pair of networks, and the median cosine of all pairs."""
+    network = int(arrays["pairs"][0][0])
     with style("whitegrid"):
         figure, axes = panels(2, len(layers), 1.75, sharex="col", sharey="row")
         orange, purple = sns.color_palette()[1], sns.color_palette()[4]
         for (scales, turns), layer in zip(axes.T, layers, strict=True):
             values = np.asarray(arrays[f"eigenvalues_{layer}"][network], np.float64)
-            scaling, cosine = arrays[f"scaling_{layer}"][pair], arrays[f"cosine_{layer}"][pair]
+            scaling, cosine = arrays[f"scaling_{layer}"][0], arrays[f"cosine_{layer}"][0]
             number = np.arange(1, len(values) + 1)
             scales.plot(number, scaling, ".", color=purple, markersize=2, rasterized=True)
             scales.plot(number, values, color=orange, linewidth=1.5)

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 import repsim
 from repsim.lab.figures.style import HEAT, Drawing, network, panels, stage_ends, style, title
 from repsim.lab.findings.architectures import RESIDUAL, TINY, match_path
-from repsim.lab.findings.correspondence import mean_map
-from repsim.lab.findings.tables import Array
+from repsim.lab.findings.tables import Array, mean_map
 from repsim.lab.findings.within_networks import SIMILAR, block_places, similar_to_last
 from repsim.lab.wording import number
 
@@ -191,15 +190,10 @@ def similarity_maps(tables: Mapping[str, Array], blind: Mapping[str, NDArray[np.
 
 def within_maps(tables: Mapping[str, Array], features: Mapping[str, Sequence[int]]) -> Drawing:
     """Draw the similarities of the layers within single networks, (L, L) each, by title: Figure F.5."""
-    drawn = [
-        Panel(
-            name,
-            table,
-            f"{name}, {similar_to_last(table[None]):.0%} of {len(table) - 1}",
-            stages=square(features[name]),
-        )
-        for name, table in tables.items()
-    ]
+    drawn = []
+    for name, table in tables.items():
+        said = f"{name}, {similar_to_last(table[None]):.0%} of {len(table) - 1}"
+        drawn.append(Panel(name, table, said, stages=square(features[name])))
     return heat_maps(drawn, len(drawn), WITHIN, 2.4, "F.5")
 
 
@@ -229,16 +223,10 @@ def layer_maps(
 
     `paper` says which of these; with `path` a circle marks each row's best match.
     """
-    drawn = [
-        Panel(
-            name,
-            table,
-            f"{name}, {number(float(np.diagonal(table).mean()))}".replace("\n", " "),
-            path=path,
-            stages=square(features),
-        )
-        for name, table in tables.items()
-    ]
+    drawn = []
+    for name, table in tables.items():
+        said = f"{name}, {number(float(np.diagonal(table).mean()))}".replace("\n", " ")
+        drawn.append(Panel(name, table, said, path=path, stages=square(features)))
     what = f"Heat maps of the mean similarity of {len(drawn[0].values)} layers, mean over same layers in each"
     return heat_maps(drawn, len(drawn), what, 2.6 if len(drawn) > 2 else 2.4, paper)
 

@@ -10,8 +10,7 @@ import seaborn as sns
 from matplotlib.patches import FancyBboxPatch
 
 from repsim.lab.figures.style import HEAT, Drawing, panels, style, title
-from repsim.lab.findings.correspondence import mean_map
-from repsim.lab.findings.tables import Array
+from repsim.lab.findings.tables import Array, mean_map
 from repsim.lab.findings.transformers import FIGURE_F1, TAP_TITLES, TAPS, checkerboard
 
 
@@ -46,11 +45,11 @@ def sublayer() -> Drawing:
     )
 
 
-def sublayer_maps(tables: Mapping[str, Array], indexes: Sequence[str] = FIGURE_F1) -> Drawing:
+def sublayer_maps(tables: Mapping[str, Array]) -> Drawing:
     """Draw the mean map of each index (rows) at each tap (columns), as Figure F.1 does."""
     with style("ticks"):
-        figure, axes = panels(len(indexes), len(TAPS), 1.05)
-        for row, index in zip(axes, indexes, strict=True):
+        figure, axes = panels(len(FIGURE_F1), len(TAPS), 1.05)
+        for row, index in zip(axes, FIGURE_F1, strict=True):
             for axis, tap in zip(row, TAPS, strict=True):
                 similarities = mean_map(tables[f"{tap}/{index}"])
                 sns.heatmap(similarities, ax=axis, cmap=HEAT, square=True, cbar=False)
@@ -63,7 +62,7 @@ def sublayer_maps(tables: Mapping[str, Array], indexes: Sequence[str] = FIGURE_F
         for axis, tap in zip(axes[0], TAPS, strict=True):
             axis.set_title(TAP_TITLES[tap], fontsize=7)
         figure.supxlabel("sublayer", fontsize=8)
-    boards = {index: [checkerboard(mean_map(tables[f"{tap}/{index}"])) for tap in TAPS] for index in indexes}
+    boards = {index: [checkerboard(mean_map(tables[f"{tap}/{index}"])) for tap in TAPS] for index in FIGURE_F1}
     shares = "; ".join(f"{title(index)} {', '.join(f'{one:.2f}' for one in row)}" for index, row in boards.items())
     return Drawing(
         figure,

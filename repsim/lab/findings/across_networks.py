@@ -1,4 +1,7 @@
-"""Figures 6, 7, F.4, F.6 and F.7: the same layers of networks that differ in width, training or normalisation."""
+"""Figures 6, 7, F.4, F.6 and F.7: the same layers of networks that differ in width, training or normalisation.
+
+Beside these, claims C1 and C2: how far above chance the same layers are.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,24 @@ import numpy as np
 from scipy.stats import spearmanr
 
 import repsim
+from repsim.chance import NEAR, chance_of_debiased
 from repsim.lab import measurements
 from repsim.lab.findings import measures
-from repsim.lab.findings.correspondence import mean_map
-from repsim.lab.findings.tables import Array, Compared
+from repsim.lab.findings.tables import Array, Compared, mean_map, off_diagonal
 from repsim.lab.findings.training import accuracies
 
 CONVOLUTIONS = 8  # the paper's figure leaves the pooling layer out
 EARLY, LATE, AFTER_FIRST = slice(0, 4), slice(6, 9), slice(1, 9)
+TRAINED = "plain18"  # of Figure F.4
+WITH, WITHOUT = "plain10", "plain10-nobn"  # batch normalisation, of Figure F.6
+C10, C100, UNTRAINED = "plain10", "plain10-cifar100", "plain10-untrained"
+CURVES = {
+    "c10_c10": (C10, C10),
+    "c100_c100": (C100, C100),
+    "c10_c100": (C10, C100),
+    "untrained_c10": (UNTRAINED, C10),
+    "untrained_c100": (UNTRAINED, C100),
+}
 SATURATED = 0.95  # of a layer's similarity at the largest width
 
 
@@ -69,9 +82,9 @@ def rank_correlation(x: Array, y: Array) -> float | None:
     return float(spearmanr(x, y).statistic)
 
 
-def saturation_widths(widths: Array, curves: Array, share: float = SATURATED) -> Array:
-    """Return (L,), the first width at which each layer reaches a share of its similarity at the largest width."""
-    return np.asarray(widths[np.argmax(curves >= share * curves[-1], axis=0)])
+def saturation_widths(widths: Array, curves: Array) -> Array:
+    """Return (L,), the first width at which each layer reaches most of its similarity at the largest width."""
+    return np.asarray(widths[np.argmax(curves >= SATURATED * curves[-1], axis=0)])
 
 
 @measures("F6a", "F6b", "F6c", "F6d", "F6e", by=(repsim.cka, repsim.pairwise), networks=("width4", "width4096"))
@@ -100,16 +113,6 @@ def figure_6(curves: WidthCurves) -> dict[str, dict[str, Any]]:
             "above": above.tolist() if known else None,
         },
     }
-
-
-C10, C100, UNTRAINED = "plain10", "plain10-cifar100", "plain10-untrained"
-CURVES = {
-    "c10_c10": (C10, C10),
-    "c100_c100": (C100, C100),
-    "c10_c100": (C10, C100),
-    "untrained_c10": (UNTRAINED, C10),
-    "untrained_c100": (UNTRAINED, C100),
-}
 
 
 def dataset_curves(
@@ -143,9 +146,6 @@ def figure_7(cifar10: Mapping[str, Array], cifar100: Mapping[str, Array]) -> dic
     }
 
 
-TRAINED = "plain18"
-
-
 @measures("F.4a", "F.4b", by=(repsim.cka, repsim.pairwise), networks=(TRAINED, f"{TRAINED}-untrained"))
 def figure_f4(
     compared: Compared, index: str = "cka_linear", n: int | None = None, trained: str = TRAINED
@@ -170,9 +170,6 @@ def figure_f4(
         same_layers(*groups) for groups in ((trained, trained), (untrained, trained), (untrained, untrained))
     )
     return {"F.4a": {"drop": both - one, "trained": both, "one_trained": one}, "F.4b": {"similarity": none}}
-
-
-WITH, WITHOUT = "plain10", "plain10-nobn"
 
 
 @measures("F.6a", "F.6b", by=(repsim.cka, repsim.diagonal_matches, repsim.pairwise), networks=(WITH, WITHOUT))
@@ -229,7 +226,73 @@ def figure_f7(arrays: Mapping[str, Array], index: str = "cka_linear", n: int | N
     most = max(int(name.rsplit("_", 1)[1]) for name in arrays)
     ending = f"{index}_{most if n is None else n}"
     whole, single = (mean_map(np.asarray(arrays[f"{kind}_{ending}"], np.float64)) for kind in ("all", "class"))
-    off = ~np.eye(len(whole), dtype=bool)
-    first, second = whole[off], single[off]
+    first, second = off_diagonal(whole), off_diagonal(single)
     varied = np.ptp(first) > 0 and np.ptp(second) > 0
-    return {"correlation": float(np.corrcoef(first, second)[0, 1]) if varied else 0.0, "entries": int(off.sum())}
+    return {"correlation": float(np.corrcoef(first, second)[0, 1]) if varied else 0.0, "entries": first.size}
+
+
+def same_layers_above_chance(compared: Mapping[str, Compared]) -> list[dict[str, Any]]:
+    """Return how far above chance the same layers are, for each kind of pairs of networks in Figures 2, 6 and 7.
+
+    Chance is what all orders of the examples of one of two representations give: of debiased CKA its mean is 0 and its
+    standard deviation the square root of 2 / (n (n - 3)), whatever the two are, so that no shuffling is needed.
+
+    Figures 3 and 4 compare layers of one network, Figure 5 networks that have no layers in common.
+
+    Parameters
+    ----------
+    compared
+        By name, the comparisons of a profile; those of these figures are looked up.
+
+    Returns
+    -------
+    list of dict
+        "figure", whether all networks are "trained" and as wide as the paper's ("paper_size"), the number of "pairs" of
+        layers, their smallest similarity ("least") and the standard deviations it is above chance ("smallest_z"), how
+        many pairs are "near" chance, within five of these, and of how many "examples".
+    """
+    tiny, widths = compared["correspondence"], compared["widths"]
+    *_, widest = by_width(widths.groups)
+    trained = [pair for pair in CURVES.values() if UNTRAINED not in pair]
+    untrained = [pair for pair in CURVES.values() if UNTRAINED in pair]
+    panels = [compared[name] for name in ("datasets-cifar10", "datasets-cifar100")]
+    kinds = [
+        ("2", True, True, [(tiny, group, group) for group in tiny.groups]),
+        ("6", True, True, [(widths, group, other) for group in widths.groups for other in {group, widest}]),
+        ("7", True, False, [(panel, *pair) for panel in panels for pair in trained]),
+        ("7", False, False, [(panel, *pair) for panel in panels for pair in untrained]),
+    ]
+    examples = max(tiny.examples)
+    return [
+        {"figure": figure, "trained": learnt, "paper_size": size, "examples": examples, **_above_chance(pairs)}
+        for figure, learnt, size, pairs in kinds
+    ]
+
+
+def _above_chance(pairs: Iterable[tuple[Compared, str, str]]) -> dict[str, Any]:
+    """Return of the same layers of networks of different seeds how similar they are, and how far above chance."""
+    similarities, distances = [], []
+    for compared, *groups in pairs:
+        block = compared.block(compared.name("cka_linear_debiased"), *groups)
+        same = block if compared.diagonal else np.einsum("abii->abi", block)
+        similarities.append(np.ravel(same[compared.different(*groups)]))
+        distances.append(chance_of_debiased(similarities[-1], max(compared.examples)).z)
+    values, z = np.concatenate(similarities), np.concatenate(distances)
+    return {
+        "pairs": len(values),
+        "least": float(values.min()),
+        "smallest_z": float(z.min()),
+        "near": int((np.abs(z) <= NEAR).sum()),
+    }
+
+
+@measures("C1", "C2", by=(repsim.chance, repsim.cka), networks=("tiny10", "width4", "plain10"))
+def chance_claims(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Measure claims C1 and C2 from what :func:`same_layers_above_chance` returns."""
+    others = [row for row in rows if not (row["trained"] and row["paper_size"])]
+    near, pairs = (sum(row[name] for row in others) for name in ("near", "pairs"))
+    found = {
+        "C1": {"smallest_z": min(row["smallest_z"] for row in rows if row["trained"])},
+        "C2": {"share_near_chance": near / pairs, "smallest_z": min(row["smallest_z"] for row in others)},
+    }
+    return {claim: {**values, "examples": rows[0]["examples"]} for claim, values in found.items()}

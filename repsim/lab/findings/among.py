@@ -13,7 +13,7 @@ import repsim
 from repsim.lab.claims import load_claims
 from repsim.lab.findings import measures
 from repsim.lab.findings.correspondence import p_value
-from repsim.lab.findings.tables import Array, Compared
+from repsim.lab.findings.tables import Array, Compared, off_diagonal
 
 ACCURATE = 87.0  # RC1 is about recipes that reach this
 LINEAR = "cka_linear"
@@ -48,7 +48,7 @@ def _identified(table: Array) -> float:
 
 def _neighbours(table: Array) -> float:
     """Return the mean similarity of the first layer with the second of another network."""
-    return float(table[~np.eye(len(table), dtype=bool)][:, 0, 1].mean())
+    return float(off_diagonal(table)[:, 0, 1].mean())
 
 
 def group_values(compared: Compared, index: str = LINEAR) -> dict[str, Any]:
@@ -82,29 +82,29 @@ def group_values(compared: Compared, index: str = LINEAR) -> dict[str, Any]:
     }
 
 
-def confused_layers(compared: Compared, index: str = LINEAR) -> Counter[tuple[str, str]]:
+def confused_layers(compared: Compared) -> Counter[tuple[str, str]]:
     """Return how often which layer of a network is taken for which other layer, over ordered pairs of networks."""
-    table, layers = similarities(compared, index), compared.part(compared.groups[0])["layers"]
-    guesses = repsim.best_match(table[~np.eye(len(table), dtype=bool)])
+    table, layers = similarities(compared), compared.part(compared.groups[0])["layers"]
+    guesses = repsim.best_match(off_diagonal(table))
     return Counter((layers[i], layers[j]) for guess in guesses for i, j in enumerate(guess) if i != j)
 
 
-def taken_for_pool(compared: Compared, index: str = LINEAR) -> tuple[int, int]:
+def taken_for_pool(compared: Compared) -> tuple[int, int]:
     """Return in how many of how many ordered pairs of networks the last convolution is taken for the pooling layer."""
     *_, last, pool = compared.part(compared.groups[0])["layers"]
-    networks = len(similarities(compared, index))
-    return confused_layers(compared, index)[last, pool], networks * (networks - 1)
+    networks = len(similarities(compared))
+    return confused_layers(compared)[last, pool], networks * (networks - 1)
 
 
-def confused_networks(compared: Compared, index: str = LINEAR) -> np.ndarray:
+def confused_networks(compared: Compared) -> np.ndarray:
     """Return (m, m): how many layers of network a are not found in network b."""
-    table = similarities(compared, index)
+    table = similarities(compared)
     wrong = (repsim.best_match(table) != np.arange(table.shape[-1])).sum(axis=-1)
     np.fill_diagonal(wrong, 0)
     return np.asarray(wrong)
 
 
-def kinds_of_first_layers(compared: Compared, index: str = LINEAR) -> dict[str, Any]:
+def kinds_of_first_layers(compared: Compared) -> dict[str, Any]:
     """Return whether networks are confused whose first layers differ in how much they put into one direction.
 
     Returns
@@ -116,7 +116,7 @@ def kinds_of_first_layers(compared: Compared, index: str = LINEAR) -> dict[str, 
     """
     shares = np.asarray(compared.arrays["first_share"])
     first, second = np.triu_indices(len(shares), 1)
-    wrong = confused_networks(compared, index)
+    wrong = confused_networks(compared)
     both = (wrong + wrong.T)[first, second]
     apart = np.abs(shares[first] - shares[second])
     varies = len(both) > 2 and np.ptp(both) > 0 and np.ptp(apart) > 0

@@ -9,7 +9,7 @@ import numpy as np
 import repsim
 from repsim.lab.findings import measures
 from repsim.lab.findings.correspondence import match_path_tau
-from repsim.lab.findings.tables import CCA_TYPE, Array, Compared, room
+from repsim.lab.findings.tables import CCA_TYPE, Array, Compared, off_diagonal, room
 
 # Claim -> the shallower group and the deeper one.
 FIGURE_5 = {
@@ -98,7 +98,7 @@ def figure_f8_at_papers_n(compared: Compared) -> dict[str, dict[str, Any]]:
 
 
 @measures("G1", "G2", by=(repsim.cka, repsim.identify, repsim.pairwise))
-def identified_in(compared: Compared, index: str = "cka_linear", n: int | None = None) -> dict[str, dict[str, Any]]:
+def identified_in(compared: Compared) -> dict[str, dict[str, Any]]:
     """Measure claims G1 and G2: how well the layers of each kind of network are found in others of its kind.
 
     Nothing is measured where there is only one network of a kind.
@@ -109,7 +109,7 @@ def identified_in(compared: Compared, index: str = "cka_linear", n: int | None =
         G1: the percentage `identified` and the `mean_errors` in layers, both by group in order. G2:
         the mean errors of all groups but those with the fewest layers. Ties count in equal parts.
     """
-    name = compared.name(index, n)
+    name = compared.name()
     blocks = [compared.block(name, group, group) for group in compared.groups]
     if min(map(len, blocks)) < 2:
         return {}
@@ -129,7 +129,7 @@ def identified_in(compared: Compared, index: str = "cka_linear", n: int | None =
 
 def mean_error(block: Array) -> float:
     """Return by how many layers the best matches in (m, m, L, L) are wrong on average, of ties the mean."""
-    pairs = block[~np.eye(len(block), dtype=bool)]
+    pairs = off_diagonal(block)
     best = pairs == pairs.max(axis=2, keepdims=True)
     layers = np.arange(pairs.shape[1])
     wrong = (np.abs(layers[:, None] - layers) * best).sum(axis=2) / best.sum(axis=2)

@@ -15,7 +15,7 @@ from scipy.stats import kendalltau
 
 import repsim
 from repsim.lab.findings import measures
-from repsim.lab.findings.tables import CCA_KINDS, CCA_TYPE, Array, Tables, available
+from repsim.lab.findings.tables import CCA_KINDS, CCA_TYPE, Array, Tables, available, mean_map, off_diagonal
 
 ASYMMETRIC = ("pwcca", "linear_regression")
 
@@ -61,11 +61,6 @@ FIGURE_F3 = (
 )
 
 
-def mean_map(table: Array) -> Array:
-    """Return the (L, L) mean over all ordered pairs of different networks."""
-    return np.asarray(table[~np.eye(len(table), dtype=bool)].mean(axis=0))
-
-
 def map_values(table: Array) -> dict[str, Any]:
     """Return how far the mean map's best matches follow the diagonal.
 
@@ -109,6 +104,12 @@ def score(table: Array, index: str, *, pool: bool = True, symmetrise: bool | Non
     return repsim.jackknife(table, symmetrise=exchanged, layers=list(layers))
 
 
+def percent(table: Array, index: str, **how: Any) -> dict[str, float]:
+    """Return :func:`score` as percentages: the "accuracy" and its "standard_error"."""
+    scored = score(table, index, **how)
+    return {"accuracy": 100 * scored.estimate, "standard_error": 100 * scored.standard_error}
+
+
 def p_value(first: tuple[str, Array], second: tuple[str, Array]) -> float:
     """Return the two-sided p-value of two indexes, given as (name, table), identifying layers equally well."""
     exchanged = first[0] in ASYMMETRIC, second[0] in ASYMMETRIC
@@ -122,28 +123,28 @@ def table_2(tables: Tables) -> list[dict[str, Any]]:
     """
     found = available(tables, [index for index, _, _ in TABLE_2])
     tested = available(tables, list(found), "test")
-    best = max(found, key=lambda index: score(found[index], index).estimate)
+    scores = {index: percent(table, index) for index, table in found.items()}
+    best = max(found, key=lambda index: scores[index]["accuracy"])
     rows = []
     for index, claim, paper in TABLE_2:
         if index not in found:
             continue
         table, asymmetric = found[index], index in ASYMMETRIC
-        scored, p = score(table, index), p_value((best, found[best]), (index, table))
+        p = p_value((best, found[best]), (index, table))
         rows.append(
             {
                 "index": index,
                 "claim": claim,
                 "paper": paper,
-                "accuracy": 100 * scored.estimate,
-                "standard_error": 100 * scored.standard_error,
+                **scores[index],
                 "p": p,
                 "bold": p >= 0.05,
                 "examples": tables.examples(index),
                 "undetermined": tables.room(index).get("undetermined_pairs", 0),
                 "ties": repsim.identify(table, symmetrise=asymmetric).ties,
-                "without_pool": 100 * score(table, index, pool=False).estimate,
-                "unsymmetrised": 100 * score(table, index, symmetrise=False).estimate if asymmetric else None,
-                "test": 100 * score(tested[index], index).estimate if index in tested else None,
+                "without_pool": percent(table, index, pool=False)["accuracy"],
+                "unsymmetrised": percent(table, index, symmetrise=False)["accuracy"] if asymmetric else None,
+                "test": percent(tested[index], index)["accuracy"] if index in tested else None,
             }
         )
     return rows
@@ -174,12 +175,9 @@ def table_2_claims(tables: Tables) -> dict[str, dict[str, Any]]:
     Accuracies and errors are in percent.
     """
     found = available(tables, [index for index, _, _ in TABLE_2])
-    scored = {index: score(table, index) for index, table in found.items()}
-    percent = {index: 100 * entry.estimate for index, entry in scored.items()}
     claims: dict[str, dict[str, Any]] = {
         claim: {
-            "accuracy": percent[index],
-            "standard_error": 100 * scored[index].standard_error,
+            **percent(found[index], index),
             "examples": tables.examples(index),
             "saturated_layers": len(tables.saturated(index)),
             "networks": len(found[index]),
@@ -190,7 +188,7 @@ def table_2_claims(tables: Tables) -> dict[str, dict[str, Any]]:
     }
     debiased = tables.get("cka_linear_debiased")
     if "S8" in claims and debiased is not None:
-        claims["S8"]["accuracy_debiased"] = 100 * score(debiased, "cka_linear_debiased").estimate
+        claims["S8"]["accuracy_debiased"] = percent(debiased, "cka_linear_debiased")["accuracy"]
     return claims | compared_indexes(tables)
 
 
@@ -200,7 +198,7 @@ def compared_indexes(tables: Tables, linear: str = "cka_linear") -> dict[str, di
     taken = {index: linear if index == "cka_linear" else index for index, _, _ in TABLE_2}
     known = available(tables, list(taken.values()))
     found = {index: known[other] for index, other in taken.items() if other in known}
-    percent = {index: 100 * score(table, index).estimate for index, table in found.items()}
+    scores = {index: percent(table, index)["accuracy"] for index, table in found.items()}
     claims: dict[str, dict[str, Any]] = {}
 
     def p(first: str, second: str) -> float:
@@ -209,7 +207,7 @@ def compared_indexes(tables: Tables, linear: str = "cka_linear") -> dict[str, di
     if {"cka_linear", *NOT_CKA} <= found.keys():
         claims["S12"] = {
             "largest_p": max(p("cka_linear", index) for index in NOT_CKA),
-            "smallest_lead": min(percent["cka_linear"] - percent[index] for index in NOT_CKA),
+            "smallest_lead": min(scores["cka_linear"] - scores[index] for index in NOT_CKA),
             **tables.room(*NOT_CKA),
         }
     if {"cka_linear", "cka_rbf_0.2", "cka_rbf_0.4", "cka_rbf_0.8"} <= found.keys():
@@ -218,13 +216,13 @@ def compared_indexes(tables: Tables, linear: str = "cka_linear") -> dict[str, di
             "p_linear_08": p("cka_linear", "cka_rbf_0.8"),
             "p_04_08": p("cka_rbf_0.4", "cka_rbf_0.8"),
             "p_02_04": p("cka_rbf_0.2", "cka_rbf_0.4"),
-            "lead_04_over_02": percent["cka_rbf_0.4"] - percent["cka_rbf_0.2"],
+            "lead_04_over_02": scores["cka_rbf_0.4"] - scores["cka_rbf_0.2"],
         }
     if set(NOT_CKA) <= found.keys():
         claims["S14"] = {
-            "linear_regression": percent["linear_regression"],
-            "hsic_linear": percent["hsic_linear"],
-            "largest_cca_kind": max(percent[index] for index in CCA_KINDS),
+            "linear_regression": scores["linear_regression"],
+            "hsic_linear": scores["hsic_linear"],
+            "largest_cca_kind": max(scores[index] for index in CCA_KINDS),
             **tables.room(*NOT_CKA),
         }
     return claims
@@ -237,7 +235,7 @@ def mistakes(table: Array, layers: Sequence[str]) -> list[dict[str, Any]]:
     most frequent first), the mean similarity with the `same` layer of other networks and its standard deviation over
     pairs, `spread`, and the mean with the most similar `other` layer.
     """
-    pairs = table[~np.eye(len(table), dtype=bool)]
+    pairs = off_diagonal(table)
     guesses = repsim.best_match(pairs)
     rows = []
     for i, layer in enumerate(layers):
@@ -262,7 +260,7 @@ def error_pattern(table: Array) -> dict[str, Any]:
     Beside these the number of ordered `pairs` of networks and of those `without` any error, and the mean similarity of
     the first layer with the second of another network, `first_second`.
     """
-    pairs = table[~np.eye(len(table), dtype=bool)]
+    pairs = off_diagonal(table)
     apart = np.abs(repsim.best_match(pairs) - np.arange(table.shape[-1]))
     return {
         "errors": int((apart > 0).sum()),
@@ -278,14 +276,12 @@ def debiasing(tables: Tables) -> list[dict[str, Any]]:
     rows = []
     for split in ("train", "test"):
         for index, table in available(tables, ("cka_linear", "cka_linear_debiased"), split).items():
-            scored = score(table, index)
             rows.append(
                 {
                     "index": index,
                     "split": split,
                     "examples": tables.examples(index, split),
-                    "accuracy": 100 * scored.estimate,
-                    "standard_error": 100 * scored.standard_error,
+                    **percent(table, index),
                     "diagonal_rows": map_values(table)["diagonal_rows"],
                     "mean_diagonal": float(np.diag(mean_map(table)).mean()),
                 }
@@ -301,14 +297,13 @@ def other_indexes(tables: Tables) -> list[dict[str, Any]]:
     """
     rows = []
     for index, table in available(tables, OTHER_INDEXES).items():
-        scored, linear = score(table, index), tables.beside("cka_linear", index)
+        linear = tables.beside("cka_linear", index)
         rows.append(
             {
                 "index": index,
                 "examples": tables.examples(index),
-                "accuracy": 100 * scored.estimate,
-                "standard_error": 100 * scored.standard_error,
-                "cka_linear": None if linear is None else 100 * score(linear, "cka_linear").estimate,
+                **percent(table, index),
+                "cka_linear": None if linear is None else percent(linear, "cka_linear")["accuracy"],
                 "p": None if linear is None else p_value(("cka_linear", linear), (index, table)),
             }
         )
@@ -330,61 +325,23 @@ def ridge_path(arrays: Mapping[str, Array]) -> list[dict[str, Any]]:
     for step, (kappa_x, kappa_y) in enumerate(zip(arrays["kappa_x"], arrays["kappa_y"], strict=True)):
         table = np.zeros((pairs.max() + 1, pairs.max() + 1, layers, layers))
         table[tuple(pairs.T)] = arrays["cosine"][:, step]
-        scored = repsim.jackknife(table, symmetrise=kappa_x != kappa_y)
-        rows.append(
-            {
-                "kappa_x": float(kappa_x),
-                "kappa_y": float(kappa_y),
-                "accuracy": 100 * scored.estimate,
-                "standard_error": 100 * scored.standard_error,
-            }
-        )
+        scored = percent(table, "", symmetrise=bool(kappa_x != kappa_y))
+        rows.append({"kappa_x": float(kappa_x), "kappa_y": float(kappa_y), **scored})
     return rows
 
 
 @measures({"F.3": "svcca_r2"}, by=(repsim.jackknife, repsim.pairwise), networks=("tiny10",))
 def figure_f3(tables: Tables) -> dict[str, Any]:
     """Measure claim F.3: the best SVCCA threshold beside linear CKA on the same examples, percent."""
-    found = {index: 100 * score(table, index).estimate for index, table in available(tables, FIGURE_F3).items()}
-    if not found:
-        return {}
-    best = max(found, key=lambda index: found[index])
+    found = {index: percent(table, index)["accuracy"] for index, table in available(tables, FIGURE_F3).items()}
+    best = max(found, key=found.__getitem__, default="")
     linear = tables.beside("cka_linear", best)
     if linear is None:
         return {}
     return {
         "largest_svcca": found[best],
-        "cka_linear": 100 * score(linear, "cka_linear").estimate,
+        "cka_linear": percent(linear, "cka_linear")["accuracy"],
         "thresholds": len(found),
         "examples": tables.examples(best),
         **tables.room(*found),
-    }
-
-
-AT_PAPERS_N = {
-    "S12n": "cka_linear",
-    "S13n": "cka_linear",
-    "S14n": "linear_regression",
-    "F.3n": "svcca_r2",
-    **{f"{claim}n": index for index, claim, _ in TABLE_2},
-    **{f"{claim}n": index for claim, index in FIGURE_2.items() if claim not in ("F2a", "F2b")},
-}
-
-
-@measures(AT_PAPERS_N, by=(repsim.jackknife, repsim.jackknife_z_test, repsim.pairwise), networks=("tiny10",))
-def at_papers_n(tables: Tables) -> dict[str, dict[str, Any]]:
-    """Measure the claims of Figure 2, Table 2 and Figure F.3 on as many images as the paper, those that can be.
-
-    Parameters
-    ----------
-    tables
-        Of measures of one number of training images. The claims' names end in "n".
-    """
-    found = figure_2(tables) | table_2_claims(tables) | {"F.3": figure_f3(tables)}
-    images = min(int(record["examples"]) for record in tables.records.values())
-    networks = min(len(table) for arrays in tables.arrays.values() for table in arrays.values())
-    return {
-        f"{claim}n": {"networks": networks, **values, "images": images}
-        for claim, values in found.items()
-        if values and f"{claim}n" in AT_PAPERS_N
     }

@@ -1,4 +1,4 @@
-"""What more examples change: the score of CCA beside random subspaces, up to as many examples as the paper has."""
+"""What more examples change: claims on as many as the paper has, and CCA beside random subspaces up to that many."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 
 import repsim
 from repsim.lab.findings import measures
-from repsim.lab.findings.correspondence import mean_map, score
-from repsim.lab.findings.tables import Array, Compared
+from repsim.lab.findings.correspondence import FIGURE_2, TABLE_2, figure_2, figure_f3, percent, table_2_claims
+from repsim.lab.findings.tables import Array, Compared, Tables, mean_map
 
 
 def as_measure(compared: Compared, examples: int) -> Any:
@@ -77,14 +77,43 @@ def against_n(tables: Mapping[int, Array], ranks: Sequence[int]) -> list[dict[st
     """
     rows = []
     for examples, table in sorted(tables.items()):
-        scored = score(table, "cca_r2")
+        scored = percent(table, "cca_r2")
         rows.append(
             {
                 "examples": examples,
-                "identified": 100 * scored.estimate,
-                "error": 100 * scored.standard_error,
+                "identified": scored["accuracy"],
+                "error": scored["standard_error"],
                 "layers": np.diag(mean_map(table)).tolist(),
                 "random": [random_r2((rank, rank), examples) for rank in ranks],
             }
         )
     return rows
+
+
+AT_PAPERS_N = {
+    "S12n": "cka_linear",
+    "S13n": "cka_linear",
+    "S14n": "linear_regression",
+    "F.3n": "svcca_r2",
+    **{f"{claim}n": index for index, claim, _ in TABLE_2},
+    **{f"{claim}n": index for claim, index in FIGURE_2.items() if claim not in ("F2a", "F2b")},
+}
+
+
+@measures(AT_PAPERS_N, by=(repsim.jackknife, repsim.jackknife_z_test, repsim.pairwise), networks=("tiny10",))
+def at_papers_n(tables: Tables) -> dict[str, dict[str, Any]]:
+    """Measure the claims of Figure 2, Table 2 and Figure F.3 on as many images as the paper, those that can be.
+
+    Parameters
+    ----------
+    tables
+        Of measures of one number of training images. The claims' names end in "n".
+    """
+    found = figure_2(tables) | table_2_claims(tables) | {"F.3": figure_f3(tables)}
+    images = min(int(record["examples"]) for record in tables.records.values())
+    networks = min(len(table) for arrays in tables.arrays.values() for table in arrays.values())
+    return {
+        f"{claim}n": {"networks": networks, **values, "images": images}
+        for claim, values in found.items()
+        if values and f"{claim}n" in AT_PAPERS_N
+    }

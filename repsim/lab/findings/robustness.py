@@ -1,10 +1,8 @@
 """What is asked of the claims about linear CKA, figure by figure.
 
-Does it hold with debiased CKA? Do the similarities that it rests on exceed those of shuffled examples, and chance? From
-how many examples on does it hold? The functions called `ask` return claim -> answers: those of :func:`robust` with the
-numbers of examples as "tried_n", and of :func:`above_shuffles`. Chance is what all orders of the examples of one of two
-representations give: of debiased CKA its mean is 0 and its standard deviation the square root of 2 / (n (n - 3)),
-whatever the two are, so that no shuffling is needed.
+Does it hold with debiased CKA? Do the similarities that it rests on exceed those of shuffled examples? From how many
+examples on does it hold? Each function returns claim -> answers: those of :func:`robust` with the numbers of
+examples as "tried_n", and of :func:`above_shuffles`.
 """
 
 from __future__ import annotations
@@ -16,17 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import repsim
-from repsim.chance import NEAR, chance_of_debiased
 from repsim.lab.claims import Claim, load_claims
-from repsim.lab.findings import measures
 from repsim.lab.findings.across_networks import (
     AFTER_FIRST,
     CONVOLUTIONS,
     CURVES,
     EARLY,
     LATE,
-    UNTRAINED,
     WITH,
     WITHOUT,
     by_width,
@@ -39,7 +33,7 @@ from repsim.lab.findings.across_networks import (
     width_curves,
 )
 from repsim.lab.findings.architectures import FIGURE_5, RESIDUAL, TINY, figure_5, match_path
-from repsim.lab.findings.correspondence import compared_indexes, map_values, score
+from repsim.lab.findings.correspondence import compared_indexes, map_values, percent
 from repsim.lab.findings.tables import Array, Compared, Tables
 from repsim.lab.findings.within_networks import DEPTHS, block_places, depth_similarities, figure_4
 
@@ -160,11 +154,21 @@ def _above_within(null: Compared, choose: Choice) -> tuple[Array, Array]:
     return value[chosen], level[chosen]
 
 
-def _last_convolution(table: Array) -> Mask:
+def _blocks_of(*places: tuple[Sequence[int], Sequence[int]]) -> Choice:
+    """Choose the similarities of some layers with some others, rows and columns, for each such pair of lists."""
+
+    def chosen(mean: Array) -> Mask:
+        found = np.zeros(mean.shape, bool)
+        for rows, columns in places:
+            found[np.ix_(rows, columns)] = True
+        return found & other_layers(mean)
+
+    return chosen
+
+
+def _last_convolution(mean: Array) -> Mask:
     """Choose the similarities of the last convolution with all other layers."""
-    chosen = np.zeros(table.shape, bool)
-    chosen[-2] = True
-    return chosen & other_layers(table)
+    return _blocks_of(([len(mean) - 2], range(len(mean))))(mean)
 
 
 def ask_correspondence(compared: Compared, null: Compared) -> Answers:
@@ -173,9 +177,7 @@ def ask_correspondence(compared: Compared, null: Compared) -> Answers:
 
     def measure(index: str, n: int) -> Measured:
         table = compared.block(compared.name(index, n), group, group)
-        scored = score(table, index)
-        identified = {"accuracy": 100 * scored.estimate, "standard_error": 100 * scored.standard_error}
-        return {"F2a": map_values(table), "S8": identified}
+        return {"F2a": map_values(table), "S8": percent(table, index)}
 
     return _ask(measure, compared.examples, dict.fromkeys(("F2a", "S8"), _above([(null, group, group)], best_matches)))
 
@@ -212,18 +214,9 @@ def ask_residual(within: Mapping[str, Array], layers: Sequence[str], null: Compa
     """Ask of claims F4a to F4c, from the arrays and layers of a group of residual networks and its shuffles."""
     sums, interior = block_places(layers)
 
-    def blocks(table: Array) -> Mask:
-        chosen = np.zeros(table.shape, bool)
-        for own, inside in zip(sums, interior, strict=True):
-            chosen[np.ix_(own, [*own, *inside])] = True
-        return chosen & other_layers(table)
-
-    def additions(table: Array) -> Mask:
-        chosen = np.zeros(table.shape, bool)
-        chosen[np.ix_(np.concatenate(sums), np.concatenate(sums))] = True
-        return chosen & other_layers(table)
-
-    choices = {"F4a": _last_convolution, "F4b": blocks, "F4c": additions}
+    blocks = _blocks_of(*((own, [*own, *inside]) for own, inside in zip(sums, interior, strict=True)))
+    additions = [place for own in sums for place in own]
+    choices = {"F4a": _last_convolution, "F4b": blocks, "F4c": _blocks_of((additions, additions))}
     shuffles = {claim: above_shuffles(*_above_within(null, choose)) for claim, choose in choices.items()}
     return _ask(lambda index, n: figure_4(within[f"{index}_{n}"], layers), _examples(within), shuffles)
 
@@ -308,70 +301,3 @@ def _examples(arrays: Mapping[str, Array], before: str = "") -> list[int]:
     """Return the numbers of examples of the arrays ``<before>cka_linear_<n>``, rising."""
     start = f"{before}{BIASED}_"
     return sorted(int(ending) for name in arrays if (ending := name.removeprefix(start)).isdigit())
-
-
-def same_layers_above_chance(compared: Mapping[str, Compared]) -> list[dict[str, Any]]:
-    """Return how far above chance the same layers are, for each kind of pairs of networks in Figures 2, 6 and 7.
-
-    Figures 3 and 4 compare layers of one network, Figure 5 networks that have no layers in common.
-
-    Parameters
-    ----------
-    compared
-        By name, the comparisons of a profile; those of these figures are looked up.
-
-    Returns
-    -------
-    list of dict
-        "figure", whether all networks are "trained" and as wide as the paper's ("paper_size"), the number of "pairs" of
-        layers, their smallest similarity ("least") and the standard deviations it is above chance ("smallest_z"), how
-        many pairs are "near" chance, within five of these, and of how many "examples".
-    """
-    tiny, widths = compared["correspondence"], compared["widths"]
-    *_, widest = by_width(widths.groups)
-    trained = [pair for pair in CURVES.values() if UNTRAINED not in pair]
-    untrained = [pair for pair in CURVES.values() if UNTRAINED in pair]
-    panels = [compared[name] for name in ("datasets-cifar10", "datasets-cifar100")]
-    kinds = [
-        ("2", True, True, [(tiny, group, group) for group in tiny.groups]),
-        ("6", True, True, [(widths, group, other) for group in widths.groups for other in {group, widest}]),
-        ("7", True, False, [(panel, *pair) for panel in panels for pair in trained]),
-        ("7", False, False, [(panel, *pair) for panel in panels for pair in untrained]),
-    ]
-    examples = max(tiny.examples)
-    return [
-        {"figure": figure, "trained": learnt, "paper_size": size, "examples": examples, **_above_chance(pairs)}
-        for figure, learnt, size, pairs in kinds
-    ]
-
-
-def _above_chance(pairs: Iterable[tuple[Compared, str, str]]) -> dict[str, Any]:
-    """Return the number of pairs of same layers, the least similarity and z, and how many are near chance."""
-    values, z = (np.concatenate(parts) for parts in zip(*(_same_layers(*pair) for pair in pairs), strict=True))
-    return {
-        "pairs": len(values),
-        "least": float(values.min()),
-        "smallest_z": float(z.min()),
-        "near": int((np.abs(z) <= NEAR).sum()),
-    }
-
-
-def _same_layers(compared: Compared, first: str, second: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return the debiased CKA of the same layers of networks of different seeds, and its distance to chance."""
-    block = compared.block(compared.name(DEBIASED), first, second)
-    values = np.ravel(
-        (block if compared.diagonal else np.einsum("abii->abi", block))[compared.different(first, second)]
-    )
-    return values, chance_of_debiased(values, max(compared.examples)).z
-
-
-@measures("C1", "C2", by=(repsim.chance, repsim.cka), networks=("tiny10", "width4", "plain10"))
-def chance_claims(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Measure claims C1 and C2 from what :func:`same_layers_above_chance` returns."""
-    others = [row for row in rows if not (row["trained"] and row["paper_size"])]
-    near, pairs = (sum(row[name] for row in others) for name in ("near", "pairs"))
-    found = {
-        "C1": {"smallest_z": min(row["smallest_z"] for row in rows if row["trained"])},
-        "C2": {"share_near_chance": near / pairs, "smallest_z": min(row["smallest_z"] for row in others)},
-    }
-    return {claim: {**values, "examples": rows[0]["examples"]} for claim, values in found.items()}

@@ -17,6 +17,16 @@ CCA_KINDS = ("cca_mean", "cca_r2", "svcca_mean", "svcca_r2", "pwcca")
 CCA_TYPE = (*CCA_KINDS, "linear_regression")  # those that Theorem 1 makes constant where a layer is too wide
 
 
+def off_diagonal(table: NDArray[Any]) -> NDArray[Any]:
+    """Return what a table (m, m, ...) says of all ordered pairs of different networks, or layers: (m (m - 1), ...)."""
+    return table[~np.eye(len(table), dtype=bool)]
+
+
+def mean_map(table: Array) -> Array:
+    """Return the (L, L) mean over all ordered pairs of different networks."""
+    return np.asarray(off_diagonal(table).mean(axis=0))
+
+
 def saturated_layers(layers: Sequence[str], features: Sequence[int], examples: int) -> list[str]:
     """Return the layers that can fill the space of the centred examples, where CCA-type indexes are constant."""
     return [layer for layer, count in zip(layers, features, strict=True) if count >= examples - 1]
@@ -86,27 +96,26 @@ class Tables:
 
     def saturated(self, index: str) -> list[str]:
         """Return the layers where a CCA-type index says nothing, being as wide as there were examples."""
-        name = self.measure(index)
-        if name is None or not index.startswith(CCA_TYPE):
-            return []
-        record = self.records[name]
-        return saturated_layers(record["layers"], record["features"], record["examples"])
+        record = self._of_cca_type(index)
+        return saturated_layers(record["layers"], record["features"], record["examples"]) if record else []
 
     def blind(self, index: str) -> NDArray[np.bool_] | None:
         """Return :func:`blind_pairs` of an index of the CCA type, None of others and of one that was not measured."""
-        name = self.measure(index)
-        if name is None or not index.startswith(CCA_TYPE):
-            return None
-        record = self.records[name]
-        return blind_pairs(record["features"], record["features"], record["examples"])
+        record = self._of_cca_type(index)
+        return blind_pairs(record["features"], record["features"], record["examples"]) if record else None
 
     def room(self, *indexes: str) -> dict[str, int]:
         """Return :func:`room` for some indexes in all, nothing where none of them is of the CCA type."""
         total: Counter[str] = Counter()
         for index in indexes:
-            if (blind := self.blind(index)) is not None:
-                total.update({"undetermined_pairs": int(blind.sum()), "layer_pairs": blind.size})
+            if record := self._of_cca_type(index):
+                total.update(room(record["features"], record["features"], record["examples"]))
         return dict(total)
+
+    def _of_cca_type(self, index: str) -> Mapping[str, Any] | None:
+        """Return the record behind an index, None if it is not of the CCA type or was not measured."""
+        name = self.measure(index) if index.startswith(CCA_TYPE) else None
+        return None if name is None else self.records[name]
 
 
 def available(tables: Tables, indexes: Sequence[str], split: str = "train") -> dict[str, Array]:

@@ -14,8 +14,8 @@ from scipy.stats import spearmanr
 
 import repsim
 from repsim.lab.findings import measures
-from repsim.lab.findings.correspondence import ASYMMETRIC, mean_map, p_value
-from repsim.lab.findings.tables import Array
+from repsim.lab.findings.correspondence import ASYMMETRIC, p_value
+from repsim.lab.findings.tables import CCA_KINDS, Array, mean_map
 
 Values = Mapping[str, Array]
 
@@ -34,7 +34,6 @@ TABLE_F1 = {  # the paper's, percent
     "cka_rbf_0.8": (80.8, 95.8, 93.6, 90.0),
 }
 FIGURE_F1 = ("cca_r2", "svcca_r2", "linear_regression", "cka_linear", "cka_rbf_0.4")  # its rows
-_CCA_KINDS = ("cca_mean", "cca_r2", "svcca_mean", "svcca_r2", "pwcca")
 _BANDWIDTHS = ("cka_rbf_0.2", "cka_rbf_0.4", "cka_rbf_0.8")
 _WITHOUT_CHECKERBOARD = ("cca_r2", "svcca_r2", "linear_regression")  # at Scale, in the paper
 
@@ -133,7 +132,7 @@ def table_f1_claims(tables: Values, *, paper_size: bool) -> dict[str, dict[str, 
             **shared,
         },
         "X11": {
-            "margin": min(found[one]["sublayer"] for one in _CCA_KINDS) - found["cka_linear"]["sublayer"],
+            "margin": min(found[one]["sublayer"] for one in CCA_KINDS) - found["cka_linear"]["sublayer"],
             **shared,
         },
         "X12a": {
@@ -173,12 +172,12 @@ def untrained_transformers(tables: Values, untrained: Values) -> dict[str, dict[
 
 
 @measures("X15", by=(repsim.pairwise, repsim.identification_accuracy), networks=("transformers",))
-def with_training(snapshots: Mapping[int, Values], indexes: tuple[str, ...] = FIGURE_F1) -> list[dict[str, Any]]:
+def with_training(snapshots: Mapping[int, Values]) -> list[dict[str, Any]]:
     """Measure claim X15: identification, percent, and checkerboards at each tap, by epochs of training."""
     rows = []
     for epoch, tables in snapshots.items():
         accuracy, boards = identified(tables), checkerboards(tables)
-        for index in indexes:
+        for index in FIGURE_F1:
             for tap in TAPS:
                 shown = {"accuracy": accuracy[index][tap], "checkerboard": boards[index][tap]}
                 rows.append({"epoch": epoch, "index": index, "tap": tap, **shown})

@@ -11,7 +11,7 @@ import repsim
 from repsim.lab import measurements
 from repsim.lab.errors import LabError
 from repsim.lab.findings import measures
-from repsim.lab.findings.tables import Array
+from repsim.lab.findings.tables import Array, off_diagonal
 from repsim.lab.findings.training import accuracies
 
 DEPTHS = {"1x": "plain10", "2x": "plain18", "4x": "plain34", "8x": "plain66"}
@@ -42,23 +42,13 @@ def like_last(table: Array, threshold: float = SIMILAR) -> list[int]:
     return [place + 1 for place, value in enumerate(table[-2, :-2]) if value >= threshold]
 
 
-def plateau(accuracy: Array, close: float = CLOSE) -> float:
-    """Return where the first layer stands whose probe is within `close` of the best, as a share of the depth.
+def plateau(accuracy: Array) -> float:
+    """Return where the first layer stands whose probe is close to the best, as a share of the depth.
 
-    Parameters
-    ----------
-    accuracy
-        (L,) shares of test images.
-    close
-        In the same unit.
-
-    Returns
-    -------
-    float
-        Number of that layer, counted from 1, divided by L.
+    `accuracy` is (L,), of test images; what is returned is the number of that layer, from 1, divided by L.
     """
     values = np.asarray(accuracy)
-    return float((int(np.argmax(values >= values.max() - close - ROUNDING)) + 1) / len(values))
+    return float((int(np.argmax(values >= values.max() - CLOSE - ROUNDING)) + 1) / len(values))
 
 
 def largest_fall(accuracy: Array) -> tuple[float, int, int]:
@@ -125,9 +115,9 @@ def block_places(layers: Sequence[str]) -> tuple[list[list[int]], list[list[int]
     return [sums[start : start + size] for start in starts], [interior[start : start + size] for start in starts]
 
 
-def _off_diagonal(table: Array, places: Sequence[int]) -> float:
-    block = table[np.ix_(places, places)]
-    return float(block[~np.eye(len(places), dtype=bool)].mean())
+def _among(table: Array, places: Sequence[int]) -> float:
+    """Return the mean similarity of different ones of some layers."""
+    return float(off_diagonal(table[np.ix_(places, places)]).mean())
 
 
 @measures("F4a", "F4b", "F4c", by=(repsim.cka, repsim.pairwise), networks=("resnet62",))
@@ -150,11 +140,11 @@ def figure_4(table: Array, layers: Sequence[str]) -> dict[str, dict[str, Any]]:
     """
     sums, interior = block_places(layers)
     mean = np.asarray(table.mean(axis=0))
-    post = [_off_diagonal(mean, places) for places in sums]
+    post = [_among(mean, places) for places in sums]
     mixed = [float(mean[np.ix_(a, b)].mean()) for a, b in zip(sums, interior, strict=True)]
     across = [float(mean[np.ix_(sums[a], sums[b])].mean()) for a in range(GROUPS) for b in range(a + 1, GROUPS)]
     leads = [first - second for first, second in zip(post, mixed, strict=True)]
-    inside = [_off_diagonal(mean, places) for places in interior]
+    inside = [_among(mean, places) for places in interior]
     return {
         "F4a": {"fraction": similar_to_last(table)},
         "F4b": {"leads": leads, "post": post, "mixed": mixed, "interior": inside},
