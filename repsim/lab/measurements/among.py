@@ -47,11 +47,6 @@ def trained_members(profile_name: str, group_name: str) -> Members:
 def recipe(profile_name: str, group_name: str) -> Artefact:
     """Return the similarities among those networks of a group that have been trained.
 
-    Parameters
-    ----------
-    profile_name, group_name
-        Of which profile, and which of its groups.
-
     Returns
     -------
     Artefact

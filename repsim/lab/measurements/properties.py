@@ -139,21 +139,11 @@ def subspace(profile_name: str) -> Artefact:
 def probes(profile_name: str, group_name: str) -> Artefact:
     """Return the test accuracy of l2-regularised logistic regression on every layer of the networks of a group.
 
-    Parameters
-    ----------
-    profile_name, group_name
-        Of which profile, and which group of its networks.
-
     Returns
     -------
     Artefact
         "accuracy" (m, L), share of the test images, and "strength" (m, L), the penalty that held-out training images
         chose, :func:`repsim.lab.logistic.fit_probe`.
-
-    Raises
-    ------
-    ProfileError
-        If the profile does not say on how many images.
     """
     settings = required(load_profile(profile_name).probes, profile_name, "probes")
     (some,) = members(profile_name, (group_name,), settings.networks)

@@ -83,11 +83,6 @@ def tables(profile_name: str, measure_name: str) -> Artefact:
 def between(profile_name: str, comparison_name: str) -> Artefact:
     """Return the similarities of the layers of all networks of a comparison's groups, for nested sets of examples.
 
-    Parameters
-    ----------
-    profile_name, comparison_name
-        Of which profile, and the name of one of its comparisons.
-
     Returns
     -------
     Artefact
@@ -138,11 +133,6 @@ def _between(scratch: Scratch, comparison: Comparison, compared: Sides) -> dict[
 def within(profile_name: str, group_name: str) -> Artefact:
     """Return linear CKA, biased and debiased, of every two layers of each network of a group.
 
-    Parameters
-    ----------
-    profile_name, group_name
-        Of which profile, and which group of its networks.
-
     Returns
     -------
     Artefact
@@ -182,22 +172,12 @@ def _within(scratch: Scratch, one: Members, settings: Within) -> dict[str, np.nd
 def within_class(profile_name: str, group_name: str) -> Artefact:
     """Return linear CKA of all layers of all networks of a group on the images of each class, averaged over classes.
 
-    Parameters
-    ----------
-    profile_name, group_name
-        Of which profile, and which group of its networks.
-
     Returns
     -------
     Artefact
         Per index and number of examples two float32 arrays (m, m, L, L): ``all_<index>_<n>`` of all images, and
         ``class_<index>_<n>``, the mean over classes of that of the images of one class; and "counts_<n>" (classes,),
         images of each class.
-
-    Raises
-    ------
-    ProfileError
-        If the profile does not say on how many images.
     """
     settings = required(load_profile(profile_name).within_class, profile_name, "within_class")
     (some,) = members(profile_name, (group_name,), settings.networks)
