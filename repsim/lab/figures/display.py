@@ -31,18 +31,18 @@ _PLAIN = " !$'()*+,-./:;=?@[]_|~{}\n"
 
 def svg(drawing: Drawing) -> str:
     """Return a drawing as SVG: the same drawing gives the same bytes on every day."""
-    buffer = io.StringIO()
-    with mpl.rc_context(SETTINGS):
-        drawing.figure.savefig(buffer, format="svg", dpi=150, metadata={"Date": None, "Creator": None})
-    return buffer.getvalue()
+    return _saved(drawing, "svg", "Date", "Creator").decode()
 
 
 def pdf(drawing: Drawing) -> bytes:
     """Return a drawing as PDF, the same bytes on every day."""
+    return _saved(drawing, "pdf", "CreationDate", "Creator", "Producer")
+
+
+def _saved(drawing: Drawing, kind: str, *left_out: str) -> bytes:
     buffer = io.BytesIO()
     with mpl.rc_context(SETTINGS):
-        undated = {"CreationDate": None, "Creator": None, "Producer": None}
-        drawing.figure.savefig(buffer, format="pdf", dpi=150, metadata=undated)
+        drawing.figure.savefig(buffer, format=kind, dpi=150, metadata=dict.fromkeys(left_out))
     return buffer.getvalue()
 
 
@@ -93,7 +93,7 @@ def show(drawing: Drawing, *, name: str, source: Artefact | Sequence[Artefact] |
     text = figure_html(drawing, name, f"{caption} {drawing.note}".strip(), numbered(name))
     printed = base64.b64encode(pdf(drawing)).decode()
     kinds = {"text/html": text, "application/pdf": printed, "text/plain": drawing.alt}
-    display(kinds, raw=True, metadata={STAMP: about})
+    _display(kinds, about)
 
 
 def show_table(
@@ -127,7 +127,7 @@ def show_table(
     whole = f'<table class="table">{above}<thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table>'
     plain = "\n".join(", ".join(f"{heading}: {row.get(key)}" for key, (heading, _) in columns.items()) for row in rows)
     text = f'<div style="overflow-x:auto" tabindex="0" role="region" aria-label="table">{whole}</div>'
-    display({"text/html": text, "text/plain": plain}, raw=True, metadata={STAMP: about} if about else {})
+    _display({"text/html": text, "text/plain": plain}, about)
 
 
 def _cell(value: Any, write: Callable[[Any], str]) -> str:
@@ -139,24 +139,26 @@ def _cell(value: Any, write: Callable[[Any], str]) -> str:
 def show_claims(
     rows: Sequence[Mapping[str, str]], columns: Mapping[str, str], about: Mapping[str, Any] | None = None
 ) -> None:
-    """Display rows as a table whose cells may hold links to claims.
+    """Display rows as a table whose cells are Markdown, such as links to claims, by keys; `columns` has their headings.
 
-    Parameters
-    ----------
-    rows
-        Cells of Markdown.
-    columns
-        Key in the rows -> heading.
-    about
-        What the executed notebook keeps beside it, for a later step of the chain.
+    `about` is as for :func:`show_table`.
     """
     text = table(list(columns.values()), [[row[key] for key in columns] for row in rows])
-    display({"text/markdown": text, "text/plain": text}, raw=True, metadata={STAMP: about} if about else {})
+    _display({"text/markdown": text, "text/plain": text}, about)
+
+
+def _display(kinds: dict[str, str], about: Mapping[str, Any] | None) -> None:
+    display(kinds, raw=True, metadata={STAMP: about} if about else {})
 
 
 def say(text: str) -> None:
     """Display a sentence with numbers in it as Markdown."""
     display(Markdown(text))
+
+
+def listed(parts: Sequence[str]) -> str:
+    """Return what a sentence makes of a list: "a, b and c"."""
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
 def duration(hours: float) -> str:
@@ -202,8 +204,7 @@ def sample(*records: Mapping[str, Any]) -> str:
         for record in records
         for part in (*record.get("rows", [record]), *record.get("columns", []))
     }
-    counts = [f"{count} × {network(group)}" for group, count in parts.items()]
-    named = " and ".join([", ".join(counts[:-1]), counts[-1]] if len(counts) > 1 else counts)
+    named = listed([f"{count} × {network(group)}" for group, count in parts.items()])
     first = records[0]
     examples = np.max(first["examples"])
     images = {"train": "training", "test": "test"}[first.get("split", "test")]

@@ -12,6 +12,7 @@ import seaborn as sns
 from repsim.lab.data import classes_of
 from repsim.lab.families import Shapes, describe
 from repsim.lab.figures.style import Drawing, network, panels, style
+from repsim.lab.findings.training import accuracies
 
 Records = Mapping[str, Sequence[Mapping[str, Any]]]
 
@@ -66,7 +67,8 @@ def network_rows(groups: Sequence[Any], records: Records, paper: Mapping[str, fl
             continue
         classes, normalised = classes_of(group.dataset), not group.architecture.endswith("nobn")
         here, theirs = describe(group.architecture, group.channels), describe(group.architecture)
-        accuracy = 100 * np.array([record["test_accuracy"] for record in found])
+        scores = accuracies(found)
+        spread = "" if scores["deviation"] is None else f" ± {scores['deviation']:.2f}"
         rows.append(
             {
                 "network": network(group.name),
@@ -75,7 +77,7 @@ def network_rows(groups: Sequence[Any], records: Records, paper: Mapping[str, fl
                 "papers_channels": None if group.architecture.startswith("resnet") else _channels(theirs),
                 "parameters": parameters(here, classes, normalised=normalised),
                 "papers_parameters": parameters(theirs, classes, normalised=normalised),
-                "accuracy": f"{accuracy.mean():.2f}" + (f" ± {accuracy.std(ddof=1):.2f}" if len(found) > 1 else ""),
+                "accuracy": f"{scores['accuracy']:.2f}{spread}",
                 "paper": paper.get(group.name),
             }
         )

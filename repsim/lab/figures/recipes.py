@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import seaborn as sns
 
+from repsim.lab.figures.display import listed
 from repsim.lab.figures.style import Drawing, panels, style
 from repsim.lab.profiles import Networks
 from repsim.lab.wording import Words
@@ -95,16 +96,15 @@ def recipe_row(values: Mapping[str, Any], confused: Mapping[tuple[str, str], int
 def confusions(counted: Mapping[tuple[str, str], int], most: int = 4) -> str:
     """Return which layers are taken for which others, the most frequent first."""
     ordered = sorted(counted.items(), key=lambda entry: -entry[1])
-    listed = [f"{layer} for {other} ({count})" for (layer, other), count in ordered[:most]]
+    frequent = [f"{layer} for {other} ({count})" for (layer, other), count in ordered[:most]]
     more = sum(count for _, count in ordered[most:])
-    return ", ".join([*listed, *([f"others ({more})"] if more else [])]) or "none"
+    return ", ".join([*frequent, *([f"others ({more})"] if more else [])]) or "none"
 
 
 def identified_sentence(rows: Mapping[str, Mapping[str, Any]]) -> str:
     """Say how many convolutions are identified among the networks of each recipe."""
     parts = [f"**{row['convolutions']:.1f} %** of {name} ({row['networks']} networks)" for name, row in rows.items()]
-    listed = f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else "".join(parts)
-    return f"Of the convolutions linear CKA identifies {listed}."
+    return f"Of the convolutions linear CKA identifies {listed(parts)}."
 
 
 def borders_sentence(found: Mapping[str, tuple[int, int]]) -> str:

@@ -12,7 +12,7 @@ import seaborn as sns
 from repsim.lab import claims
 from repsim.lab.claim_tables import NARROWER, OURS, SIGNS, Judged, headline, kind, link, linked, marked
 from repsim.lab.claims import NOT_DETERMINED, NOT_MEASURED, NOT_REPRODUCED, PARTLY, REPORTED, REPRODUCED, decisive, near
-from repsim.lab.figures.display import say, show_claims
+from repsim.lab.figures.display import listed, say, show_claims
 from repsim.lab.figures.style import Drawing, panels, style
 from repsim.lab.wording import distance, measured_sentence, signed
 
@@ -96,7 +96,7 @@ def _counted(counts: Counter[str]) -> str:
         return f"All {total} claims are reproduced."
     others = [f"{counts[verdict]} {words}" for verdict, words in COUNTED.items() if counts[verdict]]
     parts = [f"{held or 'none'} {'is' if held <= 1 else 'are'} reproduced", *others]
-    return f"Of {total} claims {', '.join(parts[:-1])} and {parts[-1]}."
+    return f"Of {total} claims {listed(parts)}."
 
 
 def _apart(kinds: Counter[str]) -> str:
