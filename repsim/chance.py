@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 
 from repsim.engine.arrays import Float64
+from repsim.engine.tables import Side
 from repsim.errors import BiasWarning, TooFewExamplesError
 from repsim.notices import warn
 from repsim.results import Result
@@ -39,22 +40,11 @@ class Chance(Result, Generic[Value]):
     z: Value
 
 
-class CentredGrams(NamedTuple):
-    """What the chance of representations depends on, each (L,): sums over their centred Gram matrices HKH.
-
-    Any factor may be taken out of a matrix, as long as it is the same in all three.
-    """
-
-    trace: Float64
-    squared_norm: Float64  # tr(HKH HKH)
-    squared_diagonal: Float64  # sum of the squares of the diagonal entries
-
-
-def chance_of_biased(values: Float64, n: int, own: CentredGrams, other: CentredGrams) -> Chance[Float64]:
+def chance_of_biased(values: Float64, n: int, x: Side, y: Side) -> Chance[Float64]:
     """Chance of a table of biased CKA, (La, Lb), from sums over the Gram matrices of La and of Lb representations."""
     _check(n)
-    b_k, c_k, w_k = (part[:, None] for part in _spread(n, own))
-    b_l, c_l, w_l = _spread(n, other)
+    b_k, c_k, w_k = (part[:, None] for part in _spread(n, x))
+    b_l, c_l, w_l = _spread(n, y)
     mean = np.sqrt(b_k * b_l) / (n - 1)
     variance = (2 * c_k * c_l + (n - 1) / (n * (n - 3)) * w_k * w_l) / ((n + 1) * (n - 1) ** 2 * (n - 2))
     return _placed(values, mean, np.sqrt(np.maximum(variance, 0)))
@@ -69,8 +59,17 @@ def chance_of_debiased(values: Float64, n: int) -> Chance[Float64]:
 def warn_if_biased(name: str, z: Float64, *, n: int, widths: Iterable[int]) -> None:
     """Warn if most values of a biased CKA lie within 5 standard deviations of chance; z is not of x with itself."""
     near = int(np.count_nonzero(np.abs(z) <= NEAR))
-    if 2 * near > z.size:
-        warn(BiasWarning.of(name, near=near, values=z.size, n=n, widths=widths))
+    if 2 * near <= z.size:
+        return
+    least, most = min(widths := list(widths)), max(widths)
+    features = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+    warn(
+        BiasWarning(
+            f"{name}: {near:,} of {z.size:,} values lie within 5 standard deviations of what a shuffle of the examples "
+            f"gives, as biased CKA does of {n:,} examples with {features} features; take more examples or the debiased "
+            "form, and see chance=True for the mean and the deviation of each value"
+        )
+    )
 
 
 def _check(n: int) -> None:
@@ -80,11 +79,11 @@ def _check(n: int) -> None:
         )
 
 
-def _spread(n: int, grams: CentredGrams) -> tuple[Float64, Float64, Float64]:
+def _spread(n: int, grams: Side) -> tuple[Float64, Float64, Float64]:
     """Return b, c and w of the formula; c and w are 0, but for rounding, where all examples are equally far apart."""
-    b = grams.trace**2 / grams.squared_norm
+    b = grams.trace**2 / grams.square
     c = n - 1 - b
-    w = n * (n + 1) * grams.squared_diagonal / grams.squared_norm - (n - 1) * (b + 2)
+    w = n * (n + 1) * grams.diagonal_square / grams.square - (n - 1) * (b + 2)
     alike = c <= _EQUIDISTANT * n
     return b, np.where(alike, 0.0, c), np.where(alike, 0.0, w)
 

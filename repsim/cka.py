@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from repsim.chance import LEAST_EXAMPLES, CentredGrams, Chance, chance_of_biased, chance_of_debiased, warn_if_biased
+from repsim.chance import LEAST_EXAMPLES, Chance, chance_of_biased, chance_of_debiased, warn_if_biased
 from repsim.engine.arrays import Float64
 from repsim.engine.moments import gram_moments, pair_moments
 from repsim.engine.operators import LinearGram, MadeOperator, RBFGram, Whole
@@ -289,10 +289,7 @@ def normalised_products(m: Moments) -> Float64:
 
 def chance_table(m: Moments, values: Float64) -> Chance[Float64]:
     """Return where values of CKA lie among those of shuffled examples, for all pairs."""
-    if m.debiased:
-        return chance_of_debiased(values, m.n)
-    grams = [CentredGrams(side.trace, side.square, side.diagonal_square) for side in (m.x, m.y)]
-    return chance_of_biased(values, m.n, *grams)
+    return chance_of_debiased(values, m.n) if m.debiased else chance_of_biased(values, m.n, m.x, m.y)
 
 
 def chance_of(name: str, m: Moments, values: Float64) -> Chance[Float64] | None:

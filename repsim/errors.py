@@ -71,14 +71,3 @@ class BiasWarning(UserWarning):
     With few examples beside the number of features biased CKA tends to 1 whatever is compared; `repsim.chance` says
     how near a value is to that.
     """
-
-    @classmethod
-    def of(cls, name: str, *, near: int, values: int, n: int, widths: Iterable[int]) -> BiasWarning:
-        """Say how many values of an index are near chance, for how many examples and features, and what to do."""
-        least, most = min(widths := list(widths)), max(widths)
-        features = f"{least:,}" if least == most else f"{least:,} to {most:,}"
-        return cls(
-            f"{name}: {near:,} of {values:,} values lie within 5 standard deviations of what a shuffle of the examples "
-            f"gives, as biased CKA does of {n:,} examples with {features} features; take more examples or the debiased "
-            "form, and see chance=True for the mean and the deviation of each value"
-        )

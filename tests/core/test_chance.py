@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from repsim import chance, cka, errors, gram_rbf, u_centre_gram
-from repsim.chance import CentredGrams, Chance, chance_of_biased, chance_of_debiased, warn_if_biased
+from repsim.chance import Chance, chance_of_biased, chance_of_debiased, warn_if_biased
+from repsim.engine.tables import Side
 
 FORMS = {
     "linear": {},
@@ -103,7 +104,9 @@ def grams(xs, **form):
     """What the tables are made from, from explicit matrices."""
     matrices = np.array([operator(x, **form) for x in xs])
     diagonals = np.diagonal(matrices, axis1=1, axis2=2)
-    return CentredGrams(diagonals.sum(axis=1), np.square(matrices).sum(axis=(1, 2)), np.square(diagonals).sum(axis=1))
+    squares = np.square(matrices).sum(axis=(1, 2)), np.square(diagonals).sum(axis=1)
+    unused = np.zeros((4, len(xs)))
+    return Side([f"xs[{i}]" for i in range(len(xs))], diagonals.sum(axis=1), *squares, *unused)
 
 
 @pytest.mark.parametrize("form", ["linear", "rbf"])
