@@ -19,7 +19,7 @@ from typing import Any
 from repsim.cca import PROJECTOR, SINGULAR, cca, mean_correlation, projection_weighted, pwcca, shared_dimensions, svcca
 from repsim.cka import LINEAR, chance_of, cka, hsic, independence, normalised_products
 from repsim.engine.arrays import Float64
-from repsim.engine.moments import pair_moments
+from repsim.engine.moments import Wanted, pair_moments
 from repsim.engine.operators import Own, Projector, RBFGram, ShrunkProjector, described
 from repsim.engine.pairs import Compared, compare_pair
 from repsim.engine.tables import Moments
@@ -117,6 +117,13 @@ class Index:
         order = "" if self.symmetric else ", in this order"
         return f"{self.name}: {described(of)} of {self.x} and {self.y}{', debiased' if self.debiased else ''}{order}"
 
+    @property
+    def asked(self) -> Wanted | Compared:
+        """What it asks of the engine."""
+        if self.compare is not None:
+            return Compared(self.name, self.x, self.y, self.compare, self.symmetric)
+        return Wanted(self.x, self.y, self.debiased, self.own)
+
     def same_as(self, function: Callable[..., float], **parameters: Any) -> Index:
         """Return the index with the public function, and its options, that give the same value."""
         index = replace(self)
@@ -182,9 +189,8 @@ class Index:
 
     def __call__(self, x: Any, y: Any) -> float:
         """Compute the index for two representations of the same examples."""
-        if self.compare is not None:
-            compared = Compared(self.name, self.x, self.y, self.compare, self.symmetric)
-            value, ranks = compare_pair(x, y, self.x, self.y, partial(compared.value, names=("x", "y")))
+        if isinstance(self.asked, Compared):
+            value, ranks = compare_pair(x, y, self.x, self.y, partial(self.asked.value, names=("x", "y")))
             warn_of_ranks(ranks)
             return value
         assert self.value is not None
@@ -201,20 +207,17 @@ def _kernel_index(kernel: str, fraction: float, normalised: bool, debiased: bool
     linear = kernel == "linear"
     made = LINEAR if linear else RBFGram(fraction)
     label, base = kernel if linear else f"RBF {fraction:g}", "CKA" if normalised else "HSIC"
-    forms = {
-        (True, True, False): r"\|Y^T X\|_F^2 / (\|X^T X\|_F \|Y^T Y\|_F)",
-        (True, False, False): r"\|Y^T X\|_F^2 / (n-1)^2",
-        (False, True, False): r"\mathrm{tr}(KHLH) / \sqrt{\mathrm{tr}(KHKH)\,\mathrm{tr}(LHLH)}",
-        (False, False, False): r"\mathrm{tr}(KHLH) / (n-1)^2",
-    }
-    u_centred = r"\langle\tilde K, \tilde L\rangle / " + (
-        r"(\|\tilde K\|_F \|\tilde L\|_F)" if normalised else "(n(n-3))"
-    )
+    if debiased:
+        product, norms, number = r"\langle\tilde K, \tilde L\rangle", r"(\|\tilde K\|_F \|\tilde L\|_F)", "(n(n-3))"
+    elif linear:
+        product, norms, number = r"\|Y^T X\|_F^2", r"(\|X^T X\|_F \|Y^T Y\|_F)", "(n-1)^2"
+    else:
+        product, norms, number = r"\mathrm{tr}(KHLH)", r"\sqrt{\mathrm{tr}(KHKH)\,\mathrm{tr}(LHLH)}", "(n-1)^2"
     return Index(
         name,
         f"{base} ({label}{', debiased' if debiased else ''})",
         rf"\mathrm{{{base}}}" if linear else rf"\mathrm{{{base}}}_{{\mathrm{{RBF}}\,{fraction:g}}}",
-        forms.get((linear, normalised, debiased), u_centred),
+        f"{product} / {norms if normalised else number}",
         ("4" if normalised else "3") + (", unbiased HSIC" if debiased else ""),
         x=made,
         y=made,

@@ -13,8 +13,6 @@ from repsim.cka import chance_of
 from repsim.engine.arrays import NUMPY, Float64, check_dense
 from repsim.engine.median import check_median
 from repsim.engine.memory import budget
-from repsim.engine.moments import Wanted
-from repsim.engine.pairs import Compared
 from repsim.engine.progress import reporter
 from repsim.engine.representation import Representation, check_same_examples
 from repsim.engine.run import Run
@@ -146,12 +144,15 @@ def pairwise(
         "columns": columns,
         "representations": [view.fingerprint() for view in views] if resume is not None else [],
     }
-    asked = [_asked(one) for one in indexes]
+    asked = [one.asked for one in indexes]
     run = Run(views, rows, columns, asked, memory=allowed, median=median, block=block, resume=resume, call=call)
     with run, reporter(progress, run.operations() if progress else 0) as tick:
         results = run.results(tick)
     if record is not None:
-        record |= _recorded(run, allowed, median, rows if second is None else [*rows, *columns])
+        record |= {"examples": views[0].n, "memory": allowed}
+        if medians := run.medians:
+            places = rows if second is None else [*rows, *columns]
+            record |= {"median": median, "median_distances": [medians[i] for i in places]}
     tables, chances = _values(indexes, results)
     if isinstance(index, str | Index):
         return (tables[indexes[0].name], chances[indexes[0].name]) if chance else tables[indexes[0].name]
@@ -206,23 +207,21 @@ def _views(
     first: dict[str, Any], second: dict[str, Any] | None, minimum: int, memory: int, recognised: bool
 ) -> tuple[list[Representation], list[int], list[int]]:
     """Check each distinct array once; return the views and where each list finds its own among them."""
-    distinct: list[tuple[Any, str]] = []
-    places: list[list[int]] = []
-    for named in (first, first if second is None else second):
-        places.append([])
-        for name, x in named.items():
-            known = next((i for i, (other, _) in enumerate(distinct) if other is x), len(distinct))
-            if known == len(distinct):
-                distinct.append((x, name))
-            places[-1].append(known)
+    distinct: dict[int, tuple[Any, str]] = {}
+    sides = [first, first if second is None else second]
+    for name, x in [*sides[0].items(), *sides[1].items()]:
+        distinct.setdefault(id(x), (x, name))
+    number = {identity: i for i, identity in enumerate(distinct)}
+    rows, columns = ([number[id(x)] for x in named.values()] for named in sides)
+    arrays = list(distinct.values())
     views: list[Representation] = []
-    with crew(_hands([x for x, _ in distinct], memory), 0) as threads:
-        for view in threads.map(lambda one: Representation(*one, minimum=minimum, recognised=recognised), distinct):
+    with crew(_hands([x for x, _ in arrays], memory), 0) as threads:
+        for view in threads.map(lambda one: Representation(*one, minimum=minimum, recognised=recognised), arrays):
             views.append(view)
             check_same_examples([views[0], view])
     if len({(id(view.xp), str(view.device)) for view in views}) > 1:
         views = [view if view.xp is NUMPY else view.on_host() for view in views]
-    return views, places[0], places[1]
+    return views, rows, columns
 
 
 def _hands(arrays: list[Any], memory: int) -> int:
@@ -231,13 +230,6 @@ def _hands(arrays: list[Any], memory: int) -> int:
         return 1
     widest: int = max(x.size // (len(x) if x.ndim else 1) for x in arrays)
     return min(len(arrays), memory // (_SCAN_BYTES * widest))
-
-
-def _asked(index: Index) -> Wanted | Compared:
-    """Return what an index asks of the engine."""
-    if index.compare is not None:
-        return Compared(index.name, index.x, index.y, index.compare, index.symmetric)
-    return Wanted(index.x, index.y, index.debiased, index.own)
 
 
 def _values(indexes: Sequence[Index], results: Sequence[Any]) -> tuple[dict[str, Float64], dict[str, Chance[Float64]]]:
@@ -255,11 +247,3 @@ def _values(indexes: Sequence[Index], results: Sequence[Any]) -> tuple[dict[str,
             ranks.append(known)
     warn_of_ranks(*ranks)
     return tables, chances
-
-
-def _recorded(run: Run, memory: int, median: str, places: Sequence[int]) -> dict[str, Any]:
-    """Return how values were computed."""
-    facts: dict[str, Any] = {"examples": run.representations[0].view.n, "memory": memory}
-    if run.medians:
-        facts |= {"median": median, "median_distances": [run.medians[i] for i in places]}
-    return facts
