@@ -12,7 +12,7 @@ from repsim.engine.moments import gram_moments, pair_moments
 from repsim.engine.operators import LinearGram, MadeOperator, RBFGram, Whole
 from repsim.engine.tables import ROUNDING, Moments, without_rounding
 from repsim.errors import NonFiniteError, ParameterError, ShapeMismatchError
-from repsim.kernels import DEFAULT_BANDWIDTH, check_bandwidth, check_gram, raise_undefined
+from repsim.kernels import DEFAULT_BANDWIDTH, check_bandwidth, raise_undefined, scaled_gram
 from repsim.options import flag
 
 LINEAR = LinearGram()
@@ -326,10 +326,10 @@ def kernel_gram(kernel: str, bandwidth: float | None) -> MadeOperator:
 
 
 def _two_grams(k: Any, m: Any, debiased: bool) -> Moments:
-    """Check two Gram matrices, bring their largest entries to [0.5, 1), and return their moments."""
-    grams = [check_gram(gram, name, 4 if flag("debiased", debiased) else 2) for gram, name in ((k, "k"), (m, "l"))]
-    if grams[0].shape != grams[1].shape:
-        raise ShapeMismatchError(f"k has shape {grams[0].shape} and l has shape {grams[1].shape}; both must be alike")
-    exponents = [int(np.frexp(np.abs(gram).max())[1]) for gram in grams]
-    scaled = [Whole(np.ldexp(gram, -exponent), exponent) for gram, exponent in zip(grams, exponents, strict=True)]
-    return gram_moments(scaled, ("k", "l"), debiased)
+    """Check two Gram matrices, and return their moments."""
+    minimum = 4 if flag("debiased", debiased) else 2
+    grams = [Whole(*scaled_gram(gram, name, minimum)) for gram, name in ((k, "k"), (m, "l"))]
+    first, second = (gram.matrix.shape for gram in grams)
+    if first != second:
+        raise ShapeMismatchError(f"k has shape {first} and l has shape {second}; both must be alike")
+    return gram_moments(grams, ("k", "l"), debiased)

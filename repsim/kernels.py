@@ -21,7 +21,6 @@ from repsim.errors import (
 from repsim.options import real_number
 
 DEFAULT_BANDWIDTH = 0.4
-_LARGEST_EXPONENT = 900  # of entries whose sums fit a float64
 
 
 def check_bandwidth(bandwidth: float) -> float:
@@ -159,8 +158,11 @@ def gram_rbf(x: Any, bandwidth: float = DEFAULT_BANDWIDTH) -> Float64:
     return gram
 
 
-def check_gram(gram: Any, name: str, minimum: int = 2) -> Float64:
-    """Return a Gram matrix as float64, or raise if it is not square, finite and symmetric."""
+def scaled_gram(gram: Any, name: str, minimum: int) -> tuple[Float64, int]:
+    """Check that a Gram matrix is square, finite and symmetric; return it by a power of two, and that one's exponent.
+
+    Its largest entry is then in [0.5, 1), so that sums and products of entries fit a float64.
+    """
     array = to_numpy(gram, name)
     if array.ndim != 2 or array.shape[0] != array.shape[1]:
         raise DimensionError(f"{name} has shape {array.shape}; a Gram matrix is (examples, examples)")
@@ -171,7 +173,8 @@ def check_gram(gram: Any, name: str, minimum: int = 2) -> Float64:
         raise NonFiniteError(f"{name} holds a NaN or an infinity; every entry must be finite")
     if not np.allclose(out, out.T, rtol=1e-5, atol=1e-6 * float(np.abs(out).max())):
         raise DimensionError(f"{name} is not symmetric; a Gram matrix is")
-    return out
+    exponent = int(np.frexp(np.abs(out).max())[1])
+    return np.ldexp(out, -exponent, out=out), exponent
 
 
 def centre_gram(gram: Any) -> Float64:
@@ -206,7 +209,7 @@ def centre_gram(gram: Any) -> Float64:
     array([[ 1., -1.],
            [-1.,  1.]])
     """
-    found, exponent = _scaled_gram(gram, 2)
+    found, exponent = scaled_gram(gram, "gram", 2)
     return np.ldexp(centre_in_place(found), exponent)
 
 
@@ -247,17 +250,8 @@ def u_centre_gram(gram: Any) -> Float64:
     >>> bool(np.allclose(u_centre_gram(gram), u_centre_gram(gram + 10 * np.eye(4))))
     True
     """
-    found, exponent = _scaled_gram(gram, 4)
+    found, exponent = scaled_gram(gram, "gram", 4)
     return np.ldexp(u_centre_in_place(found), exponent)
-
-
-def _scaled_gram(gram: Any, minimum: int) -> tuple[Float64, int]:
-    """Check a Gram matrix and bring entries whose sums overflow to below 1; return the power of two taken out."""
-    found = check_gram(gram, "gram", minimum)
-    exponent = int(np.frexp(np.abs(found).max())[1])
-    if exponent <= _LARGEST_EXPONENT:
-        return found, 0
-    return np.ldexp(found, -exponent), exponent
 
 
 def raise_undefined(name: str, debiased: bool) -> None:
