@@ -156,8 +156,12 @@ def jackknife(
     if not (statistic is None or callable(statistic)):
         raise ParameterError(f"statistic is {statistic!r}; a function of similarities is needed")
     values = prepare_similarities(similarities, symmetrise, layers)
+    if len(values) < 3:
+        raise ParameterError(f"similarities is of {len(values)} networks; a jackknife over networks needs at least 3")
     measure = statistic or (lambda some: count_identified(some).accuracy)
-    return Jackknife(float(measure(values)), *_leave_one_out(values, measure))
+    others = [np.delete(np.arange(len(values)), left_out) for left_out in range(len(values))]
+    replicates = np.array([measure(values[np.ix_(some, some)]) for some in others])
+    return Jackknife(float(measure(values)), jackknife_se(replicates), replicates)
 
 
 def jackknife_z_test(
@@ -234,12 +238,3 @@ def _flags(symmetrise: Any) -> tuple[bool, bool]:
         return flag("symmetrise", first), flag("symmetrise", second)
     except (TypeError, ValueError):
         raise ParameterError(f"symmetrise is {symmetrise!r}; True, False or two of these are needed") from None
-
-
-def _leave_one_out(values: Float64, measure: Callable[[Float64], float]) -> tuple[float, Float64]:
-    m = len(values)
-    if m < 3:
-        raise ParameterError(f"similarities is of {m} networks; a jackknife over networks needs at least 3")
-    keep = [np.delete(np.arange(m), left_out) for left_out in range(m)]
-    replicates = np.array([measure(values[np.ix_(some, some)]) for some in keep])
-    return jackknife_se(replicates), replicates

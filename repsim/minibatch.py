@@ -105,12 +105,8 @@ def _rows(view: Representation, array: Array | None, batch: NDArray[np.intp]) ->
 
     They are gathered in one go from an array, be it on the disk; what is computed is asked for its consecutive rows.
     """
-    first, last = int(batch[0]), int(batch[-1])
-    if last - first < len(batch):
-        consecutive: Float64 = view.block(first, last + 1)
-        return consecutive
-    if array is None:
-        stretches = np.split(batch, np.flatnonzero(np.diff(batch) > 1) + 1)
+    stretches = np.split(batch, np.flatnonzero(np.diff(batch) > 1) + 1)
+    if array is None or len(stretches) == 1:
         return np.concatenate([view.block(int(rows[0]), int(rows[-1]) + 1) for rows in stretches])
     rows: Float64 = array[batch].reshape(len(batch), view.p).astype(np.float64)
     rows -= view.mean

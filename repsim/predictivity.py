@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property, partial
 from typing import Any, NamedTuple
 
@@ -111,15 +111,14 @@ class Folds:
     @cached_property
     def fits(self) -> list[Fit]:
         """Made when it is first used to predict."""
-        return list(self._fitted())
+        return [_fit(self.rows[~out]) for out in self.held_out]
 
-    def _fitted(self) -> Iterator[Fit]:
-        for out in self.held_out:
-            y = self.rows[~out]
-            mean = y.mean(axis=0)
-            _, singular, directions = np.linalg.svd(np.linalg.qr(y - mean, mode="r"), full_matrices=False)
-            kept = singular > max(y.shape) * np.finfo(np.float64).eps * singular[0]
-            yield Fit(mean, singular[kept], directions[kept])
+
+def _fit(y: Float64) -> Fit:
+    mean = y.mean(axis=0)
+    _, singular, directions = np.linalg.svd(np.linalg.qr(y - mean, mode="r"), full_matrices=False)
+    kept = singular > max(y.shape) * np.finfo(np.float64).eps * singular[0]
+    return Fit(mean, singular[kept], directions[kept])
 
 
 def prepare_linear_predictivity(x: Float64, *, folds: int = 5) -> Folds:
