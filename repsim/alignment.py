@@ -10,6 +10,7 @@ import numpy as np
 
 from repsim.errors import DimensionError, DTypeError, RepresentationError, ShapeMismatchError, TooFewExamplesError
 from repsim.options import flag
+from repsim.pool import wide
 
 
 def alignment(x: Any, y: Any, *, debiased: bool = False) -> Any:
@@ -107,9 +108,7 @@ def _examples(x: Any, y: Any, least: int) -> int:
 
 def _centred(xp: Any, x: Any) -> Any:
     """Return features without their means, brought to a size whose fourth power neither overflows nor vanishes."""
-    x = xp.reshape(x, (x.shape[0], math.prod(x.shape[1:])))
-    if str(x.dtype).rpartition(".")[2] in ("float16", "bfloat16"):
-        x = xp.astype(x, xp.float32)
+    x = wide(xp, xp.reshape(x, (x.shape[0], math.prod(x.shape[1:]))))
     x = x - xp.mean(x, axis=0)
     x = x - xp.mean(x, axis=0)  # what rounding left of large means
     return x / xp.max(xp.abs(x)) / math.sqrt(math.prod(x.shape))

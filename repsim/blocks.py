@@ -6,6 +6,7 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from repsim.engine.arrays import is_array, to_numpy
 from repsim.errors import DimensionError, ParameterError
 
 
@@ -62,3 +63,9 @@ class Blocks:
             raise DimensionError(f"only slices of consecutive examples can be read, not {rows!r}")
         start, stop, _ = rows.indices(self.shape[0])
         return self._read(start, stop)
+
+
+def whole(x: Any, name: str) -> Any:
+    """Return all rows of a representation as an array of its own library, or of NumPy; what computes them is read."""
+    x = x[:] if isinstance(x, Blocks) else x
+    return x if is_array(x) and not hasattr(x, "iloc") else to_numpy(x, name)

@@ -9,8 +9,8 @@ import array_api_compat
 import numpy as np
 from numpy.typing import NDArray
 
-from repsim.blocks import Blocks
-from repsim.engine.arrays import host, namespace, to_numpy
+from repsim.blocks import whole
+from repsim.engine.arrays import host, namespace
 from repsim.errors import DimensionError, ParameterError, ShapeMismatchError
 
 CHOICES = ("mean", "first", "last", "tokens", "flatten", "space")
@@ -70,7 +70,7 @@ def pool(h: Any, how: Pool, mask: Any = None, *, channels: str | None = None, na
         raise ParameterError(f"how is None; {', '.join(map(repr, CHOICES))} or a function is needed")
     if channels not in (None, "first", "last"):
         raise ParameterError(f"channels is {channels!r}; 'first' or 'last' is needed")
-    h = _array(h, name)
+    h = whole(h, name)
     if len(h.shape) == 2:
         return h if how != "tokens" or mask is None else _rows_of_tokens(h, mask)
     if how == "space":
@@ -78,23 +78,17 @@ def pool(h: Any, how: Pool, mask: Any = None, *, channels: str | None = None, na
     return _flattened(h, mask, name) if how == "flatten" else _over_tokens(h, how, mask, name)
 
 
-def _array(h: Any, name: str) -> Any:
-    if isinstance(h, Blocks):
-        h = h[0 : h.shape[0]]
-    return h if isinstance(h, np.ndarray) or array_api_compat.is_array_api_obj(h) else to_numpy(h, name)
-
-
 def _rows_of_tokens(h: Any, mask: Any) -> Any:
     """Leave padding out of rows that are tokens already, if there is one for each place of the mask."""
     real = _truth(mask).ravel()
-    return h if len(real) != h.shape[0] else h[namespace(h).asarray(real, device=array_api_compat.device(h))]
+    return h if len(real) != h.shape[0] else h[_beside(h, real)]
 
 
 def _over_space(h: Any, channels: str | None, name: str) -> Any:
     if len(h.shape) != 4:
         raise DimensionError(f"{name} has shape {tuple(h.shape)}; 'space' needs (n, height, width, channels){_for(h)}")
     xp, first = namespace(h), channels == "first" if channels else array_api_compat.is_torch_array(h)
-    return xp.mean(_wide(xp, h), axis=(2, 3) if first else (1, 2))
+    return xp.mean(wide(xp, h), axis=(2, 3) if first else (1, 2))
 
 
 def _flattened(h: Any, mask: Any, name: str) -> Any:
@@ -111,37 +105,29 @@ def _over_tokens(h: Any, how: str, mask: Any, name: str) -> Any:
         raise DimensionError(f"{name} has shape {tuple(h.shape)}; {how!r} needs (n, tokens, d){_for(h)}")
     if h.shape[1] == 0:
         raise DimensionError(f"{name} has shape {tuple(h.shape)}; there are no tokens")
-    return _POOLED[how](namespace(h), h, None if mask is None else _checked(mask, h, name))
+    xp, real = namespace(h), None if mask is None else _checked(mask, h, name)
+    if how == "tokens":
+        return xp.reshape(h, (-1, h.shape[2])) if real is None else h[real]
+    return _mean(xp, wide(xp, h), real) if how == "mean" else _outermost(xp, h, how, real)
 
 
 def _mean(xp: Any, h: Any, real: Any) -> Any:
-    wide = _wide(xp, h)
     if real is None:
-        return xp.mean(wide, axis=1)
-    kept = xp.where(real[:, :, None], wide, xp.zeros_like(wide))
-    return xp.sum(kept, axis=1) / xp.astype(xp.sum(real, axis=1), wide.dtype)[:, None]
+        return xp.mean(h, axis=1)
+    kept = xp.where(real[:, :, None], h, xp.zeros_like(h))
+    return xp.sum(kept, axis=1) / xp.astype(xp.sum(real, axis=1), h.dtype)[:, None]
 
 
-def _first(xp: Any, h: Any, real: Any) -> Any:
-    return h[:, 0] if real is None else _token(xp, h, xp.argmax(xp.astype(real, xp.int32), axis=1))
-
-
-def _last(xp: Any, h: Any, real: Any) -> Any:
+def _outermost(xp: Any, h: Any, how: str, real: Any) -> Any:
+    """Return the first or the last token of each example."""
     if real is None:
-        return h[:, -1]
-    backwards = xp.flip(xp.astype(real, xp.int32), axis=1)
-    return _token(xp, h, h.shape[1] - 1 - xp.argmax(backwards, axis=1))
-
-
-def _token(xp: Any, h: Any, places: Any) -> Any:
+        return h[:, 0 if how == "first" else -1]
+    counted = xp.astype(real, xp.int32)
+    if how == "first":
+        places = xp.argmax(counted, axis=1)
+    else:
+        places = h.shape[1] - 1 - xp.argmax(xp.flip(counted, axis=1), axis=1)
     return h[xp.arange(h.shape[0], device=array_api_compat.device(h)), places]
-
-
-def _tokens(xp: Any, h: Any, real: Any) -> Any:
-    return xp.reshape(h, (-1, h.shape[2])) if real is None else h[real]
-
-
-_POOLED = {"mean": _mean, "first": _first, "last": _last, "tokens": _tokens}
 
 
 def check_pool(how: Any) -> Any:
@@ -157,7 +143,7 @@ def _for(h: Any) -> str:
     return f"; {choices.get(len(h.shape), repr('flatten'))} or a function can be chosen for it"
 
 
-def _wide(xp: Any, h: Any) -> Any:
+def wide(xp: Any, h: Any) -> Any:
     """Return values in at least single precision, so that a mean is not rounded to half, or to whole numbers."""
     name = str(h.dtype).rpartition(".")[2]
     return xp.astype(h, xp.float32) if name in ("float16", "bfloat16") or "int" in name else h
@@ -172,6 +158,11 @@ def _checked(mask: Any, h: Any, name: str) -> Any:
     if not real.any(axis=1).all():
         empty = int(np.argmin(real.any(axis=1)))
         raise ShapeMismatchError(f"mask leaves example {empty} of {name} without a token; drop it, or keep one token")
+    return _beside(h, real)
+
+
+def _beside(h: Any, real: NDArray[np.bool_]) -> Any:
+    """Return truth values where the activations are."""
     return namespace(h).asarray(real, device=array_api_compat.device(h))
 
 

@@ -10,15 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from repsim.blocks import Blocks
-from repsim.engine.arrays import Float64, is_array, to_numpy
+from repsim.blocks import Blocks, whole
+from repsim.engine.arrays import Float64
 from repsim.errors import BiasWarning, DimensionError, ParameterError, ShapeMismatchError
 from repsim.indexes import Index
 from repsim.options import real_number, whole_number
 from repsim.pairwise import pairwise
 from repsim.results import Result
-
-METHODS = ("jackknife", "subsample")
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +158,7 @@ def uncertainty(
     >>> 0.005 < sure.standard_error < 0.05
     True
     """
-    if method not in METHODS:
+    if method not in ("jackknife", "subsample"):
         raise ParameterError(f"method is {method!r}; 'jackknife' or 'subsample' is needed")
     pairs = _Pairs(x, y, index, options)
     n, groups, rng = pairs.n, whole_number("groups", groups, 2), np.random.default_rng(seed)
@@ -338,16 +336,11 @@ def _arrays(xs: Any, label: str) -> list[Any]:
     if not isinstance(xs, list | tuple | Mapping):
         raise ParameterError(f"{label} is a {type(xs).__name__}; a list, tuple or mapping of representations is needed")
     named = xs.items() if isinstance(xs, Mapping) else ((f"{label}[{i}]", x) for i, x in enumerate(xs))
-    return [_array(x, name) for name, x in named]
-
-
-def _array(x: Any, name: str) -> Any:
-    if isinstance(x, Blocks):
-        x = x[0 : x.shape[0]]
-    array = x if is_array(x) and not hasattr(x, "iloc") else to_numpy(x, name)
-    if not array.shape:
-        raise DimensionError(f"{name} is a single number; (examples, features) is needed")
-    return array
+    arrays = {name: whole(x, name) for name, x in named}
+    for name, array in arrays.items():
+        if not array.shape:
+            raise DimensionError(f"{name} is a single number; (examples, features) is needed")
+    return list(arrays.values())
 
 
 def _some(xs: Sequence[Any], rows: Any, shuffle: Any = None) -> list[Any]:
