@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
@@ -228,6 +229,10 @@ class _Options:
             budget(self.memory)
 
 
+class _UndefinedLayer(Exception):
+    """A layer that may be left out: its list, and its name there."""
+
+
 class _Tables:
     """Tables of the layers in one or two sets of activations, whose messages name layers.
 
@@ -250,15 +255,8 @@ class _Tables:
 
     def _compute(self, indexes: Sequence[Index]) -> _Computed:
         """Return a table of each index and, if it is asked for, its chance; undefined layers are NaN if they may be."""
-        try:
+        with contextlib.suppress(_UndefinedLayer):
             return self._pairwise(indexes, self._names)
-        except _UNDEFINED as error:
-            if self._fault(error, self._names) is None:
-                raise self._renamed(error, self._names) from error
-            if self._options.undefined == "raise":
-                raise self._renamed(error, self._names, "; or undefined='nan', which leaves it out") from error
-        except RepresentationError as error:
-            raise self._renamed(error, self._names) from error
         whole = {index.name: self._without_undefined(index) for index in indexes}
         chances = {name: Chance(*tables[1:]) for name, tables in whole.items() if len(tables) > 1}
         return {name: tables[0] for name, tables in whole.items()}, chances
@@ -271,11 +269,9 @@ class _Tables:
         while all(kept.values()):
             try:
                 tables, chances = self._pairwise([index], kept)
-            except _UNDEFINED as error:
-                fault = self._fault(error, kept)
-                if fault is None:
-                    raise self._renamed(error, kept) from error
-                kept[fault[0]].remove(fault[1])
+            except _UndefinedLayer as left_out:
+                side, name = left_out.args
+                kept[side].remove(name)
             else:
                 levels = [(c.mean, c.standard_deviation, c.z) for c in chances.values()]
                 places = [np.isin(self._names[side], kept[side]) for side in sides]
@@ -284,7 +280,7 @@ class _Tables:
         return whole
 
     def _pairwise(self, indexes: Sequence[Index], names: Mapping[str, Sequence[str]]) -> _Computed:
-        """Return `pairwise` of one or two lists; what it warns of names layers."""
+        """Return `pairwise` of one or two lists; what it warns of or refuses names layers."""
         lists = [[self._sides[side][name] for name in names[side]] for side in names]
         chosen = self._options
         compute = functools.partial(
@@ -292,7 +288,10 @@ class _Tables:
         )
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            tables = self._beside_activations(compute)
+            try:
+                tables = self._beside_activations(compute)
+            except RepresentationError as error:
+                raise self._about_layers(error, names) from error
         for warning in caught:
             warn(warning.category(self._named(str(warning.message), names)))
         return tables if chosen.chance else (tables, {})
@@ -314,15 +313,15 @@ class _Tables:
                 raise
         return compute()
 
-    def _fault(self, error: Exception, names: Mapping[str, Sequence[str]]) -> tuple[str, str] | None:
-        """Return the list, and the name in it, of the layer that an error is about; None if it is about several."""
-        places = _PLACE.findall(str(error))
-        return (places[0][0], names[places[0][0]][int(places[0][1])]) if len(places) == 1 else None
-
-    def _renamed(
-        self, error: RepresentationError, names: Mapping[str, Sequence[str]], remedy: str = ""
-    ) -> RepresentationError:
-        return type(error)(f"{self._named(str(error), names)}{remedy}")
+    def _about_layers(self, error: RepresentationError, names: Mapping[str, Sequence[str]]) -> Exception:
+        """Return an error that names layers, or the one layer that it is about if that may be left out."""
+        places = _PLACE.findall(str(error)) if isinstance(error, _UNDEFINED) else []
+        if len(places) != 1:
+            return type(error)(self._named(str(error), names))
+        if self._options.undefined == "raise":
+            return type(error)(f"{self._named(str(error), names)}; or undefined='nan', which leaves it out")
+        side, place = places[0]
+        return _UndefinedLayer(side, names[side][int(place)])
 
     def _named(self, message: str, names: Mapping[str, Sequence[str]]) -> str:
         """Return a message with the names of layers where `pairwise` has places in lists."""
