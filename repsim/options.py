@@ -22,13 +22,13 @@ def whole_number(name: str, value: Any, least: int, why: str = "") -> int:
     return found
 
 
-def real_number(name: str, value: Any, needed: str) -> float:
-    """Return an option as a float, or say what is needed; its range is the caller's."""
+def real_number(name: str, value: Any, needed: str, least: float = -math.inf) -> float:
+    """Return an option as a float, or say what is needed; any other range than from a least value is the caller's."""
     try:
         found = float(value)
     except (TypeError, ValueError, OverflowError):
         found = math.nan
-    if math.isnan(found) or isinstance(value, bool | str):
+    if not found >= least or isinstance(value, bool | str):
         raise ParameterError(f"{name} is {value!r}; {needed}")
     return found
 

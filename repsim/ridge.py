@@ -104,19 +104,14 @@ def check_ridge(kappa_x: float, kappa_y: float, normaliser: str) -> tuple[float,
     """Return both kappas as floats, or say which option cannot be."""
     if normaliser not in NORMALISERS:
         raise ParameterError(f"normaliser is {normaliser!r}; it must be one of {', '.join(NORMALISERS)}")
-    found = []
-    for name, kappa in (("kappa_x", kappa_x), ("kappa_y", kappa_y)):
-        needed = "a number of at least 0 is needed (math.inf for the limit)"
-        found.append(real_number(name, kappa, needed))
-        if found[-1] < 0:
-            raise ParameterError(f"{name} is {kappa!r}; {needed}")
-    infinite = [math.isinf(kappa) for kappa in found]
-    if (normaliser == "first" and infinite[1]) or (normaliser == "smaller" and all(infinite)):
+    needed = "a number of at least 0 is needed (math.inf for the limit)"
+    found = real_number("kappa_x", kappa_x, needed, 0), real_number("kappa_y", kappa_y, needed, 0)
+    if (normaliser == "first" and math.isinf(found[1])) or (normaliser == "smaller" and math.isinf(min(found))):
         raise ParameterError(
             f'kappa_x={kappa_x!r}, kappa_y={kappa_y!r} with normaliser="{normaliser}" gives 0 whatever the data; '
             'use normaliser="cosine" there'
         )
-    return found[0], found[1]
+    return found
 
 
 def by_first(m: Moments) -> Float64:
