@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
@@ -9,14 +10,14 @@ from types import FrameType
 
 from repsim.errors import RankSaturationWarning
 
+_OWN = re.compile(r"repsim(?!\.lab)(\.|$)")  # packages; the experiments are callers as any other
+
 
 def warn(warning: Warning) -> None:
     """Warn at the line that called the package."""
     frame: FrameType | None = sys._getframe(1)
     depth = 2
-    while frame is not None and str(frame.f_globals.get("__package__")).split(".")[:1] == ["repsim"]:
-        if str(frame.f_globals.get("__package__")).startswith("repsim.lab"):
-            break
+    while frame is not None and _OWN.match(str(frame.f_globals.get("__package__"))):
         depth, frame = depth + 1, frame.f_back
     warnings.warn(warning, stacklevel=depth)
 
@@ -56,6 +57,6 @@ def warn_of_ranks(*ranks: tuple[int, Mapping[str, int], Mapping[str, int]]) -> N
         warn(RankSaturationWarning(f"{'. '.join(said)}. Use {wanted}, fewer components (SVCCA), or CKA"))
 
 
-def listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str], most: int = 4) -> str:
     """Name the first few."""
-    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

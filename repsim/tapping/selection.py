@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from repsim.errors import ParameterError
+from repsim.notices import listed
 
-_LISTED = 20
 # What follows a layer's name: which of its calls, and which part of what it gave.
 _PLACE = re.compile(r"(#\d+)?(\[[^\]]*\])*$")
 
@@ -102,6 +102,4 @@ def _layer(request: str, known: Mapping[str, Any]) -> str:
 
 
 def _listed(known: Iterable[str]) -> str:
-    names = list(known)
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return (", ".join(names[:_LISTED]) or "none") + more
+    return listed(list(known), 20) or "none"
