@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,38 +14,22 @@ import numpy as np
 from repsim.errors import DimensionError, DTypeError, ParameterError, ShapeMismatchError
 from repsim.pool import check_pool, pool
 from repsim.tapping.selection import Selection
-from repsim.tapping.stores import InFile, InMemory, Store
+from repsim.tapping.stores import InFile, InMemory, MakeStore, Store
 
 _NOT_REAL = re.compile("bool|complex|qu?int")  # precisions of layers that nobody means who names none
-CHOICES = (
-    "pool= says how tokens become rows: 'mean', 'first' or 'last' for one row an example, 'tokens' for one a token, "
-    "'flatten' for all of an example's tokens in one row, or a function"
-)
 
 
 class Collector:
     """Takes the outputs of a model's layers, batch after batch, and keeps their rows.
 
     Rows are copied as a layer gives them: what the model does to the array afterwards, such as a ReLU in place, does
-    not reach them.
-
-    Parameters
-    ----------
-    owner : str
-        What messages call the model.
-    store : callable
-        ``store(name, values, rows)`` returns a new store for a layer.
-    pooling : None, str or callable
-        As `repsim.pool` takes it.
-    channels : {"first", "last"}, optional
-        Where 4-dimensional activations have their channels; as `repsim.pool` takes it.
+    not reach them. Messages call the model `owner`; `pooling` and `channels` are as `repsim.pool` takes them.
     """
 
-    def __init__(
-        self, owner: str, store: Callable[[str, Any, int | None], Store], pooling: Any, channels: str | None
-    ) -> None:
+    selection: Selection  # set by what runs the model, before it does
+
+    def __init__(self, owner: str, store: MakeStore, pooling: Any, channels: str | None) -> None:
         self.owner = owner
-        self.selection: Selection | None = None
         self._store, self._pooling, self._channels = store, check_pool(pooling), channels
         self._stores: dict[str, Store] = {}
         self._first, self._left_out = True, set[str]()
@@ -58,7 +42,6 @@ class Collector:
 
     def take(self, layer: str, output: Any) -> None:
         """Keep what a layer gave, if it was asked for."""
-        assert self.selection is not None
         self._calls[layer] = call = self._calls.get(layer, 0) + 1
         name = layer if call == 1 else f"{layer}#{call}"
         arrays = dict(_arrays(name, output))
@@ -70,7 +53,6 @@ class Collector:
 
     def end(self) -> None:
         """Check that the batch gave what the first one did."""
-        assert self.selection is not None
         if self._first:
             self._first = False
             for request in [] if self.selection.by_default else self.selection.unanswered(self._stores):
@@ -102,9 +84,7 @@ class Collector:
 
     def finish(self) -> dict[str, Any]:
         """Return the rows of each layer, in the order in which layers were asked for."""
-        selection = self.selection
-        assert selection is not None
-        ordered = sorted(self._stores, key=lambda name: selection.position(name) or 0)
+        ordered = sorted(self._stores, key=lambda name: self.selection.position(name) or 0)
         return {name: self._stores.pop(name).finish() for name in ordered}
 
     def discard(self) -> None:
@@ -148,7 +128,6 @@ class Collector:
 
     def _as_rows(self, name: str, values: Any) -> Any:
         """Return one row for each input, or None for a layer that nobody named and that has none to give."""
-        assert self.selection is not None
         function = callable(self._pooling)
         by_default = self.selection.by_default
         if by_default and (_NOT_REAL.search(str(values.dtype)) or self._of_an_example(values)):
@@ -203,7 +182,11 @@ def as_rows(values: Any, how: Any, mask: Any, channels: str | None, name: str) -
         return pool(values, how, mask, channels=channels, name=name)
     shape = tuple(np.shape(values))
     if len(shape) == 3:
-        raise DimensionError(f"{name} has activations of shape {shape}; {CHOICES}")
+        raise DimensionError(
+            f"{name} has activations of shape {shape}; pool= says how tokens become rows: 'mean', 'first' or 'last' "
+            "for one row an example, 'tokens' for one a token, 'flatten' for all of an example's tokens in one row, or "
+            "a function"
+        )
     if len(shape) not in (2, 4):
         raise DimensionError(
             f"{name} has activations of shape {shape}; (examples, features) or (examples, height, width, channels) is "

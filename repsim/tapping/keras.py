@@ -16,17 +16,10 @@ from repsim.tapping.selection import Selection
 
 
 class KerasTap:
-    """Runs a model in inference mode and hands on what its layers give.
+    """Runs a model, functional, sequential or subclassed, in inference mode and hands on what its layers give.
 
     Each layer's `call` is wrapped while the model runs, so that what is taken is what the layer gives in this model,
-    however often it is used there and wherever else.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Built; functional, sequential or subclassed.
-    layers
-        As `Selection` takes them; by default all layers that have none inside.
+    however often it is used there and wherever else. By default its layers are all that have none inside.
     """
 
     def __init__(self, model: Any, layers: Any, owner: str) -> None:

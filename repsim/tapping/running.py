@@ -20,7 +20,7 @@ from repsim.tapping.collecting import Collector, as_rows
 from repsim.tapping.functions import FunctionTap
 from repsim.tapping.keras import KerasTap, is_keras
 from repsim.tapping.selection import names
-from repsim.tapping.stores import Store
+from repsim.tapping.stores import MakeStore
 
 Progress = bool | Callable[[int, int], None]
 
@@ -63,7 +63,7 @@ class Feed:
 def take(
     models: Sequence[tuple[Any, Any, str]],
     feed: Feed,
-    stores: Sequence[Callable[[str, Any, int | None], Store]],
+    stores: Sequence[MakeStore],
     memory: int | None = None,
     folder: Path | None = None,
 ) -> list[dict[str, Any]]:
@@ -92,7 +92,10 @@ def take(
                 "beside them; pool those with repsim.pool(h, how, mask) first"
             )
         mask = np.concatenate(masks) if any(wanted) and masks else None
-        taken = [_chosen(*model, names, feed.pool, mask) for model, names in zip(models, wanted, strict=True)]
+        taken = [
+            {name: as_rows(arrays[name], feed.pool, mask, None, f"layer {name!r} of {owner}") for name in chosen}
+            for (arrays, _, owner), chosen in zip(models, wanted, strict=True)
+        ]
         for i, collector in zip(running, collectors, strict=True):
             taken[i] = collector.finish()
     return taken
@@ -133,12 +136,6 @@ def _wanted(arrays: Mapping[str, Any], layers: Any, owner: str) -> list[str]:
     if other := [name for name in arrays if not isinstance(name, str)]:
         raise ParameterError(f"{owner} has the name {other[0]!r}; names of layers are strings")
     return list(arrays) if layers is None else names(arrays, layers, owner)
-
-
-def _chosen(
-    arrays: Any, layers: Any, owner: str, wanted: Sequence[str], how: Any, mask: Array | None
-) -> dict[str, Any]:
-    return {name: as_rows(arrays[name], how, mask, None, f"layer {name!r} of {owner}") for name in wanted}
 
 
 def _own_mask(given: Any, how: Any) -> Any:

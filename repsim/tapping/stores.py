@@ -34,19 +34,15 @@ class Store(Protocol):
         """Let go of what is not finished."""
 
 
+# From the name of a layer, its first rows (to know what to expect: they are not appended) and the number of rows to
+# come, where it is known.
+MakeStore = Callable[[str, Any, int | None], Store]
+
+
 class InMemory:
     """Rows in one array, written where they stay.
 
     bfloat16, which NumPy lacks, is kept in its 16 bits and given back as a tensor, so that its precision is known.
-
-    Parameters
-    ----------
-    name : str
-        Of the layer.
-    values : array
-        The first rows, to know what to expect; they are not appended.
-    rows : int, optional
-        Number of rows to come, where it is known.
     """
 
     def __init__(self, name: str, values: Any, rows: int | None) -> None:
@@ -177,7 +173,7 @@ def _check_dtype(found: Any, expected: Any) -> None:
         raise DTypeError(f"rows are {before} in one batch and {now} in another; all must be of one precision")
 
 
-def store_in(to: str | os.PathLike[str] | None, *inside: str) -> Callable[[str, Any, int | None], Store]:
+def store_in(to: str | os.PathLike[str] | None, *inside: str) -> MakeStore:
     """Return what makes the store of a layer: in a folder, which is made, or in memory."""
     if to is None:
         return InMemory

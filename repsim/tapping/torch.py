@@ -21,12 +21,8 @@ from repsim.tapping.selection import Selection
 class TorchTap:
     """Runs a module in evaluation mode, without gradients, and hands on what its layers give.
 
-    Parameters
-    ----------
-    model : torch.nn.Module
-        Its mode, and that of each of its modules, is as before after each batch.
-    layers
-        As `Selection` takes them; by default all modules that have none inside.
+    Its mode, and that of each of its modules, is as before after each batch. By default its layers are all modules that
+    have none inside.
     """
 
     channels = "first"
