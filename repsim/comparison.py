@@ -64,13 +64,7 @@ class Comparison:
     __hash__ = None  # type: ignore[assignment]
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write values, names, chance and record to an .npz file.
-
-        Parameters
-        ----------
-        path : path
-            Written as it is named.
-        """
+        """Write values, names, chance and record to an .npz file, which is named exactly as `path` says."""
         with open(path, "wb") as file:
             np.savez(file, **self._arrays(), record=np.array(json.dumps(dict(self.record), default=str)))
 

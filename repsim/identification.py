@@ -97,16 +97,12 @@ def identify(similarities: Any, *, symmetrise: bool = False, layers: Sequence[in
 def identification_accuracy(
     similarities: Any, *, symmetrise: bool = False, layers: Sequence[int] | None = None
 ) -> float:
-    """Accuracy of the layer-identification test; see `identify`, whose parameters these are.
+    """Accuracy of the layer-identification test.
 
     Parameters
     ----------
-    similarities : array_like
-        (m, m, L, L): entry a, b, i, j is the index of layer i of network a and layer j of network b.
-    symmetrise : bool
-        Add the index with the roles exchanged, for asymmetric indexes.
-    layers : sequence of int, optional
-        Take only these layers.
+    similarities, symmetrise, layers
+        As for `identify`: (m, m, L, L) of m networks of L layers.
 
     Returns
     -------
