@@ -300,7 +300,7 @@ def _correlated(x: Any, y: Any, made: Projector, statistic: str) -> float:
         warn_of_ranks(ranks)
         return value
     moments = pair_moments(x, y, made, made)
-    warn_of_ranks((moments.n, moments.x.ranks, moments.y.ranks))
+    warn_of_ranks(moments)
     return float(shared_dimensions(moments)[0, 0])
 
 

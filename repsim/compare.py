@@ -27,10 +27,9 @@ from repsim.errors import (
     RepresentationError,
     UndefinedSimilarityError,
 )
-from repsim.indexes import Index, get_index
+from repsim.indexes import Index
 from repsim.notices import warn
-from repsim.options import flag
-from repsim.pairwise import pairwise
+from repsim.pairwise import chosen_indexes, pairwise
 from repsim.pool import Pool
 from repsim.tapping.batches import Inputs, Mask
 from repsim.tapping.running import Feed, Progress, take
@@ -126,8 +125,7 @@ def compare(  # type: ignore[misc]
     array([1., 1.])
     """
     layers, layers_b = (list(chosen) if isinstance(chosen, Iterator) else chosen for chosen in (layers, layers_b))
-    single = isinstance(index, str | Index)
-    indexes = [get_index(name) for name in ([index] if isinstance(index, str | Index) else index)]
+    indexes = chosen_indexes(index, chance)
     options = _Options(chance, undefined, memory, resume, progress)
     models = [(model_a, layers, "model_a")]
     if model_b is not model_a or layers_b is not None:
@@ -136,7 +134,7 @@ def compare(  # type: ignore[misc]
     with tempfile.TemporaryDirectory() as folder:
         taken = take(models, feed, [store_in(to, name) for name in "ab"], options.memory, Path(folder))
         compared = _Tables(taken, _held(models, taken), options).compare(indexes)
-    return compared[indexes[0].name] if single else compared
+    return compared[indexes[0].name] if isinstance(index, str | Index) else compared
 
 
 def activations(
@@ -222,7 +220,6 @@ class _Options:
     progress: Progress
 
     def __post_init__(self) -> None:
-        flag("chance", self.chance)
         if self.undefined not in ("raise", "nan"):
             raise ParameterError(f"undefined is {self.undefined!r}; 'raise' or 'nan' is needed")
         if self.memory is not None:

@@ -196,7 +196,7 @@ class Index:
         assert self.value is not None
         moments = pair_moments(x, y, self.x, self.y, debiased=self.debiased, own=self.own)
         values = self.value(moments)
-        warn_of_ranks((moments.n, moments.x.ranks, moments.y.ranks))
+        warn_of_ranks(moments)
         if self.own:
             chance_of(self.name, moments, values)
         return float(values[0, 0])

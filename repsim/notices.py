@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import FrameType
 
+from repsim.engine.pairs import Ranks
+from repsim.engine.tables import Moments
 from repsim.errors import RankSaturationWarning
 
 _OWN = re.compile(r"repsim(?!\.lab)(\.|$)")  # packages; the experiments are callers as any other
@@ -22,17 +24,17 @@ def warn(warning: Warning) -> None:
     warnings.warn(warning, stacklevel=depth)
 
 
-def warn_of_ranks(*ranks: tuple[int, Mapping[str, int], Mapping[str, int]]) -> None:
+def warn_of_ranks(*measured: Moments | Ranks) -> None:
     """Warn once if canonical correlations of some pair are 1 whatever the data.
 
-    `ranks` holds for each index the number of examples and the ranks on either side by name. Where one side has none,
-    as in regression, and of a representation with itself, only ranks of n - 1 count.
+    `measured` holds for each index its moments, or the number of examples and the ranks on either side by name. Where
+    one side has none, as in regression, and of a representation with itself, only ranks of n - 1 count.
     """
     full: list[str] = []
     ones: dict[tuple[str, str], tuple[int, int, int]] = {}  # how many, and both ranks
-    examples = 0
-    for n, x, y in ranks:
-        examples = n
+    n = 0
+    for one in measured:
+        n, x, y = (one.n, one.x.ranks, one.y.ranks) if isinstance(one, Moments) else one
         full += [name for name, rank in {**x, **y}.items() if rank == n - 1 and name not in full]
         for a, p in x.items():
             for b, q in y.items():
@@ -41,14 +43,14 @@ def warn_of_ranks(*ranks: tuple[int, Mapping[str, int], Mapping[str, int]]) -> N
     said = []
     if full:
         said.append(
-            f"rank n - 1 = {examples - 1} reached by {listed(full)}: by Theorem 1 of Kornblith et al. (2019) an index "
+            f"rank n - 1 = {n - 1} reached by {listed(full)}: by Theorem 1 of Kornblith et al. (2019) an index "
             "that is invariant to invertible linear maps is then the same for every such representation"
         )
     if ones:
         (a, b), (count, p, q) = max(ones.items(), key=lambda item: item[1][0] / min(item[1][1:]))
         said.append(
             f"{count} of the {min(p, q)} canonical correlations of {a} (rank {p}) and {b} (rank {q}) are 1 whatever "
-            f"the data, as there are n = {examples} examples"
+            f"the data, as there are n = {n} examples"
             + (f", and some of {len(ones) - 1} more pairs" if len(ones) > 1 else "")
         )
     if said:

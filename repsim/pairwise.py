@@ -130,7 +130,7 @@ def pairwise(
     >>> sorted(pairwise(layers[:1], layers[1:], index=["cca_r2", "procrustes"]))
     ['cca_r2', 'procrustes']
     """
-    indexes = _indexes(index, chance)
+    indexes = chosen_indexes(index, chance)
     first, second = _named(xs, "xs"), None if ys is None else _named(ys, "ys")
     _check_options(block, progress, record, resume)
     minimum = 4 if chance or any(one.debiased for one in indexes) else 2
@@ -159,7 +159,7 @@ def pairwise(
     return (tables, chances) if chance else tables
 
 
-def _indexes(index: Any, chance: bool) -> list[Index]:
+def chosen_indexes(index: Any, chance: Any) -> list[Index]:
     """Look the indexes up, and refuse what would be lost or is not defined."""
     if not isinstance(index, str | Index | Iterable):
         raise ParameterError(f"index is {index!r}; the name of an index, an Index, or a sequence of these is needed")
@@ -234,16 +234,13 @@ def _hands(arrays: list[Any], memory: int) -> int:
 
 def _values(indexes: Sequence[Index], results: Sequence[Any]) -> tuple[dict[str, Float64], dict[str, Chance[Float64]]]:
     """Return the values of each index and the chance of CKA, and warn of what says little."""
-    tables, chances, ranks = {}, {}, []
+    tables, chances = {}, {}
     for one, result in zip(indexes, results, strict=True):
-        if isinstance(result, Moments):
-            assert one.value is not None
-            tables[one.name] = one.value(result)
-            ranks.append((result.n, result.x.ranks, result.y.ranks))
-            if one.own and (table := chance_of(one.name, result, tables[one.name])):
-                chances[one.name] = table
-        else:
-            tables[one.name], known = result
-            ranks.append(known)
-    warn_of_ranks(*ranks)
+        if one.value is None:
+            tables[one.name], _ = result
+            continue
+        tables[one.name] = one.value(result)
+        if one.own and (table := chance_of(one.name, result, tables[one.name])):
+            chances[one.name] = table
+    warn_of_ranks(*(result if isinstance(result, Moments) else result[1] for result in results))
     return tables, chances

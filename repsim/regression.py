@@ -57,7 +57,7 @@ def linear_regression(x: Any, y: Any) -> float:
     0.82, 1.00
     """
     moments = pair_moments(x, y, LINEAR, PROJECTOR)
-    warn_of_ranks((moments.n, moments.x.ranks, moments.y.ranks))
+    warn_of_ranks(moments)
     return float(explained(moments)[0, 0])
 
 

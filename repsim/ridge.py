@@ -94,24 +94,18 @@ def canonical_ridge(x: Any, y: Any, *, kappa_x: float, kappa_y: float, normalise
     >>> print(*(f"{canonical_ridge(x, y, kappa_x=k, kappa_y=k):.2f}" for k in (0, 10, 100, 1000, math.inf)))
     0.26 0.29 0.42 0.49 0.49
     """
-    kappa_x, kappa_y = check_ridge(kappa_x, kappa_y, normaliser)
-    moments = pair_moments(x, y, ShrunkProjector(kappa_x), ShrunkProjector(kappa_y))
-    warn_of_ranks((moments.n, moments.x.ranks, moments.y.ranks))
-    return float(NORMALISERS[normaliser](moments)[0, 0])
-
-
-def check_ridge(kappa_x: float, kappa_y: float, normaliser: str) -> tuple[float, float]:
-    """Return both kappas as floats, or say which option cannot be."""
     if normaliser not in NORMALISERS:
         raise ParameterError(f"normaliser is {normaliser!r}; it must be one of {', '.join(NORMALISERS)}")
     needed = "a number of at least 0 is needed (math.inf for the limit)"
-    found = real_number("kappa_x", kappa_x, needed, 0), real_number("kappa_y", kappa_y, needed, 0)
-    if (normaliser == "first" and math.isinf(found[1])) or (normaliser == "smaller" and math.isinf(min(found))):
+    kappas = real_number("kappa_x", kappa_x, needed, 0), real_number("kappa_y", kappa_y, needed, 0)
+    if (normaliser == "first" and math.isinf(kappas[1])) or (normaliser == "smaller" and math.isinf(min(kappas))):
         raise ParameterError(
             f'kappa_x={kappa_x!r}, kappa_y={kappa_y!r} with normaliser="{normaliser}" gives 0 whatever the data; '
             'use normaliser="cosine" there'
         )
-    return found
+    moments = pair_moments(x, y, *map(ShrunkProjector, kappas))
+    warn_of_ranks(moments)
+    return float(NORMALISERS[normaliser](moments)[0, 0])
 
 
 def by_first(m: Moments) -> Float64:
