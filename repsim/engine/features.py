@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from repsim.engine.arrays import Float64, host
-from repsim.engine.operators import Families, Products
+from repsim.engine.arrays import host
+from repsim.engine.operators import Families, Products, distinct_rows, examples, itemsize
+from repsim.engine.plan import blocks, operations_per_entry
 from repsim.engine.progress import Tick
-from repsim.engine.representation import Rows
 from repsim.engine.tables import Sums
 
 _READ = 2**24  # values that are read at once; more are not multiplied faster
@@ -19,21 +19,22 @@ def features_are_cheaper(families: Families, products: Products, memory: int) ->
     operators = [op for ops in families.values() for op in ops]
     if any(op.bandwidth is not None or not op.rows.about_mean for op in operators):
         return False
-    n = operators[0].rows.n
-    width = {key: sum(op.rows.p for op in ops) for key, ops in families.items()}
-    features = sum(width[a] * width[b] for a, b in products)
-    tiles = n * sum({op.rows: op.rows.p for op in operators}.values())
-    tiles += n * sum(len(families[a]) * len(families[b]) for a, b in products)
     # Features are multiplied in float64, tiles as they are.
-    slower = 8 / max(op.rows.dtype.itemsize for op in operators)
-    return slower * features < tiles and 8 * (sum(width[a] * width[b] for a, b in products) + 2 * features) <= memory
+    slower = 8 / itemsize(op.rows for op in operators)
+    features, tiles = cross_products(families, products), examples(families) * operations_per_entry(families, products)
+    return slower * features < tiles and 24 * features <= memory
+
+
+def cross_products(families: Families, products: Products) -> int:
+    """Count the entries of all cross-products of features."""
+    width = {key: sum(op.rows.p for op in ops) for key, ops in families.items()}
+    return sum(width[a] * width[b] for a, b in products)
 
 
 def feature_block(families: Families, memory: int) -> int:
     """Return how many examples are read at once."""
     width = max(1, sum(op.rows.p for ops in families.values() for op in ops))
-    n = next(iter(families.values()))[0].rows.n
-    return max(1, min(n, memory // (64 * width), _READ // width))
+    return max(1, min(examples(families), memory // (64 * width), _READ // width))
 
 
 def products_by_features(families: Families, products: Products, result: Sums, block: int, tick: Tick) -> None:
@@ -42,25 +43,22 @@ def products_by_features(families: Families, products: Products, result: Sums, b
     cross = {(a, b): np.zeros((sum(width[a]), sum(width[b]))) for a, b in products}
     column_sums = {key: np.zeros(sum(widths)) for key, widths in width.items()}
     # Centres rounded to float32 would leave the diagonals, which are taken as they are, off centre.
-    sources = {op.rows: op.rows.in_double() for ops in families.values() for op in ops}
-    for start in range(0, result.n, block):
-        rows = slice(start, min(start + block, result.n))
-        read: dict[Rows, Float64] = {}
-        for ops in families.values():
-            for op in ops:
-                if op.rows not in read:
-                    block_read = host(sources[op.rows].block(rows.start, rows.stop))
-                    read[op.rows] = block_read.astype(np.float64, copy=False)
+    sources = {rows: rows.in_double() for rows in distinct_rows(families)}
+    for some in blocks(result.n, block):
+        read = {
+            rows: host(source.block(some.start, some.stop)).astype(np.float64, copy=False)
+            for rows, source in sources.items()
+        }
         stacked = {}
         for key, ops in families.items():
             stacked[key] = np.hstack([read[op.rows] for op in ops])
             column_sums[key] += stacked[key].sum(axis=0)
             for i, op in enumerate(ops):
-                values = read[op.rows]
-                result.diagonals[key][i, rows] = np.einsum("ij,ij->i", values, values)
+                result.diagonals[key][i, some] = np.einsum("ij,ij->i", read[op.rows], read[op.rows])
         for a, b in products:
             cross[a, b] += stacked[a].T @ stacked[b]
-        tick(2.0 * (rows.stop - rows.start) * sum(table.size for table in cross.values()))
+        del read, stacked  # before the next ones are read
+        tick(2.0 * (some.stop - some.start) * sum(table.size for table in cross.values()))
     owners = {key: np.repeat(np.eye(len(widths)), widths, axis=1) for key, widths in width.items()}
     for key in families:
         result.row_sums[key][...] = -result.diagonals[key]

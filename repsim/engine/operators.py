@@ -251,6 +251,11 @@ def distinct_rows(families: Families) -> list[Rows]:
     return list(dict.fromkeys(op.rows for ops in families.values() for op in ops))
 
 
-def itemsize(ops: Iterable[Operator]) -> int:
-    """Return the bytes of a number of the most precise operator."""
-    return max(op.rows.dtype.itemsize for op in ops)
+def examples(families: Families) -> int:
+    """Return their number, which all operators have in common."""
+    return next(iter(families.values()))[0].rows.n
+
+
+def itemsize(rows: Iterable[Rows]) -> int:
+    """Return the bytes of a number of the most precise rows."""
+    return max(some.dtype.itemsize for some in rows)

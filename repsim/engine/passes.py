@@ -1,9 +1,4 @@
-"""Frobenius inner products of many (n, n) operators in one pass, without an (n, n) matrix.
-
-Every operator is visited in tiles: for a pair of blocks of examples each operator's tile is one matrix product,
-the tiles are laid out as the rows of a matrix T, and T T' is added to a float64 table. Row sums and diagonals are
-kept beside it, so that the operators can be centred, or U-centred, after the fact.
-"""
+"""Inner products of many (n, n) operators in one pass over their tiles, or from cross-products of features."""
 
 from __future__ import annotations
 
@@ -14,9 +9,16 @@ import numpy as np
 
 from repsim.engine.arrays import Float64, full_precision, host, namespace
 from repsim.engine.checkpoint import Checkpoint
-from repsim.engine.features import feature_block, features_are_cheaper, products_by_features
-from repsim.engine.operators import Families, MadeOperator, Operator, Products, distinct_rows
-from repsim.engine.plan import bytes_needed, group_and_chunk, hands, there_and_back, tile_block
+from repsim.engine.features import cross_products, feature_block, features_are_cheaper, products_by_features
+from repsim.engine.operators import Families, MadeOperator, Operator, Products, distinct_rows, examples
+from repsim.engine.plan import (
+    bytes_needed,
+    group_and_chunk,
+    hands,
+    operations_per_entry,
+    there_and_back,
+    tile_block,
+)
 from repsim.engine.progress import Tick
 from repsim.engine.representation import Rows
 from repsim.engine.tables import Sums
@@ -56,18 +58,10 @@ def inner_products(
 
 def operations(families: Families, products: Products, memory: int) -> float:
     """Estimate the multiplications and additions of `inner_products`."""
-    n = next(iter(families.values()))[0].rows.n
+    n = float(examples(families))
     if features_are_cheaper(families, products, memory):
-        width = {key: sum(op.rows.p for op in ops) for key, ops in families.items()}
-        return 2.0 * n * sum(width[a] * width[b] for a, b in products)
-    return float(n) * n * _per_entry(families, products)
-
-
-def _per_entry(families: Families, products: Products) -> float:
-    """Operations for an entry of every operator, half of them being mirror images."""
-    exponentials = 20 * sum(op.bandwidth is not None for ops in families.values() for op in ops)
-    own = sum(rows.p for rows in distinct_rows(families)) + exponentials
-    return float(own + sum(len(families[a]) * len(families[b]) for a, b in products))
+        return 2.0 * n * cross_products(families, products)
+    return n * n * operations_per_entry(families, products)
 
 
 class _Pass:
@@ -92,7 +86,7 @@ class _Pass:
         room = Room(self._families, side)
         needed = bytes_needed(self._families, self._memory, self._threads.size)
         reader = Reader(self._rows, side, self._memory - needed.of(side))
-        cost, whole = _per_entry(self._families, self._products), True
+        cost, whole = operations_per_entry(self._families, self._products), True
         try:
             for number, (first, second) in enumerate(there_and_back(result.n, side)):
                 weight = 1.0 if first == second else 2.0

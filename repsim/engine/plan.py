@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from repsim.engine.operators import Families, distinct_rows, itemsize
+from repsim.engine.operators import Families, Products, distinct_rows, itemsize
 from repsim.engine.representation import Rows
 from repsim.errors import ParameterError
 
@@ -14,6 +14,13 @@ LARGEST_BLOCK = 2048  # larger ones are no faster, since fewer tiles lie off the
 _SMALLEST_BLOCK = 16  # smaller ones would take hours
 _CHUNK = {4: 2**13, 8: 2**16}  # entries of a tile summed in its own precision before float64 takes over
 _SHARED_TILE = 1e8  # operations of the widest representation's tile from which on threads share the work
+
+
+def operations_per_entry(families: Families, products: Products) -> float:
+    """Estimate the operations for an entry of the tiles of all operators, half of which are mirror images."""
+    exponentials = 20 * sum(op.bandwidth is not None for ops in families.values() for op in ops)
+    own = sum(rows.p for rows in distinct_rows(families)) + exponentials
+    return float(own + sum(len(families[a]) * len(families[b]) for a, b in products))
 
 
 def hands(families: Families, memory: int, side: int) -> int:
@@ -27,7 +34,7 @@ def hands(families: Families, memory: int, side: int) -> int:
     widest, whole = max(r.p for r in rows), sum(r.p for r in rows)
     if not all(r.any_thread for r in rows) or side**2 * widest < _SHARED_TILE:
         return 1
-    blocks_of_one = 2 * side * _width_at_once(rows, side) * max(r.dtype.itemsize for r in rows)
+    blocks_of_one = 2 * side * _width_at_once(rows, side) * itemsize(rows)
     return max(1, min(whole // widest, memory // (4 * blocks_of_one)))
 
 
@@ -91,7 +98,7 @@ class Needed:
 def bytes_needed(families: Families, memory: int, threads: int) -> Needed:
     """Return what a pass takes."""
     rows = distinct_rows(families)
-    n, size = rows[0].n, max(r.dtype.itemsize for r in rows)
+    n, size = rows[0].n, itemsize(rows)
     count = sum(len(ops) for ops in families.values())
     stacked = group_and_chunk(families, memory)[0] * max(len(ops) for ops in families.values()) * size
     # A thread has a product and its distances beside the tiles, and two blocks of rows, which others' code copies.
@@ -107,7 +114,7 @@ def _width_at_once(rows: Sequence[Rows], side: int) -> int:
 
 def group_and_chunk(families: Families, memory: int) -> tuple[int, int]:
     """Return how many entries of every tile are multiplied at once, and how many are then summed unpromoted."""
-    size = max(itemsize(ops) for ops in families.values())
+    size = itemsize(distinct_rows(families))
     longest = max(len(ops) for ops in families.values())
     group = max(256, min(16 * _CHUNK[size], memory // (24 * longest * size)))
     chunk = min(_CHUNK[size], group)

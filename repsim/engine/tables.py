@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from repsim.engine.arrays import Float64
-from repsim.engine.operators import Families, MadeOperator, Operator, Products, itemsize
+from repsim.engine.operators import Families, MadeOperator, Operator, Products, examples, itemsize
 
 ROUNDING = 1e-6  # beyond a bound, that is rounding of float32 numbers
 
@@ -100,13 +100,13 @@ class Sums:
     @classmethod
     def zero(cls, families: Families, products: Products) -> Sums:
         """Nothing added up yet."""
-        n = next(iter(families.values()))[0].rows.n
+        n = examples(families)
         return cls(
             n,
             {key: np.zeros((len(families[key[0]]), len(families[key[1]]))) for key in products},
             {key: np.zeros((len(ops), n)) for key, ops in families.items()},
             {key: np.zeros((len(ops), n)) for key, ops in families.items()},
-            {key: 1e-13 if itemsize(ops) == 8 else 1e-9 for key, ops in families.items()},
+            {key: 1e-13 if itemsize(op.rows for op in ops) == 8 else 1e-9 for key, ops in families.items()},
             {key: np.array([op.floor() for op in ops]) for key, ops in families.items()},
         )
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from repsim.engine.arrays import NUMPY, Float64, host, namespace
 from repsim.engine.distances import CACHED_ROWS, shifted_rbf, squared_norms, tile_distances
-from repsim.engine.operators import Families, MadeOperator, Operator
+from repsim.engine.operators import Families, MadeOperator, Operator, examples
 from repsim.engine.plan import blocks
 from repsim.engine.representation import Rows
 
@@ -23,11 +23,11 @@ class Room:
 
     def __init__(self, families: Families, side: int) -> None:
         self._families, self._room = families, dict[MadeOperator, Any]()
-        n = next(iter(families.values()))[0].rows.n
+        size = min(side, examples(families)) ** 2
         for key, ops in families.items():
             if all(op.rows.xp is NUMPY for op in ops):
                 dtype = max((op.rows.dtype for op in ops), key=lambda dtype: dtype.itemsize)
-                self._room[key] = np.empty((len(ops), min(side, n) ** 2), dtype)
+                self._room[key] = np.empty((len(ops), size), dtype)
 
     def tiles(self, first: slice, second: slice) -> dict[MadeOperator, Any]:
         """Return for each family the flat tiles of its operators, to be filled."""
@@ -103,7 +103,7 @@ def fill(
     for key, i, op in users:
         tile = made[op.bandwidth]
         if same:
-            yield "diagonals", key, i, first, op.diagonal(_double(left))
+            yield "diagonals", key, i, first, op.diagonal(host(left).astype(np.float64))
         yield "row_sums", key, i, first, _row_sums(xp, tile)
         if not same:
             yield "row_sums", key, i, second, _row_sums(xp, tile.T)
@@ -155,20 +155,12 @@ def _rbf_tiles(
     return out
 
 
-def _double(values: Any) -> Float64:
-    return host(values).astype(np.float64)
-
-
 def _without_diagonal(xp: Any, tile: Any) -> Any:
     if xp is NUMPY:
         np.fill_diagonal(tile, 0)
         return tile
-    mask = xp.eye(tile.shape[0], dtype=xp.bool, **_device_of(tile))
-    return xp.where(mask, xp.zeros((), dtype=tile.dtype, **_device_of(tile)), tile)
-
-
-def _device_of(x: Any) -> dict[str, Any]:
-    return {} if isinstance(x, np.ndarray) else {"device": x.device}
+    mask = xp.eye(tile.shape[0], dtype=xp.bool, device=tile.device)
+    return xp.where(mask, xp.zeros((), dtype=tile.dtype, device=tile.device), tile)
 
 
 def _row_sums(xp: Any, tile: Any) -> Float64:
@@ -180,5 +172,5 @@ def _row_sums(xp: Any, tile: Any) -> Float64:
         tile = tile[:, whole:]
     for start in range(0, tile.shape[1], _SUMMED):
         part = tile[:, start : start + _SUMMED]
-        total += host(part @ xp.ones(part.shape[1], dtype=tile.dtype, **_device_of(tile)))
+        total += host(part @ xp.ones(part.shape[1], dtype=tile.dtype, device=tile.device))
     return total
