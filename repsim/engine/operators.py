@@ -16,7 +16,7 @@ import numpy as np
 from repsim.engine.arrays import NUMPY, Float64
 from repsim.engine.distances import shift_of, shift_rounding, shifted_rbf
 from repsim.engine.median import distances_and_rounding, median_of
-from repsim.engine.representation import Rows
+from repsim.engine.representation import BasisRows, Rows
 from repsim.errors import RepresentationError
 
 if TYPE_CHECKING:
@@ -31,8 +31,7 @@ class Operator:
     bandwidth: float | None = None  # of an RBF kernel, less its value at the median, which centring would take out
     median: float = 1.0  # squared distance
     exponent: float = 0.0  # what scaling the rows took out
-    constant: float = 0.0  # 1 for a projector that is held as its complement, H - B
-    sign: float = 1.0  # -1 for it
+    complement: bool = False  # whether it is H - B, as a projector that is held as its complement
     rank: int = 0  # of a projector
     trace: float | None = None  # of HBH, where it is known beforehand
     square: float | None = None  # inner product of HBH with itself, where it is known beforehand
@@ -101,8 +100,10 @@ class MadeOperator(Making, ABC):
         """Return the whole operator."""
         op = self.operator(x)
         rows = op.rows.block(0, op.rows.n)
-        gram = op.sign * (rows @ rows.T)
-        gram[np.diag_indices(len(gram))] += op.constant
+        gram = rows @ rows.T
+        if op.complement:
+            np.negative(gram, out=gram)
+            gram[np.diag_indices(len(gram))] += 1
         return Whole(gram, op.exponent, rank=op.rank, width=x.view.p)
 
 
@@ -150,13 +151,9 @@ class Projector(MadeOperator, Made):
     def operator(self, x: Prepared) -> Operator:
         """Take the narrower of the basis and its complement."""
         held = x.projection(self)
+        width = float(held.rows.shape[1])
         return Operator(
-            x.basis_rows(held.rows),
-            constant=float(held.complement),
-            sign=1.0 - 2.0 * held.complement,
-            rank=held.rank,
-            trace=float(held.rows.shape[1]),
-            square=float(held.rows.shape[1]),
+            BasisRows(held.rows, x.view), complement=held.complement, rank=held.rank, trace=width, square=width
         )
 
     def state(self, x: Prepared) -> Any:
@@ -179,7 +176,7 @@ class ShrunkProjector(MadeOperator):
         """Take the singular vectors, each by the root of its weight."""
         rows, weights, logarithm = x.shrunk(self.kappa)
         return Operator(
-            x.basis_rows(rows),
+            BasisRows(rows, x.view),
             exponent=logarithm,
             rank=0 if self.kappa else x.basis.rank,
             trace=float(weights.sum()),

@@ -15,7 +15,7 @@ from repsim.engine.memory import needed
 from repsim.engine.operators import Projector
 from repsim.engine.projectors import Projection, complement_of, of_basis, project
 from repsim.engine.qr import qr_bytes
-from repsim.engine.representation import BasisRows, Representation
+from repsim.engine.representation import Representation
 from repsim.engine.threads import crew
 from repsim.errors import ParameterError
 
@@ -74,10 +74,6 @@ class Prepared:
     def kernel_rows(self) -> Representation:
         """The rows in the precision that distances need."""
         return kernel_rows(self.view, self.median)
-
-    def basis_rows(self, basis: Array) -> BasisRows:
-        """Return a basis as it is read beside the representation."""
-        return BasisRows(basis, self.view.xp, self.view.device)
 
     @cached_property
     def basis(self) -> Basis:

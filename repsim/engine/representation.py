@@ -91,11 +91,11 @@ class Rows:
 
 
 class BasisRows(Rows):
-    """A basis, (n, p), as the rows of an operator, read where the representations are computed."""
+    """A basis, (n, p), as the rows of an operator, read where the representation is that it is made of."""
 
-    def __init__(self, basis: Array, xp: Any = NUMPY, device: Any = None) -> None:
+    def __init__(self, basis: Array, view: Rows) -> None:
         self.n, self.p = basis.shape
-        self.dtype, self.xp, self.device = basis.dtype, xp, device
+        self.dtype, self.xp, self.device = basis.dtype, view.xp, view.device
         self._basis = file_rows(basis)
 
     def block(self, start: int, stop: int) -> Any:

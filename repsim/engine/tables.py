@@ -156,10 +156,11 @@ def without_rounding(values: Float64, low: float, high: float, rounding: Float64
 
 
 def held(n: int, products: Float64, x: Sequence[Operator], y: Sequence[Operator], traces: Sequence[Float64]) -> Float64:
-    """Turn inner products of what operators hold, B = HBH, into their own: of c H + s B each."""
-    (c, s), (d, t) = (np.array([(op.constant, op.sign) for op in ops]).T for ops in (x, y))
+    """Turn inner products of what operators hold, B = HBH, into their own: of c H + (1 - 2 c) B, c being 1 or 0."""
+    c, d = (np.array([float(op.complement) for op in ops]) for ops in (x, y))
     if not (c.any() or d.any()):
         return products
+    s, t = 1 - 2 * c, 1 - 2 * d
     mixed = np.outer(c, t * traces[1]) + np.outer(s * traces[0], d)
     own: Float64 = np.outer(c, d) * (n - 1) + mixed + np.outer(s, t) * products
     return own
