@@ -36,14 +36,6 @@ class Side:
         """Numbers of features."""
         return [int(width) for width in self.width]
 
-    @classmethod
-    def of(cls, ops: Sequence[Operator], names: Sequence[str], trace: Float64, square: Float64, *rest: Float64) -> Side:
-        """Take what operators know of themselves in place of what was added up."""
-        known = np.array([[np.nan if v is None else v for v in (op.trace, op.square)] for op in ops])
-        own = np.where(np.isnan(known), np.stack([trace, square], axis=1), known)
-        facts = np.array([(op.rank, op.exponent, op.rows.p) for op in ops], dtype=np.float64)
-        return cls(names, own[:, 0], own[:, 1], *rest, *facts.T)
-
     def take(self, places: Sequence[int]) -> Side:
         """Return the same of some of them."""
         arrays = (self.trace, self.square, self.diagonal_square, self.noise, self.rank, self.exponent, self.width)
@@ -132,7 +124,7 @@ class Sums:
         return products
 
     def side(self, key: MadeOperator, ops: Sequence[Operator], names: Sequence[str], debiased: bool) -> Side:
-        """Return what is known of each operator of a family."""
+        """Return what is known of each operator of a family: what it knows of itself, else what was added up."""
         n, diagonal, sums = self.n, self.diagonals[key], self.row_sums[key] + self.diagonals[key]
         totals = sums.sum(axis=1, keepdims=True)
         centred = diagonal - 2 / n * sums + totals / n**2
@@ -140,7 +132,10 @@ class Sums:
         if (key, key) in self.tables:
             square = np.diag(self.centred(key, key, debiased))
             noise = self.precision[key] * np.diag(self.before(key, key, debiased)) + self.floors[key]
-        return Side.of(ops, names, centred.sum(axis=1), square, np.square(centred).sum(axis=1), noise)
+        traces = [added if op.trace is None else op.trace for op, added in zip(ops, centred.sum(axis=1), strict=True)]
+        squares = [added if op.square is None else op.square for op, added in zip(ops, square, strict=True)]
+        facts = np.array([(op.rank, op.exponent, op.rows.p) for op in ops], dtype=np.float64)
+        return Side(names, np.array(traces), np.array(squares), np.square(centred).sum(axis=1), noise, *facts.T)
 
     def arrays(self) -> dict[str, Float64]:
         """Everything that is added up, by name, to be saved or restored in place."""
