@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from repsim.engine.arrays import Array, Float64
-from repsim.engine.memory import needed
+from repsim.engine.memory import check_fits
 from repsim.engine.representation import Representation
 from repsim.errors import ParameterError, RepresentationError
 from repsim.options import real_number
@@ -60,17 +60,16 @@ def factorise(view: Representation, memory: int) -> Basis:
     ParameterError
         If there is not enough memory.
     """
-    if (size := svd_bytes(view)) > memory:
-        raise ParameterError(needed(view.name, "the singular value decomposition", size, memory))
+    check_fits(view.name, "the singular value decomposition", svd_bytes(view), memory)
     x = view.in_double().matrix()
     x = x if view.alive.all() else x[:, view.alive]
     spreads = root_mean_squares(x.T, np.einsum("ij,ij->j", x, x))
     scales = unit_scales(view, spreads)
     rounding = stored_rounding(view, spreads, scales)
-    # What is far above the rounding of the largest unit is above that of all.
-    by_gram = _by_gram(x, rounding / float(scales.min())) if view.eps > _STORED_IN_DOUBLE else None
+    of_largest = rounding / float(scales.min())  # unit: what is far above its rounding is above that of all
+    by_gram = _by_gram(x, of_largest) if view.eps > _STORED_IN_DOUBLE else None
     left, singular = by_gram or svd_left(x)
-    rank = min(view.n - 1, len(singular), _rank(singular, view, rounding / float(scales.min())))
+    rank = min(view.n - 1, len(singular), _rank(singular, view, of_largest))
     if by_gram is None and rank < min(view.n - 1, x.shape[1]) and (scales != 1).any():
         left, singular = _by_units(x, scales, view, rounding)
         rank = len(singular)
@@ -79,8 +78,12 @@ def factorise(view: Representation, memory: int) -> Basis:
 
 
 def _rank(singular: Float64, view: Representation, rounding: float) -> int:
-    floor = max(view.n, view.p) * float(np.finfo(np.float64).eps) * float(singular[0]) + rounding
-    return int(np.count_nonzero(singular > floor))
+    return int(np.count_nonzero(singular > rank_floor(view, float(singular[0]), rounding)))
+
+
+def rank_floor(view: Representation, largest: float, rounding: float) -> float:
+    """Return the largest singular value that the decomposition, and rounding as stored, can make out of zero."""
+    return max(view.n, view.p) * float(np.finfo(np.float64).eps) * largest + rounding
 
 
 def _by_units(x: Float64, scales: Float64, view: Representation, rounding: float) -> tuple[Float64, Float64]:
@@ -117,7 +120,8 @@ def unit_scales(view: Representation, spreads: Float64) -> Float64:
             f"{view.name}: feature {np.flatnonzero(view.alive)[spreads.argmin()]} is so small beside the largest that "
             "float64 cannot hold both; rescale its features"
         )
-    powers = np.rint(np.log2(_sizes(view, spreads) / _typical(view, spreads)))
+    sizes = _sizes(view, spreads)
+    powers = np.rint(np.log2(sizes / math.sqrt(float(sizes @ sizes) / view.p)))
     return np.exp2(np.where(np.abs(powers) <= _ALIKE, 0.0, -powers))
 
 
@@ -147,11 +151,6 @@ def shrinkage(basis: Basis, kappa: float) -> tuple[Float64, float]:
 def _sizes(view: Representation, spreads: Float64) -> Float64:
     sizes: Float64 = np.hypot(np.ldexp(view.mean, -view.exponent)[view.alive], spreads)
     return sizes
-
-
-def _typical(view: Representation, spreads: Float64) -> float:
-    sizes = _sizes(view, spreads)
-    return math.sqrt(float(sizes @ sizes) / view.p)
 
 
 def _by_gram(x: Float64, rounding: float) -> tuple[Float64, Float64] | None:

@@ -7,6 +7,7 @@ import math
 import os
 from pathlib import Path
 
+from repsim.errors import ParameterError
 from repsim.options import whole_number
 
 _ALWAYS, _FEW = 2**26, 2**20
@@ -64,9 +65,10 @@ def _free() -> int:
     return _ASSUMED
 
 
-def needed(name: str, what: str, size: float, memory: int) -> str:
-    """Say what does not fit."""
-    return (
-        f"memory leaves {memory:,} bytes; {what} of {name} needs about {int(size):,}. "
-        "Allow more, or take fewer examples"
-    )
+def check_fits(name: str, what: str, size: float, memory: int) -> None:
+    """Raise if what is to be made of a representation does not fit."""
+    if size > memory:
+        raise ParameterError(
+            f"memory leaves {memory:,} bytes; {what} of {name} needs about {int(size):,}. "
+            "Allow more, or take fewer examples"
+        )

@@ -11,13 +11,12 @@ from repsim.engine.arrays import Array, Float64, host
 from repsim.engine.bases import Basis, compact, factorise, shrinkage, svd_bytes
 from repsim.engine.checkpoint import Checkpoint
 from repsim.engine.median import kernel_rows, median_block, median_squared_distance
-from repsim.engine.memory import needed
+from repsim.engine.memory import check_fits
 from repsim.engine.operators import Projector
 from repsim.engine.projectors import Projection, complement_of, of_basis, project
 from repsim.engine.qr import qr_bytes
 from repsim.engine.representation import Representation
 from repsim.engine.threads import crew
-from repsim.errors import ParameterError
 
 _SHARED_MEDIANS = 1e9  # operations of the medians from which on threads share them
 _MEDIAN_BYTES = 2**13  # a feature: what each of several at once may at least take, so that its blocks are not too small
@@ -92,7 +91,7 @@ class Prepared:
             if self._double and view.dtype.itemsize < 8:
                 basis = self.double_basis
             else:
-                with crew(1, _operations(view)):
+                with crew(1, basis_operations(view)):
                     basis = factorise(view, self._left)
             return {"left": basis.left.astype(view.dtype, copy=False), "singular": basis.singular}
 
@@ -107,7 +106,7 @@ class Prepared:
 
     def _projection(self, made: Projector) -> Projection:
         def make() -> dict[str, Array]:
-            with crew(1, _operations(self.view)):
+            with crew(1, basis_operations(self.view)):
                 if made.threshold is not None:
                     found = of_basis(self.basis.leading(made.threshold, made.truncation))
                 else:
@@ -115,8 +114,8 @@ class Prepared:
             return {"rows": found.rows, "facts": np.array([found.rank, found.complement])}
 
         def widen(rows: Array) -> Array:
-            if (size := 3 * rows.dtype.itemsize * len(rows) ** 2) > self._left:
-                raise ParameterError(needed(self.view.name, "a basis beside its complement", size, self._left))
+            size = 3 * rows.dtype.itemsize * len(rows) ** 2
+            check_fits(self.view.name, "a basis beside its complement", size, self._left)
             return self._kept("widened", ["basis"], lambda: {"basis": complement_of(rows)})["basis"]
 
         components = "" if made.threshold is None else f" {made.threshold} {made.truncation}"
@@ -141,9 +140,8 @@ class Prepared:
         """(n, min(n, p)), with the same X X'."""
 
         def make() -> dict[str, Array]:
-            if (size := svd_bytes(self.view)) > self._left:
-                raise ParameterError(needed(self.view.name, "its reduction", size, self._left))
-            with crew(1, _operations(self.view)):
+            check_fits(self.view.name, "its reduction", svd_bytes(self.view), self._left)
+            with crew(1, basis_operations(self.view)):
                 return {"matrix": compact(self.view.in_double().matrix()).astype(self.view.dtype, copy=False)}
 
         return self._kept("compact", ["matrix"], make)["matrix"]
@@ -154,7 +152,8 @@ class Prepared:
         return host(self.view.raw(0, self.view.n)).astype(np.float64)
 
 
-def _operations(view: Representation) -> float:
+def basis_operations(view: Representation) -> float:
+    """Estimate the operations of a basis, but for a factor."""
     return float(view.n) * view.p * min(view.n, view.p)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -60,10 +60,9 @@ def project(view: Representation, memory: int) -> Projection:
 
 def of_basis(basis: Basis) -> Projection:
     """Take the basis, or its complement if that is narrower."""
-    held = Projection(basis.left, basis.rank, False, basis.name)
-    if 2 * basis.rank <= basis.n - 1:
-        return held
-    return replace(held, rows=complement_of(basis.left), complement=True)
+    complement = 2 * basis.rank > basis.n - 1
+    rows = complement_of(basis.left) if complement else basis.left
+    return Projection(rows, basis.rank, complement, basis.name)
 
 
 def correlations(a: Projection, b: Projection) -> Float64:

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from repsim.engine.arrays import Array, Float64
-from repsim.engine.bases import root_mean_squares, stored_rounding, unit_scales
-from repsim.engine.memory import needed
+from repsim.engine.bases import rank_floor, root_mean_squares, stored_rounding, unit_scales
+from repsim.engine.memory import check_fits
 from repsim.engine.representation import Representation
-from repsim.errors import ParameterError
 
 PANEL = 256  # columns that LAPACK factorises before it updates the others by matrix products
 _PART = 2 * PANEL  # columns to which as many reflections are applied at once
@@ -52,15 +51,14 @@ def basis_by_qr(view: Representation, dtype: np.dtype[Any], memory: int) -> tupl
     full = p >= n - 1
     complement = 2 * p > n - 1
     start, width = (p + 1, n - 1 - p) if complement else (1, p)
-    if (size := qr_bytes(view, dtype, memory)) > memory:
-        raise ParameterError(needed(view.name, f"its QR factorisation in {dtype}", size, memory))
+    check_fits(view.name, f"its QR factorisation in {dtype}", qr_bytes(view, dtype, memory), memory)
     matrix, lengths, rounding = (_against_constant if full else _beside_constant)(view, dtype, p, memory)
     if dtype.itemsize == 4 and lengths.max() > _OUTLYING * np.median(lengths):
         return None
     factor, apply = get_lapack_funcs(("geqrt", "gemqrt"), dtype=dtype)
     first = 0 if full else 1
     last = first + min(n - 1, p)
-    least = _least_allowed(float(lengths.sum()), view, dtype, rounding)
+    least = _least_allowed(math.sqrt(float(lengths.sum())), view, dtype, last - first, rounding)
     if last > _MANY:  # more columns have no larger least singular value than the first of them
         panel, _, _ = factor(PANEL, matrix[:, :PANEL])
         if _least_singular_value(np.array(panel[first:PANEL, first:], order="F")) <= least:
@@ -143,12 +141,10 @@ def _comparable(units: Array, view: Representation) -> tuple[Float64, float]:
     return lengths, stored_rounding(view, spreads, scales)
 
 
-def _least_allowed(energy: float, view: Representation, dtype: np.dtype[Any], rounding: float) -> float:
+def _least_allowed(norm: float, view: Representation, dtype: np.dtype[Any], rank: int, rounding: float) -> float:
     """Return the singular value that all must exceed, to be far enough above what rounding can make out of zero."""
-    largest = math.sqrt(energy)
-    floor = max(view.n, view.p) * float(np.finfo(np.float64).eps) * largest + rounding
     for_each, at_most = SAFE_CONDITION[dtype.itemsize]
-    return max(4 * floor, largest / min(for_each * min(view.n - 1, int(view.alive.sum())), at_most))
+    return max(4 * rank_floor(view, norm, rounding), norm / min(for_each * rank, at_most))
 
 
 def _least_singular_value(triangle: Array) -> float:
