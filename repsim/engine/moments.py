@@ -13,7 +13,7 @@ from repsim.engine.centring import centre_in_place, u_centre_in_place
 from repsim.engine.checkpoint import Checkpoint
 from repsim.engine.features import features_are_cheaper
 from repsim.engine.memory import budget
-from repsim.engine.operators import Families, MadeOperator, Operator, Whole
+from repsim.engine.operators import Families, MadeOperator, Operator, Whole, places_of
 from repsim.engine.passes import inner_products, operations
 from repsim.engine.prepared import Prepared
 from repsim.engine.progress import Tick
@@ -48,27 +48,24 @@ class Plan:
 
     def __init__(self, wanted: Sequence[Wanted], rows: Sequence[int], columns: Sequence[int]) -> None:
         self._wanted, self._rows, self._columns = wanted, list(rows), list(columns)
-        places: dict[MadeOperator, set[int]] = {}
-        for one in wanted:
-            places.setdefault(one.x, set()).update(rows)
-            places.setdefault(one.y, set()).update(columns)
-        self.places = {made: sorted(numbers) for made, numbers in places.items()}
+        self._places: dict[MadeOperator, list[int]] = places_of(wanted, rows, columns)
         self._products = list(dict.fromkeys(product for one in wanted for product in one.products))
 
     def operations(self, views: Sequence[Representation], memory: int) -> float:
         """Estimate the operations, as if every operator were as wide as its representation."""
-        families = {made: [Operator(views[i]) for i in numbers] for made, numbers in self.places.items()}
+        families = {made: [Operator(views[i]) for i in numbers] for made, numbers in self._places.items()}
         return operations(families, self._products, memory) if families else 0.0
 
     def _families(self, representations: Sequence[Prepared]) -> Families:
         return _of_one_library(
-            {made: [made.operator(representations[i]) for i in places] for made, places in self.places.items()}
+            {made: [made.operator(representations[i]) for i in places] for made, places in self._places.items()}
         )
 
     def by_features(self, representations: Sequence[Prepared], memory: int) -> bool:
         """Whether cross-products of features are less work than Gram matrices."""
-        able = all(made.by_features for made in self.places)
-        return able and features_are_cheaper(self._families(representations), self._products, memory)
+        if any(made.needs_median for made in self._places):
+            return False  # no kernel's are, so its median need not be found for that
+        return features_are_cheaper(self._families(representations), self._products, memory)
 
     def moments(
         self,
@@ -91,14 +88,14 @@ class Plan:
 
     def _moments(self, one: Wanted, families: Families, sums: Sums, names: Sequence[str]) -> Moments:
         known = {
-            made: sums.side(made, families[made], [names[i] for i in self.places[made]], one.debiased)
+            made: sums.side(made, families[made], [names[i] for i in self._places[made]], one.debiased)
             for made in {one.x, one.y}
         }
         x, y = known[one.x], known[one.y]
         table = sums.centred(one.x, one.y, one.debiased)
         table = held(sums.n, table, families[one.x], families[one.y], [x.trace, y.trace])
-        rows = [self.places[one.x].index(i) for i in self._rows]
-        columns = [self.places[one.y].index(i) for i in self._columns]
+        rows = [self._places[one.x].index(i) for i in self._rows]
+        columns = [self._places[one.y].index(i) for i in self._columns]
         return Moments(sums.n, table[rows][:, columns], x.take(rows), y.take(columns), one.debiased)
 
     def _again(self, families: Families, sums: Sums, memory: int, block: int | None) -> None:

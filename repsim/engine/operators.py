@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Operator:
-    """2**exponent (constant H + sign B), where B is the Gram matrix, linear or RBF, of some rows and H centres."""
+    """2**exponent B, where B is the Gram matrix, linear or RBF, of some rows; or H - B, where H centres."""
 
     rows: Rows
     bandwidth: float | None = None  # of an RBF kernel, less its value at the median, which centring would take out
@@ -67,7 +67,7 @@ class Making:
 
     @property
     def needs_singular_values(self) -> bool:
-        """Whether it is made from the singular values, rather than from a basis only."""
+        """Whether its basis has to be that of the singular vectors."""
         return False
 
 
@@ -89,8 +89,6 @@ class Made(Making, ABC):
 
 class MadeOperator(Making, ABC):
     """What is made of a representation for indexes that are functions of inner products."""
-
-    by_features = True  # whether inner products can be taken from cross-products of features
 
     @abstractmethod
     def operator(self, x: Prepared) -> Operator:
@@ -121,7 +119,6 @@ class RBFGram(MadeOperator):
     """exp(-d² / 2 sigma²), sigma being a fraction of the median distance d."""
 
     fraction: float
-    by_features = False
     needs_median = True
 
     def operator(self, x: Prepared) -> Operator:
@@ -170,6 +167,7 @@ class ShrunkProjector(MadeOperator):
     """Q~ Q~', whose eigenvalues are lambda / (lambda + kappa) in place of Q Q''s ones."""
 
     kappa: float
+    needs_basis = True
     needs_singular_values = True
 
     def operator(self, x: Prepared) -> Operator:
@@ -188,6 +186,7 @@ class ShrunkProjector(MadeOperator):
 class SingularVectors(Made):
     """The singular vectors and values of X, in float64; of the one in focus, what its columns are in them, too."""
 
+    needs_basis = True
     needs_singular_values = True
     needs_double_basis = True
 
@@ -237,6 +236,15 @@ def described(function: Any) -> str:
     if isinstance(function, partial):
         return f"{described(function.func)} with {function.args} {sorted(function.keywords.items())}"
     return str(getattr(function, "__qualname__", type(function).__qualname__))
+
+
+def places_of(asked: Iterable[Any], rows: Sequence[int], columns: Sequence[int]) -> dict[Any, list[int]]:
+    """Return what indexes want made, `x` on the rows of a table and `y` on its columns, and of which views."""
+    places: dict[Any, set[int]] = {}
+    for one in asked:
+        places.setdefault(one.x, set()).update(rows)
+        places.setdefault(one.y, set()).update(columns)
+    return {made: sorted(numbers) for made, numbers in places.items()}
 
 
 Families = Mapping[MadeOperator, Sequence[Operator]]

@@ -59,10 +59,6 @@ class Pairs:
         unordered = {(min(pair), max(pair)) for pair in wanted}  # of a symmetric one either order is enough
         self._wanted = [unordered if one.symmetric else wanted for one in compared]
         self._tasks = sorted(set[tuple[int, int]]().union(*self._wanted))
-        self.places: dict[Made, list[int]] = {}
-        for one in compared:
-            for made, numbers in ((one.x, rows), (one.y, columns)):
-                self.places[made] = sorted({*self.places.get(made, ()), *numbers})
 
     def operations(self, views: Sequence[Representation]) -> float:
         """Estimate the operations of all comparisons."""

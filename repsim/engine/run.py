@@ -11,14 +11,12 @@ import numpy as np
 from repsim.engine.arrays import Float64
 from repsim.engine.checkpoint import Checkpoint
 from repsim.engine.moments import Plan, Wanted
-from repsim.engine.operators import Made
+from repsim.engine.operators import Made, places_of
 from repsim.engine.pairs import Compared, Pairs, Ranks
-from repsim.engine.prepared import Prepared, find_medians, median_operations, memory_for_bases
+from repsim.engine.prepared import Prepared, basis_operations, find_medians, median_operations, memory_for_bases
 from repsim.engine.progress import Tick
 from repsim.engine.representation import Representation
 from repsim.engine.tables import Moments
-
-Asked = Wanted | Compared
 
 
 class Run:
@@ -33,7 +31,7 @@ class Run:
         views: Sequence[Representation],
         rows: Sequence[int],
         columns: Sequence[int],
-        asked: Sequence[Asked],
+        asked: Sequence[Wanted | Compared],
         *,
         memory: int,
         median: str,
@@ -42,13 +40,12 @@ class Run:
         call: Mapping[str, Any],
     ) -> None:
         self._asked, self._memory, self._median, self._block = asked, memory, median, block
-        self._plan = Plan([one for one in asked if isinstance(one, Wanted)], rows, columns)
-        self._pairs = Pairs([one for one in asked if isinstance(one, Compared)], rows, columns)
-        self._places: dict[Any, list[int]] = dict(self._plan.places)
-        for made, places in self._pairs.places.items():
-            self._places[made] = sorted({*self._places.get(made, ()), *places})
+        wanted = [one for one in asked if isinstance(one, Wanted)]
+        compared = [one for one in asked if isinstance(one, Compared)]
+        self._plan, self._pairs = Plan(wanted, rows, columns), Pairs(compared, rows, columns)
+        self._places = places_of([*wanted, *compared], rows, columns)
         self._singular = any(made.needs_singular_values for made in self._places)
-        based = self._singular or any(made.needs_basis for made in self._places)
+        based = any(made.needs_basis for made in self._places)
         kept = memory_for_bases(views, memory, based=based, singular=self._singular)
         self.checkpoint = Checkpoint(resume, call, kept)
         double = any(made.needs_double_basis for made in self._places)
@@ -66,9 +63,7 @@ class Run:
     def _making(self, made: Any, view: Representation) -> float:
         if made.needs_median:
             return median_operations(view)
-        if not (made.needs_basis or made.needs_singular_values):
-            return 0.0
-        return (20.0 if self._singular else 3.0) * view.n * view.p * min(view.n, view.p)
+        return (20 if self._singular else 3) * basis_operations(view) if made.needs_basis else 0.0
 
     def results(self, tick: Tick) -> list[Moments | tuple[Float64, Ranks]]:
         """Return the moments, or the values and the ranks of what was compared, for each of `asked`."""
@@ -96,6 +91,6 @@ class Run:
         if medians:
             find_medians([self.representations[i] for i in medians], self._median, self._memory, tick)
         for made, places in self._places.items():
-            for i in places if made.needs_basis or made.needs_singular_values else ():
+            for i in places if made.needs_basis else ():
                 (made.state if isinstance(made, Made) else made.operator)(self.representations[i])
                 tick(self._making(made, self.representations[i].view))
