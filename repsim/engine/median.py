@@ -11,10 +11,9 @@ import numpy as np
 
 from repsim.engine.arrays import NUMPY, Array, Float64, full_precision, host, namespace
 from repsim.engine.distances import CACHED_ROWS, distances_of, squared_norms, tile_distances
-from repsim.engine.representation import FAR_FROM_MEAN, LARGEST_ENTRY, Representation
+from repsim.engine.representation import FAR_FROM_MEAN, LARGEST_ENTRY, Representation, evenly_spaced
 from repsim.errors import ParameterError, UndefinedSimilarityError
 
-MEDIANS = ("exact", "sample")
 SAMPLE = 4000  # examples whose distances are held at once; their median is the exact one if there are no more
 _BAND = 0.03  # of the sample's distances, on each side of its median, among which the exact one is looked for first
 _BINS = 2**16
@@ -24,7 +23,7 @@ _READ_ELEMENTS = 2**20
 
 def check_median(median: str) -> str:
     """Return the name, or raise unless there is such a way to find the median."""
-    if median not in MEDIANS:
+    if median not in ("exact", "sample"):
         raise ParameterError(f'median is {median!r}; it must be "exact" or "sample"')
     return median
 
@@ -77,7 +76,6 @@ def _median(rep: Representation, how: str, memory: int, go_on: Callable[[], None
     block = median_block(rep, memory)
     above = _above(distances_of(_matrix(Thinned(rep, max(16, min(held, rows.n // 4))))))
     largest = above.dtype.type(8 * rep.p * LARGEST_ENTRY**2)
-    first, second = (_rank_above(rank, rows.n) for rank in _middle_ranks(rows.n))
 
     def bracket(width: float) -> tuple[Any, Any]:
         if width >= 0.5:
@@ -92,8 +90,8 @@ def _median(rep: Representation, how: str, memory: int, go_on: Callable[[], None
     if 2 * size * rows.n * rep.p <= memory:
         read = cache(read)
     limit = min(_HELD, memory // (8 * size))
-    found = _order_statistics(lambda: _all_distances(read, rows.n, block, rep.xp), first, second, bracket, limit)
-    return found, rows.n
+    ranks = _middle_ranks(rows.n)
+    return _order_statistics(lambda: _all_distances(read, rows.n, block, rep.xp), *ranks, bracket, limit), rows.n
 
 
 def median_block(rep: Representation, memory: int) -> int:
@@ -107,7 +105,7 @@ class Thinned:
 
     def __init__(self, rep: Representation, count: int) -> None:
         self._rep = rep
-        self._chosen = np.linspace(0, rep.n - 1, min(rep.n, count)).round().astype(np.int64)
+        self._chosen = evenly_spaced(rep.n, count)
         self.n, self.about_mean = len(self._chosen), rep.about_mean
 
     def block(self, start: int, stop: int) -> Any:
@@ -136,29 +134,26 @@ def median_of(distances: Array, name: str, rounding: float) -> float:
 
 
 def _middle(distances: Array) -> float:
-    size = distances.shape[0]
-    ranks = _middle_ranks(size)
-    above = _above(distances)
-    places = [_rank_above(rank, size) for rank in ranks]
-    parted = np.partition(above, sorted(set(places)))
-    middle = [0.0 if rank < size else float(parted[place]) for rank, place in zip(ranks, places, strict=True)]
-    return (middle[0] + middle[1]) / 2
+    n = len(distances)
+    return _mean_of_ranks(_above(distances), *_middle_ranks(n)) if n > 2 else float(np.median(distances))
 
 
 def _middle_ranks(n: int) -> tuple[int, int]:
-    return (n * n - 1) // 2, n * n // 2
+    """Return the ranks, among the entries above the diagonal, of the two in the middle of all n**2, n being 3 or more.
+
+    The n zeros of the diagonal come first, then every other entry twice.
+    """
+    return ((n * n - 1) // 2 - n) // 2, (n * n // 2 - n) // 2
 
 
-def _rank_above(rank: int, n: int) -> int:
-    """Turn a rank among all n**2 entries, the n zeros of the diagonal first, into one among those above it."""
-    return max(rank - n, 0) // 2
+def _mean_of_ranks(values: Array, first: int, second: int) -> float:
+    parted = np.partition(values, sorted({first, second}))
+    return (float(parted[first]) + float(parted[second])) / 2
 
 
 def _above(distances: Array) -> Array:
-    n = len(distances)
-    if n <= 64:
-        return distances[np.triu_indices(n, 1)]
-    return np.concatenate([distances[i, i + 1 :] for i in range(n - 1)])
+    """Return the entries above the diagonal."""
+    return np.concatenate([row[i + 1 :] for i, row in enumerate(distances)])
 
 
 def _above_rounding(median: float, name: str, n: int, rounding: float) -> float:
@@ -225,9 +220,8 @@ def _order_statistics(
                 bin_ = int(np.searchsorted(np.cumsum(found.counts), place, side="right"))
                 low, high = edges[bin_], edges[bin_ + 1]
         elif second < found.below + found.inside:
-            ranks = [min(rank - found.below, len(found.values) - 1) for rank in (first, second)]
-            parted = np.partition(found.values, sorted(set(ranks)))
-            return (float(parted[ranks[0]]) + float(parted[ranks[1]])) / 2
+            last = len(found.values) - 1
+            return _mean_of_ranks(found.values, min(place, last), min(second - found.below, last))
         else:
             return (float(found.values.max()) + _least_above(distances(), high)) / 2
 

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from repsim.engine.arrays import (
     NUMPY,
@@ -317,7 +318,7 @@ class Representation(Rows):
 
     def _typical_rows(self) -> Float64:
         """Return some evenly spaced rows, of which each is read alone if there are many."""
-        chosen = np.linspace(0, self.n - 1, min(self.n, _TYPICAL_ROWS)).round().astype(int)
+        chosen = evenly_spaced(self.n, _TYPICAL_ROWS)
         if self.n * self.p <= _CACHED:
             rows = host(self.block(0, self.n))[chosen]
         else:
@@ -362,6 +363,11 @@ class Representation(Rows):
         for row in np.linspace(0, self.n - 1, _FINGERPRINT_ROWS).astype(int).tolist():
             digest.update(np.ascontiguousarray(host(self.raw(row, row + 1))).tobytes())
         return digest.hexdigest()
+
+
+def evenly_spaced(n: int, count: int) -> NDArray[np.int64]:
+    """Return the numbers of evenly spaced examples, as many as there are or as are wanted."""
+    return np.linspace(0, n - 1, min(n, count)).round().astype(np.int64)
 
 
 def _sum_of_differences(rows: Array, first: Float64) -> Float64:
