@@ -154,8 +154,8 @@ class Checkpoint:
             return None
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
-                for name, array in arrays.items():
-                    array[...] = saved[name]
+                for key, array in arrays.items():
+                    array[...] = saved[key]
                 done, block = saved["done"].tolist()
         except Exception as error:  # whatever NumPy and zipfile make of a file that was cut or altered
             raise ParameterError(f"resume: {path} is damaged ({error}); remove the folder to begin again") from None

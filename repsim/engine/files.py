@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import mmap
 import os
 from pathlib import Path
@@ -40,7 +41,7 @@ class FileRows:
 
     def __init__(self, path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], offset: int) -> None:
         self.path, self.dtype, self.shape, self._offset = path, dtype, shape, offset
-        self._row = int(np.prod(shape[1:], dtype=np.int64))
+        self._row = math.prod(shape[1:])
         self._file: tuple[int, int] | None = None  # device and number of the file that was first read
 
     def __getitem__(self, rows: slice) -> Array:

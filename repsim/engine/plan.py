@@ -1,4 +1,4 @@
-"""How large tiles are, in which order they come and how many threads share them: what fits into the memory."""
+"""How large tiles are, in which order they come and how many threads share them: what they cost, and what fits."""
 
 from __future__ import annotations
 
@@ -129,7 +129,8 @@ def blocks(n: int, block: int) -> Iterator[slice]:
 def there_and_back(n: int, block: int) -> list[tuple[slice, slice]]:
     """Return the tiles on and above the diagonal, every other row of them backwards: what was read last is cached."""
     found: list[tuple[slice, slice]] = []
-    for number, first in enumerate(blocks(n, block)):
-        row = [(first, second) for second in blocks(n, block) if second.start >= first.start]
+    parts = list(blocks(n, block))
+    for number, first in enumerate(parts):
+        row = [(first, second) for second in parts[number:]]
         found += row[::-1] if number % 2 else row
     return found

@@ -66,7 +66,7 @@ class Prepared:
             ["value"],
             lambda: {"value": np.array([median_squared_distance(self.view, how, memory=memory, go_on=go_on)])},
         )
-        self.__dict__["median"] = float(found["value"][0])
+        self.median = float(found["value"][0])
         return self.median
 
     @cached_property
@@ -100,11 +100,9 @@ class Prepared:
 
     def projection(self, made: Projector) -> Projection:
         """Return the projector onto all columns, or onto the leading components."""
-        if made not in self._projections:
-            self._projections[made] = self._projection(made)
-        return self._projections[made]
+        if made in self._projections:
+            return self._projections[made]
 
-    def _projection(self, made: Projector) -> Projection:
         def make() -> dict[str, Array]:
             with crew(1, basis_operations(self.view)):
                 if made.threshold is not None:
@@ -121,7 +119,8 @@ class Prepared:
         components = "" if made.threshold is None else f" {made.threshold} {made.truncation}"
         kept = self._kept(f"projection{components}", ("rows", "facts"), make)
         rank, complement = kept["facts"].tolist()
-        return Projection(kept["rows"], rank, bool(complement), self.view.name, widen)
+        self._projections[made] = Projection(kept["rows"], rank, bool(complement), self.view.name, widen)
+        return self._projections[made]
 
     def shrunk(self, kappa: float) -> tuple[Array, Float64, float]:
         """Return the basis by the roots of weights, these weights, and the binary logarithm of what divides them."""

@@ -15,7 +15,7 @@ _SECONDS_BETWEEN = 0.5
 @contextlib.contextmanager
 def reporter(progress: bool | Callable[[int, int], None], total: float) -> Iterator[Tick]:
     """Yield a function that is told what has been done since the last call; at the end all of it has been."""
-    report: Callable[[int, int], None] = (_bar() if progress else _silent) if isinstance(progress, bool) else progress
+    report = progress if callable(progress) else _bar() if progress else lambda done, total: None
     whole = max(1, round(total))
     done = 0.0
 
@@ -26,10 +26,6 @@ def reporter(progress: bool | Callable[[int, int], None], total: float) -> Itera
 
     yield tick
     report(whole, whole)
-
-
-def _silent(done: int, total: int) -> None:
-    pass
 
 
 def _bar() -> Callable[[int, int], None]:

@@ -75,11 +75,6 @@ class Rows:
         """Yield all rows, some columns at a time."""
         yield self.block(0, self.n)
 
-    def matrix(self) -> Array:
-        """Return all rows, for those that NumPy reads."""
-        out: Array = self.block(0, self.n)
-        return out
-
     def on_host(self) -> Self:
         """Return the same, read by NumPy."""
         other = copy.copy(self)
@@ -171,10 +166,6 @@ class Representation(Rows):
         block = self.xp.reshape(block, (stop - start, self.p))
         return block.astype(np.float32) if self.xp is NUMPY and block.dtype.kind == "V" else block  # bfloat16
 
-    def _working(self, values: Any) -> Any:
-        """Convert to the precision of the blocks, which a library may not have in full."""
-        return self.xp.astype(values, getattr(self.xp, self.dtype.name), copy=False)
-
     def _scan(self, recognised: bool) -> None:
         xp = self.xp
         first = host(self.raw(0, 1)).astype(np.float64)[0]
@@ -245,7 +236,9 @@ class Representation(Rows):
     def block(self, start: int, stop: int) -> Any:
         """Return rows start to stop, centred and scaled, as a new (stop - start, p) array."""
         if self.xp is not NUMPY:
-            return self._scaled(self._working(self.raw(start, stop)) - self._centre, start, stop)
+            working = getattr(self.xp, self.dtype.name)
+            values = self.xp.astype(self.raw(start, stop), working, copy=False) - self._centre
+            return self._scaled(values, start, stop)
         return self._read_by_numpy(start, stop, slice(0, self.p))
 
     @property
@@ -256,7 +249,7 @@ class Representation(Rows):
     def panels(self) -> Iterator[Any]:
         """Yield all rows, centred and scaled, some columns at a time."""
         if self.panel == self.p:
-            yield self.block(0, self.n)
+            yield from super().panels()
             return
         for first in range(0, self.p, self.panel):
             yield self._read_by_numpy(0, self.n, slice(first, min(first + self.panel, self.p)))
@@ -351,7 +344,7 @@ class Representation(Rows):
 
     def matrix(self) -> Array:
         """Return all rows, centred and scaled, in the precision of this view; for views that NumPy reads."""
-        out = super().matrix()
+        out: Array = self.block(0, self.n)
         if self.dtype.itemsize == 8 and self.about_mean:
             out -= out.mean(axis=0)
         return out

@@ -13,8 +13,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
-from functools import cache
-from typing import Any, TypeVar
+from functools import cache, partial
+from typing import TypeVar
 
 from threadpoolctl import ThreadpoolController
 
@@ -88,10 +88,7 @@ def crew(most: int, operations: float) -> Iterator[Crew]:
             with libraries.limit(limits=1 if small else cores, user_api="blas"):
                 yield Crew()
             return
-
-        def one_core() -> Any:
-            return libraries.limit(limits=1, user_api="blas")
-
+        one_core = partial(libraries.limit, limits=1, user_api="blas")
         # OpenMP's limit holds for the thread that sets it, that of other libraries for all.
         with one_core():
             pool = ThreadPoolExecutor(size, initializer=one_core)

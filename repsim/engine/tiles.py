@@ -26,7 +26,7 @@ class Room:
         size = min(side, examples(families)) ** 2
         for key, ops in families.items():
             if all(op.rows.xp is NUMPY for op in ops):
-                dtype = max((op.rows.dtype for op in ops), key=lambda dtype: dtype.itemsize)
+                dtype = np.result_type(*(op.rows.dtype for op in ops))
                 self._room[key] = np.empty((len(ops), size), dtype)
 
     def tiles(self, first: slice, second: slice) -> dict[MadeOperator, Any]:
