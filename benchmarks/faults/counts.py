@@ -8,7 +8,7 @@ from typing import Any
 
 from repsim.lab.markdown import table
 from repsim.lab.paths import results_root
-from repsim.lab.sealed import unseal
+from repsim.lab.store import unseal
 
 Run = Mapping[str, Any]
 

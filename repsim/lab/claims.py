@@ -22,8 +22,7 @@ from repsim.lab.errors import DamagedArtefactError, known
 from repsim.lab.paths import REPOSITORY, results_root
 from repsim.lab.predicates import ClaimError, Margin, Number, Predicate, Quantity, Reported, Strict, is_number
 from repsim.lab.profiles import load_profile
-from repsim.lab.sealed import unseal
-from repsim.lab.store import write_record
+from repsim.lab.store import unseal, write_record
 from repsim.lab.tolerances import ROUNDING
 
 REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_DETERMINED, NOT_MEASURED, REPORTED = VERDICTS = (

@@ -20,8 +20,7 @@ from repsim.lab.execution import STAMP, read_notebook
 from repsim.lab.metadata import croissant
 from repsim.lab.paths import results_root
 from repsim.lab.profiles import NAMES
-from repsim.lab.sealed import unseal
-from repsim.lab.store import MADE_AGAIN_BY, Artefact, digest, read_artefact, record_path, write_atomically
+from repsim.lab.store import MADE_AGAIN_BY, Artefact, digest, read_artefact, record_path, unseal, write_atomically
 
 LARGEST_DOWNLOAD = 10 << 20
 HEADINGS = {

@@ -16,8 +16,7 @@ from typing import Any
 
 from repsim.lab.commits import commit
 from repsim.lab.errors import LabError
-from repsim.lab.leftovers import clear, part_path
-from repsim.lab.store import digest, machine
+from repsim.lab.store import clear, digest, machine, part_path, peak_memory_mib
 
 STAMP = "repsim"  # key of the stamp in the notebook's metadata
 KERNEL = "repsim-here"
@@ -69,7 +68,7 @@ def execute(notebook: Path, profile: str, output: Path) -> Path:
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "machine": machine(),
             "seconds": round(time.perf_counter() - start, 1),
-            "peak_memory_mib": _peak_memory_of_children_mib(),
+            "peak_memory_mib": peak_memory_mib(resource.RUSAGE_CHILDREN),
         }
         _tidy(executed)
         with part.open("w", encoding="utf-8") as file:
@@ -165,12 +164,6 @@ def _tidy(executed: dict[str, Any]) -> None:
         cell["id"] = f"cell-{number}"
         for key in ("papermill", "execution"):
             cell["metadata"].pop(key, None)
-
-
-def _peak_memory_of_children_mib() -> int:
-    """Return the largest resident memory of the processes that this one has started and seen end, in MiB."""
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    return peak // (1 << 20) if sys.platform == "darwin" else peak // (1 << 10)
 
 
 def stamp(executed: Path) -> dict[str, Any] | None:

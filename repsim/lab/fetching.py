@@ -9,7 +9,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from repsim.lab.errors import DataError
-from repsim.lab.leftovers import clear, part_path
+from repsim.lab.store import clear, part_path
 from repsim.lab.unpacking import ArchiveError, unpack_tar
 
 

@@ -18,10 +18,9 @@ from filelock import FileLock
 from repsim.lab.data import classes_of
 from repsim.lab.errors import DataError
 from repsim.lab.families import describe
-from repsim.lab.leftovers import part_path
 from repsim.lab.paths import cache_root, data_root
 from repsim.lab.profiles import Networks, Recipe
-from repsim.lab.store import Artefact, Store, digest
+from repsim.lab.store import Artefact, Store, digest, part_path
 from repsim.lab.tensors import read_tensors
 from repsim.lab.weights import STEP
 

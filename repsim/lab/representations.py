@@ -13,9 +13,8 @@ import numpy as np
 from repsim.lab.data import Dataset, load_dataset
 from repsim.lab.errors import StorageError
 from repsim.lab.families import represented_layers
-from repsim.lab.leftovers import part_path
 from repsim.lab.paths import cache_root
-from repsim.lab.store import Artefact
+from repsim.lab.store import Artefact, part_path
 
 VERSION = 1
 BATCH = 500

@@ -19,10 +19,10 @@ from repsim.lab.errors import LabError, known
 from repsim.lab.evidence import cell_label
 from repsim.lab.execution import is_stale, read_notebook, stamp
 from repsim.lab.figure_files import with_files
-from repsim.lab.leftovers import clear, part_path
 from repsim.lab.paths import REPOSITORY
 from repsim.lab.profiles import load_profile
 from repsim.lab.repository import is_public, repository_url
+from repsim.lab.store import clear, part_path
 
 BESIDE = ("LICENSE", "LICENSE-CONTENT", "CITATION.cff")
 MARKER = re.compile(r"<!-- generated:(.*?)-->", re.DOTALL)

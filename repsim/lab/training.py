@@ -17,12 +17,11 @@ from repsim.engine.arrays import full_precision
 from repsim.lab.backend import device
 from repsim.lab.checkpoints import usable
 from repsim.lab.data import Dataset, Split, classes_of, load_dataset
-from repsim.lab.leftovers import clear
 from repsim.lab.networks import build
 from repsim.lab.paths import cache_root
 from repsim.lab.profiles import Networks, Recipe
 from repsim.lab.progress import progress_bar
-from repsim.lab.store import MADE_AGAIN_BY, SECONDS_BEFORE, Artefact, Store, key, read_arrays, write_arrays
+from repsim.lab.store import MADE_AGAIN_BY, SECONDS_BEFORE, Artefact, Store, clear, key, read_arrays, write_arrays
 from repsim.lab.weights import STEP, artefact_name, command_again, inputs
 
 SCORED = 10  # times in a training that accuracy is measured on other images; after each epoch would take far longer

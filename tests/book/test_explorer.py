@@ -13,8 +13,7 @@ from repsim.lab.explorer import NOTHING, explorer
 from repsim.lab.explorer.catalogue import by_architecture, identification, layer, network_facts, presets
 from repsim.lab.explorer.tables import similarity_tables
 from repsim.lab.profiles import load_profile
-from repsim.lab.sealed import sealed
-from repsim.lab.store import Store
+from repsim.lab.store import Store, sealed
 from repsim.lab.wording import signed
 
 from .made_up import LAYERS, fill, tables

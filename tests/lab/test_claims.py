@@ -19,7 +19,7 @@ from repsim.lab.contents import contents, notebooks
 from repsim.lab.errors import ProfileError
 from repsim.lab.paths import REPOSITORY
 from repsim.lab.predicates import ClaimError, Predicate
-from repsim.lab.sealed import sealed
+from repsim.lab.store import sealed
 
 FIRST = date(2026, 11, 24)
 FILE = REPOSITORY / "book" / "claims.yml"

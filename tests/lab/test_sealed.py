@@ -8,7 +8,7 @@ from benchmarks.results import measured as read_benchmark
 from repsim.lab import claims
 from repsim.lab.errors import DamagedArtefactError
 from repsim.lab.predicates import ClaimError
-from repsim.lab.sealed import SEAL, sealed, unseal
+from repsim.lab.store import SEAL, sealed, unseal
 
 RECORD = {"name": "Erdős", "values": {"b": 0.1 + 0.2, "a": [1, None, True]}, "empty": {}}
 

@@ -26,8 +26,7 @@ from repsim.lab.execution import NotebookError, execute
 from repsim.lab.judging import judge
 from repsim.lab.paths import REPOSITORY, data_root
 from repsim.lab.representations import dataset_of
-from repsim.lab.sealed import unseal
-from repsim.lab.store import ONLY_READ, Artefact, digest, read_artefact
+from repsim.lab.store import ONLY_READ, Artefact, digest, read_artefact, unseal
 from repsim.lab.tolerances import ACCURACY, CLAIMS, SIMILARITY, Tolerance
 from repsim.lab.unpacking import ArchiveError, unpack_zip
 

@@ -9,9 +9,8 @@ import numpy as np
 from repsim.lab.paths import results_root
 from repsim.lab.profiles import Profile
 from repsim.lab.published import NETWORKS
-from repsim.lab.sealed import unseal
 from repsim.lab.similarities import Similarities
-from repsim.lab.store import Artefact
+from repsim.lab.store import Artefact, unseal
 
 STEPS = ("tables", "between", "published", "within")
 
