@@ -188,7 +188,7 @@ def archive(
 ) -> None:
     """Write sources, results, executed notebooks, figures and verdicts into one research object (RO-Crate)."""
     from repsim.lab.archives import archive as write
-    from repsim.lab.commits import modified_files
+    from repsim.lab.repository import modified_files
     from repsim.lab.store import digest
 
     path = write(profile, out, executed or EXECUTED / profile)

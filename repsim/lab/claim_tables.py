@@ -25,10 +25,10 @@ from repsim.lab.claims import (
     near,
     undetermined,
 )
-from repsim.lab.commits import first_commits
 from repsim.lab.evidence import measuring
 from repsim.lab.predicates import ClaimError, Predicate
 from repsim.lab.profiles import load_profile
+from repsim.lab.repository import first_commits
 from repsim.lab.store import write_atomically
 from repsim.lab.wording import DASH, NO_BREAK, distance, measured_sentence, robustness, signed
 

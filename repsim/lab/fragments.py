@@ -10,19 +10,17 @@ from typing import Any
 
 from repsim.lab.claim_tables import claims_page, claims_table, first_page, judged, overview, summary
 from repsim.lab.claims import Claim, measurement_path
-from repsim.lab.commits import commit, commit_in_words
-from repsim.lab.contents import is_chapter
 from repsim.lab.downloads import data_anchors, data_page, shown_profiles
 from repsim.lab.evidence import Evidence
-from repsim.lab.execution import read_notebook
+from repsim.lab.execution import is_chapter, read_notebook
 from repsim.lab.explorer import explorer
 from repsim.lab.explorer.catalogue import network_facts
-from repsim.lab.markdown import table
 from repsim.lab.metadata import claim_reviews
 from repsim.lab.profiles import NAMES, load_profile
-from repsim.lab.repository import is_public, repository_url
+from repsim.lab.repository import commit, commit_in_words, is_public, repository_url
 from repsim.lab.store import machine
 from repsim.lab.trained import trained
+from repsim.lab.wording import table
 
 Stamp = Mapping[str, Any]
 

@@ -13,11 +13,10 @@ from typing import Any
 import yaml
 
 from repsim.lab import fragments
-from repsim.lab.contents import contents, is_chapter, notebooks
 from repsim.lab.downloads import data_anchors
 from repsim.lab.errors import LabError, known
 from repsim.lab.evidence import cell_label
-from repsim.lab.execution import is_stale, read_notebook, stamp
+from repsim.lab.execution import contents, is_chapter, is_stale, notebooks, read_notebook, stamp
 from repsim.lab.figure_files import with_files
 from repsim.lab.paths import REPOSITORY
 from repsim.lab.profiles import load_profile
@@ -58,7 +57,7 @@ def stage(
     root
         The repository.
     published
-        Whether only the notebooks of ``_toc.yml`` are in the book; see :mod:`repsim.lab.contents`.
+        Whether only the notebooks of ``_toc.yml`` are in the book; see :mod:`repsim.lab.execution`.
 
     Raises
     ------

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from repsim.lab.explorer.catalogue import network_facts
 from repsim.lab.findings.training import accuracies
-from repsim.lab.markdown import table
 from repsim.lab.profiles import Networks, load_profile
 from repsim.lab.store import Artefact, profile_store
 from repsim.lab.weights import find_network
+from repsim.lab.wording import table
 
 BACKENDS = {"jax": "JAX", "tensorflow": "TensorFlow", "torch": "PyTorch"}
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,8 @@ import numpy as np
 
 from repsim.engine.arrays import full_precision
 from repsim.lab.backend import device
-from repsim.lab.checkpoints import usable
 from repsim.lab.data import Dataset, Split, classes_of, load_dataset
+from repsim.lab.errors import DamagedArtefactError
 from repsim.lab.networks import build
 from repsim.lab.paths import cache_root
 from repsim.lab.profiles import Networks, Recipe
@@ -248,6 +250,25 @@ def _accuracy(model: keras.Model, dataset: Dataset, split: Split, recipe: Recipe
         logits = keras.ops.convert_to_numpy(keras.ops.cast(model(images, training=False), "float32"))
         right += int((logits.argmax(1) == split.labels[start : start + batch]).sum())
     return right / len(split.labels)
+
+
+@contextmanager
+def usable(checkpoint: Path) -> Iterator[None]:
+    """Move a checkpoint aside if reading it, or setting a network to it, fails.
+
+    Raises
+    ------
+    DamagedArtefactError
+        What was wrong, and where the file is now.
+    """
+    try:
+        yield
+    except Exception as error:  # whatever NumPy, zipfile and Keras make of other bytes, names and shapes
+        aside = checkpoint.with_suffix(".damaged")
+        shutil.move(checkpoint, aside)
+        raise DamagedArtefactError(
+            f"{checkpoint} is damaged ({error}); it was moved to {aside.name}: run again to train from the beginning."
+        ) from error
 
 
 def _save(model: keras.Model, checkpoint: Path, history: np.ndarray, devices: list[str], seconds: float) -> None:

@@ -18,13 +18,12 @@ from repsim.lab import recomputing
 from repsim.lab.archives import checks
 from repsim.lab.archives.certificate import Certificate, Check
 from repsim.lab.backend import configure
-from repsim.lab.commits import commit
-from repsim.lab.contents import contents, is_chapter, notebooks
 from repsim.lab.data import is_at_hand
 from repsim.lab.errors import DataError
-from repsim.lab.execution import NotebookError, execute
+from repsim.lab.execution import NotebookError, contents, execute, is_chapter, notebooks
 from repsim.lab.judging import judge
 from repsim.lab.paths import REPOSITORY, data_root
+from repsim.lab.repository import commit
 from repsim.lab.representations import dataset_of
 from repsim.lab.store import ONLY_READ, Artefact, digest, read_artefact, unseal
 from repsim.lab.tolerances import ACCURACY, CLAIMS, SIMILARITY, Tolerance

@@ -8,10 +8,10 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from repsim.lab.archives.codecheck import CODECHECK
-from repsim.lab.commits import tracked_files
-from repsim.lab.contents import contents, notebooks
 from repsim.lab.downloads import Figure, figures_of, write_verdicts
+from repsim.lab.execution import contents, notebooks
 from repsim.lab.paths import results_root
+from repsim.lab.repository import tracked_files
 from repsim.lab.staging import fit_to_show
 from repsim.lab.unpacking import ArchiveError
 

@@ -14,9 +14,9 @@ import yaml
 from repsim.lab.archives.codecheck import CODECHECK, configuration
 from repsim.lab.archives.crate import write_metadata
 from repsim.lab.archives.layout import MANIFEST, METADATA, gather, is_output
-from repsim.lab.commits import MODIFIED, commit_time, modified_files, tracked_commit
 from repsim.lab.paths import REPOSITORY
 from repsim.lab.profiles import load_profile
+from repsim.lab.repository import MODIFIED, commit_time, modified_files, tracked_commit
 from repsim.lab.store import clear, digest, part_path, write_atomically
 from repsim.lab.unpacking import ArchiveError
 

@@ -18,10 +18,10 @@ from repsim.lab.figures.style import network
 from repsim.lab.findings import saturated_layers, score
 from repsim.lab.findings.correspondence import ASYMMETRIC
 from repsim.lab.findings.tables import CCA_TYPE
-from repsim.lab.markdown import table as markdown_table
 from repsim.lab.profiles import Networks, Profile
 from repsim.lab.published import NETWORKS
 from repsim.lab.wording import DASH
+from repsim.lab.wording import table as markdown_table
 
 DEBIASED, LINEAR = "_debiased", "cka_linear"
 MEAN = "mean"  # in place of a seed: of all pairs of different networks, or of all networks

@@ -15,10 +15,9 @@ from IPython.display import Markdown, display
 
 from repsim.lab.execution import STAMP
 from repsim.lab.figures.style import SETTINGS, Drawing
-from repsim.lab.markdown import table
 from repsim.lab.predicates import is_number
 from repsim.lab.store import Artefact
-from repsim.lab.wording import DASH, NO_BREAK, signed
+from repsim.lab.wording import DASH, NO_BREAK, signed, table
 
 # What may stand in a data address between quotation marks; a hash, a percent sign and angle brackets may not.
 _PLAIN = " !$'()*+,-./:;=?@[]_|~{}\n"
