@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from repsim.lab import claims
-from repsim.lab.claim_tables import summary
-from repsim.lab.downloads import write_verdicts
+from repsim.lab.claim_tables import judged, summary
 from repsim.lab.execution import kept
 
 
@@ -39,3 +41,29 @@ def judge(profile: str, executed: Path) -> str:
                 claims.record(profile, held["claim"], held["values"], **about)
     write_verdicts(profile, executed)
     return summary(profile)
+
+
+def write_verdicts(profile: str, folder: Path, claims: Path | None = None) -> Path:
+    """Write all measurements and verdicts into one file; `claims` names another file of claims than the book's."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = [
+        {
+            "claim": claim.id,
+            "statement": claim.statement,
+            "place": claim.place,
+            "paper": claim.paper,
+            "values": None if found is None else dict(found.values),
+            "examples": None if found is None else found.n,
+            "spread": None if found is None else found.spread,
+            "verdict": verdict,
+        }
+        for claim, found, verdict in judged(profile, claims)
+    ]
+    path = folder / "verdicts.json"
+    write_json(path, {"profile": profile, "claims": rows})
+    return path
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON for people and machines to read."""
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -11,7 +11,7 @@ import yaml
 
 from repsim.lab.claim_tables import judged, label
 from repsim.lab.claims import load_claims, measurement, verdict
-from repsim.lab.downloads import write_verdicts
+from repsim.lab.judging import write_verdicts
 from repsim.lab.metadata import PAPER, claim_reviews, croissant
 from repsim.lab.paths import REPOSITORY
 

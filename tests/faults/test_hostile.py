@@ -17,7 +17,7 @@ import yaml
 import repsim
 from repsim.errors import ParameterError
 from repsim.lab import claims
-from repsim.lab.archives.layout import figure_files
+from repsim.lab.archives.writing import figure_files
 from repsim.lab.errors import LabError
 from repsim.lab.execution import read_notebook, stamp
 from repsim.lab.paths import REPOSITORY
