@@ -21,7 +21,7 @@ from typing import Any
 import yaml
 
 from repsim.lab.errors import LabError
-from repsim.lab.paths import REPOSITORY
+from repsim.lab.paths import REPOSITORY, environment
 from repsim.lab.repository import commit
 from repsim.lab.store import clear, digest, machine, part_path, peak_memory_mib
 
@@ -196,15 +196,9 @@ def kernel_of_this_python() -> Iterator[None]:
         kernel = Path(folder) / "kernels" / KERNEL
         kernel.mkdir(parents=True)
         (kernel / "kernel.json").write_text(json.dumps(specification), encoding="utf-8")
-        before = os.environ.get("JUPYTER_PATH")
-        os.environ["JUPYTER_PATH"] = folder + (os.pathsep + before if before else "")
-        try:
+        others = filter(None, [os.environ.get("JUPYTER_PATH")])
+        with environment({"JUPYTER_PATH": os.pathsep.join([folder, *others])}):
             yield
-        finally:
-            if before is None:
-                del os.environ["JUPYTER_PATH"]
-            else:
-                os.environ["JUPYTER_PATH"] = before
 
 
 def _tidy(executed: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
@@ -145,10 +145,6 @@ class Networks:
     channels: tuple[int, ...] = ()
     name: str = ""
     committed: bool = True
-
-    def in_precision(self, precision: str) -> Networks:
-        """Return the same networks, trained in another arithmetic."""
-        return replace(self, recipe=replace(self.recipe, precision=precision))
 
     @model_validator(mode="after")
     def _is_a_network(self) -> Self:
