@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from repsim.lab.claim_tables import claims_page, claims_table, first_page, judged, overview, summary
-from repsim.lab.claims import Claim, measurement_path
+from repsim.lab.claim_tables import claims_page, claims_table, first_page, overview, summary
+from repsim.lab.claims import Claim, judged, measurement_path
 from repsim.lab.downloads import data_anchors, data_page, shown_profiles
 from repsim.lab.evidence import Evidence
 from repsim.lab.execution import is_chapter, read_notebook

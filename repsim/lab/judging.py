@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from repsim.lab import claims
-from repsim.lab.claim_tables import judged, summary
+from repsim.lab.claim_tables import summary
+from repsim.lab.claims import judged
 from repsim.lab.execution import kept
 
 
