@@ -9,11 +9,20 @@ from pathlib import Path
 import yaml
 
 from repsim.lab.figure_files import Figure, figures_of
-from repsim.lab.judging import write_json, write_verdicts
+from repsim.lab.judging import write_verdicts
 from repsim.lab.metadata import croissant
 from repsim.lab.paths import results_root
 from repsim.lab.profiles import NAMES
-from repsim.lab.store import MADE_AGAIN_BY, Artefact, digest, read_artefact, record_path, unseal, write_atomically
+from repsim.lab.store import (
+    MADE_AGAIN_BY,
+    Artefact,
+    as_json,
+    digest,
+    read_artefact,
+    record_path,
+    unseal,
+    write_atomically,
+)
 
 LARGEST_DOWNLOAD = 10 << 20
 HEADINGS = {
@@ -64,7 +73,7 @@ def data_page(profile: str, part: Path, notebooks: Sequence[str]) -> str:
     verdicts = write_verdicts(profile, copies)
     citation = yaml.safe_load((part / "CITATION.cff").read_text(encoding="utf-8"))
     described = copies / "croissant.json"
-    write_json(described, croissant(profile, copies, citation))
+    described.write_bytes(as_json(croissant(profile, copies, citation)))
     sums += [f"{digest(path)}  {path.name}" for path in (verdicts, described)]
     (copies / "SHA256SUMS.txt").write_text("\n".join(sums) + "\n", encoding="utf-8")
     above = (

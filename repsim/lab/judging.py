@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from repsim.lab import claims
 from repsim.lab.claim_tables import summary
 from repsim.lab.claims import judged
 from repsim.lab.execution import kept
+from repsim.lab.store import as_json
 
 
 def judge(profile: str, executed: Path) -> str:
@@ -61,10 +59,5 @@ def write_verdicts(profile: str, folder: Path, claims: Path | None = None) -> Pa
         for claim, found, verdict in judged(profile, claims)
     ]
     path = folder / "verdicts.json"
-    write_json(path, {"profile": profile, "claims": rows})
+    path.write_bytes(as_json({"profile": profile, "claims": rows}))
     return path
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON for people and machines to read."""
-    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -155,10 +155,7 @@ def _verdicts() -> dict[str, Any]:
                 "name": f"claims/{name}",
                 "description": what,
                 "dataType": "sc:Text",
-                "source": {
-                    "fileObject": {"@id": "verdicts.json"},
-                    "extract": {"jsonPath": f"$.claims[*].{name}"},
-                },
+                "source": {"fileObject": {"@id": "verdicts.json"}, "extract": {"jsonPath": f"$.claims[*].{name}"}},
             }
             for name, what in fields
         ],

@@ -24,7 +24,7 @@ from repsim.lab.transformers.settings import Transformers
 
 NAMES = ("smoke", "laptop", "paper")
 CONFIG = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
-Named = TypeVar("Named")
+Named = TypeVar("Named", "Networks", "Measure", "Comparison")
 
 
 def _as_written(value: Any, check: Callable[[Any], float]) -> Any:
@@ -318,7 +318,7 @@ class Profile:
 
 
 def _named(entries: Sequence[Named], what: str, name: str) -> Named:
-    by_name = {getattr(entry, "name"): entry for entry in entries}  # noqa: B009, a TypeVar has no attributes
+    by_name = {entry.name: entry for entry in entries}
     if name not in by_name:
         raise ProfileError(known(what, name, by_name))
     return by_name[name]

@@ -140,8 +140,7 @@ def weights(path: Path) -> dict[str, np.ndarray]:
         )
         more = f"; and {len(wrong) - 3} more" if len(wrong) > 3 else ""
         raise DataError(f"{path} is not a Tiny-10 network of {NETWORKS.name}: {listed}{more}")
-    first, bias = tensors["conv1.weight"].astype(np.float64), tensors["conv1.bias"]
-    first = first / DEVIATION[:, None, None]
+    first, bias = tensors["conv1.weight"].astype(np.float64) / DEVIATION[:, None, None], tensors["conv1.bias"]
     tensors |= {"conv1.weight": first, "conv1.bias": bias - (first * MEAN[:, None, None]).sum(axis=(1, 2, 3))}
     renamed: dict[str, np.ndarray] = {}
     for number in range(1, _convolutions() + 1):

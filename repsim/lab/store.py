@@ -122,10 +122,11 @@ def sealed(value: Mapping[str, Any]) -> bytes:
     This guards against damage, not against forgery: whoever alters a file on purpose can seal it again.
     """
     content = {name: entry for name, entry in value.items() if name != SEAL}
-    return _as_json({**content, SEAL: hashlib.sha256(_as_json(content)).hexdigest()})
+    return as_json({**content, SEAL: hashlib.sha256(as_json(content)).hexdigest()})
 
 
-def _as_json(value: Mapping[str, Any]) -> bytes:
+def as_json(value: Mapping[str, Any]) -> bytes:
+    """Return `value` as indented JSON for people and machines to read, in its own order."""
     return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()
 
 

@@ -26,6 +26,7 @@ from repsim.lab.progress import progress_bar
 from repsim.lab.store import MADE_AGAIN_BY, SECONDS_BEFORE, Artefact, Store, clear, key, read_arrays, write_arrays
 from repsim.lab.weights import STEP, artefact_name, command_again, inputs
 
+EVALUATED = 500  # images at once
 SCORED = 10  # times in a training that accuracy is measured on other images; after each epoch would take far longer
 
 
@@ -87,12 +88,10 @@ def _paths(model: keras.Model) -> list[str]:
     return ["/".join(map(counted, weight.path.split("/"))) for weight in model.weights]
 
 
-def evaluate(
-    model: keras.Model, dataset: Dataset, split: Split, batch: int = 500, scaling: str = "colour"
-) -> tuple[float, float]:
+def evaluate(model: keras.Model, dataset: Dataset, split: Split, scaling: str = "colour") -> tuple[float, float]:
     """Return the accuracy (a fraction) and the mean cross-entropy (nats) of a network on a split."""
     with full_precision():  # on a GPU, JAX multiplies float32 in fewer bits unless told otherwise
-        logits = model.predict(dataset.scale(split.images, scaling), batch_size=batch, verbose=0).astype(np.float64)
+        logits = model.predict(dataset.scale(split.images, scaling), batch_size=EVALUATED, verbose=0).astype(np.float64)
     shifted = logits - logits.max(axis=1, keepdims=True)
     log_likelihood = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     rows = np.arange(len(logits))
@@ -242,13 +241,13 @@ def _is_scored(epoch: int, epochs: int) -> bool:
     return epoch * SCORED // epochs > (epoch - 1) * SCORED // epochs
 
 
-def _accuracy(model: keras.Model, dataset: Dataset, split: Split, recipe: Recipe, batch: int = 500) -> float:
+def _accuracy(model: keras.Model, dataset: Dataset, split: Split, recipe: Recipe) -> float:
     """Return the accuracy of a network that is being trained, without compiling anything for it."""
     right = 0
-    for start in range(0, len(split.labels), batch):
-        images = dataset.scale(split.images[start : start + batch], recipe.scaling)
+    for start in range(0, len(split.labels), EVALUATED):
+        images = dataset.scale(split.images[start : start + EVALUATED], recipe.scaling)
         logits = keras.ops.convert_to_numpy(keras.ops.cast(model(images, training=False), "float32"))
-        right += int((logits.argmax(1) == split.labels[start : start + batch]).sum())
+        right += int((logits.argmax(1) == split.labels[start : start + EVALUATED]).sum())
     return right / len(split.labels)
 
 

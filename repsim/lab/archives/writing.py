@@ -35,12 +35,7 @@ from repsim.lab.unpacking import ArchiveError
 EARLIEST = 315_532_800  # 1980, where the times of zip archives begin
 
 
-def archive(
-    profile: str,
-    target: Path,
-    executed_dir: Path,
-    root: Path = REPOSITORY,
-) -> Path:
+def archive(profile: str, target: Path, executed_dir: Path, root: Path = REPOSITORY) -> Path:
     """Write sources, results, executed notebooks, figures and verdicts into one research object.
 
     Its times are ``SOURCE_DATE_EPOCH``, else that of the commit; what is left of the machine and the day are the stamps
