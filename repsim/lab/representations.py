@@ -162,7 +162,7 @@ def sources(
     share
         Of the disk and the memory that a measurement may take, for one that reads networks of several architectures.
     folder
-        As of :func:`repsim.lab.representations.representations`.
+        As of :func:`representations`.
 
     Returns
     -------
