@@ -9,7 +9,7 @@ from typing import Any
 from IPython.display import Markdown, display
 
 from repsim.lab.paths import REPOSITORY, results_root
-from repsim.lab.sealed import unseal
+from repsim.lab.store import unseal
 
 Result = Mapping[str, Any]
 LEAST_TIMED = 1000  # examples, below which a call is mostly its overhead

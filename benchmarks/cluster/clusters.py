@@ -6,10 +6,10 @@ import heapq
 from collections.abc import Sequence
 
 from benchmarks.results import Result
-from repsim.lab.markdown import table
 from repsim.lab.measurements import steps
 from repsim.lab.planning import Job, measuring_job, training_job
 from repsim.lab.profiles import NAMES, load_profile
+from repsim.lab.wording import table
 
 GPUS = (1, 8, 64)
 

@@ -18,8 +18,7 @@ from benchmarks.engine.plan import ACCURACY, GROUPS, OF_TRAINED, OURS, Sizes, me
 from benchmarks.peers.environments import REPOSITORY, clean
 from benchmarks.results import engine_digest, text_of
 from repsim.lab.figures.display import svg
-from repsim.lab.sealed import unseal
-from repsim.lab.store import write_record
+from repsim.lab.store import unseal, write_record
 
 CODE = ("accuracy.py", "child.py", "data.py", "memory.py", "tasks.py")
 # What the page shows of the result, but for its figure.

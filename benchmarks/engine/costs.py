@@ -8,7 +8,7 @@ from typing import Any
 import repsim
 from benchmarks.engine.rounding import derived, met
 from benchmarks.results import LEAST_TIMED, NotMeasuredError, Result, engine_digest
-from repsim.lab.markdown import table
+from repsim.lab.wording import table
 
 SETS = {
     "all": "linear and RBF CKA, HSIC, regression and CCA R² in one call",

@@ -14,9 +14,8 @@ import numpy as np
 
 from repsim.lab.families import compared_layers, describe
 from repsim.lab.profiles import load_profile
-from repsim.lab.representations import representations
+from repsim.lab.representations import layer_features, representations
 from repsim.lab.store import profile_store
-from repsim.lab.streaming import layer_features
 from repsim.lab.weights import find_network
 
 CLASSES = 10

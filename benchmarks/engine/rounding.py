@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.results import NotMeasuredError, Result
-from repsim.lab.markdown import table
+from repsim.lab.wording import table
 
 WAYS = {
     "engine": "**the engine**, float32 as it is",

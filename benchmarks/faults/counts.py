@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from repsim.lab.markdown import table
 from repsim.lab.paths import results_root
-from repsim.lab.sealed import unseal
+from repsim.lab.store import unseal
+from repsim.lab.wording import table
 
 Run = Mapping[str, Any]
 

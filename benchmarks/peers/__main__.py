@@ -15,8 +15,7 @@ from benchmarks.peers import cases, collect
 from benchmarks.peers.environments import REPOSITORY, InstallError, clean, python_of
 from benchmarks.peers.registry import ADAPTERS, PEERS
 from benchmarks.results import engine_digest
-from repsim.lab.sealed import unseal
-from repsim.lab.store import machine, write_record
+from repsim.lab.store import machine, unseal, write_record
 
 # fmt: off
 COLUMNS = (

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from benchmarks.results import LEAST_TIMED, Result
-from repsim.lab.markdown import table
+from repsim.lab.wording import table
 
 Row = Mapping[str, Any]
 

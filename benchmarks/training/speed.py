@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.results import Result
 from repsim.lab.figures.style import network
-from repsim.lab.markdown import table
+from repsim.lab.wording import table
 
 ASKED = 0.9  # of PyTorch's images per second
 PRECISIONS = {"float32": "float32", "bfloat16": "bfloat16, weights in float32"}

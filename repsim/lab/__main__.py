@@ -20,6 +20,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 console = Console(highlight=False)
 EXECUTED = Path("build/notebooks")  # holds a folder for each profile
 Executed = Annotated[Path | None, typer.Option(help=f"Folder of executed notebooks [{EXECUTED}/PROFILE]")]
+Seeds = Annotated[list[int] | None, typer.Option(help="Train only this seed; may be repeated.")]
+Again = Annotated[bool, typer.Option("--again", help="Train those too whose records are here, but not their weights.")]
 ProfileName = Annotated[str, typer.Argument(metavar="PROFILE", help="smoke, laptop or paper")]
 
 
@@ -37,16 +39,14 @@ def data(profile: ProfileName) -> None:
 def train(
     profile: ProfileName,
     group: Annotated[list[str] | None, typer.Option(help="Train only this group; may be repeated.")] = None,
-    seed: Annotated[list[int] | None, typer.Option(help="Train only this seed; may be repeated.")] = None,
+    seed: Seeds = None,
     threads: Annotated[
         int, typer.Option(help="Threads per network, of TensorFlow; a resumed run must use the same.")
     ] = 1,
     held_out: Annotated[int, typer.Option(help="Hold out this many training images and score on them instead.")] = 0,
     at_once: Annotated[int, typer.Option(help="Train this many side by side, as on a GPU.", min=1)] = 1,
     minutes: Annotated[float | None, typer.Option(help="Stop after so many, if several train side by side.")] = None,
-    again: Annotated[
-        bool, typer.Option("--again", help="Train those too whose records are here, but not their weights.")
-    ] = False,
+    again: Again = False,
 ) -> None:
     """Train the networks of a profile that are missing."""
     jobs = load_profile(profile).jobs(group, seed)  # what does not exist is refused before a backend is loaded
@@ -74,22 +74,20 @@ def train(
     from repsim.lab.store import profile_store
     from repsim.lab.training import train_network
 
-    for networks, one in jobs:
+    for networks, number in jobs:
         if held_out:
             networks = replace(networks, recipe=replace(networks.recipe, held_out=held_out))
-        record = train_network(profile_store(profile), networks, one, again=again).record
-        kind = "held-out" if held_out else "test"
-        console.print(f"{record['name']}: {kind} accuracy {record[kind.replace('-', '_') + '_accuracy']:.2%}")
+        record = train_network(profile_store(profile), networks, number, again=again).record
+        images = "held-out" if held_out else "test"
+        console.print(f"{record['name']}: {images} accuracy {record[images.replace('-', '_') + '_accuracy']:.2%}")
 
 
 @app.command()
 def transformers(
     profile: ProfileName,
-    seed: Annotated[list[int] | None, typer.Option(help="Train only this seed; may be repeated.")] = None,
+    seed: Seeds = None,
     epoch: Annotated[int | None, typer.Option(help="Stop after so many epochs; a later run goes on.")] = None,
-    again: Annotated[
-        bool, typer.Option("--again", help="Train those too whose records are here, but not their weights.")
-    ] = False,
+    again: Again = False,
 ) -> None:
     """Train the Transformers of a profile that are missing."""
     from repsim.lab.backend import configure
@@ -100,8 +98,8 @@ def transformers(
     from repsim.lab.transformers.weights import transformers_of
 
     settings = transformers_of(profile)
-    for one in seed or settings.seeds:
-        record = train_transformer(profile_store(profile), settings, one, epoch=epoch, again=again).record
+    for number in seed or settings.seeds:
+        record = train_transformer(profile_store(profile), settings, number, epoch=epoch, again=again).record
         console.print(f"{record['name']}: BLEU {record['bleu']:.1f}" if "bleu" in record else record["name"])
 
 
@@ -144,10 +142,7 @@ def execute(
 
 
 @app.command()
-def judge(
-    profile: ProfileName,
-    executed: Executed = None,
-) -> None:
+def judge(profile: ProfileName, executed: Executed = None) -> None:
     """Take what the executed notebooks measured for the claims into the results, and write all verdicts beside them."""
     from repsim.lab.judging import judge as take
 
@@ -188,7 +183,7 @@ def archive(
 ) -> None:
     """Write sources, results, executed notebooks, figures and verdicts into one research object (RO-Crate)."""
     from repsim.lab.archives import archive as write
-    from repsim.lab.commits import modified_files
+    from repsim.lab.repository import modified_files
     from repsim.lab.store import digest
 
     path = write(profile, out, executed or EXECUTED / profile)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from itertools import groupby
 from pathlib import Path
@@ -18,31 +18,28 @@ from repsim.lab.claims import (
     REPRODUCED,
     VERDICTS,
     Claim,
+    Judged,
     Measurement,
-    judge,
+    judged,
     load_claims,
-    measurement,
     near,
     undetermined,
 )
-from repsim.lab.commits import first_commits
 from repsim.lab.evidence import measuring
 from repsim.lab.predicates import ClaimError, Predicate
 from repsim.lab.profiles import load_profile
+from repsim.lab.repository import first_commits
 from repsim.lab.store import write_atomically
 from repsim.lab.wording import DASH, NO_BREAK, distance, measured_sentence, robustness, signed
 
 BEGIN, END = "<!-- claims:begin -->", "<!-- claims:end -->"  # in the README
 SIGNS = {REPRODUCED: "✓", PARTLY: "◐", NOT_REPRODUCED: "✗", NOT_DETERMINED: "?", NOT_MEASURED: "○", REPORTED: "·"}
 DECIDED = (REPRODUCED, PARTLY, NOT_REPRODUCED)
-Judged = tuple[Claim, Measurement | None, str]
-
-PAPER_SIZE, NARROWER, MATHEMATICS, OURS = KINDS = (
-    "paper’s size",
-    "narrower here",
-    "mathematics",
-    "ours",
-)
+PAPER_SIZE, NARROWER, MATHEMATICS, OURS = KINDS = ("paper’s size", "narrower here", "mathematics", "ours")
+COLUMNS = ("at the paper’s size", "narrower networks", "mathe\N{SOFT HYPHEN}matics", "ours")  # of the scorecard
+CAPTION = "Table 2: the layers that each index identifies, in the paper and here. Hollow is what determines no verdict."
+NAME = r"\b[A-Z]{1,2}\.?\d+[a-z]*\b"
+IDENTIFIED = tuple(f"S{place}" for place in range(1, 12))  # the columns of Table 2
 
 
 def kind(claim: Claim, profile: str) -> str:
@@ -87,41 +84,21 @@ def _unbroken(verdict: str) -> str:
     return marked(verdict).replace(" ", NO_BREAK)
 
 
-def judged(profile: str, path: Path | None = None) -> list[Judged]:
-    """Return every claim, of the book or of another file, with what was measured for it and its verdict."""
-    found = [(claim, measurement(profile, claim.id)) for claim in load_claims(path).values()]
-    return [(claim, measured, judge(claim, measured)) for claim, measured in found]
-
-
-def by_section(profile: str) -> Iterator[tuple[str, list[Judged]]]:
-    """Yield the claims of each section, in the order of the file."""
-    for section, group in groupby(judged(profile), key=lambda one: one[0].section):
-        yield section, list(group)
-
-
 def counts(profile: str) -> dict[str, Counter[str]]:
     """Return for each of `KINDS` how many claims have which verdict."""
-    found: dict[str, Counter[str]] = {name: Counter() for name in KINDS}
+    verdicts: dict[str, Counter[str]] = {name: Counter() for name in KINDS}
     for claim, _, verdict in judged(profile):
-        found[kind(claim, profile)][verdict] += 1
-    return found
+        verdicts[kind(claim, profile)][verdict] += 1
+    return verdicts
 
 
 def summary(profile: str) -> str:
     """Return the verdicts of a profile in one line, that of the experiments at the paper's size first."""
     parts = []
-    for name, found in counts(profile).items():
-        shown = [f"{found[verdict]} {verdict}" for verdict in VERDICTS if found[verdict]]
+    for name, count in counts(profile).items():
+        shown = [f"{count[verdict]} {verdict}" for verdict in VERDICTS if count[verdict]]
         parts.append(f"{name}: {', '.join(shown) or 'none'}")
     return f"{'; '.join(parts)} (profile {profile})"
-
-
-COLUMNS = {
-    PAPER_SIZE: "at the paper’s size",
-    NARROWER: "narrower networks",
-    MATHEMATICS: "mathe\N{SOFT HYPHEN}matics",
-    OURS: "ours",
-}
 
 
 def score(profile: str) -> str:
@@ -136,10 +113,10 @@ def score(profile: str) -> str:
 
 def scorecard(profile: str) -> str:
     """Return a table of how many claims of each kind have which verdict, narrow enough for a telephone."""
-    found = counts(profile)
-    lines = [f"| | {' | '.join(COLUMNS.values())} |", f"| --- |{' ---: |' * len(COLUMNS)}"]
+    columns = counts(profile).values()
+    lines = [f"| | {' | '.join(COLUMNS)} |", f"| --- |{' ---: |' * len(COLUMNS)}"]
     for verdict in VERDICTS:
-        row = [str(found[name][verdict] or "") for name in COLUMNS]
+        row = [str(column[verdict] or "") for column in columns]
         lines.append(f"| {marked(verdict)} | {' | '.join(row)} |")
     return "\n".join(lines)
 
@@ -149,17 +126,19 @@ def first_page(profile: str) -> str:
     from repsim.lab.figures.display import figure_html
     from repsim.lab.figures.verdicts import identified
 
-    found = judged(profile)
+    every = judged(profile)
     answers: dict[str, list[Judged]] = {}
-    for one in found:
-        if one[0].answers:
-            answers.setdefault(one[0].answers, []).append(one)
-    says = [f"- **{text}** {' '.join(map(_answer, sorted(some, key=_undecided)))}" for text, some in answers.items()]
-    failed = [one for one in found if one[2] in DECIDED[1:]]
-    close = [claim for claim, measured, verdict in found if measured and verdict in DECIDED and near(claim, measured)]
+    for entry in every:
+        if entry.claim.answers:
+            answers.setdefault(entry.claim.answers, []).append(entry)
+    for claims in answers.values():
+        claims.sort(key=lambda entry: entry.verdict not in DECIDED)
+    says = [f"- **{text}** {' '.join(map(_answer, claims))}" for text, claims in answers.items()]
+    failed = [entry for entry in every if entry.verdict in DECIDED[1:]]
+    close = [claim for claim, measured, verdict in every if measured and verdict in DECIDED and near(claim, measured)]
     parts = [score(profile), "\n".join(says)]
-    if any(claim.id in IDENTIFIED for claim, measured, _ in found if measured):
-        picture = identified([one for one in found if one[0].id in IDENTIFIED])
+    if any(claim.id in IDENTIFIED for claim, measured, _ in every if measured):
+        picture = identified([entry for entry in every if entry.claim.id in IDENTIFIED])
         parts.append(figure_html(picture, "layers-identified", CAPTION))
     parts += ["## The score", scorecard(profile)]
     if failed:
@@ -169,24 +148,15 @@ def first_page(profile: str) -> str:
     return "\n\n".join(parts)
 
 
-CAPTION = "Table 2: the layers that each index identifies, in the paper and here. Hollow is what determines no verdict."
-NAME = r"\b[A-Z]{1,2}\.?\d+[a-z]*\b"
-IDENTIFIED = tuple(f"S{place}" for place in range(1, 12))  # the columns of Table 2
-
-
-def _undecided(one: Judged) -> bool:
-    return one[2] not in DECIDED
-
-
 def linked(text: str) -> str:
     """Return a text whose names of claims are links."""
     known = load_claims()
     return re.sub(NAME, lambda match: link(known[match[0]]) if match[0] in known else match[0], text)
 
 
-def _answer(one: Judged) -> str:
+def _answer(entry: Judged) -> str:
     """Return a claim of the first page, its verdict first, and for an experiment what was measured."""
-    claim, measured, verdict = one
+    claim, measured, verdict = entry
     here = ""
     if measured and (declared := measuring(claim.id)) and declared.networks:
         close = ", near the threshold" if near(claim, measured) else ""
@@ -201,8 +171,8 @@ def _inner(sentence: str) -> str:
     return start + sentence[1:].removesuffix(".")
 
 
-def _failure(one: Judged) -> str:
-    claim, measured, verdict = one
+def _failure(entry: Judged) -> str:
+    claim, measured, verdict = entry
     why = f" {linked(claim.why)}" if claim.why else ""
     where = f" [More](../notebooks/{claim.notebook}.ipynb)."
     return f"- {link(claim)} {_unbroken(verdict)}: {claim.statement} Here: {headline(claim, measured)}{why}{where}"
@@ -222,7 +192,7 @@ def overview(profile: str) -> str:
     from repsim.lab.figures.display import figure_html
     from repsim.lab.figures.verdicts import margins
 
-    drawing = margins([one for one in judged(profile) if kind(one[0], profile) != MATHEMATICS])
+    drawing = margins([entry for entry in judged(profile) if kind(entry.claim, profile) != MATHEMATICS])
     caption = "Experiments by the distance to their thresholds. In the grey band are those near to it."
     return "\n\n".join([score(profile), scorecard(profile), figure_html(drawing, "margins", caption)])
 
@@ -240,11 +210,11 @@ def claims_page(profile: str, notebook_link: Callable[[str], str], commit_link: 
         From a commit to Markdown that links to it.
     """
     at = first_commits("book/claims.yml", r"  - id: (\S+)")
-    commits = {name: f", in {commit_link(one)}" for name, one in at.items()}
+    commits = {name: f", in {commit_link(commit)}" for name, commit in at.items()}
     parts = []
-    for section, group in by_section(profile):
+    for section, group in groupby(judged(profile), key=lambda entry: entry.claim.section):
         parts.append(f"## {section}")
-        parts += [_in_full(profile, one, notebook_link, commits.get(one[0].id, "")) for one in group]
+        parts += [_in_full(profile, entry, notebook_link, commits.get(entry.claim.id, "")) for entry in group]
     return "\n\n".join(parts)
 
 
@@ -268,8 +238,8 @@ def claims_table(profiles: Sequence[str], links: Callable[[str, Claim], Iterable
     return "\n".join(lines)
 
 
-def _in_full(profile: str, one: Judged, notebook_link: Callable[[str], str], commit: str) -> str:
-    claim, found, verdict = one
+def _in_full(profile: str, entry: Judged, notebook_link: Callable[[str], str], commit: str) -> str:
+    claim, found, verdict = entry
     names = load_claims().names
     paper = f", {claim.paper:g}" if claim.paper is not None else ""
     where = f", in {notebook_link(claim.notebook)}" if claim.notebook else ""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import yaml
 from pydantic import Field, ValidationError
@@ -22,8 +22,7 @@ from repsim.lab.errors import DamagedArtefactError, known
 from repsim.lab.paths import REPOSITORY, results_root
 from repsim.lab.predicates import ClaimError, Margin, Number, Predicate, Quantity, Reported, Strict, is_number
 from repsim.lab.profiles import load_profile
-from repsim.lab.sealed import unseal
-from repsim.lab.store import write_record
+from repsim.lab.store import unseal, write_record
 from repsim.lab.tolerances import ROUNDING
 
 REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_DETERMINED, NOT_MEASURED, REPORTED = VERDICTS = (
@@ -92,6 +91,14 @@ class Measurement:
     notebook: str | None = None
 
 
+class Judged(NamedTuple):
+    """A claim, what was measured for it, and its verdict."""
+
+    claim: Claim
+    measured: Measurement | None
+    verdict: str
+
+
 def load_claims(path: Path | None = None) -> Claims:
     """Read the claims in their order.
 
@@ -138,7 +145,7 @@ def parse_claims(content: bytes | str, where: str = "claims.yml") -> Claims:
     return claims
 
 
-def find_claim(claim_id: str, claims: Mapping[str, Claim] | None = None) -> Claim:
+def find_claim(claim_id: str) -> Claim:
     """Return the claim of that name.
 
     Raises
@@ -146,7 +153,7 @@ def find_claim(claim_id: str, claims: Mapping[str, Claim] | None = None) -> Clai
     ClaimError
         If there is none; the message lists the known ones.
     """
-    claims = load_claims() if claims is None else claims
+    claims = load_claims()
     if claim_id not in claims:
         raise ClaimError(known("claim", claim_id, claims))
     return claims[claim_id]
@@ -157,22 +164,13 @@ def measurement_path(profile: str, claim_id: str) -> Path:
     return results_root() / profile / "claims" / f"{claim_id}.json"
 
 
-def record(
-    profile: str,
-    claim_id: str,
-    values: Mapping[str, Any],
-    *,
-    n: int | None = None,
-    spread: float | None = None,
-    notebook: str | None = None,
-) -> Path:
-    """Write what was measured for a claim, and return the file.
+def record(profile: str, claim_id: str, values: Mapping[str, Any], **about: Any) -> Path:
+    """Write what was measured for a claim, and return the file. Parameters and errors are those of :func:`contents`.
 
     The same values give the same bytes. A file that says the same already, or differs by rounding only, as another
-    machine does, is left alone, so that judging committed results leaves these as they are. Parameters and errors are
-    those of :func:`contents`.
+    machine does, is left alone, so that judging committed results leaves these as they are.
     """
-    held = contents(profile, claim_id, values, n=n, spread=spread, notebook=notebook)
+    held = contents(profile, claim_id, values, **about)
     path = measurement_path(profile, claim_id)
     try:
         unchanged = ROUNDING.holds(unseal(path), held)
@@ -324,11 +322,7 @@ def standard_error(found: Measurement) -> float:
     return float(error or ((deviation or 0) / math.sqrt(networks) if networks else 0))
 
 
-def verdict(profile: str, claim_id: str) -> str:
-    """Return the verdict on one claim from a profile's results."""
-    return judge(find_claim(claim_id), measurement(profile, claim_id))
-
-
-def verdicts(profile: str) -> dict[str, str]:
-    """Return the verdict on every claim from a profile's results."""
-    return {name: judge(claim, measurement(profile, name)) for name, claim in load_claims().items()}
+def judged(profile: str, path: Path | None = None) -> list[Judged]:
+    """Return every claim, of the book or of another file, with what a profile measured for it and its verdict."""
+    measured = [(claim, measurement(profile, claim.id)) for claim in load_claims(path).values()]
+    return [Judged(claim, found, judge(claim, found)) for claim, found in measured]

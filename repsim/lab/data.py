@@ -7,14 +7,19 @@ order of its records, gives the same arrays; an order-independent fingerprint pr
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
+from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 
 from repsim.lab.errors import DataError, known
-from repsim.lab.fetching import fetch
 from repsim.lab.paths import data_root
+from repsim.lab.store import clear, part_path
+from repsim.lab.unpacking import ArchiveError, unpack_tar
 
 HOME = "https://www.cs.toronto.edu/~kriz/"
 IMAGE_BYTES = 3 * 32 * 32  # of every data set, in planes of red, green and blue, after the bytes of the label
@@ -110,7 +115,7 @@ class Dataset:
         """Return float32 images with the training set's mean 0 and deviation 1 in each channel."""
         width = images.shape[-2]
         rows = images.reshape(*images.shape[:-2], -1).astype(np.float32)  # whole rows: three values take as long
-        mean, deviation = (np.tile(moment, width) for moment in self._moments)
+        mean, deviation = (np.tile(moment, width) for moment in self.moments)
         rows -= mean
         rows /= deviation
         return rows.reshape(images.shape)
@@ -118,31 +123,80 @@ class Dataset:
     @property
     def mean(self) -> np.ndarray:
         """The mean of each channel, (3,) float32."""
-        return self._moments[0]
+        return self.moments[0]
 
-    @property
-    def _moments(self) -> tuple[np.ndarray, np.ndarray]:
-        return _moments(self.fingerprint, self)
-
-
-_MOMENTS: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-
-
-def _moments(fingerprint: str, dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
-    if fingerprint not in _MOMENTS:
-        # Exact integer histogram moments: the same on every machine, whatever its order of summation.
-        counts = np.stack([np.bincount(dataset.train.images[..., c].ravel(), minlength=256) for c in range(3)])
+    @cached_property
+    def moments(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and deviation of each channel, from exact integers: the same whatever a machine's order of summation."""
+        counts = np.stack([np.bincount(self.train.images[..., c].ravel(), minlength=256) for c in range(3)])
         values = np.arange(256)
         total = counts.sum(axis=1)
         mean = counts @ values / total
         deviation = np.sqrt(counts @ values**2 / total - mean**2)
-        _MOMENTS[fingerprint] = mean.astype(np.float32), deviation.astype(np.float32)
-    return _MOMENTS[fingerprint]
+        return mean.astype(np.float32), deviation.astype(np.float32)
 
 
 def fingerprint(records: np.ndarray) -> str:
     """Return the SHA-256 of the sorted SHA-256 digests of the records: the same for every order of the same records."""
     return hashlib.sha256(b"".join(sorted(hashlib.sha256(row).digest() for row in records))).hexdigest()
+
+
+def fetch(name: str, address: str, md5: str, target: Path) -> None:
+    """Download an archive and unpack its one folder, unless it is there.
+
+    The archive is kept beside the folder, so that only a download that was cut short is repeated.
+
+    Parameters
+    ----------
+    name
+        What the data set is called in messages.
+    address, md5
+        Of the archive, a compressed tar file.
+    target
+        Where its folder goes, under the name that it has in the archive.
+
+    Raises
+    ------
+    DataError
+        If it cannot be downloaded, has another MD5, holds what :mod:`repsim.lab.unpacking` refuses, or there is no room
+        for it. What is there under the names of archive and folder is as it was before, or whole.
+    """
+    archive, part = target.with_name(address.rsplit("/", 1)[-1]), part_path(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(target.with_name(f".{target.name}.lock")):
+            clear(target.parent, target.name)  # also where a run was killed when its folder had just appeared
+            if target.exists():
+                return
+            _retrieve(address, md5, archive, part)
+            unpack_tar(archive, part)
+            os.replace(part / target.name, target)
+    except ArchiveError as error:
+        raise DataError(str(error)) from None
+    except Exception as error:  # every way a download can fail ends in the same advice
+        raise DataError(
+            f"{name} is neither in {target} nor could it be downloaded ({_why(error)}): put the official folder "
+            f"{target.name} there, or name the folder that holds it in REPSIM_DATA."
+        ) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _why(error: Exception) -> str:
+    # Pooch raises ValueError for an archive that has not the official hash, and names both hashes.
+    if isinstance(error, ValueError):
+        return " ".join(str(error).split()).rstrip(".")
+    return (isinstance(error, OSError) and error.strerror) or type(error).__name__
+
+
+def _retrieve(address: str, md5: str, archive: Path, part: Path) -> None:
+    """Download the archive into a passing folder, which outlives no run, unless a whole one is there."""
+    import pooch
+
+    if archive.exists() and pooch.file_hash(str(archive), "md5") == md5:
+        return
+    pooch.retrieve(address, f"md5:{md5}", archive.name, part, progressbar=True)
+    os.replace(part / archive.name, archive)
 
 
 def _read(name: str, source: Source, split: str) -> Split:
@@ -177,35 +231,38 @@ def _read(name: str, source: Source, split: str) -> Split:
     return Split(np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), labels[order])
 
 
-def _synthetic(classes: int = SYNTHETIC_CLASSES, train: int = SYNTHETIC_IMAGES, test: int = 256) -> Dataset:
+def _synthetic() -> Dataset:
     """Make small images of coloured blobs, one kind per class: what the smoke profile learns."""
     rng = np.random.default_rng(20190515)
-    patterns = rng.uniform(0, 255, (classes, 4, 4, 3)).repeat(8, axis=1).repeat(8, axis=2)
+    patterns = rng.uniform(0, 255, (SYNTHETIC_CLASSES, 4, 4, 3)).repeat(8, axis=1).repeat(8, axis=2)
 
     def split(count: int) -> Split:
-        labels = np.sort(np.arange(count) % classes).astype(np.uint8)
+        labels = np.sort(np.arange(count) % SYNTHETIC_CLASSES).astype(np.uint8)
         noise = rng.normal(0, 60, (count, 32, 32, 3))
         return Split(np.clip(patterns[labels] + noise, 0, 255).astype(np.uint8), labels)
 
-    parts = split(train), split(test)
+    parts = split(SYNTHETIC_IMAGES), split(256)
     digest = hashlib.sha256(b"".join(part.images.tobytes() + part.labels.tobytes() for part in parts)).hexdigest()
-    return Dataset("synthetic", classes, *parts, digest)
+    return Dataset("synthetic", SYNTHETIC_CLASSES, *parts, digest)
+
+
+def _source(name: str) -> Source:
+    if name not in SOURCES:
+        raise DataError(known("data set", name, DATASETS))
+    return SOURCES[name]
 
 
 def dataset_fingerprint(name: str) -> str:
     """Return the fingerprint of a data set without reading it (made from that of its two splits)."""
     if name == "synthetic":
         return load_dataset(name).fingerprint
-    if name not in SOURCES:
-        raise DataError(known("data set", name, DATASETS))
-    return hashlib.sha256("".join(SOURCES[name].fingerprints[s] for s in ("train", "test")).encode()).hexdigest()
+    fingerprints = _source(name).fingerprints
+    return hashlib.sha256((fingerprints["train"] + fingerprints["test"]).encode()).hexdigest()
 
 
 def classes_of(name: str) -> int:
     """Return the number of classes of a data set."""
-    if name not in DATASETS:
-        raise DataError(known("data set", name, DATASETS))
-    return SYNTHETIC_CLASSES if name == "synthetic" else SOURCES[name].classes
+    return SYNTHETIC_CLASSES if name == "synthetic" else _source(name).classes
 
 
 def training_images(name: str) -> int:
@@ -242,9 +299,7 @@ def load_dataset(name: str) -> Dataset:
     """
     if name == "synthetic":
         return _synthetic()
-    if name not in SOURCES:
-        raise DataError(known("data set", name, DATASETS))
-    source = SOURCES[name]
+    source = _source(name)
     if not (data_root() / source.folder).exists():
         fetch(name, source.address, source.md5, data_root() / source.folder)
     return Dataset(

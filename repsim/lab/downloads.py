@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import csv
-import html
-import io
-import json
-import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-from repsim.lab.claim_tables import judged
-from repsim.lab.execution import STAMP, read_notebook
+from repsim.lab.figure_files import Figure, figures_of
+from repsim.lab.judging import write_verdicts
 from repsim.lab.metadata import croissant
 from repsim.lab.paths import results_root
 from repsim.lab.profiles import NAMES
-from repsim.lab.sealed import unseal
-from repsim.lab.store import MADE_AGAIN_BY, Artefact, digest, read_artefact, record_path, write_atomically
+from repsim.lab.store import (
+    MADE_AGAIN_BY,
+    Artefact,
+    as_json,
+    digest,
+    read_artefact,
+    record_path,
+    unseal,
+    write_atomically,
+)
 
 LARGEST_DOWNLOAD = 10 << 20
 HEADINGS = {
@@ -40,7 +41,6 @@ HEADINGS = {
     "recipes": "What the recipe decides: similarities among the networks of each recipe",
 }
 COMPUTED = "computed"  # folder of the downloads for what a notebook computes itself
-FIGURE = re.compile(r'<figure id="([^"]+)".*?(?:<figcaption>(.*?)</figcaption>)?</figure>', re.DOTALL)
 
 
 def data_page(profile: str, part: Path, notebooks: Sequence[str]) -> str:
@@ -73,7 +73,7 @@ def data_page(profile: str, part: Path, notebooks: Sequence[str]) -> str:
     verdicts = write_verdicts(profile, copies)
     citation = yaml.safe_load((part / "CITATION.cff").read_text(encoding="utf-8"))
     described = copies / "croissant.json"
-    write_json(described, croissant(profile, copies, citation))
+    described.write_bytes(as_json(croissant(profile, copies, citation)))
     sums += [f"{digest(path)}  {path.name}" for path in (verdicts, described)]
     (copies / "SHA256SUMS.txt").write_text("\n".join(sums) + "\n", encoding="utf-8")
     above = (
@@ -156,34 +156,6 @@ def _not_committed(profile: str, folder: str) -> list[Artefact]:
     return [read_artefact(path.with_suffix(".npz")) for path in records if MADE_AGAIN_BY in unseal(path)]
 
 
-@dataclass(frozen=True)
-class Figure:
-    """A figure in an executed notebook: its name, caption, HTML, the data that came with it, or its folders."""
-
-    name: str
-    caption: str
-    markup: str
-    data: Mapping[str, Any] | None
-    source: Sequence[str]
-
-    def table(self) -> bytes:
-        """Return the data that came with the figure as CSV."""
-        assert self.data is not None
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([self.data, *zip(*self.data.values(), strict=True)])
-        return text.getvalue().encode()
-
-
-def figures_of(executed: Path) -> Iterator[Figure]:
-    """Yield the figures of an executed notebook, in order."""
-    for output in (one for cell in read_notebook(executed)["cells"] for one in cell.get("outputs", [])):
-        if found := FIGURE.search("".join(output.get("data", {}).get("text/html", ""))):
-            about = output.get("metadata", {}).get(STAMP, {})
-            caption = re.sub(r"</?strong>", "", found[2] or found[1])
-            name, caption = html.unescape(found[1]), html.unescape(caption)
-            yield Figure(name, caption, found[0], about.get("data"), about.get("source", ()))
-
-
 def _figure_row(
     profile: str, stem: str, figure: Figure, copies: Path, sums: list[str], sections: Mapping[str, str]
 ) -> str:
@@ -198,29 +170,3 @@ def _figure_row(
         there = [f"[{HEADINGS.get(one, one)}](#data-{one})" for one in figure.source if one in sections]
         where = ", ".join(there) or "none"
     return f"| {figure.caption} | [{stem}](../notebooks/{stem}.ipynb) | {where} |"
-
-
-def write_verdicts(profile: str, folder: Path, claims: Path | None = None) -> Path:
-    """Write all measurements and verdicts into one file; `claims` names another file of claims than the book's."""
-    folder.mkdir(parents=True, exist_ok=True)
-    rows = [
-        {
-            "claim": claim.id,
-            "statement": claim.statement,
-            "place": claim.place,
-            "paper": claim.paper,
-            "values": None if found is None else dict(found.values),
-            "examples": None if found is None else found.n,
-            "spread": None if found is None else found.spread,
-            "verdict": verdict,
-        }
-        for claim, found, verdict in judged(profile, claims)
-    ]
-    path = folder / "verdicts.json"
-    write_json(path, {"profile": profile, "claims": rows})
-    return path
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON for people and machines to read."""
-    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -11,11 +11,10 @@ from typing import Any
 import repsim
 from repsim.lab import findings
 from repsim.lab.claims import Claim
-from repsim.lab.commits import MODIFIED, UNKNOWN, commit
 from repsim.lab.execution import read_notebook
 from repsim.lab.findings import MEASURING, Measuring
 from repsim.lab.paths import REPOSITORY
-from repsim.lab.repository import BRANCH, is_public
+from repsim.lab.repository import BRANCH, MODIFIED, UNKNOWN, commit, is_public
 
 Function = Callable[..., Any]
 FIGURE = re.compile(r'<figure id="([^"]+)"')

@@ -1,4 +1,8 @@
-"""Running notebooks, and the stamp that says what an executed one comes from."""
+"""Notebooks: which run and are in the book, how they run, and the stamp that says what an executed one comes from.
+
+A notebook joins the published book once its results are committed, by a line in ``_toc.yml``. Any other run makes its
+results itself, so all notebooks run, and its book contains them all.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +13,17 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from repsim.lab.commits import commit
+import yaml
+
 from repsim.lab.errors import LabError
-from repsim.lab.leftovers import clear, part_path
-from repsim.lab.store import digest, machine
+from repsim.lab.paths import REPOSITORY, environment
+from repsim.lab.repository import commit
+from repsim.lab.store import clear, digest, machine, part_path, peak_memory_mib
 
 STAMP = "repsim"  # key of the stamp in the notebook's metadata
 KERNEL = "repsim-here"
@@ -29,6 +35,50 @@ PLAIN_KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "p
 
 class NotebookError(LabError):
     """A notebook that cannot be read or did not run to its end."""
+
+
+def contents(published: bool, root: Path = REPOSITORY) -> dict[str, Any]:
+    """Return the table of contents of the book.
+
+    Parameters
+    ----------
+    published
+        Whether only the notebooks that ``_toc.yml`` lists are in it. If not, the others follow at the end of its first
+        part, that of the figures.
+    root
+        The repository.
+    """
+    toc: dict[str, Any] = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
+    if not published:
+        listed = set(toc_files(toc))
+        there = sorted(f"notebooks/{path.stem}" for path in (root / "notebooks").glob("[0-9]*.ipynb"))
+        toc["parts"][0]["chapters"] += [{"file": name} for name in there if name not in listed]
+    return toc
+
+
+def notebooks(toc: Mapping[str, Any]) -> list[str]:
+    """Return the notebooks in a table of contents, in its order, by their paths in the repository.
+
+    What is beside the pages of text, in ``book``, is text or a notebook.
+    """
+    names = [f"{name}.ipynb" for name in toc_files(toc)]
+    return [name for name in names if not name.startswith("book/") or (REPOSITORY / name).exists()]
+
+
+def is_chapter(notebook: str) -> bool:
+    """Return whether a notebook is about a figure of the paper, and not one of those beside the benchmarks."""
+    return notebook.startswith("notebooks/")
+
+
+def toc_files(toc: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the pages of a table of contents, the first page first."""
+    if "root" in toc:
+        yield str(toc["root"])
+    if "file" in toc:
+        yield str(toc["file"])
+    for key in ("parts", "chapters", "sections"):
+        for entry in toc.get(key, []):
+            yield from toc_files(entry)
 
 
 def execute(notebook: Path, profile: str, output: Path) -> Path:
@@ -69,7 +119,7 @@ def execute(notebook: Path, profile: str, output: Path) -> Path:
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "machine": machine(),
             "seconds": round(time.perf_counter() - start, 1),
-            "peak_memory_mib": _peak_memory_of_children_mib(),
+            "peak_memory_mib": peak_memory_mib(resource.RUSAGE_CHILDREN),
         }
         _tidy(executed)
         with part.open("w", encoding="utf-8") as file:
@@ -146,15 +196,9 @@ def kernel_of_this_python() -> Iterator[None]:
         kernel = Path(folder) / "kernels" / KERNEL
         kernel.mkdir(parents=True)
         (kernel / "kernel.json").write_text(json.dumps(specification), encoding="utf-8")
-        before = os.environ.get("JUPYTER_PATH")
-        os.environ["JUPYTER_PATH"] = folder + (os.pathsep + before if before else "")
-        try:
+        others = filter(None, [os.environ.get("JUPYTER_PATH")])
+        with environment({"JUPYTER_PATH": os.pathsep.join([folder, *others])}):
             yield
-        finally:
-            if before is None:
-                del os.environ["JUPYTER_PATH"]
-            else:
-                os.environ["JUPYTER_PATH"] = before
 
 
 def _tidy(executed: dict[str, Any]) -> None:
@@ -165,12 +209,6 @@ def _tidy(executed: dict[str, Any]) -> None:
         cell["id"] = f"cell-{number}"
         for key in ("papermill", "execution"):
             cell["metadata"].pop(key, None)
-
-
-def _peak_memory_of_children_mib() -> int:
-    """Return the largest resident memory of the processes that this one has started and seen end, in MiB."""
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    return peak // (1 << 20) if sys.platform == "darwin" else peak // (1 << 10)
 
 
 def stamp(executed: Path) -> dict[str, Any] | None:

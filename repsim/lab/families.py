@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from math import prod
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from repsim.lab.errors import UnknownNetworkError, known
 
@@ -317,8 +317,3 @@ def represented_layers(architecture: str) -> tuple[str, ...]:
 def compared_layers(architecture: str) -> tuple[str, ...]:
     """Return the layers that the paper compares: all but the logits."""
     return represented_layers(architecture)[:-1]
-
-
-def block_layers(architecture: str, part: Literal["interior", "sum"]) -> tuple[str, ...]:
-    """Return the layer inside each block of a residual network, or that after each addition; none in other networks."""
-    return tuple(layer for layer in represented_layers(architecture) if layer.endswith(f"_{part}"))

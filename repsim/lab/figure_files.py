@@ -1,15 +1,73 @@
-"""The files of each figure beside the pages: its drawing as SVG and PDF, and a line below it that leads to them."""
+"""The figures that executed notebooks show, and their files beside the pages."""
 
 from __future__ import annotations
 
 import base64
+import csv
+import html
+import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-FIGURE = re.compile(r'<figure id="([A-Za-z0-9][\w.-]*)".*?<img src="data:image/svg\+xml,([^"]*)"', re.DOTALL)
+from repsim.lab.execution import STAMP, read_notebook
+
+FIGURE = re.compile(r'<figure id="([^"]+)".*?(?:<figcaption>(.*?)</figcaption>)?</figure>', re.DOTALL)
+DRAWING = re.compile(r'<img src="data:image/svg\+xml,([^"]*)"')
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure in an executed notebook.
+
+    `svg` is its drawing and `pdf` the same for print, in base 64; empty where there is none. It has either the `data`
+    that it was drawn from, by columns, or as its `source` the folders of the results.
+    """
+
+    name: str
+    caption: str
+    svg: str
+    pdf: str
+    data: Mapping[str, Any] | None
+    source: Sequence[str]
+
+    @property
+    def can_name_files(self) -> bool:
+        """Whether files may bear its name; a notebook from elsewhere may not choose their folder."""
+        return bool(re.fullmatch(r"[A-Za-z0-9][\w.-]*", self.name))
+
+    def table(self) -> bytes:
+        """Return the data that came with the figure as CSV."""
+        assert self.data is not None
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([self.data, *zip(*self.data.values(), strict=True)])
+        return text.getvalue().encode()
+
+
+def figures_in(cell: Mapping[str, Any]) -> Iterator[Figure]:
+    """Yield the figures among the outputs of a cell, in order."""
+    for output in cell.get("outputs", []):
+        kinds = output.get("data", {})
+        if shown := FIGURE.search("".join(kinds.get("text/html", ""))):
+            about = output.get("metadata", {}).get(STAMP, {})
+            drawing = DRAWING.search(shown[0])
+            yield Figure(
+                name=html.unescape(shown[1]),
+                caption=html.unescape(re.sub(r"</?strong>", "", shown[2] or shown[1])),
+                svg=unquote(drawing[1]) if drawing else "",
+                pdf="".join(kinds.get("application/pdf", "")),
+                data=about.get("data"),
+                source=about.get("source", ()),
+            )
+
+
+def figures_of(executed: Path) -> Iterator[Figure]:
+    """Yield the figures of an executed notebook, in order."""
+    for cell in read_notebook(executed)["cells"]:
+        yield from figures_in(cell)
 
 
 def with_files(
@@ -28,23 +86,19 @@ def with_files(
     """
     for cell in cells:
         yield cell
-        lines = [_files(output["data"], folder, data) for output in cell.get("outputs", []) if "data" in output]
-        if shown := [line for line in lines if line]:
-            source = "\n\n".join(f":::{{container}} figure-files\n{line}\n:::" for line in shown)
+        lines = [_files(figure, folder, data) for figure in figures_in(cell) if figure.svg and figure.can_name_files]
+        if lines:
+            source = "\n\n".join(f":::{{container}} figure-files\n{line}\n:::" for line in lines)
             yield {"cell_type": "markdown", "id": f"{cell['id']}-files", "metadata": {}, "source": source}
 
 
-def _files(kinds: Mapping[str, Any], folder: Path, data: Mapping[str, str]) -> str:
-    """Write the files of an output that is a figure, and return the line that leads to them, else nothing."""
-    found = FIGURE.search("".join(kinds.get("text/html", "")))
-    if not found:
-        return ""
-    name, image = found.groups()
+def _files(figure: Figure, folder: Path, data: Mapping[str, str]) -> str:
+    """Write the files of a figure, and return the line that leads to them."""
+    name, links = figure.name, []
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.svg").write_text(unquote(image), encoding="utf-8")
-    links = [f"[SVG](../book/{folder.name}/{name}.svg)"]
-    if printed := "".join(kinds.get("application/pdf", "")):
-        (folder / f"{name}.pdf").write_bytes(base64.b64decode(printed))
-        links.append(f"[PDF](../book/{folder.name}/{name}.pdf)")
+    for suffix, content in (("svg", figure.svg.encode()), ("pdf", base64.b64decode(figure.pdf))):
+        if content:
+            (folder / f"{name}.{suffix}").write_bytes(content)
+            links.append(f"[{suffix.upper()}](../book/{folder.name}/{name}.{suffix})")
     where = f"#{data[name]}" if name in data else "../book/data.md"
     return " · ".join([*links, f"[Data]({where})"])

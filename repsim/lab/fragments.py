@@ -8,23 +8,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from repsim.lab.claim_tables import claims_page, claims_table, first_page, judged, overview, summary
-from repsim.lab.claims import Claim, measurement_path
-from repsim.lab.commits import commit, commit_in_words
-from repsim.lab.contents import is_chapter
+from repsim.lab.claim_tables import claims_page, claims_table, first_page, overview, summary
+from repsim.lab.claims import Claim, judged, measurement_path
 from repsim.lab.downloads import data_anchors, data_page, shown_profiles
 from repsim.lab.evidence import Evidence
-from repsim.lab.execution import read_notebook
+from repsim.lab.execution import is_chapter, read_notebook
 from repsim.lab.explorer import explorer
 from repsim.lab.explorer.catalogue import network_facts
-from repsim.lab.markdown import table
+from repsim.lab.findings.training import accuracies
 from repsim.lab.metadata import claim_reviews
 from repsim.lab.profiles import NAMES, load_profile
-from repsim.lab.repository import is_public, repository_url
-from repsim.lab.store import machine
-from repsim.lab.trained import trained
+from repsim.lab.repository import commit, commit_in_words, is_public, repository_url
+from repsim.lab.store import Artefact, machine
+from repsim.lab.weights import trained_networks
+from repsim.lab.wording import table
 
 Stamp = Mapping[str, Any]
+BACKENDS = {"jax": "JAX", "tensorflow": "TensorFlow", "torch": "PyTorch"}
 
 
 def makers(profile: str, part: Path, stamps: Mapping[str, Stamp]) -> dict[str, Callable[[], str]]:
@@ -140,6 +140,35 @@ def cost() -> str:
         for group in load_profile(name).networks
     ]
     return table(["profile", "networks", "one takes", "its representations"], rows)
+
+
+def trained(profile: str) -> str:
+    """Return a table with a row for each group of networks of which any is trained."""
+    rows, whole = [], 0.0
+    for group, found in trained_networks(profile):
+        scores = accuracies([one.record for one in found])
+        seconds = [float(one.record["seconds"]) for one in found]
+        whole += sum(seconds)
+        rows.append(
+            [
+                network_facts(group)["title"],
+                f"{len(found)} of {len(group.seeds)}",
+                f"{scores['accuracy']:.2f} ({scores['lowest']:.2f} to {scores['highest']:.2f})",
+                "; ".join(dict.fromkeys(_trained_on(one) for one in found)),
+                f"{sum(seconds) / len(seconds) / 60:.1f}"
+                + (" (the last run of some)" if any(one.record.get("resumed") for one in found) else ""),
+            ]
+        )
+    if not rows:
+        return "*None is trained yet.*"
+    heads = ["networks", "trained", "test accuracy, % (lowest to highest)", "on", "minutes of one"]
+    return table(heads, rows) + f"\n\n*All records together: {whole / 3600:.1f} hours.*"
+
+
+def _trained_on(network: Artefact) -> str:
+    record = network.record
+    device = record.get("device", "CPU")  # records of processors have not always said so
+    return f"{device}, {BACKENDS[record['backend']]}"
 
 
 def table_of_claims(profile: str, address: str, chapters: Mapping[str, Path]) -> str:

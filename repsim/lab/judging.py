@@ -6,8 +6,9 @@ from pathlib import Path
 
 from repsim.lab import claims
 from repsim.lab.claim_tables import summary
-from repsim.lab.downloads import write_verdicts
+from repsim.lab.claims import judged
 from repsim.lab.execution import kept
+from repsim.lab.store import as_json
 
 
 def judge(profile: str, executed: Path) -> str:
@@ -39,3 +40,24 @@ def judge(profile: str, executed: Path) -> str:
                 claims.record(profile, held["claim"], held["values"], **about)
     write_verdicts(profile, executed)
     return summary(profile)
+
+
+def write_verdicts(profile: str, folder: Path, claims: Path | None = None) -> Path:
+    """Write all measurements and verdicts into one file; `claims` names another file of claims than the book's."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = [
+        {
+            "claim": claim.id,
+            "statement": claim.statement,
+            "place": claim.place,
+            "paper": claim.paper,
+            "values": None if found is None else dict(found.values),
+            "examples": None if found is None else found.n,
+            "spread": None if found is None else found.spread,
+            "verdict": verdict,
+        }
+        for claim, found, verdict in judged(profile, claims)
+    ]
+    path = folder / "verdicts.json"
+    path.write_bytes(as_json({"profile": profile, "claims": rows}))
+    return path

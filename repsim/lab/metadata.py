@@ -8,8 +8,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from repsim.lab.claim_tables import DECIDED, Judged, label
-from repsim.lab.claims import load_claims, measurement_path
+from repsim.lab.claim_tables import DECIDED, label
+from repsim.lab.claims import Judged, load_claims, measurement_path
 from repsim.lab.paths import results_root
 from repsim.lab.repository import BRANCH, is_public, repository_url
 from repsim.lab.store import digest
@@ -17,43 +17,26 @@ from repsim.lab.wording import measured_sentence
 
 PAPER = "https://proceedings.mlr.press/v97/kornblith19a.html"
 CROISSANT = "http://mlcommons.org/croissant/1.0"
-# The context that Croissant's specification asks for, as it stands there.
-CONTEXT = {
-    "@language": "en",
-    "@vocab": "https://schema.org/",
-    "citeAs": "cr:citeAs",
-    "column": "cr:column",
-    "conformsTo": "dct:conformsTo",
-    "cr": "http://mlcommons.org/croissant/",
-    "data": {"@id": "cr:data", "@type": "@json"},
-    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
-    "dct": "http://purl.org/dc/terms/",
-    "examples": {"@id": "cr:examples", "@type": "@json"},
-    "extract": "cr:extract",
-    "field": "cr:field",
-    "fileObject": "cr:fileObject",
-    "fileProperty": "cr:fileProperty",
-    "fileSet": "cr:fileSet",
-    "format": "cr:format",
-    "includes": "cr:includes",
-    "isLiveDataset": "cr:isLiveDataset",
-    "jsonPath": "cr:jsonPath",
-    "key": "cr:key",
-    "md5": "cr:md5",
-    "parentField": "cr:parentField",
-    "path": "cr:path",
-    "rai": "http://mlcommons.org/croissant/RAI/",
-    "recordSet": "cr:recordSet",
-    "references": "cr:references",
-    "regex": "cr:regex",
-    "repeated": "cr:repeated",
-    "replace": "cr:replace",
-    "sc": "https://schema.org/",
-    "separator": "cr:separator",
-    "source": "cr:source",
-    "subField": "cr:subField",
-    "transform": "cr:transform",
-}
+# The context that Croissant's specification asks for, in the order in which it stands there.
+_ITS_OWN = """citeAs column extract field fileObject fileProperty fileSet format includes isLiveDataset jsonPath key md5
+parentField path recordSet references regex repeated replace separator source subField transform"""
+CONTEXT = dict(
+    sorted(
+        {
+            **{name: f"cr:{name}" for name in _ITS_OWN.split()},
+            "@language": "en",
+            "@vocab": "https://schema.org/",
+            "conformsTo": "dct:conformsTo",
+            "cr": "http://mlcommons.org/croissant/",
+            "data": {"@id": "cr:data", "@type": "@json"},
+            "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+            "dct": "http://purl.org/dc/terms/",
+            "examples": {"@id": "cr:examples", "@type": "@json"},
+            "rai": "http://mlcommons.org/croissant/RAI/",
+            "sc": "https://schema.org/",
+        }.items()
+    )
+)
 FORMATS = {".npz": "application/zip", ".json": "application/json", ".csv": "text/csv"}
 
 
@@ -172,10 +155,7 @@ def _verdicts() -> dict[str, Any]:
                 "name": f"claims/{name}",
                 "description": what,
                 "dataType": "sc:Text",
-                "source": {
-                    "fileObject": {"@id": "verdicts.json"},
-                    "extract": {"jsonPath": f"$.claims[*].{name}"},
-                },
+                "source": {"fileObject": {"@id": "verdicts.json"}, "extract": {"jsonPath": f"$.claims[*].{name}"}},
             }
             for name, what in fields
         ],

@@ -71,7 +71,7 @@ def measuring_job(profile: Profile) -> Job:
     return Job(asked.measuring_cpus, 0, asked.measuring_mib, asked.measuring_minutes)
 
 
-def cost(store: Store, group: Networks) -> Cost:
+def cost_of(store: Store, group: Networks) -> Cost:
     """Return what a group of networks costs, given what a store has of it."""
     count = len(group.seeds)
     done = sum(find_network(store, group, seed) is not None for seed in group.seeds)
@@ -88,19 +88,19 @@ def cost(store: Store, group: Networks) -> Cost:
 def describe(profile_name: str) -> str:
     """Return the cost of a profile in words: a line per group of networks, the sums, and what has been done."""
     profile, store = load_profile(profile_name), profile_store(profile_name)
-    costs = [cost(store, group) for group in profile.networks]
+    costs = [cost_of(store, group) for group in profile.networks]
     wide = max(len(group.name) for group in profile.networks)
     lines = [
         f"profile {profile.title}",
         f"  {'networks':<{wide}}  data       count  done  epochs  multiply-adds  minutes      MiB      GB",
     ]
-    for group, one in zip(profile.networks, costs, strict=True):
+    for group, its in zip(profile.networks, costs, strict=True):
         lines.append(
-            f"  {group.name:<{wide}}  {group.dataset:<9}  {one.networks:>5}  {one.done:>4}  {group.recipe.epochs:>6}"
-            f"  {one.multiply_adds:>13.1e}  {one.minutes:>7,.1f}  {one.memory_mib:>7,}  {one.gigabytes:>6,.1f}"
+            f"  {group.name:<{wide}}  {group.dataset:<9}  {its.networks:>5}  {its.done:>4}  {group.recipe.epochs:>6}"
+            f"  {its.multiply_adds:>13.1e}  {its.minutes:>7,.1f}  {its.memory_mib:>7,}  {its.gigabytes:>6,.1f}"
         )
-    count, done = sum(one.networks for one in costs), sum(one.done for one in costs)
-    minutes, operations = sum(one.minutes for one in costs), sum(one.multiply_adds for one in costs)
+    count, done = sum(cost.networks for cost in costs), sum(cost.done for cost in costs)
+    minutes, operations = sum(cost.minutes for cost in costs), sum(cost.multiply_adds for cost in costs)
     processor = "GPU" if profile.cluster.training_gpus else "processor core"
     return "\n".join(
         [
@@ -109,9 +109,9 @@ def describe(profile_name: str) -> str:
             f"about {minutes:,.0f} minutes ({minutes / 60:,.1f} hours) of one {processor}",
             f"  operations: {operations:.1e} multiply-adds in the forward passes of all networks, twice that in the "
             "backward passes",
-            f"  memory: up to {max(one.memory_mib for one in costs):,} MiB for one network in training, up to "
+            f"  memory: up to {max(cost.memory_mib for cost in costs):,} MiB for one network in training, up to "
             f"{profile.cluster.measuring_mib / 1024:.0f} GiB for the tables",
-            f"  disk: about {sum(one.gigabytes for one in costs):,.1f} GB of representations in all, of which the "
+            f"  disk: about {sum(cost.gigabytes for cost in costs):,.1f} GB of representations in all, of which the "
             "cache holds those of one measurement at a time",
         ]
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
@@ -24,7 +24,7 @@ from repsim.lab.transformers.settings import Transformers
 
 NAMES = ("smoke", "laptop", "paper")
 CONFIG = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
-Named = TypeVar("Named")
+Named = TypeVar("Named", "Networks", "Measure", "Comparison")
 
 
 def _as_written(value: Any, check: Callable[[Any], float]) -> Any:
@@ -145,10 +145,6 @@ class Networks:
     channels: tuple[int, ...] = ()
     name: str = ""
     committed: bool = True
-
-    def in_precision(self, precision: str) -> Networks:
-        """Return the same networks, trained in another arithmetic."""
-        return replace(self, recipe=replace(self.recipe, precision=precision))
 
     @model_validator(mode="after")
     def _is_a_network(self) -> Self:
@@ -322,7 +318,7 @@ class Profile:
 
 
 def _named(entries: Sequence[Named], what: str, name: str) -> Named:
-    by_name = {getattr(entry, "name"): entry for entry in entries}  # noqa: B009, a TypeVar has no attributes
+    by_name = {entry.name: entry for entry in entries}
     if name not in by_name:
         raise ProfileError(known(what, name, by_name))
     return by_name[name]

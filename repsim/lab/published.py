@@ -18,10 +18,9 @@ from filelock import FileLock
 from repsim.lab.data import classes_of
 from repsim.lab.errors import DataError
 from repsim.lab.families import describe
-from repsim.lab.leftovers import part_path
 from repsim.lab.paths import cache_root, data_root
 from repsim.lab.profiles import Networks, Recipe
-from repsim.lab.store import Artefact, Store, digest
+from repsim.lab.store import Artefact, Store, digest, part_path
 from repsim.lab.tensors import read_tensors
 from repsim.lab.weights import STEP
 
@@ -141,8 +140,7 @@ def weights(path: Path) -> dict[str, np.ndarray]:
         )
         more = f"; and {len(wrong) - 3} more" if len(wrong) > 3 else ""
         raise DataError(f"{path} is not a Tiny-10 network of {NETWORKS.name}: {listed}{more}")
-    first, bias = tensors["conv1.weight"].astype(np.float64), tensors["conv1.bias"]
-    first = first / DEVIATION[:, None, None]
+    first, bias = tensors["conv1.weight"].astype(np.float64) / DEVIATION[:, None, None], tensors["conv1.bias"]
     tensors |= {"conv1.weight": first, "conv1.bias": bias - (first * MEAN[:, None, None]).sum(axis=(1, 2, 3))}
     renamed: dict[str, np.ndarray] = {}
     for number in range(1, _convolutions() + 1):

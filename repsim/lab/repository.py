@@ -1,16 +1,41 @@
-"""The address of the repository: one value, in ``pyproject.toml``."""
+"""The repository: its address, which is one value in ``pyproject.toml``, and what git says of it.
+
+Sources cannot hold the commit that pages are made at, so it is asked of git when they are used.
+"""
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
 import tomllib
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from repsim.lab.errors import LabError
 from repsim.lab.paths import REPOSITORY
 
 UNKNOWN_OWNER = "OWNER"
 BRANCH = "main"
 DEFAULT_REPOSITORY = "https://github.com/OWNER/repsim-revisited"
+UNKNOWN = "unknown"
+MODIFIED = "-modified"
+# What a page is made from. What is built, cached or a person's own beside it does not count.
+SOURCES = (
+    "repsim",
+    "notebooks",
+    "benchmarks",
+    "book",
+    "results",
+    "workflow",
+    "_config.yml",
+    "_toc.yml",
+    "requirements.lock",
+)
+
+
+class RepositoryError(LabError):
+    """A folder that is not a git repository with a commit, or holds what cannot be taken from one."""
 
 
 def repository_url(root: Path = REPOSITORY) -> str:
@@ -25,3 +50,101 @@ def repository_url(root: Path = REPOSITORY) -> str:
 def is_public(address: str) -> bool:
     """Return whether an address leads anywhere: until `make set-repository` is run, a placeholder names the owner."""
     return urlsplit(address).path.strip("/").split("/")[0] != UNKNOWN_OWNER
+
+
+def commit(folder: Path = REPOSITORY) -> str:
+    """Return the commit of the sources in `folder`, with ``-modified`` if they differ from it.
+
+    "unknown" where `folder` is not the top of a git repository: an installed package may lie within a repository that
+    is another project's.
+    """
+    try:
+        if Path(_git(folder, "rev-parse", "--show-toplevel").strip()).resolve() != folder.resolve():
+            return UNKNOWN
+        name = _git(folder, "rev-parse", "HEAD").strip()
+        changed = _git(folder, "status", "--porcelain", "--", *(one for one in SOURCES if (folder / one).exists()))
+    except (OSError, subprocess.CalledProcessError):
+        return UNKNOWN
+    return f"{name}{MODIFIED}" if changed.strip() else name
+
+
+def commit_in_words(name: str) -> str:
+    """Return Markdown that says at which commit a page was made, and whether the sources differed from it."""
+    if name == UNKNOWN:
+        return "an unknown commit (made outside a git repository)"
+    changed = " with uncommitted changes" if name.endswith(MODIFIED) else ""
+    return f"commit `{name.removesuffix(MODIFIED)[:12]}`{changed}"
+
+
+def tracked_files(folder: Path = REPOSITORY) -> dict[str, bool]:
+    """Return the files that git tracks in `folder`, by their paths in order, and whether each can be executed.
+
+    Raises
+    ------
+    RepositoryError
+        If `folder` is not a git repository, or a tracked file is a link, another repository or missing.
+    """
+    found = {}
+    for entry in filter(None, _asked(folder, "ls-files", "--stage", "-z").split("\0")):
+        about, path = entry.split("\t", 1)
+        mode = about.split()[0]
+        if mode not in {"100644", "100755"} or not (folder / path).is_file():
+            raise RepositoryError(f"{folder / path} is tracked by git, but is no plain file that can be read")
+        found[path] = mode == "100755"
+    return dict(sorted(found.items()))
+
+
+def tracked_commit(folder: Path = REPOSITORY) -> str:
+    """Return the commit that `folder` is at; see :func:`tracked_files` for what is raised."""
+    return _asked(folder, "rev-parse", "HEAD").strip()
+
+
+def modified_files(folder: Path = REPOSITORY) -> list[str]:
+    """Return the tracked files that differ from the commit; see :func:`tracked_files` for what is raised."""
+    return sorted(filter(None, _asked(folder, "diff", "--name-only", "--no-renames", "-z", "HEAD").split("\0")))
+
+
+def commit_time(folder: Path = REPOSITORY) -> int:
+    """Return ``SOURCE_DATE_EPOCH``, else when the commit was made, in seconds since 1970.
+
+    Raises
+    ------
+    RepositoryError
+        If `folder` is not a git repository with a commit, or the variable is set and not a number of seconds.
+    """
+    given = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if given and not given.isdecimal():
+        raise RepositoryError(f"SOURCE_DATE_EPOCH is {given!r}, not a number of seconds since 1970")
+    return int(given or _asked(folder, "log", "-1", "--format=%ct"))
+
+
+def first_commits(path: str, pattern: str, folder: Path = REPOSITORY) -> dict[str, str]:
+    """Return for what a group of `pattern` matches in the lines of a file the commit that first added such a line.
+
+    Nothing where `folder` is not a git repository; in a shallow clone the first commit there is.
+    """
+    try:
+        log = _git(folder, "log", "--reverse", "--format=commit %H", "--patch", "--unified=0", "--", path)
+    except (OSError, subprocess.CalledProcessError):
+        return {}
+    found: dict[str, str] = {}
+    at = ""
+    for line in log.splitlines():
+        if line.startswith("commit "):
+            at = line.removeprefix("commit ")
+        elif added := re.fullmatch(rf"\+{pattern}", line):
+            found.setdefault(added[1], at)
+    return found
+
+
+def _asked(folder: Path, *arguments: str) -> str:
+    """Return git's answer, or say in one sentence that there is none."""
+    try:
+        return _git(folder, *arguments)
+    except (OSError, subprocess.CalledProcessError):
+        raise RepositoryError(f"{folder} is not a git repository with a commit, or git is not installed") from None
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -13,16 +12,15 @@ from typing import Any
 import yaml
 
 from repsim.lab import fragments
-from repsim.lab.contents import contents, is_chapter, notebooks
 from repsim.lab.downloads import data_anchors
 from repsim.lab.errors import LabError, known
 from repsim.lab.evidence import cell_label
-from repsim.lab.execution import is_stale, read_notebook, stamp
+from repsim.lab.execution import contents, is_chapter, is_stale, notebooks, read_notebook, stamp
 from repsim.lab.figure_files import with_files
-from repsim.lab.leftovers import clear, part_path
 from repsim.lab.paths import REPOSITORY
 from repsim.lab.profiles import load_profile
 from repsim.lab.repository import is_public, repository_url
+from repsim.lab.store import as_json, clear, part_path
 
 BESIDE = ("LICENSE", "LICENSE-CONTENT", "CITATION.cff")
 MARKER = re.compile(r"<!-- generated:(.*?)-->", re.DOTALL)
@@ -58,7 +56,7 @@ def stage(
     root
         The repository.
     published
-        Whether only the notebooks of ``_toc.yml`` are in the book; see :mod:`repsim.lab.contents`.
+        Whether only the notebooks of ``_toc.yml`` are in the book; see :mod:`repsim.lab.execution`.
 
     Raises
     ------
@@ -156,7 +154,7 @@ def _stage_notebook(
     cells = list(_anchored(notebook["cells"], staged.stem))
     notebook["cells"] = [*(with_files(cells, part / "book" / "figures", data) if is_chapter(name) else cells), cell]
     staged.parent.mkdir(parents=True, exist_ok=True)
-    staged.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    staged.write_bytes(as_json(notebook))
 
 
 def _anchored(cells: Sequence[Mapping[str, Any]], stem: str) -> Iterator[Mapping[str, Any]]:

@@ -13,7 +13,9 @@ import hashlib
 import json
 import os
 import platform
+import re
 import resource
+import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -24,18 +26,166 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from filelock import FileLock
 
 from repsim.lab.errors import DamagedArtefactError, MissingArtefactError, StorageError
-from repsim.lab.leftovers import clear, part_path
 from repsim.lab.paths import results_root
-from repsim.lab.sealed import sealed, unseal
 
 Arrays = dict[str, np.ndarray]
+HALF_WRITTEN = re.compile(r"\.(?P<name>.+)\.(?P<process>\d+)\.part(?:\.ipynb)?")
 ONLY_READ = "REPSIM_ONLY_READ"
+SEAL = "record_sha256"
 SECONDS_BEFORE = "seconds_before"  # of what was made: what interrupted runs took, which the record's seconds include
 MADE_AGAIN_BY = "made_again_by"  # in a record: the command that makes a file that is not committed
 VERSIONED = ("numpy", "scipy", "keras", "tensorflow", "jax", "repsim-revisited")
+
+
+def part_path(path: Path, suffix: str = "") -> Path:
+    """Return the passing name under which this process writes `path`: hidden, with the process's number."""
+    return path.with_name(f".{path.name}.{os.getpid()}.part{suffix}")
+
+
+def clear(folder: Path, name: str | None = None) -> list[Path]:
+    """Remove what killed processes left half-written in a folder, and return it; what a living one writes stays.
+
+    The folder need not exist. `name` is that of the only file or folder whose parts go; None: all parts go.
+    """
+    removed = []
+    for path in sorted(folder.glob(".*.part*")):
+        match = HALF_WRITTEN.fullmatch(path.name)
+        if match is None or name not in (None, match["name"]) or psutil.pid_exists(int(match["process"])):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+        removed.append(path)
+    return removed
+
+
+def write_atomically(path: Path, write: Callable[[Any], None]) -> None:
+    """Write a file through `write(binary file)` so that `path` is either complete or as it was before.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be written, as on a full disk.
+    """
+    part = part_path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        part.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON, atomically."""
+    write_atomically(path, lambda file: file.write((json.dumps(value, indent=1, sort_keys=True) + "\n").encode()))
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write `arrays` as a compressed ``.npz`` file, atomically; the same arrays give the same bytes."""
+    write_atomically(path, lambda file: np.savez_compressed(file, allow_pickle=False, **arrays))
+
+
+def read_arrays(path: Path) -> Arrays:
+    """Return the arrays of an ``.npz`` file; no pickle is read.
+
+    Raises
+    ------
+    DamagedArtefactError
+        If the file is missing or anything else than such a file.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except Exception as error:  # whatever NumPy, zipfile and zlib make of bytes that anyone may have written
+        raise DamagedArtefactError(f"{path} is damaged: not a file of arrays ({error})") from None
+
+
+def sealed(value: Mapping[str, Any]) -> bytes:
+    """Return `value` as indented JSON whose last entry is the SHA-256 of the JSON without that entry.
+
+    This guards against damage, not against forgery: whoever alters a file on purpose can seal it again.
+    """
+    content = {name: entry for name, entry in value.items() if name != SEAL}
+    return as_json({**content, SEAL: hashlib.sha256(as_json(content)).hexdigest()})
+
+
+def as_json(value: Mapping[str, Any]) -> bytes:
+    """Return `value` as indented JSON for people and machines to read, in its own order."""
+    return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def unseal(path: Path) -> dict[str, Any]:
+    """Read what :func:`sealed` wrote, without its seal.
+
+    Raises
+    ------
+    DamagedArtefactError
+        If the file cannot be read, has no seal, or any byte of it is another than when it was sealed.
+    """
+    try:
+        content = path.read_bytes()
+        value = json.loads(content)
+    except OSError as error:
+        raise DamagedArtefactError(f"{path} cannot be read: {error.strerror or error}") from None
+    except (ValueError, RecursionError) as error:
+        raise DamagedArtefactError(f"{path} is damaged: not JSON ({error})") from None
+    if not isinstance(value, dict) or not isinstance(value.get(SEAL), str):
+        raise DamagedArtefactError(f"{path} is damaged: it holds no {SEAL}, which every record ends with")
+    try:
+        expected = sealed(value)
+    except ValueError:  # half of a pair of surrogates, which no file can hold
+        expected = b""
+    if content != expected:
+        raise DamagedArtefactError(f"{path} is damaged: its content is not that of its {SEAL}, {value[SEAL]:.64}")
+    del value[SEAL]
+    return value
+
+
+def write_record(path: Path, value: Mapping[str, Any]) -> None:
+    """Write `value` as JSON that holds its own hash, atomically; :func:`unseal` reads it."""
+    write_atomically(path, lambda file: file.write(sealed(value)))
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check(path: Path, expected: str) -> None:
+    """Raise DamagedArtefactError unless the file at `path` has the `expected` SHA-256."""
+    found = digest(path) if path.exists() else "no file"
+    if found != expected:
+        raise DamagedArtefactError(
+            f"{path} is damaged: expected SHA-256 {expected}, found {found}. "
+            f"Restore it, or delete it together with {record_path(path).name} to have it made again."
+        )
+
+
+def key(inputs: Mapping[str, Any]) -> str:
+    """Return the address of what is made from `inputs`: the SHA-256 of their canonical JSON."""
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def record_path(path: Path) -> Path:
+    """Return where the record of the artefact at `path` stands."""
+    return path.with_suffix(".json")
 
 
 @dataclass(frozen=True)
@@ -78,79 +228,6 @@ class Artefact:
         return read_arrays(self.path)
 
 
-def read_arrays(path: Path) -> Arrays:
-    """Return the arrays of an ``.npz`` file; no pickle is read.
-
-    Raises
-    ------
-    DamagedArtefactError
-        If the file is missing or anything else than such a file.
-    """
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except Exception as error:  # whatever NumPy, zipfile and zlib make of bytes that anyone may have written
-        raise DamagedArtefactError(f"{path} is damaged: not a file of arrays ({error})") from None
-
-
-def digest(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def check(path: Path, expected: str) -> None:
-    """Raise DamagedArtefactError unless the file at `path` has the `expected` SHA-256."""
-    found = digest(path) if path.exists() else "no file"
-    if found != expected:
-        raise DamagedArtefactError(
-            f"{path} is damaged: expected SHA-256 {expected}, found {found}. "
-            f"Restore it, or delete it together with {record_path(path).name} to have it made again."
-        )
-
-
-def record_path(path: Path) -> Path:
-    """Return where the record of the artefact at `path` stands."""
-    return path.with_suffix(".json")
-
-
-def key(inputs: Mapping[str, Any]) -> str:
-    """Return the address of what is made from `inputs`: the SHA-256 of their canonical JSON."""
-    return hashlib.sha256(json.dumps(inputs, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-def write_atomically(path: Path, write: Callable[[Any], None]) -> None:
-    """Write a file through `write(binary file)` so that `path` is either complete or as it was before.
-
-    Raises
-    ------
-    StorageError
-        If it cannot be written, as on a full disk.
-    """
-    part = part_path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error
-    finally:
-        part.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def write_record(path: Path, value: Mapping[str, Any]) -> None:
-    """Write `value` as JSON that holds its own hash, atomically; :func:`repsim.lab.sealed.unseal` reads it."""
-    write_atomically(path, lambda file: file.write(sealed(value)))
-
-
 def read_artefact(path: Path) -> Artefact:
     """Return the artefact at `path`, after checking its record and its file, unless that need not be here.
 
@@ -165,16 +242,6 @@ def read_artefact(path: Path) -> Artefact:
     if not artefact.is_away:
         check(path, artefact.sha256)
     return artefact
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write `value` as indented JSON, atomically."""
-    write_atomically(path, lambda file: file.write((json.dumps(value, indent=1, sort_keys=True) + "\n").encode()))
-
-
-def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write `arrays` as a compressed ``.npz`` file, atomically; the same arrays give the same bytes."""
-    write_atomically(path, lambda file: np.savez_compressed(file, allow_pickle=False, **arrays))
 
 
 def machine() -> dict[str, Any]:
@@ -193,20 +260,14 @@ def machine() -> dict[str, Any]:
     }
 
 
-def peak_memory_mib() -> int:
-    """Return the largest resident memory that this process has had, in MiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def peak_memory_mib(who: int = resource.RUSAGE_SELF) -> int:
+    """Return the largest resident memory that this process has had, or any of its ended children, in MiB."""
+    peak = resource.getrusage(who).ru_maxrss
     return peak // (1 << 20) if sys.platform == "darwin" else peak // (1 << 10)
 
 
 class Store:
-    """The artefacts of one profile.
-
-    Parameters
-    ----------
-    folder
-        Where the artefacts lie; see :func:`profile_store` for the usual place.
-    """
+    """The artefacts in one folder, usually those of one profile; see :func:`profile_store`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
@@ -260,25 +321,25 @@ class Store:
             If it has not been made and the environment variable :data:`ONLY_READ` is set, as it is while results from
             elsewhere are certified: what is missing there must not be trained for hours.
         """
-        found = self.find(step, name, inputs)
-        if found is not None and not (again and found.is_away):
-            return found
+        held = self.find(step, name, inputs)
+        if held is not None and not (again and held.is_away):
+            return held
         path = self.path(step, name, inputs)
         if os.environ.get(ONLY_READ):
             raise MissingArtefactError(f"{path} is missing, and nothing is made while {ONLY_READ} is set")
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_name(f".{path.stem}.lock")):
-            found = self.find(step, name, inputs)
-            if found is not None and not (again and found.is_away):
-                return found
+            held = self.find(step, name, inputs)
+            if held is not None and not (again and held.is_away):
+                return held
             clear(path.parent, path.name)
             start = time.perf_counter()
             arrays, given = make()
             facts = dict(given)
             before = float(facts.pop(SECONDS_BEFORE, 0))
             write_arrays(path, arrays)
-            if found is not None and digest(path) == found.sha256:
-                return found
+            if held is not None and digest(path) == held.sha256:
+                return held
             record = {
                 "step": step,
                 "name": name,

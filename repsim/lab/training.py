@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,16 +17,16 @@ import numpy as np
 
 from repsim.engine.arrays import full_precision
 from repsim.lab.backend import device
-from repsim.lab.checkpoints import usable
 from repsim.lab.data import Dataset, Split, classes_of, load_dataset
-from repsim.lab.leftovers import clear
+from repsim.lab.errors import DamagedArtefactError
 from repsim.lab.networks import build
 from repsim.lab.paths import cache_root
 from repsim.lab.profiles import Networks, Recipe
 from repsim.lab.progress import progress_bar
-from repsim.lab.store import MADE_AGAIN_BY, SECONDS_BEFORE, Artefact, Store, key, read_arrays, write_arrays
+from repsim.lab.store import MADE_AGAIN_BY, SECONDS_BEFORE, Artefact, Store, clear, key, read_arrays, write_arrays
 from repsim.lab.weights import STEP, artefact_name, command_again, inputs
 
+EVALUATED = 500  # images at once
 SCORED = 10  # times in a training that accuracy is measured on other images; after each epoch would take far longer
 
 
@@ -86,12 +88,10 @@ def _paths(model: keras.Model) -> list[str]:
     return ["/".join(map(counted, weight.path.split("/"))) for weight in model.weights]
 
 
-def evaluate(
-    model: keras.Model, dataset: Dataset, split: Split, batch: int = 500, scaling: str = "colour"
-) -> tuple[float, float]:
+def evaluate(model: keras.Model, dataset: Dataset, split: Split, scaling: str = "colour") -> tuple[float, float]:
     """Return the accuracy (a fraction) and the mean cross-entropy (nats) of a network on a split."""
     with full_precision():  # on a GPU, JAX multiplies float32 in fewer bits unless told otherwise
-        logits = model.predict(dataset.scale(split.images, scaling), batch_size=batch, verbose=0).astype(np.float64)
+        logits = model.predict(dataset.scale(split.images, scaling), batch_size=EVALUATED, verbose=0).astype(np.float64)
     shifted = logits - logits.max(axis=1, keepdims=True)
     log_likelihood = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     rows = np.arange(len(logits))
@@ -241,14 +241,33 @@ def _is_scored(epoch: int, epochs: int) -> bool:
     return epoch * SCORED // epochs > (epoch - 1) * SCORED // epochs
 
 
-def _accuracy(model: keras.Model, dataset: Dataset, split: Split, recipe: Recipe, batch: int = 500) -> float:
+def _accuracy(model: keras.Model, dataset: Dataset, split: Split, recipe: Recipe) -> float:
     """Return the accuracy of a network that is being trained, without compiling anything for it."""
     right = 0
-    for start in range(0, len(split.labels), batch):
-        images = dataset.scale(split.images[start : start + batch], recipe.scaling)
+    for start in range(0, len(split.labels), EVALUATED):
+        images = dataset.scale(split.images[start : start + EVALUATED], recipe.scaling)
         logits = keras.ops.convert_to_numpy(keras.ops.cast(model(images, training=False), "float32"))
-        right += int((logits.argmax(1) == split.labels[start : start + batch]).sum())
+        right += int((logits.argmax(1) == split.labels[start : start + EVALUATED]).sum())
     return right / len(split.labels)
+
+
+@contextmanager
+def usable(checkpoint: Path) -> Iterator[None]:
+    """Move a checkpoint aside if reading it, or setting a network to it, fails.
+
+    Raises
+    ------
+    DamagedArtefactError
+        What was wrong, and where the file is now.
+    """
+    try:
+        yield
+    except Exception as error:  # whatever NumPy, zipfile and Keras make of other bytes, names and shapes
+        aside = checkpoint.with_suffix(".damaged")
+        shutil.move(checkpoint, aside)
+        raise DamagedArtefactError(
+            f"{checkpoint} is damaged ({error}); it was moved to {aside.name}: run again to train from the beginning."
+        ) from error
 
 
 def _save(model: keras.Model, checkpoint: Path, history: np.ndarray, devices: list[str], seconds: float) -> None:

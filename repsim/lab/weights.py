@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from repsim.lab.data import dataset_fingerprint
-from repsim.lab.profiles import Networks
-from repsim.lab.store import Artefact, Store
+from repsim.lab.profiles import Networks, load_profile
+from repsim.lab.store import Artefact, Store, profile_store
 
 STEP = "networks"
 VERSION = 1  # raise it when the same inputs would give other weights
@@ -39,3 +39,11 @@ def command_again(store: Store, networks: Networks, seed: int) -> str:
 def find_network(store: Store, networks: Networks, seed: int) -> Artefact | None:
     """Return a trained network, or None if it has not been trained; its weights may not be here."""
     return store.find(STEP, artefact_name(networks, seed), inputs(networks, seed))
+
+
+def trained_networks(profile: str) -> list[tuple[Networks, list[Artefact]]]:
+    """Return the groups of networks of which any is trained, each with those that are."""
+    store = profile_store(profile)
+    groups = [group for group in load_profile(profile).networks if group.recipe.epochs]
+    found = [(group, [one for seed in group.seeds if (one := find_network(store, group, seed))]) for group in groups]
+    return [(group, some) for group, some in found if some]

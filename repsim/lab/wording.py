@@ -1,8 +1,8 @@
-"""Measured values as a reader meets them: numbers with sensible digits, sentences, distances to thresholds."""
+"""Measured values as a reader meets them: numbers with sensible digits, tables, sentences, distances to thresholds."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from string import Formatter
 from typing import Any
 
@@ -34,6 +34,12 @@ def signed(text: str) -> str:
         return "0"
     raised = f" × 10{str(int(exponent)).translate(RAISED)}" if power else ""
     return mantissa.replace("-", MINUS) + raised.replace(" ", NO_BREAK)
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table; a vertical bar within a cell stays one."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
 class Words(Formatter):

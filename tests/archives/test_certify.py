@@ -15,8 +15,7 @@ import pytest
 
 from repsim.lab import data
 from repsim.lab.archives import ArchiveError, Certificate, Check, certification, certify, checks
-from repsim.lab.sealed import sealed
-from repsim.lab.store import MADE_AGAIN_BY, digest, write_arrays
+from repsim.lab.store import MADE_AGAIN_BY, digest, sealed, write_arrays
 
 from .conftest import EXECUTED, NOTEBOOK, PROFILE, archived, arrays, commit_all, contents, flipped, pack
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from repsim.lab import contents as toc
-from repsim.lab import data, paths
+from repsim.lab import data, execution, paths
 from repsim.lab.archives import archive, certify
 from repsim.lab.execution import execute
 from repsim.lab.staging import StagingError, fit_to_show
@@ -47,7 +46,7 @@ def clone(tmp_path_factory):
     here = paths.REPOSITORY / EXECUTED
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REPSIM_RESULTS", str(root / "results"))
-        for name in toc.notebooks(toc.contents(published=True, root=root)):
+        for name in execution.notebooks(execution.contents(published=True, root=root)):
             target = root / EXECUTED / Path(name).name
             try:
                 fit_to_show(here, root, name, PROFILE)

@@ -20,8 +20,8 @@ import yaml
 
 from benchmarks.peers import environments
 from repsim.lab.archives import ArchiveError, archive
-from repsim.lab.commits import RepositoryError
 from repsim.lab.errors import ProfileError, StorageError
+from repsim.lab.repository import RepositoryError
 from repsim.lab.staging import StagingError
 
 from .conftest import EXECUTED, NOTEBOOK, PROFILE, archived, commit_all, contents, git

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.faults import counts
 from repsim.lab.errors import DamagedArtefactError
-from repsim.lab.sealed import sealed
+from repsim.lab.store import sealed
 
 MACHINE = {"system": "Linux x86_64", "processors": 2, "python": "3.11.2"}
 

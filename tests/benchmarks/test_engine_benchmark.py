@@ -23,7 +23,7 @@ from repsim.engine.representation import Representation
 from repsim.lab.figures.display import svg
 from repsim.lab.measurements.common import networks
 from repsim.lab.representations import representations
-from repsim.lab.sealed import unseal
+from repsim.lab.store import unseal
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = {

@@ -19,7 +19,7 @@ from benchmarks.peers import cases, collect, from_models, libraries
 from benchmarks.peers.conventions import CAUSES, exact, explained
 from benchmarks.peers.environments import InstallError, clean, made_for
 from benchmarks.peers.registry import ADAPTERS, PEERS, Entry, Peer
-from repsim.lab.sealed import unseal
+from repsim.lab.store import unseal
 
 ROOT = Path(__file__).resolve().parents[2]
 PUBLISHED = ROOT / "results" / "benchmarks" / "peers.json"

@@ -15,8 +15,7 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 
-from repsim.lab.contents import contents, notebooks, toc_files
-from repsim.lab.execution import execute
+from repsim.lab.execution import contents, execute, notebooks, toc_files
 from repsim.lab.staging import stage
 
 from .made_up import fill

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from repsim.lab.commits import SOURCES, commit, commit_in_words, first_commits
+from repsim.lab.repository import SOURCES, commit, commit_in_words, first_commits
 
 from .conftest import ROOT
 

@@ -8,8 +8,7 @@ import pytest
 import yaml
 
 from repsim.lab.claims import load_claims
-from repsim.lab.contents import contents, is_chapter, notebooks
-from repsim.lab.execution import execute
+from repsim.lab.execution import contents, execute, is_chapter, notebooks
 from repsim.lab.staging import StagingError, stage
 
 from .conftest import ROOT, notebook, pages_of

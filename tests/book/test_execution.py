@@ -7,9 +7,9 @@ import sys
 import pytest
 
 from repsim.lab import execution
-from repsim.lab.commits import commit
 from repsim.lab.errors import LabError
 from repsim.lab.execution import NotebookError, execute, is_stale, stamp
+from repsim.lab.repository import commit
 
 from .conftest import notebook
 

@@ -19,8 +19,7 @@ from repsim.lab.explorer.catalogue import (
     similarity_tables,
 )
 from repsim.lab.profiles import load_profile
-from repsim.lab.sealed import sealed
-from repsim.lab.store import Store
+from repsim.lab.store import Store, sealed
 from repsim.lab.wording import signed
 
 from .made_up import LAYERS, fill, tables

@@ -9,9 +9,9 @@ import subprocess
 import pytest
 import yaml
 
-from repsim.lab.claim_tables import judged, label
-from repsim.lab.claims import load_claims, measurement, verdict
-from repsim.lab.downloads import write_verdicts
+from repsim.lab.claim_tables import label
+from repsim.lab.claims import judged, load_claims
+from repsim.lab.judging import write_verdicts
 from repsim.lab.metadata import PAPER, claim_reviews, croissant
 from repsim.lab.paths import REPOSITORY
 
@@ -32,17 +32,16 @@ def test_every_claim_has_a_review_with_verdict_value_and_source(published):
     assert "<" not in script.removeprefix('<script type="application/ld+json">').removesuffix("</script>")
     found = parsed(re.fullmatch(r'<script type="application/ld\+json">(.*)</script>', script)[1])
     assert found[PAPER]["@type"] == "ScholarlyArticle"
-    for claim in load_claims().values():
+    for claim, measured, verdict in judged("laptop"):
         said, review = found[f"#{label(claim)}"], found[f"#{label(claim)}-review"]
         assert (said["@type"], said["text"]) == ("Claim", claim.statement)
         assert said.get("appearance") == (None if claim.ours else {"@id": PAPER})
         assert (review["@type"], review["itemReviewed"]) == ("ClaimReview", {"@id": f"#{label(claim)}"})
         rating = review["reviewRating"]
-        assert rating["alternateName"] == verdict("laptop", claim.id)
+        assert rating["alternateName"] == verdict
         assert rating.get("ratingValue") == {"reproduced": 3, "partly": 2, "not reproduced": 1}.get(
             rating["alternateName"]
         )
-        measured = measurement("laptop", claim.id)
         assert ("isBasedOn" in review) == (measured is not None)
         if measured:
             values = [one["value"] for one in review["isBasedOn"]["variableMeasured"]]

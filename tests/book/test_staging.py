@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 import yaml
 
-from repsim.lab.commits import commit, commit_in_words
-from repsim.lab.contents import contents, is_chapter, notebooks
 from repsim.lab.errors import DamagedArtefactError, ProfileError
-from repsim.lab.repository import DEFAULT_REPOSITORY, is_public, repository_url
+from repsim.lab.execution import contents, is_chapter, notebooks
+from repsim.lab.repository import DEFAULT_REPOSITORY, commit, commit_in_words, is_public, repository_url
 from repsim.lab.staging import NO_ADDRESS, StagingError, stage
 from repsim.lab.store import MADE_AGAIN_BY, Store, record_path
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from benchmarks.engine.rounding import digits
 from repsim import INDEXES, RepresentationError, get_index, pairwise
-from repsim.lab.sealed import unseal
+from repsim.lab.store import unseal
 
 SEARCH = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 ROOT = Path(__file__).resolve().parents[2]

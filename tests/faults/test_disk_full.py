@@ -59,7 +59,7 @@ def network(tmp_path_factory):
 
 
 def unpack(disk, inputs):
-    from repsim.lab.fetching import fetch
+    from repsim.lab.data import fetch
 
     fetch("the data", inputs["address"], inputs["md5"], disk / "official")
 

@@ -9,7 +9,7 @@ import numpy as np
 
 
 def unpack(folder: Path, address: str, md5: str) -> None:
-    from repsim.lab.fetching import fetch
+    from repsim.lab.data import fetch
 
     fetch("the data", address, md5, folder / "official")
 

@@ -15,11 +15,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from repsim.lab import claim_tables, claims, wording
 from repsim.lab.claim_tables import claims_page, claims_table, first_page, kind, label, scorecard
-from repsim.lab.contents import contents, notebooks
 from repsim.lab.errors import ProfileError
+from repsim.lab.execution import contents, notebooks
 from repsim.lab.paths import REPOSITORY
 from repsim.lab.predicates import ClaimError, Predicate
-from repsim.lab.sealed import sealed
+from repsim.lab.store import sealed
 
 FIRST = date(2026, 11, 24)
 FILE = REPOSITORY / "book" / "claims.yml"
@@ -298,6 +298,10 @@ def test_what_is_not_a_predicate_is_refused(entry, message):
 # -------------------------------------------------------------------------------------------------------- verdicts
 
 
+def verdicts(profile):
+    return {entry.claim.id: entry.verdict for entry in claims.judged(profile)}
+
+
 def test_verdicts():
     assert judged({"a": 9}) == "reproduced"
     assert judged({"a": 8}) == "partly"
@@ -382,14 +386,13 @@ def test_an_order_has_no_threshold_to_be_near_to():
 
 
 def test_record_and_verdict(results):
-    assert set(claims.verdicts("smoke").values()) == {"not measured"}
+    assert set(verdicts("smoke").values()) == {"not measured"}
     values = {"diagonal_rows": np.int64(8), "rows": 9, "tau": np.float64(0.5), "list": np.arange(2), "none": None}
     path = claims.record("smoke", "F2a", values, n=400, spread=0.1, notebook="04-correspondence")
     assert path == results / "smoke" / "claims" / "F2a.json"
     saved = json.loads(path.read_text())
     assert saved["values"] == {"diagonal_rows": 8, "rows": 9, "tau": 0.5, "list": [0, 1], "none": None}
-    assert claims.verdict("smoke", "F2a") == "partly"
-    assert claims.verdicts("smoke")["F2a"] == "partly"
+    assert verdicts("smoke")["F2a"] == "partly"
     assert claim_tables.summary("smoke").startswith("paper’s size: none; narrower here: 1 partly, ")
     before = path.stat().st_mtime_ns
     claims.record("smoke", "F2a", values, n=400, spread=0.1, notebook="04-correspondence")
@@ -400,14 +403,14 @@ def test_record_and_verdict(results):
     claims.record("smoke", "F2a", {**values, "tau": 0.5 + 1e-6}, n=400, spread=0.1, notebook="04-correspondence")
     assert path.stat().st_mtime_ns > before
     claims.record("smoke", "F.3", {"largest_svcca": 1, "cka_linear": float("nan"), "thresholds": 12})
-    assert claims.verdict("smoke", "F.3") == "not measured"
+    assert verdicts("smoke")["F.3"] == "not measured"
 
 
 def test_what_cannot_be_recorded(results):
     with pytest.raises(ClaimError, match="unknown claim 'Z9'; known are: A1, A2, "):
         claims.record("smoke", "Z9", {})
     with pytest.raises(ClaimError, match="unknown claim"):
-        claims.verdict("smoke", "../A1")
+        claims.find_claim("../A1")
     with pytest.raises(ClaimError, match=r"claim F2a: \['diagonal_rows', 'rows'\] missing"):
         claims.record("smoke", "F2a", {"tau": 1})
     with pytest.raises(ClaimError, match="expected a number"):
@@ -427,7 +430,7 @@ def test_a_damaged_measurement_is_refused_by_name(results, content):
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
     with pytest.raises(ClaimError, match=r"F2a\.json"):
-        claims.verdicts("smoke")
+        verdicts("smoke")
 
 
 # -------------------------------------------------------------------------------------------------- tables, README
@@ -522,10 +525,10 @@ def test_every_published_claim_in_words(monkeypatch, name):
 def test_published_verdicts_rest_on_what_is_determined(monkeypatch):
     """The rule of 28 November 2026, on what is recorded: these and no others."""
     monkeypatch.setenv("REPSIM_RESULTS", str(REPOSITORY / "results"))
-    verdicts = claims.verdicts("laptop")
+    found = verdicts("laptop")
     undetermined = {"F.3", "S12", "S14", *(f"S{one}" for one in range(1, 7)), *(f"F2{letter}" for letter in "cdef")}
     undetermined |= {f"F.8{letter}" for letter in "cdefgh"}
-    assert {name for name, verdict in verdicts.items() if verdict == "not determined"} == undetermined
+    assert {name for name, verdict in found.items() if verdict == "not determined"} == undetermined
 
 
 def test_readme(results, tmp_path):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import repsim
-from repsim.lab import data, measurements, streaming
+from repsim.lab import data, measurements
 from repsim.lab.errors import DataError, ProfileError
 from repsim.lab.families import compared_layers
 from repsim.lab.measurements import common
@@ -50,8 +50,9 @@ def other_images(monkeypatch):
     second = replace(data._synthetic(), name="other")
     second.test.images[:] = 255 - second.test.images // 2
     load = data.load_dataset
-    for place in ("representations", "streaming"):
-        monkeypatch.setattr(f"repsim.lab.{place}.load_dataset", lambda name: second if name == "other" else load(name))
+    monkeypatch.setattr(
+        "repsim.lab.representations.load_dataset", lambda name: second if name == "other" else load(name)
+    )
     return second
 
 
@@ -126,12 +127,12 @@ def test_the_seconds_of_interrupted_runs_count(tmp_path, monkeypatch):
 def test_images_of_another_data_set_can_be_streamed(other_images, tmp_path, monkeypatch):
     some, scratch = members("smoke", ["plain10"]), Scratch(tmp_path)
     stored = gather(scratch, some, "test", 40, "other")
-    monkeypatch.setattr(streaming, "STORED_BYTES", 0)
+    monkeypatch.setattr("repsim.lab.representations.STORED_BYTES", 0)
     streamed = gather(scratch, some, "test", 40, "other")
     for array, block in zip(stored, streamed, strict=True):
         np.testing.assert_allclose(block[:40], array, rtol=1e-4, atol=1e-5)
     with monkeypatch.context() as patch:  # one layer is not a list of layers
-        patch.setattr(streaming, "STORED_BYTES", 4 * 2 * 40 * 10400)
+        patch.setattr("repsim.lab.representations.STORED_BYTES", 4 * 2 * 40 * 10400)
         for array, block in zip(stored, gather(scratch, some, "test", 40, "other"), strict=True):
             np.testing.assert_allclose(block[:40], array, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(beginnings(streamed, 10)[0][3:10], stored[0][3:10], rtol=1e-4, atol=1e-5)

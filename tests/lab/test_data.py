@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 from repsim.lab import data
+from repsim.lab.data import fetch
 from repsim.lab.errors import DataError
-from repsim.lab.fetching import fetch
 
 
 @pytest.fixture

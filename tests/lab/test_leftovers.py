@@ -8,8 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from repsim.lab.leftovers import clear, part_path
-from repsim.lab.store import Store
+from repsim.lab.store import Store, clear, part_path
 
 KILLED_WHILE_WRITING = """
 import os, signal, sys

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from repsim.lab.errors import DamagedArtefactError, MissingArtefactError, StorageError
-from repsim.lab.sealed import sealed
 from repsim.lab.store import (
     MADE_AGAIN_BY,
     ONLY_READ,
@@ -24,6 +23,7 @@ from repsim.lab.store import (
     read_arrays,
     read_artefact,
     record_path,
+    sealed,
     write_arrays,
     write_atomically,
 )

@@ -6,12 +6,10 @@ import numpy as np
 import pytest
 
 import repsim
-from repsim.lab import streaming
 from repsim.lab.families import compared_layers
 from repsim.lab.profiles import load_profile
-from repsim.lab.representations import representations
+from repsim.lab.representations import LatestBatches, representations, sources, stored_layers
 from repsim.lab.store import profile_store
-from repsim.lab.streaming import LatestBatches, sources, stored_layers
 from repsim.lab.training import train_network
 
 LAYERS = compared_layers("nano10")
@@ -26,9 +24,11 @@ def trained():
 
 def test_the_narrowest_layers_are_stored(trained, monkeypatch):
     assert stored_layers(trained[0], 100, LAYERS) == LAYERS
-    monkeypatch.setattr(streaming, "STORED_BYTES", 0)
+    monkeypatch.setattr("repsim.lab.representations.STORED_BYTES", 0)
     assert stored_layers(trained[0], 100, LAYERS) == ()
-    monkeypatch.setattr(streaming, "STORED_BYTES", 4 * 100 * (8 + 32))  # the pooling layer and one of 2 x 2 x 8
+    monkeypatch.setattr(
+        "repsim.lab.representations.STORED_BYTES", 4 * 100 * (8 + 32)
+    )  # the pooling layer and one of 2 x 2 x 8
     assert stored_layers(trained[0], 100, LAYERS)[-1] == "pool"
     assert 1 <= len(stored_layers(trained[0], 100, LAYERS)) < len(LAYERS)
 
@@ -36,11 +36,11 @@ def test_the_narrowest_layers_are_stored(trained, monkeypatch):
 @pytest.mark.parametrize("stored", [0, 30 << 30])
 @pytest.mark.parametrize("kept", [1, 1 << 30])
 def test_they_are_the_same(trained, monkeypatch, stored, kept):
-    monkeypatch.setattr(streaming, "STORED_BYTES", stored)
-    monkeypatch.setattr(streaming, "_KEPT_BYTES", kept)
-    monkeypatch.setattr(streaming, "BATCH", 30)
-    arrays = sources(trained, "train", 100, LAYERS)
     expected = [x for network in trained for x in representations(network, "train", 100, LAYERS).values()]
+    monkeypatch.setattr("repsim.lab.representations.STORED_BYTES", stored)
+    monkeypatch.setattr("repsim.lab.representations._KEPT_BYTES", kept)
+    monkeypatch.setattr("repsim.lab.representations.BATCH", 30)
+    arrays = sources(trained, "train", 100, LAYERS)
     assert [array.shape for array in arrays] == [x.shape for x in expected]
     for start, stop in ((0, 100), (29, 31), (45, 46), (60, 90)):
         for array, x in zip(arrays, expected, strict=True):

@@ -36,6 +36,10 @@ PROFILE = load_profile("smoke")
 NETWORKS = PROFILE.group("tiny10")
 
 
+def in_precision(networks, precision):
+    return replace(networks, recipe=replace(networks.recipe, precision=precision))
+
+
 def train(*arguments: str, **kwargs) -> subprocess.Popen:
     command = [sys.executable, "-m", "repsim.lab", "train", "smoke", "--group", "tiny10", "--seed", "0", *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **kwargs)
@@ -73,7 +77,7 @@ def test_images_are_only_shifted_and_flipped():
 def test_normalising_is_elementwise():
     dataset = load_dataset("synthetic")
     for images in (dataset.train.images[:7], dataset.train.images[:7, :, ::-1], dataset.train.images[3]):
-        expected = (images.astype(np.float32) - dataset.mean) / dataset._moments[1]
+        expected = (images.astype(np.float32) - dataset.mean) / dataset.moments[1]
         np.testing.assert_array_equal(dataset.normalise(images), expected)
 
 
@@ -170,7 +174,7 @@ def test_untrained_network_is_an_artefact_and_the_start_of_the_trained_one(folde
     assert artefact.record["history"] == {"loss": [], "accuracy": [], "test_accuracy": []}
     assert 0 <= artefact.record["test_accuracy"] <= 1
     assert find_network(profile_store("smoke"), group, 0).sha256 == artefact.sha256
-    start = get_weights(compiled(PROFILE.group("plain10").in_precision("mixed_bfloat16"), 4, 8, 0))
+    start = get_weights(compiled(in_precision(PROFILE.group("plain10"), "mixed_bfloat16"), 4, 8, 0))
     found = get_weights(load_network(artefact))
     assert found.keys() == start.keys() == artefact.arrays().keys()
     for path, values in start.items():
@@ -227,6 +231,7 @@ def test_clipping_bounds_each_gradient_by_itself():
 ONE_STEP_ON_JAX = """
 import sys
 sys.modules["tensorflow"] = None  # a machine without TensorFlow
+from dataclasses import replace
 import numpy as np
 from repsim.lab.backend import configure
 configure()
@@ -236,7 +241,8 @@ import keras
 assert keras.backend.backend() == "jax"
 arrays = dict(np.load(sys.argv[1], allow_pickle=False))
 images, labels = arrays.pop("images"), arrays.pop("labels")
-model = compiled(load_profile("laptop").group("tiny10").in_precision("float32"), 10, 390, 0)
+group = load_profile("laptop").group("tiny10")
+model = compiled(replace(group, recipe=replace(group.recipe, precision="float32")), 10, 390, 0)
 set_weights(model, arrays)
 for _ in range(2):
     model.reset_metrics()
@@ -248,7 +254,7 @@ def test_one_step_is_the_same_on_jax_without_tensorflow(folders):
     rng = np.random.default_rng(0)
     images = rng.normal(size=(128, 32, 32, 3)).astype(np.float32)
     labels = rng.integers(0, 10, 128).astype(np.int32)
-    model = compiled(load_profile("laptop").group("tiny10").in_precision("float32"), 10, 390, 0)
+    model = compiled(in_precision(load_profile("laptop").group("tiny10"), "float32"), 10, 390, 0)
     model.optimizer.iterations.assign(0)
     np.savez(folders / "step.npz", images=images, labels=labels, **get_weights(model))
     losses = []
@@ -263,7 +269,7 @@ def test_one_step_is_the_same_on_jax_without_tensorflow(folders):
 
 
 def test_weights_survive_the_change_of_precision():
-    half, full = (compiled(NETWORKS.in_precision(precision), 4, 8, 0) for precision in ("mixed_bfloat16", "float32"))
+    half, full = (compiled(in_precision(NETWORKS, precision), 4, 8, 0) for precision in ("mixed_bfloat16", "float32"))
     set_weights(full, get_weights(half))
     x = np.random.default_rng(0).normal(size=(4, 32, 32, 3)).astype(np.float32)
     np.testing.assert_allclose(half.predict_on_batch(x), full.predict_on_batch(x), atol=0.1)

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from repsim.lab.profiles import load_profile
-from repsim.lab.sealed import unseal
-from repsim.lab.store import profile_store
+from repsim.lab.store import profile_store, unseal
 from repsim.lab.weights import find_network
 
 ROOT = Path(__file__).resolve().parents[2]

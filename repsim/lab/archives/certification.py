@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,16 +16,14 @@ from repsim.lab import recomputing
 from repsim.lab.archives import checks
 from repsim.lab.archives.certificate import Certificate, Check
 from repsim.lab.backend import configure
-from repsim.lab.commits import commit
-from repsim.lab.contents import contents, is_chapter, notebooks
 from repsim.lab.data import is_at_hand
 from repsim.lab.errors import DataError
-from repsim.lab.execution import NotebookError, execute
+from repsim.lab.execution import NotebookError, contents, execute, is_chapter, notebooks
 from repsim.lab.judging import judge
-from repsim.lab.paths import REPOSITORY, data_root
+from repsim.lab.paths import REPOSITORY, data_root, environment
+from repsim.lab.repository import commit
 from repsim.lab.representations import dataset_of
-from repsim.lab.sealed import unseal
-from repsim.lab.store import ONLY_READ, Artefact, digest, read_artefact
+from repsim.lab.store import ONLY_READ, Artefact, digest, read_artefact, unseal
 from repsim.lab.tolerances import ACCURACY, CLAIMS, SIMILARITY, Tolerance
 from repsim.lab.unpacking import ArchiveError, unpack_zip
 
@@ -107,7 +103,14 @@ def _checks(
     yield checks.listings(folder, profile)
     yield checks.records(folder, profile)
     yield checks.notebooks(folder)
-    with _in_use(shutil.copytree(folder / "results", scratch / "results"), scratch / "cache"):
+    # The archive's results are those in use, with no cache of others, and nothing is made that is missing.
+    settings = {
+        "REPSIM_DATA": str(data_root()),
+        "REPSIM_RESULTS": str(shutil.copytree(folder / "results", scratch / "results")),
+        "REPSIM_CACHE": str(scratch / "cache"),
+        ONLY_READ: "1",
+    }
+    with environment(settings):
         yield checks.verdicts(folder, profile, scratch)
         if first.differs:
             what = "a sample of the results, computed again, is the same"
@@ -118,27 +121,6 @@ def _checks(
         rng = np.random.default_rng(seed)
         yield accuracies(folder, profile, rng, NETWORKS_SHARE * seconds)
         yield similarities(folder, profile, rng, (1 - NETWORKS_SHARE) * seconds)
-
-
-@contextmanager
-def _in_use(results: Path, cache: Path) -> Iterator[None]:
-    """Let results from elsewhere be those in use, with no cache of others, and nothing be made that is missing."""
-    settings = {
-        "REPSIM_DATA": str(data_root()),
-        "REPSIM_RESULTS": str(results),
-        "REPSIM_CACHE": str(cache),
-        ONLY_READ: "1",
-    }
-    before = {name: os.environ.get(name) for name in settings}
-    os.environ.update(settings)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def claims(folder: Path, about: dict[str, Any], root: Path, scratch: Path) -> Check:

@@ -13,11 +13,11 @@ from urllib.parse import unquote
 import yaml
 
 from repsim.lab.archives.certificate import Check
-from repsim.lab.archives.codecheck import CODECHECK, OURS
-from repsim.lab.archives.layout import CLAIMS, FIGURES, MANIFEST, METADATA, NOTEBOOKS, figure_files, is_output
-from repsim.lab.downloads import write_verdicts
+from repsim.lab.archives.crate import CLAIMS, CODECHECK, FIGURES, MANIFEST, METADATA, NOTEBOOKS, OURS, is_output
+from repsim.lab.archives.writing import figure_files
 from repsim.lab.errors import LabError
 from repsim.lab.execution import is_stale
+from repsim.lab.judging import write_verdicts
 from repsim.lab.store import digest, read_artefact
 from repsim.lab.unpacking import ArchiveError
 

@@ -1,17 +1,34 @@
-"""The metadata of an archive as a research object: RO-Crate, written by its maintained library."""
+"""What an archive says of its files: as a research object (RO-Crate) and to a codechecker (CODECHECK).
+
+The repository's files lie at their own paths, beside them what was made from them. RO-Crate is written by its
+maintained library. The CODECHECK configuration is of version 1.0 of the specification, because 2.0 demands an ORCID of
+every author. Who checks, with what result, is added by the codechecker.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from repsim.lab.archives.codecheck import CODECHECK, author_name
-from repsim.lab.archives.layout import CLAIMS, FIGURES, MANIFEST, NOTEBOOKS
+import yaml
+
 from repsim.lab.execution import stamp
 from repsim.lab.store import digest
 
+METADATA = "ro-crate-metadata.json"  # the name that RO-Crate demands
+MANIFEST = "manifest-sha256.txt"  # as sha256sum writes and reads it
+NOTEBOOKS, FIGURES, CLAIMS = "outputs/notebooks", "outputs/figures", "outputs/claims"
+CODECHECK = "codecheck.yml"
+SPECIFICATION = "https://codecheck.org.uk/spec/config/1.0/"
+OURS = "repsim_revisited"  # nodes beyond the specification bear the name of what they are for
+COMMENTS = {
+    "results": "what was trained and measured",
+    "outputs/notebooks": "an executed notebook",
+    "outputs/figures": "a figure, or the data of one",
+    "outputs/claims": "the claims with what was measured and their verdicts",
+}
 VERSION = "1.2"
 PROCESS_RUN = "https://w3id.org/ro/wfrun/process/0.5"
 SPDX = "https://spdx.org/licenses"
@@ -48,6 +65,11 @@ DESCRIPTIONS = {  # of a file, or of all in a folder
     f"{CLAIMS}/": "Every claim with what was measured and its verdict",
     "": "A source of the code, the book or the tests",
 }
+
+
+def is_output(path: str, profile: str) -> bool:
+    """Return whether a file of an archive is one that running the notebooks, training or measuring makes."""
+    return path.startswith((f"results/{profile}/", "outputs/"))
 
 
 def write_metadata(
@@ -194,3 +216,42 @@ def _is_source(path: str) -> bool:
 def _is_text(path: str) -> bool:
     """Return whether a file is text or a figure, which have another licence than code."""
     return path.startswith(f"{FIGURES}/") or (path.startswith("book/") and path.endswith(".md"))
+
+
+def configuration(citation: Mapping[str, Any], outputs: Sequence[str], about: Mapping[str, Any]) -> str:
+    """Return the text of ``codecheck.yml``.
+
+    Parameters
+    ----------
+    citation
+        The content of ``CITATION.cff``.
+    outputs
+        The files to make again.
+    about
+        What an archive says of itself: profile, commit, version.
+    """
+    (paper,) = [one for one in citation["references"] if one["type"] == "conference-paper"]
+    contents = {
+        "version": SPECIFICATION,
+        "manifest": [{"file": path, "comment": _comment(path)} for path in outputs],
+        "paper": {
+            "title": citation["title"],
+            "authors": [{"name": author_name(one)} for one in citation["authors"]],
+            "reference": citation["repository-code"],
+        },
+        "source": f"A reproduction of {paper['title']}, {paper['url']}. CIFAR-10 and CIFAR-100 are fetched from their "
+        "home page.",
+        "repository": citation["repository-code"],
+        OURS: dict(about),
+    }
+    text = yaml.safe_dump(contents, sort_keys=False, allow_unicode=True, width=120)
+    return f"%YAML 1.1\n---\n{text}"
+
+
+def author_name(author: Mapping[str, str]) -> str:
+    """Return how an author of a citation file is called."""
+    return author.get("name") or f"{author['given-names']} {author['family-names']}"
+
+
+def _comment(path: str) -> str:
+    return next(comment for folder, comment in COMMENTS.items() if path.startswith(f"{folder}/"))

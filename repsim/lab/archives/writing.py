@@ -11,25 +11,31 @@ from typing import Any
 
 import yaml
 
-from repsim.lab.archives.codecheck import CODECHECK, configuration
-from repsim.lab.archives.crate import write_metadata
-from repsim.lab.archives.layout import MANIFEST, METADATA, gather, is_output
-from repsim.lab.commits import MODIFIED, commit_time, modified_files, tracked_commit
-from repsim.lab.leftovers import clear, part_path
-from repsim.lab.paths import REPOSITORY
+from repsim.lab.archives.crate import (
+    CLAIMS,
+    CODECHECK,
+    FIGURES,
+    MANIFEST,
+    METADATA,
+    NOTEBOOKS,
+    configuration,
+    is_output,
+    write_metadata,
+)
+from repsim.lab.execution import contents, notebooks
+from repsim.lab.figure_files import figures_of
+from repsim.lab.judging import write_verdicts
+from repsim.lab.paths import REPOSITORY, results_root
 from repsim.lab.profiles import load_profile
-from repsim.lab.store import digest, write_atomically
+from repsim.lab.repository import MODIFIED, commit_time, modified_files, tracked_commit, tracked_files
+from repsim.lab.staging import fit_to_show
+from repsim.lab.store import clear, digest, part_path, write_atomically
 from repsim.lab.unpacking import ArchiveError
 
 EARLIEST = 315_532_800  # 1980, where the times of zip archives begin
 
 
-def archive(
-    profile: str,
-    target: Path,
-    executed_dir: Path,
-    root: Path = REPOSITORY,
-) -> Path:
+def archive(profile: str, target: Path, executed_dir: Path, root: Path = REPOSITORY) -> Path:
     """Write sources, results, executed notebooks, figures and verdicts into one research object.
 
     Its times are ``SOURCE_DATE_EPOCH``, else that of the commit; what is left of the machine and the day are the stamps
@@ -54,8 +60,7 @@ def archive(
     Raises
     ------
     ArchiveError
-        If there are no results to archive, or no room for the archive; see
-        :func:`repsim.lab.archives.layout.gather` for what else is raised.
+        If there are no results to archive, or no room for the archive; see :func:`gather` for what else is raised.
     """
     load_profile(profile)
     when = max(commit_time(root), EARLIEST)
@@ -106,3 +111,71 @@ def _pack(file: Any, folder: Path, files: Mapping[str, bool], when: int) -> None
             entry.create_system = 3  # Unix, whatever the system
             entry.external_attr = (0o100755 if files[path] else 0o100644) << 16
             packed.writestr(entry, (folder / path).read_bytes())
+
+
+def gather(profile: str, root: Path, executed_dir: Path, folder: Path) -> dict[str, bool]:
+    """Copy everything that goes into an archive into `folder`, but its metadata.
+
+    Parameters
+    ----------
+    profile
+        Whose results.
+    root
+        The repository.
+    executed_dir
+        Its executed notebooks.
+    folder
+        An empty folder.
+
+    Returns
+    -------
+    dict
+        Path of each file -> whether it can be executed.
+
+    Raises
+    ------
+    ArchiveError
+        If the profile has no committed results, or others than the repository's are in use.
+    RepositoryError
+        If `root` is not a git repository.
+    StagingError
+        If an executed notebook is missing, older than its source or of another profile.
+    """
+    if results_root().resolve() != (root / "results").resolve():
+        raise ArchiveError(
+            f"an archive holds the results in {root / 'results'}, but REPSIM_RESULTS names others: unset it"
+        )
+    files = tracked_files(root)
+    if not any(name.startswith(f"results/{profile}/") for name in files):
+        raise ArchiveError(f"no results of profile {profile} are committed in {root / 'results'}")
+    sources = notebooks(contents(published=True, root=root))
+    for source in sources:
+        fit_to_show(executed_dir, root, source, profile)
+    for name in files:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(root / name, folder / name)
+    for name in (NOTEBOOKS, FIGURES, CLAIMS):
+        (folder / name).mkdir(parents=True)
+    for source in sources:
+        executed = folder / NOTEBOOKS / Path(source).name
+        shutil.copyfile(executed_dir / executed.name, executed)
+        for name, content in figure_files(executed).items():
+            (folder / FIGURES / name).write_bytes(content)
+    write_verdicts(profile, folder / CLAIMS, root / "book" / "claims.yml")
+    made = [path.relative_to(folder).as_posix() for path in (folder / "outputs").rglob("*") if path.is_file()]
+    if taken := sorted({*made, METADATA, MANIFEST, CODECHECK} & set(files)):
+        raise ArchiveError(f"the repository has files of its own where an archive's stand: {', '.join(taken)}")
+    return dict(sorted({**files, **dict.fromkeys(made, False)}.items()))
+
+
+def figure_files(executed: Path) -> dict[str, bytes]:
+    """Return the drawings and tables of an executed notebook, by their file names."""
+    found = {}
+    for figure in figures_of(executed):
+        if not figure.can_name_files:
+            raise ArchiveError(f"{executed.name}: {figure.name!r:.60} is no name for a figure's file")
+        if figure.svg:
+            found[f"{figure.name}.svg"] = figure.svg.encode()
+        if figure.data is not None:
+            found[f"{figure.name}.csv"] = figure.table()
+    return found

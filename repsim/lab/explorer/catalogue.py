@@ -18,15 +18,14 @@ from repsim.lab.findings.architectures import FIGURE_5, RESIDUAL, TINY
 from repsim.lab.findings.correspondence import ASYMMETRIC, FIGURE_2_PANELS, FIGURE_F3, score
 from repsim.lab.findings.tables import CCA_TYPE, off_diagonal, saturated_layers
 from repsim.lab.findings.within_networks import DEPTHS
-from repsim.lab.markdown import table as markdown_table
 from repsim.lab.measurements.among import RECIPES
 from repsim.lab.paths import results_root
 from repsim.lab.profiles import Networks, Profile
 from repsim.lab.published import NETWORKS
-from repsim.lab.sealed import unseal
 from repsim.lab.similarities import Similarities
-from repsim.lab.store import Artefact
+from repsim.lab.store import Artefact, unseal
 from repsim.lab.wording import DASH
+from repsim.lab.wording import table as markdown_table
 
 STEPS = ("tables", "between", "published", "within")
 DEBIASED, LINEAR = "_debiased", "cka_linear"

@@ -19,11 +19,10 @@ from repsim.lab.execution import STAMP
 from repsim.lab.figures.style import SETTINGS, Drawing, network
 from repsim.lab.findings.theory import BOTH, claimed_invariances
 from repsim.lab.findings.training import cost
-from repsim.lab.markdown import table
 from repsim.lab.predicates import is_number
 from repsim.lab.profiles import load_profile
 from repsim.lab.store import Artefact
-from repsim.lab.wording import DASH, NO_BREAK, SMALLEST_P, number, signed
+from repsim.lab.wording import DASH, NO_BREAK, SMALLEST_P, number, signed, table
 
 # What may stand in a data address between quotation marks; a hash, a percent sign and angle brackets may not.
 _PLAIN = " !$'()*+,-./:;=?@[]_|~{}\n"

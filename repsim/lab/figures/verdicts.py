@@ -10,7 +10,7 @@ import numpy as np
 import seaborn as sns
 
 from repsim.lab import claims
-from repsim.lab.claim_tables import NARROWER, OURS, SIGNS, Judged, headline, kind, link, linked, marked
+from repsim.lab.claim_tables import NARROWER, OURS, SIGNS, headline, kind, link, linked, marked
 from repsim.lab.claims import NOT_DETERMINED, NOT_MEASURED, NOT_REPRODUCED, PARTLY, REPORTED, REPRODUCED, decisive, near
 from repsim.lab.figures.display import listed, say, show_claims
 from repsim.lab.figures.style import Drawing, panels, style
@@ -158,7 +158,7 @@ def conclude(profile: str, notebook: str, measured: Measured) -> None:
     show_claims(rows, columns, about={"claims": held})
 
 
-def identified(judged: Sequence[Judged]) -> Drawing:
+def identified(judged: Sequence[claims.Judged]) -> Drawing:
     """Draw the accuracies of Table 2 with their errors beside the paper's; hollow what determines no verdict."""
     names = [claim.statement.split(" identifies ")[0] for claim, _, _ in judged]
     said = []
@@ -188,7 +188,7 @@ def identified(judged: Sequence[Judged]) -> Drawing:
     return Drawing(figure, f"Percentage of layers identified by each index: {', '.join(said)}.")
 
 
-def margins(judged: Sequence[Judged]) -> Drawing:
+def margins(judged: Sequence[claims.Judged]) -> Drawing:
     """Draw how far each claim is from its threshold, as a share of it, the one that fails most at the bottom.
 
     Claims about an order, and those whose value is the best there can be, have no threshold to be near to.

@@ -19,9 +19,8 @@ from repsim.lab.errors import MissingArtefactError
 from repsim.lab.measurements.common import Made, Members, Scratch, Sides, made_from, measured
 from repsim.lab.profiles import Measure, load_profile
 from repsim.lab.published import NETWORKS, SHA256, published_networks
-from repsim.lab.representations import BATCH, selected_labels
+from repsim.lab.representations import BATCH, selected_labels, sources
 from repsim.lab.store import Artefact, profile_store
-from repsim.lab.streaming import sources
 from repsim.lab.weights import find_network
 
 TEST = "test"  # the measure whose images these are

@@ -27,9 +27,8 @@ from repsim.lab.paths import cache_root
 from repsim.lab.profiles import Comparison, Networks, load_profile
 from repsim.lab.progress import progress_bar
 from repsim.lab.representations import VERSION as REPRESENTATIONS_VERSION
-from repsim.lab.representations import representations
+from repsim.lab.representations import layer_features, representations, sources
 from repsim.lab.store import SECONDS_BEFORE, Arrays, Artefact, Store, key, profile_store, read_arrays, write_arrays
-from repsim.lab.streaming import layer_features, sources
 from repsim.lab.weights import find_network
 
 Setting = TypeVar("Setting")

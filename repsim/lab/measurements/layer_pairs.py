@@ -17,12 +17,11 @@ import numpy as np
 from filelock import FileLock
 
 from repsim.lab.errors import MissingArtefactError
-from repsim.lab.leftovers import clear
 from repsim.lab.measurements.common import Made, made_from, measured, members
 from repsim.lab.paths import cache_root
 from repsim.lab.products import THRESHOLDS, Basis, basis, compare
-from repsim.lab.store import Artefact, profile_store, write_atomically
-from repsim.lab.streaming import sources
+from repsim.lab.representations import sources
+from repsim.lab.store import Artefact, clear, profile_store, write_atomically
 
 STEP = "layer-pairs"
 NETWORKS, EXAMPLES, SPLIT = 3, 50_000, "train"

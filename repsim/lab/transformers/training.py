@@ -12,12 +12,20 @@ import numpy as np
 from keras import ops
 
 from repsim.lab.backend import device
-from repsim.lab.checkpoints import usable
-from repsim.lab.leftovers import clear
 from repsim.lab.paths import cache_root
 from repsim.lab.progress import progress_bar
-from repsim.lab.store import MADE_AGAIN_BY, SECONDS_BEFORE, Arrays, Artefact, Store, key, read_arrays, write_arrays
-from repsim.lab.training import get_weights, set_weights
+from repsim.lab.store import (
+    MADE_AGAIN_BY,
+    SECONDS_BEFORE,
+    Arrays,
+    Artefact,
+    Store,
+    clear,
+    key,
+    read_arrays,
+    write_arrays,
+)
+from repsim.lab.training import get_weights, set_weights, usable
 from repsim.lab.transformers import corpus
 from repsim.lab.transformers.batching import batches, count_batches, pad, shifted, too_long
 from repsim.lab.transformers.network import PADDING, Shape, build
