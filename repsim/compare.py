@@ -6,6 +6,7 @@ import contextlib
 import functools
 import os
 import re
+import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -76,8 +77,8 @@ def compare(  # type: ignore[misc]
 ) -> Comparison | dict[str, Comparison]:
     """Compare every layer of one model with every layer of another.
 
-    Both models see the same batches, and a loader is gone through once, so that one that shuffles and a generator do.
-    The value does not depend on the batches.
+    Both models see the same batches, and a loader is gone through once, so that a shuffling loader or a generator
+    works too. The value does not depend on the batches.
 
     Parameters
     ----------
@@ -240,10 +241,14 @@ class _Tables:
         self._sides = dict(zip(("xs", "ys"), taken, strict=False))
         self._names = {side: list(arrays) for side, arrays in self._sides.items()}
         self._held, self._options = held, options
+        self._attempts = 0
 
     def compare(self, indexes: Sequence[Index]) -> dict[str, Comparison]:
         """Return the comparison by each index."""
         tables, chances = self._compute(indexes)
+        if self._attempts:
+            with contextlib.suppress(OSError):  # it stays if it holds something else
+                Path(self._options.resume or "").rmdir()
         a, b = tuple(self._names["xs"]), tuple(self._names.get("ys", self._names["xs"]))
         record = {"examples": int(np.shape(self._sides["xs"][a[0]])[0])}
         return {
@@ -280,15 +285,22 @@ class _Tables:
         """Return `pairwise` of one or two lists; what it warns of or refuses names layers."""
         lists = [[self._sides[side][name] for name in names[side]] for side in names]
         chosen = self._options
+        resume = chosen.resume
+        if resume is not None and chosen.undefined == "nan":  # with fewer layers it is another computation
+            self._attempts += 1
+            resume = Path(resume, f"attempt-{self._attempts}")
         compute = functools.partial(
-            pairwise, *lists, index=indexes, chance=chosen.chance, resume=chosen.resume, progress=chosen.progress
+            pairwise, *lists, index=indexes, chance=chosen.chance, resume=resume, progress=chosen.progress
         )
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
                 tables = self._beside_activations(compute)
             except RepresentationError as error:
-                raise self._about_layers(error, names) from error
+                about = self._about_layers(error, names)
+                if resume is not None and isinstance(about, _UndefinedLayer):
+                    shutil.rmtree(resume, ignore_errors=True)
+                raise about from error
         for warning in caught:
             warn(warning.category(self._named(str(warning.message), names)))
         return tables if chosen.chance else (tables, {})

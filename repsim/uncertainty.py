@@ -307,6 +307,8 @@ class _Pairs:
         self._single = not isinstance(x, list | tuple | Mapping)
         if self._single and y is None:
             raise ParameterError("y is missing; a second representation is needed, or a list of them as x")
+        if self._single and isinstance(y, list | tuple | Mapping):
+            raise ParameterError("x is one representation and y is a list; both must be one, or both lists")
         self._xs = _arrays({"x": x} if self._single else x, "x")
         self._ys = None if y is None else _arrays({"y": y} if self._single else y, "y")
         self._index, self._options = index, options

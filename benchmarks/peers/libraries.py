@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from benchmarks.results import LEAST_TIMED, Result
-from repsim.lab.wording import table
+from repsim.lab.wording import number, table
 
 Row = Mapping[str, Any]
 
@@ -43,8 +43,9 @@ def findings(result: Result) -> str:
     rest = " for each" if max(ours) - min(ours) < 1e-9 else f" to {max(ours):.3f}"
     return (
         f"1. **The same name is not the same number.** {exact} of {len(calls)} calls give the exact value of the index "
-        f"that they are compared with on everything that was tried. Of their {len(rows)} numbers {counts['exact']} are "
-        f"exact, {explained} differ by a cause that was found and checked, {counts['unexplained']} by another.\n"
+        f"that they are compared with on everything that was tried. Of all {len(rows)} results {counts['exact']} are "
+        f"exact, {explained} differ by a cause that was found and checked, {counts['unexplained']} by another, "
+        f"{counts['not unique']} are not determined by the data, and {counts['failed']} are no number.\n"
         f"2. **A CKA that averages mini-batches depends on their size**: on the same activations {moving}. Added up "
         f"over blocks of the same sizes, as here, it is {min(ours):.3f}{rest}.\n"
         f"3. **Some calls give no number at all**: {counts['failed']} of {len(rows)}, of {', '.join(silent)}. What "
@@ -56,7 +57,8 @@ def packages(result: Result) -> str:
     """Return which libraries were run, and how many of their numbers are exact, explained, or missing."""
     rows, remarks = [], []
     for peer in result["peers"]:
-        counts = [str(sum(row["status"] == status for row in peer["rows"])) for status in STATUS]
+        first = [row["status"] for row in peer["rows"] if not row["entry"].endswith(SAME_CALL)]
+        counts = [str(first.count(status)) for status in STATUS]
         name, version = peer["name"], peer["version"] or _pinned(peer)
         if name == OURS:  # its values are what the others' are compared with
             name, counts = f"**{OURS}** (ours)", ["–"] * len(STATUS)
@@ -89,7 +91,7 @@ def values(result: Result) -> str:
                 f"`{found[0]['reference']}`",
                 "–" if shown is None else f"{shown['value']:.6g}",
                 f"{_on(found, GOLDEN)['exact']:.6g}",
-                "–" if worst is None else f"{differences[worst]:.1g} ({worst})",
+                "–" if worst is None else f"{number(differences[worst])} ({worst})",
                 _cause(found, result),
                 _verdict(found),
             ]
@@ -154,7 +156,7 @@ def from_models(result: Result) -> str:
         if "error" in row:
             lines.append([name, *["–"] * 5, _literal(row["error"])])
             continue
-        difference = f"{row['largest_difference']:.1g}" if "largest_difference" in row else "–"
+        difference = number(row["largest_difference"]) if "largest_difference" in row else "–"
         first, again = (row[key] / forward[key] for key in ("processor_seconds", "processor_seconds_again"))
         held = row["peak_mib"] - row["runs"][0]["base_mib"]
         code = "–" if row is forward else str(row["lines"])

@@ -114,7 +114,7 @@ class Prepared:
         def widen(rows: Array) -> Array:
             size = 3 * rows.dtype.itemsize * len(rows) ** 2
             check_fits(self.view.name, "a basis beside its complement", size, self._left)
-            return self._kept("widened", ["basis"], lambda: {"basis": complement_of(rows)})["basis"]
+            return self._kept(f"widened{components}", ["basis"], lambda: {"basis": complement_of(rows)})["basis"]
 
         components = "" if made.threshold is None else f" {made.threshold} {made.truncation}"
         kept = self._kept(f"projection{components}", ("rows", "facts"), make)

@@ -37,7 +37,10 @@ SIGNS = {REPRODUCED: "✓", PARTLY: "◐", NOT_REPRODUCED: "✗", NOT_DETERMINED
 DECIDED = (REPRODUCED, PARTLY, NOT_REPRODUCED)
 PAPER_SIZE, NARROWER, MATHEMATICS, OURS = KINDS = ("paper’s size", "narrower here", "mathematics", "ours")
 COLUMNS = ("at the paper’s size", "narrower networks", "mathe\N{SOFT HYPHEN}matics", "ours")  # of the scorecard
-CAPTION = "Table 2: the layers that each index identifies, in the paper and here. Hollow is what determines no verdict."
+CAPTION = (
+    "Table 2: in the paper and here CKA identifies most layers, linear HSIC few. Hollow: the images here are too few "
+    "for a verdict."
+)
 NAME = r"\b[A-Z]{1,2}\.?\d+[a-z]*\b"
 IDENTIFIED = tuple(f"S{place}" for place in range(1, 12))  # the columns of Table 2
 
@@ -107,7 +110,8 @@ def score(profile: str) -> str:
     partly = f", {lead[PARTLY]} in part" if lead[PARTLY] else ""
     return (
         f"Of **{sum(lead[verdict] for verdict in DECIDED)}** experiments at the paper’s size that determine a verdict, "
-        f"**{lead[REPRODUCED]}** reproduce what the paper says{partly}, and {lead[NOT_REPRODUCED]} do not."
+        f"**{lead[REPRODUCED]}** reproduce what the paper says{partly}, and {lead[NOT_REPRODUCED]} do not. "
+        f"{lead[NOT_DETERMINED]} more determine none, and {lead[NOT_MEASURED]} are not measured."
     )
 
 
@@ -142,7 +146,7 @@ def first_page(profile: str) -> str:
         parts.append(figure_html(picture, "layers-identified", CAPTION))
     parts += ["## The score", scorecard(profile)]
     if failed:
-        parts += ["## What failed, and why", "\n".join(map(_failure, failed))]
+        parts += ["## What failed, and why", "\n".join(_failure(entry, profile) for entry in failed)]
     if close:
         parts.append(f"Near their thresholds, on either side of them: {', '.join(map(link, close))}.")
     return "\n\n".join(parts)
@@ -171,11 +175,13 @@ def _inner(sentence: str) -> str:
     return start + sentence[1:].removesuffix(".")
 
 
-def _failure(entry: Judged) -> str:
+def _failure(entry: Judged, profile: str) -> str:
     claim, measured, verdict = entry
     why = f" {linked(claim.why)}" if claim.why else ""
     where = f" [More](../notebooks/{claim.notebook}.ipynb)."
-    return f"- {link(claim)} {_unbroken(verdict)}: {claim.statement} Here: {headline(claim, measured)}{why}{where}"
+    whose = f" ({apart})" if (apart := kind(claim, profile)) != PAPER_SIZE else ""
+    said = f"{claim.statement} Here: {headline(claim, measured)}"
+    return f"- {link(claim)} {_unbroken(verdict)}{whose}: {said}{why}{where}"
 
 
 def headline(claim: Claim, found: Measurement | None) -> str:
@@ -228,7 +234,7 @@ def claims_table(profiles: Sequence[str], links: Callable[[str, Claim], Iterable
     links
         From a profile and a claim to Markdown links.
     """
-    names = ("claim", "verdict", "the paper", "here", "evidence", "section", "counted as", "profile")
+    names = ("claim", "verdict", "what is claimed", "here", "evidence", "section", "counted as", "profile")
     lines = [f"| {' | '.join(names)} |", "| --- " * len(names) + "|"]
     for both in zip(*(judged(profile) for profile in profiles), strict=True):
         for profile, (claim, found, verdict) in zip(profiles, both, strict=True):
@@ -252,7 +258,7 @@ def _in_full(profile: str, entry: Judged, notebook_link: Callable[[str], str], c
         least = {names[name]: f" ≥ {value:,.0f}" if value > 1 else "" for name, value in claim.needs.items()}
         needs = ", ".join(map("".join, least.items()))
         lines.append(f"- Counts as measured only with: {needs}.")
-    lines.append(f"- Why this threshold: {linked(claim.tolerance)} Fixed on {claim.fixed:%-d %B %Y}{commit}.")
+    lines.append(f"- On the threshold: {linked(claim.tolerance)} Fixed on {claim.fixed:%-d %B %Y}{commit}.")
     if found is None:
         by = f"; {notebook_link(claim.notebook)} measures it" if claim.notebook else ""
         lines.append(f"- Measured: nothing yet{by}.")

@@ -291,8 +291,8 @@ def undetermined(found: Measurement) -> str:
     reasons = []
     if pairs:
         reasons.append(
-            f"in {pairs:,} of {found.values['layer_pairs']:,} pairs of layers the two have together more dimensions "
-            "than the examples tell apart"
+            f"in {pairs:,} of {found.values['layer_pairs']:,} pairs of layers the two together have more dimensions "
+            "than the examples can tell apart"
         )
     if ties:
         reasons.append(f"{ties} best match{'es are' if ties > 1 else ' is'} shared by several layers")
@@ -305,7 +305,7 @@ def decisive(claim: Claim, found: Measurement) -> Margin | None:
     if not margins:
         return None
     failing = [margin for margin in margins if not margin.holds]
-    return min(failing or margins, key=lambda margin: margin.relative)
+    return min(failing or margins, key=lambda margin: (margin.relative, margin.distance))
 
 
 def near(claim: Claim, found: Measurement) -> bool:

@@ -142,7 +142,7 @@ def _copies(profile: str, folder: str, copies: Path, sums: list[str]) -> Iterato
 
     offered = [read_artefact(path) for path in downloadable(profile, folder)]
     for artefact in [*offered, *_not_committed(profile, folder)]:
-        path, size = artefact.path, f"{artefact.record['bytes'] / 1024:,.0f} KiB"
+        path, size = artefact.path, f"{max(artefact.record['bytes'] / 1024, 1):,.0f} KiB"
         first = f"`{path.name}`" if artefact.made_again_by else link(path.name, path)
         what = f"{first}, {link('record', record_path(path))}"
         if artefact.made_again_by:

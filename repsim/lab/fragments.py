@@ -153,7 +153,8 @@ def trained(profile: str) -> str:
             [
                 network_facts(group)["title"],
                 f"{len(found)} of {len(group.seeds)}",
-                f"{scores['accuracy']:.2f} ({scores['lowest']:.2f} to {scores['highest']:.2f})",
+                f"{scores['accuracy']:.2f}"
+                + (f" ({scores['lowest']:.2f} to {scores['highest']:.2f})" if len(found) > 1 else ""),
                 "; ".join(dict.fromkeys(_trained_on(one) for one in found)),
                 f"{sum(seconds) / len(seconds) / 60:.1f}"
                 + (" (the last run of some)" if any(one.record.get("resumed") for one in found) else ""),
@@ -162,7 +163,7 @@ def trained(profile: str) -> str:
     if not rows:
         return "*None is trained yet.*"
     heads = ["networks", "trained", "test accuracy, % (lowest to highest)", "on", "minutes of one"]
-    return table(heads, rows) + f"\n\n*All records together: {whole / 3600:.1f} hours.*"
+    return table(heads, rows) + f"\n\n*Training all of these took {whole / 3600:.1f} hours.*"
 
 
 def _trained_on(network: Artefact) -> str:

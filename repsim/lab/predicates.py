@@ -139,6 +139,8 @@ class Between(Simple):
 
     def describe(self, names: Names, paper: float | None = None) -> str:
         """Write it in words and signs, by the names of its quantities."""
+        if self.low == self.high:
+            return f"{names[self.of]} is {self.low:g}"
         return f"{names[self.of]} between {self.low:g} and {self.high:g}"
 
 

@@ -82,7 +82,7 @@ def distance(claim: Claim, found: Measurement) -> str:
     """Say by how much a claim holds or fails and whether that is near, or why it is not judged."""
     if missing := lacking(claim, found):
         names = load_claims().names
-        return f"which is not judged, for want of {' and '.join(names.get(name, name) for name in missing)}"
+        return f"not judged; missing: {' and '.join(names.get(name, name) for name in missing)}"
     if reason := undetermined(found):
         return f"not determined: {reason}"
     margin = decisive(claim, found)
@@ -106,7 +106,7 @@ def robustness(found: Mapping[str, Any]) -> str:
     parts = [f"with debiased CKA it {({1: 'holds', 0: 'does not hold'}).get(found['holds_debiased'], 'was not tried')}"]
     if len(found["tried_n"]) > 1:
         least = found["smallest_n"]
-        parts.append(f"it holds from {least:,} examples on" if least else "on all examples it does not hold")
+        parts.append(f"it holds from {least:,} examples on" if least else "it does not hold on all examples either")
     if (share := found["share_above_shuffles"]) is not None:
         parts.append(f"{share:.0%} of the similarities that it rests on exceed the 99.9th percentile of shuffled ones")
     text = "; ".join(parts).replace("%", f"{NO_BREAK}%")

@@ -14,7 +14,7 @@ import numpy as np
 from repsim.errors import DimensionError, DTypeError, ParameterError, ShapeMismatchError
 from repsim.pool import check_pool, pool
 from repsim.tapping.selection import Selection
-from repsim.tapping.stores import InFile, InMemory, MakeStore, Store
+from repsim.tapping.stores import InFile, InMemory, MakeStore, Store, check_folders
 
 _NOT_REAL = re.compile("bool|complex|qu?int")  # precisions of layers that nobody means who names none
 
@@ -62,6 +62,7 @@ class Collector:
                     f"no layer of {self.owner} gave an array with a row for each of {self._rows} inputs; name layers, "
                     "or say with inputs= what the model takes"
                 )
+            check_folders(self._stores.values())
         elif missing := sorted(set(self._stores) - self._seen):
             raise ShapeMismatchError(
                 f"layer {missing[0]!r} of {self.owner} gave rows for some batches only; choose layers that every "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote, unquote
@@ -14,7 +14,8 @@ import numpy as np
 
 from repsim.blocks import Blocks
 from repsim.engine.arrays import Array, to_numpy
-from repsim.errors import DTypeError
+from repsim.errors import DTypeError, ParameterError
+from repsim.notices import listed
 
 _GROWTH = 1.125  # of the rows in memory, where their number is not known beforehand
 
@@ -100,8 +101,8 @@ class InFile:
         self._name = name
         self._narrow: Any = "torch" if is_torch_bfloat16(values) else None
         self.shape = tuple(values.shape[1:])
-        self._path = folder / f"{quote(name, safe='#[] ')}.npy"
-        self._unfinished = self._path.with_suffix(".npy.part")
+        self.path = folder / f"{quote(name, safe='#[] ')}.npy"
+        self._unfinished = self.path.with_suffix(".npy.part")
         first = to_numpy(values[:1], name)
         self._dtype = self._stored = first.dtype
         if first.dtype.name == "bfloat16":
@@ -124,8 +125,8 @@ class InFile:
         self._header()
         assert self._file.tell() == self._data  # NumPy leaves room for the number of rows
         self._file.close()
-        os.replace(self._unfinished, self._path)
-        rows = np.load(self._path, mmap_mode="r", allow_pickle=False)
+        os.replace(self._unfinished, self.path)
+        rows = np.load(self.path, mmap_mode="r", allow_pickle=False)
         return rows if self._narrow is None else _as_bfloat16(rows, self._narrow)
 
     def discard(self) -> None:
@@ -171,6 +172,17 @@ def _check_dtype(found: Any, expected: Any) -> None:
     if found != expected:
         before, now = (str(dtype).removeprefix("torch.") for dtype in (expected, found))
         raise DTypeError(f"rows are {before} in one batch and {now} in another; all must be of one precision")
+
+
+def check_folders(stores: Iterable[Store]) -> None:
+    """Raise if a folder holds files of other layers, which would be read with those that are written now."""
+    written = {store.path for store in stores if isinstance(store, InFile)}
+    for folder in {path.parent for path in written}:
+        if others := sorted(path.name for path in {*folder.glob("*.npy")} - written):
+            raise ParameterError(
+                f"to: {folder} holds files of other layers ({listed(others)}), which would be read with these; remove "
+                "them, or give another folder"
+            )
 
 
 def store_in(to: str | os.PathLike[str] | None, *inside: str) -> MakeStore:

@@ -219,3 +219,17 @@ def test_too_little_memory_is_named(rng):
         errors.ParameterError, match=r"memory leaves 1,000 bytes; its QR factorisation .* of layer 3 needs"
     ):
         project(Representation(rng.standard_normal((100, 50)), "layer 3"), 1000)
+
+
+@pytest.mark.parametrize("names", [("svcca_mean", "cca_mean"), ("cca_mean", "svcca_mean")])
+@pytest.mark.parametrize("options", [{}, {"resume": "run"}, {"memory": 2**23}])
+def test_complements_of_all_and_of_leading_components_are_kept_apart(rng, tmp_path, names, options):
+    u = np.linalg.qr(rng.standard_normal((400, 350)))[0]
+    u = np.linalg.qr(u - u.mean(axis=0))[0]
+    x = u[:, :300] * np.where(np.arange(300) < 250, 1, 1e-3)  # the last fifty are cut off by SVCCA
+    y, z = (np.hstack([u[:, start : start + 10], u[:, start + 50 : start + 60]]) for start in (260, 270))
+    if "resume" in options:
+        options = {"resume": tmp_path / "run"}
+    tables = pairwise([x, y, z], index=list(names), **options)
+    np.testing.assert_allclose(tables["cca_mean"][0, 1:], 0.5, atol=1e-6)
+    np.testing.assert_allclose(tables["svcca_mean"][0, 1:], 0, atol=1e-6)

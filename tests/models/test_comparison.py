@@ -150,8 +150,42 @@ def test_progress_goes_through_the_examples_first():
     assert steps[-1][0] == steps[-1][1]
 
 
+def test_files_of_other_layers_are_not_mixed_with_those_that_are_written(tmp_path):
+    x = np.random.default_rng(0).standard_normal((20, 3))
+    for _ in range(2):  # the same layers may be written again
+        repsim.activations(lambda batch: {"x": batch, "y": -batch}, x, to=tmp_path)
+    with pytest.raises(errors.ParameterError, match=r"to: .* holds files of other layers \(y.npy\)"):
+        repsim.activations(lambda batch: {"x": 2 * batch}, x, to=tmp_path)
+    assert not list(tmp_path.glob("*.part"))
+    np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), x)
+
+
 def test_resume(tmp_path):
     assert compare(A, B, resume=tmp_path / "unfinished") == compare(A, B)
+
+
+@pytest.mark.parametrize("index", ["rsa", ["rsa", "cka_linear"]])
+def test_resume_goes_on_where_undefined_layers_are_left_out(tmp_path, index):
+    x, y = np.random.default_rng(0).standard_normal((2, 5, 3))
+    models = {"fine": x, "equidistant": np.eye(5), "fine too": y}, {"b": y}
+    expected = compare(*models, index=index, undefined="nan")
+    folder = tmp_path / "unfinished"
+
+    class Killed(Exception):
+        pass
+
+    calls = []
+
+    def kill(done, total):
+        calls.append(done)
+        if len(calls) > 2:
+            raise Killed
+
+    with pytest.raises(Killed):
+        compare(*models, index=index, undefined="nan", resume=folder, progress=kill)
+    found = compare(*models, index=index, undefined="nan", resume=folder)
+    assert found == expected
+    assert not folder.exists()
 
 
 def test_equality():

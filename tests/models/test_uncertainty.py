@@ -114,6 +114,8 @@ def test_what_is_wrong():
         uncertainty(x, y)
     with pytest.raises(errors.ParameterError, match="y is missing"):
         uncertainty(x)
+    with pytest.raises(errors.ParameterError, match="x is one representation and y is a list; both must be one"):
+        uncertainty(x, [y, y])
     with pytest.raises(errors.ShapeMismatchError, match=r"\[29, 30\] examples"):
         uncertainty(x, y[:29], groups=5)
     with pytest.raises(errors.ParameterError, match="sizes is"):

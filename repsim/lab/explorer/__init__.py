@@ -19,9 +19,8 @@ from repsim.lab.figures.style import HEAT
 from repsim.lab.profiles import load_profile
 
 SAID = (
-    "Of each kind of networks of which there are two or more: for each ordered pair and each layer of the first, is "
-    "the layer of the second that is most like it the same layer? On the most images there are; ± leaves out one "
-    "network at a time, and needs three."
+    "How often the most similar layer of another network of the same kind is the same layer, over all ordered pairs, "
+    "on the largest number of images measured. ± is the jackknife error over networks and needs three."
 )
 NOTHING = "This profile's results hold no layer-by-layer table of similarities."
 

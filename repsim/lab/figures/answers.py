@@ -114,7 +114,7 @@ def show_answers(answers: Answers, shuffled: Sequence[Mapping[str, Any]]) -> Non
         "biased": "holds",
         "debiased": "holds with debiased CKA",
         "above": "similarities above shuffled examples",
-        "least": "holds from n =",
+        "least": "holds from so many examples on",
     }
     show_claims(rows, columns)
     say(f"{_tried(answers)} {_shuffled(shuffled)}")
@@ -138,7 +138,7 @@ def _shuffled(records: Sequence[Mapping[str, Any]]) -> str:
     """Say how many examples of how many networks were shuffled how often."""
     most = max(len(part["seeds"]) for record in records for part in (*record["rows"], *record["columns"]))
     return (
-        f"Shuffled {records[0]['permutations']:,} times: {records[0]['examples']:,} examples, of "
-        f"{'one network' if most == 1 else f'at most {most} networks'} of each kind. Above them is what exceeds their "
-        f"99.9th percentile."
+        "Above shuffled examples is what exceeds the 99.9th percentile of "
+        f"{records[0]['permutations']:,} shuffles of {records[0]['examples']:,} examples, of "
+        f"{'one network' if most == 1 else f'at most {most} networks'} of each kind."
     )

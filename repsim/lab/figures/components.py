@@ -79,7 +79,8 @@ def shared_subspace(arrays: Mapping[str, Array], layers: Sequence[str]) -> Drawi
             handles, labels, loc="outside upper center", ncols=4, columnspacing=1, handlelength=1.2, markerscale=3
         )
         figure.supxlabel("eigenvector of A's Gram matrix", fontsize=9)
-    counts = ", ".join(f"{layer} {shared_dimension(median_cosines(arrays, layer))[0]}" for layer in layers)
+    shared = {layer: shared_dimension(median_cosines(arrays, layer)) for layer in layers}
+    counts = ", ".join(f"{layer} {'' if fell else 'at least '}{count:,}" for layer, (count, fell) in shared.items())
     return Drawing(
         figure,
         "For each layer, how strongly the Gram matrices of two networks scale the eigenvectors of the first, and the "

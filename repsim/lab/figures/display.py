@@ -178,9 +178,12 @@ def cost_sentence(profile: str, records: Sequence[Mapping[str, Any]], what: str)
     system, cores, python = (machine.get(key, "?") for key in ("system", "processors", "python"))
     cores = f"{cores} processor core{'s' * (cores != 1)}"
     memory = found["mebibytes"] / 1024
-    before = f" ({found['resumed']} of {len(records)} runs were interrupted: of these only the last part is counted)"
+    before = (
+        f" ({found['resumed']} of {len(records)} runs {'was' if found['resumed'] == 1 else 'were'} interrupted: only "
+        f"the last part of {'it' if found['resumed'] == 1 else 'each'} is counted)"
+    )
     before = before if found["resumed"] else ""
-    elsewhere = "".join(f", {count} of {len(records)} on {name}" for name, count in found["elsewhere"].items())
+    elsewhere = "".join(f", of which {count} on {name}" for name, count in found["elsewhere"].items())
     sentence = (
         f"{what[0].upper() + what[1:]} took **{duration(found['hours'])}**{before} and at most {memory:.1f} GiB of "
         f"memory on {system} with {cores}{elsewhere} (Python {python}, {named}); the last was finished on "
@@ -229,5 +232,5 @@ def thresholds_sentence(values: Mapping[str, Any]) -> str:
     return (
         f"Of {values['thresholds']} combinations of threshold and statistic the best identifies "
         f"**{number(values['largest_svcca'])} %** of the layers; linear CKA identifies "
-        f"{number(values['cka_linear'])} % on the same {values['examples']:,} examples."
+        f"{values['cka_linear']:.1f} % on the same {values['examples']:,} examples."
     )

@@ -35,7 +35,9 @@ WITHIN = (
     "Heat maps of the similarity of the layers within one network, with the share of the other layers whose "
     f"similarity with the last convolution is at least {SIMILAR}"
 )
-OWN_COLOURS = "Each panel has its own range of colours, as in the paper; where values differ, so do the ranges."
+OWN_COLOURS = (
+    "Each panel has its own range of colours, as in the paper, so that colours cannot be compared between panels."
+)
 
 
 @dataclass(frozen=True)

@@ -32,13 +32,14 @@ def recipe_facts(group: Networks) -> dict[str, str]:
     """Return what a table says of the recipe of a group, by its columns."""
     recipe = group.recipe
     steps = ", ".join(f"{step:.2g}" for step in recipe.steps)
-    warm_up = f" after {recipe.warmup_epochs} of warm-up" if recipe.warmup_epochs else ""
+    warm_up = f" after {recipe.warmup_epochs} epochs of warm-up" if recipe.warmup_epochs else ""
     look_ahead = ", Nesterov" if recipe.nesterov else ""
     decayed = {"": "kernels, decoupled", "kernels": "kernels, in the loss", "all": "all, in the loss"}
     return {
         "epochs": str(recipe.epochs),
         "optimiser": "Adam" if recipe.optimizer == "adam" else f"SGD, momentum {recipe.momentum:g}{look_ahead}",
-        "rate": f"{recipe.peak_rate:g}, " + (f"a tenth at {steps}" if steps else f"cosine{warm_up}"),
+        "rate": f"{recipe.peak_rate:g}, "
+        + (f"divided by 10 at {steps} of the epochs" if steps else f"cosine{warm_up}"),
         "decay": f"{recipe.weight_decay:g}, {decayed[recipe.coupled_decay]}" if recipe.weight_decay else "none",
         "images": ", ".join(
             words
@@ -84,7 +85,7 @@ def recipe_curves(rows: Mapping[str, Mapping[str, Any]]) -> Drawing:
         f"{row['neighbours']:.2f}, shares {min(row['first_shares']):.2f} to {max(row['first_shares']):.2f}"
         for name, row in rows.items()
     )
-    return Drawing(figure, f"Networks of {len(rows)} recipes. {said}.")
+    return Drawing(figure, f"Networks of {len(rows)} kinds. {said}.")
 
 
 def recipe_row(values: Mapping[str, Any], confused: Mapping[tuple[str, str], int]) -> dict[str, str]:
@@ -117,7 +118,7 @@ def borders_sentence(found: Mapping[str, tuple[int, int]]) -> str:
     """
     counts = " and ".join(f"{count} of {pairs} ordered pairs of {name}" for name, (count, pairs) in found.items())
     return (
-        "Without borders the last convolution is left with 2 × 2 pixels, of which the pooling layer is the mean. "
+        "Without padding the last convolution has only 2 × 2 positions left, whose mean the pooling layer is. "
         f"Linear CKA takes the one for the other in {counts}, which is no mistake about early layers."
     )
 

@@ -73,6 +73,8 @@ def architecture(name: str) -> tuple[str, str]:
 
 def network(group: str) -> str:
     """Return what figures and texts call the networks of a group such as "plain10-untrained"."""
+    if group.startswith("recipe-"):
+        return f"Tiny-10 by recipe {group.removeprefix('recipe-').upper()}"
     named, variant = architecture(group)
     return named + (VARIANTS.get(variant, f", {variant}") if variant else "")
 

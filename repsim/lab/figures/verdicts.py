@@ -78,7 +78,7 @@ def answer(profile: str, measured: Measured, *leading: str) -> None:
 
 COUNTED = {
     PARTLY: "in part",
-    NOT_REPRODUCED: "not",
+    NOT_REPRODUCED: "not reproduced",
     NOT_DETERMINED: "not determined",
     NOT_MEASURED: "not judged",
 }
@@ -107,7 +107,7 @@ def _apart(kinds: Counter[str]) -> str:
             return f" All are {said}." if kinds[apart] > 1 else f" {said.capitalize()}."
     counts = [(kinds[apart], said) for apart, said in words.items() if kinds[apart]]
     parts = [f"{count} {'is' if count == 1 else 'are'} {said}" for count, said in counts]
-    return f" Of these, {' and '.join(parts)}." if parts else ""
+    return f" Of all {kinds.total()}, {' and '.join(parts)}." if parts else ""
 
 
 def _close(claim: claims.Claim, found: claims.Measurement, verdict: str) -> str:
@@ -154,7 +154,7 @@ def conclude(profile: str, notebook: str, measured: Measured) -> None:
         }
         for claim, found, verdict in _judged(held)
     ]
-    columns = {"claim": "claim", "verdict": "verdict", "here": "here", "statement": "the paper says"}
+    columns = {"claim": "claim", "verdict": "verdict", "here": "here", "statement": "the claim"}
     show_claims(rows, columns, about={"claims": held})
 
 
