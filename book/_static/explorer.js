@@ -260,7 +260,7 @@
     if (ties) parts.push(`${ties === 1 ? "One layer has" : `${ties} layers have`} several best matches.`);
     if (index.startsWith("cka") && index.endsWith("_debiased")) {
       const spread = Math.sqrt(2 / (table.examples * (table.examples - 3)));
-      parts.push(`By chance, over all orders of the images, it is 0 ± ${written(spread)}.`);
+      parts.push(`By chance, over all orders of the examples, it is 0 ± ${written(spread)}.`);
     } else if (index.startsWith("cka")) {
       parts.push("By chance it is more than 0, by how much depends on both layers: debiased it is 0.");
     }

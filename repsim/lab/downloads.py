@@ -39,6 +39,7 @@ HEADINGS = {
     "null": "Similarities of shuffled examples",
     "published": "Networks of others: similarities on test images",
     "recipes": "What the recipe decides: similarities among the networks of each recipe",
+    "transformers": "Figures F.1 and Table F.1: similarities of sublayers of Transformers",
 }
 COMPUTED = "computed"  # folder of the downloads for what a notebook computes itself
 

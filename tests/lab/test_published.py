@@ -6,11 +6,13 @@ import subprocess
 
 import pytest
 
+import repsim
 from repsim.lab import measurements, recomputing
 from repsim.lab.paths import REPOSITORY
 from repsim.lab.profiles import load_profile
 from repsim.lab.store import ONLY_READ, profile_store, read_artefact, record_path
 from repsim.lab.tolerances import ACCURACY, SIMILARITY
+from repsim.lab.transformers.weights import transformers_of
 from repsim.lab.weights import STEP, artefact_name, command_again, find_network, inputs
 
 PROFILE = load_profile("laptop")
@@ -35,7 +37,7 @@ def test_networks_and_results_are_small():
     weights = sorted((REPOSITORY / "results/laptop/networks").glob("*.npz"))
     networks = sum(path.stat().st_size for path in weights if not read_artefact(path).made_again_by)
     others = sum(path.stat().st_size for path in (REPOSITORY / "results/laptop").rglob("*") if path not in weights)
-    assert networks < 35e6  # with those of all recipes, four each
+    assert networks < 80e6  # with those of all recipes, four each, and ten Transformers
     assert others < 15e6
 
 
@@ -88,3 +90,23 @@ def test_a_sample_of_the_tables_is_recomputed(real_data, measure):
         )
         found = recomputing.similarities(cell, networks)
         assert SIMILARITY.holds(found, cell.held), f"{cell}: {found}, not {cell.held}"
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_a_cell_of_the_transformers_table_is_recomputed(real_data):
+    from repsim.lab.transformers import corpus, measurement
+    from repsim.lab.transformers.training import load_transformer
+
+    if not (real_data / corpus.CORPORA["multi30k"].folder).exists():
+        pytest.skip(f"no Multi30k in {real_data}")
+    settings = transformers_of("laptop")
+    table = measurement.compare_transformers("laptop", settings.recipe.epochs)
+    models = [load_transformer(network) for network in measurement.networks("laptop", settings.recipe.epochs)[:2]]
+    x, y = (
+        measurement.represented(model, settings, "scale")[place] for model, place in zip(models, (3, 5), strict=True)
+    )
+    assert len(x) == table.record["examples"] >= 51_700
+    indexes = [index for index in settings.indexes if not index.startswith(measurement.RBF)]
+    for index, value in repsim.pairwise([x], [y], index=indexes).items():
+        assert abs(float(value[0, 0]) - table.arrays()[f"scale/{index}"][0, 1, 3, 5]) < 1e-5, index

@@ -14,6 +14,7 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
+import repsim
 from repsim.lab.errors import DataError, ProfileError
 from repsim.lab.findings import transformers as findings
 from repsim.lab.profiles import load_profile, parse_profile
@@ -381,7 +382,7 @@ def test_a_network_is_scored_as_it_is_kept_and_a_followed_one_is_kept_on_the_way
     from repsim.lab.store import Store
     from repsim.lab.transformers.training import bleu, load_transformer, train_transformer
 
-    settings = replace(tiny, snapshots=(0, 1, 2), followed=1, committed=True)
+    settings = replace(tiny, snapshots=(0, 1, 2), followed=(0,), committed=True)
     store = Store(tmp_path)
     followed, other = (train_transformer(store, settings, seed, quiet=True) for seed in settings.seeds[:2])
     names = sorted(path.name.rpartition("-")[0] for path in (tmp_path / "networks").glob("*.json"))
@@ -405,6 +406,24 @@ def test_examples_are_the_tokens_of_all_splits_in_order_without_ends(tiny):
     alone = tapped(model, ("residual",))(sentences[70][None], training=False)["encoder_2_residual"]
     rows = arrays[1][start : start + len(sentences[70]) - 1]
     np.testing.assert_allclose(rows, np.asarray(alone)[0, :-1], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore::repsim.errors.BiasWarning")
+def test_fewer_rows_give_the_same_indexes_but_those_with_an_rbf_kernel():
+    from repsim.lab.transformers.measurement import condensed
+
+    rng = np.random.default_rng(0)
+    common = rng.normal(size=(900, 6))
+    arrays = [common @ rng.normal(size=(6, p)) + rng.normal(size=(900, p)) + 3 for p in (9, 12, 12)]
+    arrays[1] -= arrays[1].mean(axis=1, keepdims=True)  # normalised tokens, whose units add up to 0
+    arrays = [array.astype(np.float32) for array in arrays]
+    fewer = condensed(arrays)
+    assert [array.shape for array in fewer] == [(34, 9), (34, 12), (34, 12)]
+    indexes = [one for one in load_profile("laptop").transformers.indexes if "rbf" not in one]
+    expected, found = (repsim.pairwise(some, index=indexes) for some in (arrays, fewer))
+    for index in indexes:
+        np.testing.assert_allclose(found[index], expected[index], rtol=0, atol=2e-6, err_msg=index)
+    assert condensed([array[:30] for array in arrays])[0].shape == (30, 9)
 
 
 # ---------------------------------------------------------------- findings

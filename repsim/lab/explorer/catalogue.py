@@ -17,6 +17,7 @@ from repsim.lab.findings.across_networks import WITH, WITHOUT
 from repsim.lab.findings.architectures import FIGURE_5, RESIDUAL, TINY
 from repsim.lab.findings.correspondence import ASYMMETRIC, FIGURE_2_PANELS, FIGURE_F3, score
 from repsim.lab.findings.tables import CCA_TYPE, off_diagonal, saturated_layers
+from repsim.lab.findings.transformers import TAP_TITLES, TAPS
 from repsim.lab.findings.within_networks import DEPTHS
 from repsim.lab.measurements.among import RECIPES
 from repsim.lab.paths import results_root
@@ -27,7 +28,8 @@ from repsim.lab.store import Artefact, unseal
 from repsim.lab.wording import DASH
 from repsim.lab.wording import table as markdown_table
 
-STEPS = ("tables", "between", "published", "within")
+STEPS = ("tables", "between", "published", "within", "transformers")
+TRANSFORMER = "transformer-"  # begins the names of taps
 DEBIASED, LINEAR = "_debiased", "cka_linear"
 MEAN = "mean"  # in place of a seed: of all pairs of different networks, or of all networks
 UNTRAINED = ("plain34-untrained", "plain66-untrained", "resnet62-untrained")
@@ -95,15 +97,33 @@ def similarity_tables(profile: Profile) -> Iterator[SimilarityTable]:
 
     Of measurements of one name the latest is taken, and what is of groups that the profile no longer has is left out.
     """
-    groups = {group.name for group in (*profile.networks, NETWORKS)}
-    found: list[SimilarityTable] = []
+    groups = known_groups(profile)
+    found = list(_transformer_tables(profile))
     for artefact in (latest for step in STEPS for latest in _latest(profile.name, step)):
         if artefact.record.get("diagonal"):
             continue
         held = Similarities(artefact.record, artefact.arrays())
-        if {side["group"] for side in (*held.rows, *held.columns)} <= groups:
+        if {side["group"] for side in (*held.rows, *held.columns)} <= groups.keys():
             found += [SimilarityTable(artefact, held, examples) for examples in held.examples]
     yield from sorted(found, key=lambda table: (STEPS.index(table.record["step"]), -table.examples))
+
+
+def _transformer_tables(profile: Profile) -> Iterator[SimilarityTable]:
+    """Yield a table for each tap of the Transformers; a tap stands as a group does."""
+    tables = [one for one in _latest(profile.name, "transformers") if one.record["name"] == "table"]
+    if not tables or not profile.transformers:
+        return
+    artefact, width = tables[0], profile.transformers.network.width
+    arrays = artefact.arrays()
+    for tap in TAPS:
+        values = {name.partition("/")[2]: table for name, table in arrays.items() if name.startswith(f"{tap}/")}
+        depth = next(iter(values.values())).shape[-1]
+        layers = [f"{kind} {number + 1}" for number in range(depth // 2) for kind in ("attention", "feed-forward")]
+        side = {"group": f"{TRANSFORMER}{tap}", "layers": layers, "features": [width] * depth}
+        side |= {"seeds": artefact.record["seeds"], "network_files": artefact.record["network_files"]}
+        record = {**artefact.record, "name": tap, "indexes": list(values), "rows": [side], "columns": [side]}
+        held = Similarities(record, {index: table.astype(np.float32) for index, table in values.items()})
+        yield SimilarityTable(Artefact(artefact.path, record), held, int(record["examples"]))
 
 
 def _latest(profile: str, step: str) -> list[Artefact]:
@@ -113,6 +133,18 @@ def _latest(profile: str, step: str) -> list[Artefact]:
         if record["name"] not in found or record["made"] > found[record["name"]].record["made"]:
             found[record["name"]] = Artefact(path.with_suffix(".npz"), record)
     return list(found.values())
+
+
+def known_groups(profile: Profile) -> dict[str, dict[str, str]]:
+    """Return what the page calls and says of each group of networks, and of each tap of Transformers, by name."""
+    found = {group.name: network_facts(group) for group in (*profile.networks, NETWORKS)}
+    if settings := profile.transformers:
+        depth, width = 2 * settings.network.encoder_layers, settings.network.width
+        said = f"{depth} sublayers of {width} units in the encoder; {settings.corpus}, {settings.recipe.epochs} epochs"
+        for tap in TAPS:
+            name = f"Transformer, {TAP_TITLES[tap]}"
+            found[f"{TRANSFORMER}{tap}"] = {"title": name, "facts": f"{name}: {said}"}
+    return found
 
 
 def network_facts(group: Networks) -> dict[str, str]:
@@ -179,15 +211,15 @@ def presets(tables: Sequence[SimilarityTable]) -> list[dict[str, Any]]:
 def by_architecture(profile: Profile, tables: Sequence[SimilarityTable]) -> str:
     """Return a table of how many layers linear CKA identifies among the networks of each kind."""
     rows = []
-    for group in (*profile.networks, NETWORKS):
-        scored = [(one, found) for one in tables if (found := identification(one, LINEAR, group.name))]
+    for group, facts in known_groups(profile).items():
+        scored = [(one, found) for one in tables if (found := identification(one, LINEAR, group))]
         if scored:
             used, score = scored[0]
             error = "" if score["error"] is None else f" ± {100 * score['error']:.1f}"
-            debiased = identification(used, f"{LINEAR}{DEBIASED}", group.name)
+            debiased = identification(used, f"{LINEAR}{DEBIASED}", group)
             rows.append(
                 [
-                    network_facts(group)["title"],
+                    facts["title"],
                     str(score["networks"]),
                     str(score["layers"]),
                     _images(used),
@@ -220,9 +252,9 @@ def catalogue(profile: Profile, tables: list[SimilarityTable]) -> dict[str, Any]
     return {
         "profile": profile.name,
         "networks": {
-            group.name: {**network_facts(group), "layers": [layer(name) for name in sides[group.name]["layers"]]}
-            for group in (*profile.networks, NETWORKS)
-            if group.name in sides
+            group: {**facts, "layers": [layer(name) for name in sides[group]["layers"]]}
+            for group, facts in known_groups(profile).items()
+            if group in sides
         },
         "indexes": {name: _index(name) for name in ordered},
         "tables": [_entry(table) for table in tables],
@@ -232,6 +264,9 @@ def catalogue(profile: Profile, tables: list[SimilarityTable]) -> dict[str, Any]
 
 
 def _images(table: SimilarityTable) -> str:
+    if "splits" in table.record:
+        fewer = f" ({table.record['rbf_examples']:,} for RBF CKA)"
+        return f"{table.examples:,} tokens{fewer if table.record['rbf_examples'] < table.examples else ''}"
     kind = {"train": "training", "test": "test"}[table.record["split"]]
     return f"{table.examples:,} {kind} images, {title_of(table.record['dataset'])}"
 

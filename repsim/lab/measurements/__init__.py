@@ -84,7 +84,8 @@ def steps(profile_name: str, only: str = "*") -> dict[str, Step]:
         found |= {f"null/within-{name}": partial(null_within, profile_name, name) for name in trained}
     if profile.transformers:
         epochs = comparable(profile_name)
-        found |= {f"transformers/epoch{one}": partial(_transformers, profile_name, one) for one in epochs}
+        found |= {f"transformers/epoch{epoch}": partial(_followed, profile_name, epoch) for epoch in epochs}
+        found |= {"transformers/table": partial(_transformers, profile_name, epochs[-1])} if any(epochs) else {}
     chosen = {name: step for name, step in found.items() if fnmatchcase(name, only)}
     if not chosen:
         raise ProfileError(known("measurement", only, found))
@@ -95,3 +96,9 @@ def _transformers(profile_name: str, epoch: int) -> Artefact:
     from repsim.lab.transformers.measurement import compare_transformers  # only now is a backend needed
 
     return compare_transformers(profile_name, epoch)
+
+
+def _followed(profile_name: str, epoch: int) -> Artefact:
+    from repsim.lab.transformers.measurement import follow_transformers
+
+    return follow_transformers(profile_name, epoch)

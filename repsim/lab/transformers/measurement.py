@@ -24,32 +24,29 @@ VERSION = 1
 RBF = "cka_rbf"
 
 
-def networks(profile: str, epoch: int) -> list[Artefact]:
-    """Return the networks that have been trained for so many epochs, in the order of their seeds.
+def networks(profile: str, epoch: int, *, followed: bool = False) -> list[Artefact]:
+    """Return the networks that have been trained for so many epochs, or those of them that the profile follows.
 
-    Before the last epoch these are the ones that the profile follows. Training all takes hours on a laptop, so what
-    there is is compared, and the seeds are said; where there are fewer than two, the first two are trained. Untrained
-    ones are made.
+    They are in the order of their seeds. Training all takes hours on a laptop, so what there is is compared, and the
+    seeds are said; where there are fewer than two, the first two are trained. Untrained ones are made.
     """
     settings, store = transformers_of(profile), profile_store(profile)
-    seeds = settings.seeds if epoch == settings.recipe.epochs else settings.seeds[: settings.followed]
+    seeds = settings.followed if followed else settings.seeds
     trained = [artefact for seed in seeds if (artefact := find_transformer(store, settings, seed, epoch))]
     missing = seeds if epoch == 0 else seeds[:2] if len(trained) < 2 else ()
     return [train_transformer(store, settings, seed, epoch=epoch) for seed in missing] or trained
 
 
-def sentences(settings: Transformers) -> list[np.ndarray]:
-    """Return the source tokens of the compared splits, sentence by sentence, without their ends."""
-    return [one[:-1] for split in settings.splits for one in tokens(settings, split).source]
-
-
-def represented(model: Any, settings: Transformers, tap: str, rows: int = 64) -> list[np.ndarray]:
+def represented(
+    model: Any, settings: Transformers, tap: str, splits: Sequence[str] | None = None, rows: int = 64
+) -> list[np.ndarray]:
     """Return one tap of each sublayer of the encoder, a list of (tokens, width) float32.
 
-    Examples are the tokens of :func:`sentences`, in their order. The end of a sentence is read by the network, but
-    is no example; nor is padding.
+    Examples are the source tokens of the compared splits, or of some, in their order. The end of a sentence is read
+    by the network, but is no example; nor is padding.
     """
-    encoder, whole = tapped(model, (tap,)), [one for split in settings.splits for one in tokens(settings, split).source]
+    encoder = tapped(model, (tap,))
+    whole = [sentence for split in splits or settings.splits for sentence in tokens(settings, split).source]
     starts = np.cumsum([0, *(len(one) - 1 for one in whole)])
     arrays = [np.empty((starts[-1], settings.network.width), np.float32) for _ in encoder.outputs]
     order = np.argsort([len(one) for one in whole], kind="stable")
@@ -63,25 +60,50 @@ def represented(model: Any, settings: Transformers, tap: str, rows: int = 64) ->
     return arrays
 
 
-def similarities(arrays: Sequence[np.ndarray], settings: Transformers, name: str) -> tuple[dict[str, np.ndarray], int]:
-    """Return each index of the profile between all arrays, and the number of examples of RBF CKA."""
+def condensed(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return centred representations on fewer rows where all features together, k, are fewer than the examples.
+
+    Turning the examples leaves all inner products of features as they are, and so every index but those with an RBF
+    kernel. The k + 1 rows are the triangular factor of all features side by side, with a row of zeros, turned once more
+    so that the means stay 0.
+    """
+    n, widths = len(arrays[0]), [array.shape[1] for array in arrays]
+    k = sum(widths)
+    if k + 1 >= n:
+        return list(arrays)
+    means, step = [array.mean(axis=0, dtype=np.float64) for array in arrays], 3 * k
+    factor: Any = np.empty((0, k))
+    for start in range(0, n, step):
+        rows = [array[start : start + step] - mean for array, mean in zip(arrays, means, strict=True)]
+        factor = np.linalg.qr(np.vstack([factor, np.hstack(rows)]), mode="r")
+    factor = np.vstack([factor, np.zeros((k + 1 - len(factor), k))])
+    mirror = np.full(k + 1, (k + 1) ** -0.5)  # takes the axis of the zeros to the direction of the means
+    mirror[-1] -= 1
+    factor -= np.outer(2 / (mirror @ mirror) * mirror, mirror @ factor)
+    return np.split(factor.astype(np.float32), np.cumsum(widths)[:-1], axis=1)
+
+
+def similarities(
+    arrays: Sequence[np.ndarray], settings: Transformers, indexes: Sequence[str], name: str
+) -> tuple[dict[str, np.ndarray], int]:
+    """Return indexes between all arrays, and the number of examples of RBF CKA."""
     examples = len(arrays[0])
     some = min(settings.rbf_tokens or examples, examples)
     chosen = np.sort(np.random.default_rng(0).permutation(examples)[:some])
     found: dict[str, np.ndarray] = {}
-    for part, of in (("", [one for one in settings.indexes if not one.startswith(RBF)]), (RBF, settings.indexes)):
-        wanted = [one for one in of if one.startswith(part)]
+    for rbf in (False, True):
+        wanted = [index for index in indexes if index.startswith(RBF) == rbf]
         if not wanted:
             continue
-        shown = [array[chosen] for array in arrays] if part else list(arrays)
-        with progress_bar(f"{name} {part}".strip()) as report, saturation_is_recorded():
-            resume = cache_root() / "pairwise" / f"{name}-{part or 'all'}"
+        shown = [array[chosen] for array in arrays] if rbf else condensed(arrays)
+        with progress_bar(f"{name} {RBF if rbf else ''}".strip()) as report, saturation_is_recorded():
+            resume = cache_root() / "pairwise" / f"{name}-{RBF if rbf else 'all'}"
             found |= repsim.pairwise(shown, index=wanted, resume=resume, progress=report)
     return found, some
 
 
 def compare_transformers(profile: str, epoch: int) -> Artefact:
-    """Return the similarities of all sublayers of all networks after so many epochs, at each tap.
+    """Return the similarities of all sublayers of all networks after so many epochs, at each tap: Table F.1.
 
     Returns
     -------
@@ -89,12 +111,26 @@ def compare_transformers(profile: str, epoch: int) -> Artefact:
         A float64 array (m, m, L, L) per tap and index, called as in ``scale/cka_linear``: [a, b, i, j] is the index
         of sublayer i of network a with sublayer j of network b.
     """
-    settings, trained = transformers_of(profile), networks(profile, epoch)
+    settings = transformers_of(profile)
+    return _compared(profile, epoch, "table", networks(profile, epoch), settings.splits, settings.indexes)
+
+
+def follow_transformers(profile: str, epoch: int) -> Artefact:
+    """Return the same of the networks that the profile follows, of fewer indexes and on the first split only."""
+    settings = transformers_of(profile)
+    followed = networks(profile, epoch, followed=True)
+    return _compared(profile, epoch, f"epoch{epoch}", followed, settings.splits[:1], settings.followed_indexes)
+
+
+def _compared(
+    profile: str, epoch: int, name: str, trained: Sequence[Artefact], splits: Sequence[str], indexes: Sequence[str]
+) -> Artefact:
+    settings = transformers_of(profile)
     inputs = {
         "version": VERSION,
         "networks": [one.sha256 for one in trained],
-        "texts": [corpus.fingerprint(settings.corpus, split) for split in settings.splits],
-        "indexes": list(settings.indexes),
+        "texts": [corpus.fingerprint(settings.corpus, split) for split in splits],
+        "indexes": list(indexes),
         "rbf_tokens": settings.rbf_tokens,
     }
 
@@ -103,9 +139,9 @@ def compare_transformers(profile: str, epoch: int) -> Artefact:
         some = 0
         models = [load_transformer(one) for one in trained]
         for tap in TAPS:
-            arrays = [array for model in models for array in represented(model, settings, tap)]
+            arrays = [array for model in models for array in represented(model, settings, tap, splits)]
             shape = (len(trained), -1, len(trained), len(arrays) // len(trained))
-            tables, some = similarities(arrays, settings, f"transformers-{tap}-{key(inputs)[:12]}")
+            tables, some = similarities(arrays, settings, indexes, f"transformers-{tap}-{key(inputs)[:12]}")
             found |= {f"{tap}/{index}": table.reshape(shape).transpose(0, 2, 1, 3) for index, table in tables.items()}
         return found, {
             "profile": profile,
@@ -115,7 +151,7 @@ def compare_transformers(profile: str, epoch: int) -> Artefact:
             "network_files": [one.path.name for one in trained],
             "examples": len(arrays[0]),
             "rbf_examples": some,
-            "splits": list(settings.splits),
+            "splits": list(splits),
         }
 
-    return profile_store(profile).get("transformers", f"epoch{epoch}", inputs, make)
+    return profile_store(profile).get("transformers", name, inputs, make)

@@ -61,16 +61,18 @@ class Transformers:
         The name of the text; :mod:`repsim.lab.transformers.corpus` knows them.
     pieces, vocabulary
         The size of the vocabulary, and the SHA-256 of its pieces.
-    seeds, snapshots
-        Which networks there are, and after which epochs those that are followed are kept; 0 is the untrained network.
-    followed
-        How many of the networks are kept and compared before their last epoch too.
+    seeds
+        Which networks there are.
+    snapshots, followed
+        After which epochs networks are kept, 0 being the untrained network, and the seeds of those that are kept and
+        compared before the last epoch too.
     splits
         Whose source tokens are the examples; the loss of the first, which is not trained on, is in the records.
     scored
         The split whose translations are scored by BLEU.
-    indexes, rbf_tokens
-        What is measured at each tap; RBF CKA on the first so many tokens of a fixed random order only, 0 for all.
+    indexes, followed_indexes, rbf_tokens
+        What is measured at each tap, and of the networks that are followed; RBF CKA on the first so many tokens of a
+        fixed random order only, 0 for all.
     minutes, megabytes
         Of the training of one network, and of its representations.
     committed
@@ -84,10 +86,11 @@ class Transformers:
     recipe: Recipe
     seeds: tuple[int, ...]
     snapshots: tuple[int, ...]
-    followed: int
+    followed: tuple[int, ...]
     splits: tuple[str, ...]
     scored: str
     indexes: tuple[str, ...]
+    followed_indexes: tuple[str, ...]
     rbf_tokens: int
     minutes: float
     megabytes: float
@@ -113,6 +116,8 @@ class Transformers:
             raise ValueError(
                 f"snapshots must rise and end with the {self.recipe.epochs} epochs, found {list(self.snapshots)}"
             )
+        if not set(self.followed) <= set(self.seeds):
+            raise ValueError(f"followed must be among the seeds {list(self.seeds)}, found {list(self.followed)}")
         if len(self.seeds) < 2:
             raise ValueError(f"seeds must be two or more, found {list(self.seeds)}")
         return self

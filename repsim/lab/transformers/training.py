@@ -55,8 +55,8 @@ def train_transformer(
     last = settings.recipe.epochs if epoch is None else epoch
     run = {**inputs(settings, seed, settings.recipe.epochs), "epoch": "any"}
     checkpoint = cache_root() / "checkpoints" / f"transformer-{settings.corpus}-seed{seed}-{key(run)[:12]}.npz"
-    followed = seed in settings.seeds[: settings.followed]
-    for snapshot in (*(one for one in settings.snapshots if followed and 0 < one < last), last):
+    followed = settings.snapshots if seed in settings.followed else ()
+    for snapshot in (*(one for one in followed if 0 < one < last), last):
         where = inputs(settings, seed, snapshot)
 
         def make(snapshot: int = snapshot) -> tuple[Arrays, dict[str, Any]]:

@@ -48,14 +48,14 @@ def transformers_of(profile: str) -> Transformers:
 
 
 def comparable(profile: str) -> list[int]:
-    """Return after which epochs there are at least two networks to compare."""
+    """Return after which epochs there are at least two of the networks that are followed to compare."""
     settings, store = transformers_of(profile), profile_store(profile)
     if not list((store.folder / STEP).glob("transformer-*.json")):
         return []  # where there is none their texts need not be there either, which addresses depend on
     return [
         epoch
         for epoch in sorted({0, *settings.snapshots})
-        if sum(find_transformer(store, settings, seed, epoch) is not None for seed in settings.seeds) > 1
+        if sum(find_transformer(store, settings, seed, epoch) is not None for seed in settings.followed) > 1
     ]
 
 
