@@ -488,7 +488,7 @@ def test_the_findings_are_counts_of_the_tables(result):
     first, second, third = libraries.findings(result).splitlines()
     rows = [row for peer in result["peers"] if peer["name"] != libraries.OURS for row in peer["rows"]]
     rows = [row for row in rows if not row["entry"].endswith(libraries.SAME_CALL)]
-    assert f"Of their {len(rows)} numbers {sum(row['status'] == 'exact' for row in rows)} are exact" in first
+    assert f"Of all {len(rows)} results {sum(row['status'] == 'exact' for row in rows)} are exact" in first
     streamed = [row["value"] for row in rows if (row["entry"], row["case"]) == ("CKACalculator", cases.STREAMED)]
     assert f"cka-pytorch {min(streamed):.3f} to {max(streamed):.3f}" in second
     whole = exact("cka_linear_debiased", *cases.make(**result["sizes"])[cases.STREAMED])

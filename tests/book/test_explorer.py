@@ -322,7 +322,7 @@ def test_one_view_is_subtracted_from_another(page, results, browser):
     page.wait_for_function("() => !location.search.includes('minus=')")
     settled(page)
     spread = np.sqrt(2 / (400 * 397))
-    assert f"By chance, over all orders of the images, it is 0 ± {spread:.3f}." in text(page, "summary")
+    assert f"By chance, over all orders of the examples, it is 0 ± {spread:.3f}." in text(page, "summary")
 
 
 @pytest.mark.browser

@@ -133,7 +133,7 @@ def test_of_what_is_not_committed_the_record_is_offered(repository, executed, re
         target = stage("smoke", executed, tmp_path / name, root=repository)
         page = (target / "book" / "data.md").read_text()
         record = f"[record](../results/smoke/networks/{record_path(made.path).name})"
-        assert f"| `{made.path.name}`, {record}; not offered: `make it` makes it | 0 KiB | `{made.sha256}` |" in page
+        assert f"| `{made.path.name}`, {record}; not offered: `make it` makes it | 1 KiB | `{made.sha256}` |" in page
         assert not list(target.rglob(made.path.name))
         assert list(target.rglob(record_path(made.path).name))
         made.path.unlink(missing_ok=True)

@@ -151,7 +151,7 @@ def test_thresholds_of_the_figures_of_groups_are_those_that_were_fixed_beforehan
         "correlation ≥ 0.8",
     ]
     assert [described[f"F.6{letter}"] for letter in "ac"] == ["diagonal rows ≥ 7", "gain ≥ 1"]
-    assert described["F.6b"] == "lowest layer between 8 and 8"
+    assert described["F.6b"] == "lowest layer is 8"
     assert {described["F.8a"], described["F.8b"]} == {"tau ≥ 0.8"}
     assert {described[f"F.8{letter}"] for letter in "cdefgh"} == {"tau < 0.5"}
 
@@ -346,7 +346,7 @@ def within(tolerance, **more):
     return {"paper": 99.3, "partly": None, "predicate": {"kind": "within", "of": "a", "tolerance": tolerance, **more}}
 
 
-NOT_JUDGED = "which is not judged, for want of the number of networks"
+NOT_JUDGED = "not judged; missing: the number of networks"
 
 
 @pytest.mark.parametrize(

@@ -230,7 +230,7 @@ def test_the_cost_names_profile_machine_and_date():
     assert "numbers mean nothing" in figures.cost_sentence("smoke", records(), "training")
     assert "interruption" not in found
     part = figures.cost_sentence("laptop", [{**records()[0], "resumed": True}, *records()[1:]], "training")
-    assert "(1 of 10 runs were interrupted: of these only the last part is counted)" in part
+    assert "(1 of 10 runs was interrupted: only the last part of it is counted)" in part
     assert " on GPU" not in part
     mixed = [
         {**records()[0], "device": "CPU"},
@@ -281,7 +281,7 @@ def test_conclude_shows_each_verdict_and_writes_nothing(folders):
 
 def test_the_answer_says_how_many_hold_what_was_found_and_what_fails(folders):
     counted, _, leading, partly, failed, unclear = shown_by(figures.answer, "laptop", MEASURED, "S8").data.splitlines()
-    assert counted == "**Of 4 claims 1 is reproduced, 1 in part, 1 not and 1 not determined.**"
+    assert counted == "**Of 4 claims 1 is reproduced, 1 in part, 1 not reproduced and 1 not determined.**"
     assert leading.startswith("- ✓ Linear CKA identifies 99.3 % of the layers. Here: 99.0 ± 0.5 %")
     assert leading.endswith("([S8](#claim-s8)).")
     assert partly.startswith("- ◐ Partly")
@@ -294,8 +294,8 @@ def test_the_answer_says_how_many_hold_what_was_found_and_what_fails(folders):
     narrower = {"F.7": {"correlation": 0.9}}
     for measured, said in (
         (narrower, "**The claim is reproduced.** Measured on networks narrower than the paper’s."),
-        (narrower | {"S8": MEASURED["S8"]}, "Of these, 1 is measured on networks narrower than the paper’s."),
-        ({"FN2": {"accuracy": 20.0}, "S8": MEASURED["S8"]}, "Of these, 1 is ours, not the paper’s."),
+        (narrower | {"S8": MEASURED["S8"]}, "Of all 2, 1 is measured on networks narrower than the paper’s."),
+        ({"FN2": {"accuracy": 20.0}, "S8": MEASURED["S8"]}, "Of all 2, 1 is ours, not the paper’s."),
         ({"FN2": {"accuracy": 20.0}}, "**The claim is reproduced.** Ours, not the paper’s."),
         ({}, "**No claim of this page is judged yet.**"),
     ):

@@ -221,8 +221,8 @@ def test_answers_in_a_table():
     assert rows[0] == ["[F2a](#claim-f2a)", "yes", "yes", half, "5,000"]
     assert rows[-2:] == [["[F.8a](#claim-f-8a)", "yes", "yes", half, "–"], ["[F7e](#claim-f7e)", "no", "–", "–", "–"]]
     assert said.data == (
-        "Tried with 1,000, 2,000, 5,000, 10,000 examples; [F.8a](#claim-f-8a) with 500. Shuffled 50 times: 100 "
-        "examples, of at most 2 networks of each kind. Above them is what exceeds their 99.9th percentile."
+        "Tried with 1,000, 2,000, 5,000, 10,000 examples; [F.8a](#claim-f-8a) with 500. Above shuffled examples is "
+        "what exceeds the 99.9th percentile of 50 shuffles of 100 examples, of at most 2 networks of each kind."
     )
 
 

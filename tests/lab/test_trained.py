@@ -24,6 +24,6 @@ def test_it_says_how_many_how_accurate_and_where():
     assert rows[0][0] == "Nano-10, 4 to 8 channels, made-up images"
     assert rows[0][1:4] == ["2 of 3", "60.00 (50.00 to 70.00)", "CPU, TensorFlow; GPU 9000, JAX"]
     assert rows[0][4].endswith("(the last run of some)")
-    assert rows[1][:4] == ["Width-4, 4 channels, made-up images", "1 of 2", "25.00 (25.00 to 25.00)", "CPU, JAX"]
+    assert rows[1][:4] == ["Width-4, 4 channels, made-up images", "1 of 2", "25.00", "CPU, JAX"]
     assert "untrained" not in trained("smoke")
-    assert "All records together: 0.0 hours" in trained("smoke")
+    assert "Training all of these took 0.0 hours" in trained("smoke")

@@ -116,7 +116,7 @@ from repsim.lab.transformers.training import compiled
 from repsim.lab.transformers.settings import Network, Recipe, Transformers
 recipe = Recipe(epochs=1, tokens=32, buckets=(8,), rate=1.0, warmup=2, fall=0.25, smoothing=0.1)
 network = Network(width=8, hidden=12, heads=2, encoder_layers=2, decoder_layers=1, dropout=0.0, positions=9)
-settings = Transformers("toy", 20, "", network, recipe, (0, 1), (1,), 2, ("val",), "val", ("cka_linear",), 0, 1, 1)
+settings = Transformers("toy", 20, "", network, recipe, (0, 1), (1,), (0,), ("val",), "val", ("cka_linear",), (), 0, 1, 1)
 model = compiled(build(Shape(20, 8, 12, 2, 2, 1, 0.0, 9)), settings, 4)
 rng = np.random.default_rng(0)
 for weight in model.trainable_weights:
@@ -257,15 +257,16 @@ def test_a_sentence_longer_than_the_positions_is_said_and_not_cut():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("seeds: [0, 1]\n  snapshots: [0, 2]", None),
-        ("seeds: [0]\n  snapshots: [0, 2]", "seeds must be two or more"),
-        ("seeds: [0, 1]\n  snapshots: [0, 1]", "snapshots must rise and end with the 2 epochs"),
+        ("seeds: [0, 1]\n  snapshots: [0, 2]\n  followed: [0]", None),
+        ("seeds: [0]\n  snapshots: [0, 2]\n  followed: [0]", "seeds must be two or more"),
+        ("seeds: [0, 1]\n  snapshots: [0, 1]\n  followed: [0]", "snapshots must rise and end with the 2 epochs"),
+        ("seeds: [0, 1]\n  snapshots: [0, 2]\n  followed: [0, 2]", "followed must be among the seeds"),
     ],
 )
 def test_a_profile_whose_transformers_cannot_be_trained_is_refused(change, message):
 
     text = (files("repsim.lab") / "profiles" / "smoke.yml").read_text(encoding="utf-8")
-    changed = text.replace("seeds: [0, 1]\n  snapshots: [0, 2]", change)
+    changed = text.replace("seeds: [0, 1]\n  snapshots: [0, 2]\n  followed: [0, 1]", change)
     if message is None:
         assert parse_profile("smoke", changed).transformers.seeds == (0, 1)
         return

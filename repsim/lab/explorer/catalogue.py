@@ -28,7 +28,7 @@ from repsim.lab.store import Artefact, unseal
 from repsim.lab.wording import DASH
 from repsim.lab.wording import table as markdown_table
 
-STEPS = ("tables", "between", "published", "within", "transformers")
+STEPS = ("tables", "between", "published", "within", "transformers")  # the last has tables of its own kind
 TRANSFORMER = "transformer-"  # begins the names of taps
 DEBIASED, LINEAR = "_debiased", "cka_linear"
 MEAN = "mean"  # in place of a seed: of all pairs of different networks, or of all networks
@@ -99,7 +99,7 @@ def similarity_tables(profile: Profile) -> Iterator[SimilarityTable]:
     """
     groups = known_groups(profile)
     found = list(_transformer_tables(profile))
-    for artefact in (latest for step in STEPS for latest in _latest(profile.name, step)):
+    for artefact in (latest for step in STEPS[:-1] for latest in _latest(profile.name, step)):
         if artefact.record.get("diagonal"):
             continue
         held = Similarities(artefact.record, artefact.arrays())

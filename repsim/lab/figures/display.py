@@ -183,7 +183,7 @@ def cost_sentence(profile: str, records: Sequence[Mapping[str, Any]], what: str)
         f"the last part of {'it' if found['resumed'] == 1 else 'each'} is counted)"
     )
     before = before if found["resumed"] else ""
-    elsewhere = "".join(f", of which {count} on {name}" for name, count in found["elsewhere"].items())
+    elsewhere = "".join(f", {count} of {len(records)} on {name}" for name, count in found["elsewhere"].items())
     sentence = (
         f"{what[0].upper() + what[1:]} took **{duration(found['hours'])}**{before} and at most {memory:.1f} GiB of "
         f"memory on {system} with {cores}{elsewhere} (Python {python}, {named}); the last was finished on "
