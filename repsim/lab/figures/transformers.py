@@ -48,7 +48,7 @@ def sublayer() -> Drawing:
 def sublayer_maps(tables: Mapping[str, Array]) -> Drawing:
     """Draw the mean map of each index (rows) at each tap (columns), as Figure F.1 does."""
     with style("ticks"):
-        figure, axes = panels(len(FIGURE_F1), len(TAPS), 1.05)
+        figure, axes = panels(len(FIGURE_F1), len(TAPS), 0.76)
         for row, index in zip(axes, FIGURE_F1, strict=True):
             for axis, tap in zip(row, TAPS, strict=True):
                 similarities = mean_map(tables[f"{tap}/{index}"])
@@ -57,7 +57,7 @@ def sublayer_maps(tables: Mapping[str, Array]) -> Drawing:
                 ticks = np.arange(3, len(similarities) + 1, 3)
                 axis.set_xticks(ticks - 0.5, ticks, fontsize=6)
                 axis.set_yticks(ticks - 0.5, ticks, fontsize=6, rotation=0)
-                axis.tick_params(length=1.5, pad=1)
+                axis.tick_params(length=1.5, pad=1, labelbottom=row[0] is axes[-1, 0], labelleft=axis is row[0])
             row[0].set_ylabel(title(index), fontsize=6)
         for axis, tap in zip(axes[0], TAPS, strict=True):
             axis.set_title(TAP_TITLES[tap], fontsize=7)
@@ -96,5 +96,5 @@ def sublayers_with_training(rows: Sequence[Mapping[str, Any]]) -> Drawing:
 
 def cell(value: Mapping[str, Any]) -> str:
     """Write a cell of Table F.1: our percentage, its jackknife error if there is one, and the paper's in brackets."""
-    error = "" if value["standard_error"] is None else f" ± {value['standard_error']:.1f}"
+    error = f" ± {value['standard_error']:.1f}" if value["standard_error"] else ""
     return f"{value['accuracy']:.1f}{error} ({value['paper']})"
