@@ -57,17 +57,20 @@ def chance_of_debiased(values: Float64, n: int) -> Chance[Float64]:
 
 
 def warn_if_biased(name: str, z: Float64, *, n: int, widths: Iterable[int]) -> None:
-    """Warn if most values of a biased CKA lie within 5 standard deviations of chance; z is not of x with itself."""
+    """Warn if most values of a biased CKA lie within 5 standard deviations of chance; z is not of x with itself.
+
+    Widths of 0 are those of Gram matrices, of whose features nothing is known.
+    """
     near = int(np.count_nonzero(np.abs(z) <= NEAR))
     if 2 * near <= z.size:
         return
     least, most = min(widths := list(widths)), max(widths)
-    features = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+    features = f" with {least:,} features" if least == most else f" with {least:,} to {most:,} features"
     warn(
         BiasWarning(
             f"{name}: {near:,} of {z.size:,} values lie within 5 standard deviations of what a shuffle of the examples "
-            f"gives, as biased CKA does of {n:,} examples with {features} features; take more examples or the debiased "
-            "form, and see chance=True for the mean and the deviation of each value"
+            f"gives, as biased CKA does of {n:,} examples{features if most else ''}; take more examples or the debiased "
+            "form, and see repsim.chance for the mean and the deviation"
         )
     )
 

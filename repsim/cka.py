@@ -237,7 +237,10 @@ def cka_from_grams(k: Any, l: Any, *, debiased: bool = False) -> float:  # noqa:
     >>> round(cka_from_grams(same, np.outer(feature, feature)), 3)
     0.887
     """
-    return float(normalised_products(_two_grams(k, l, debiased))[0, 0])
+    moments = _two_grams(k, l, debiased)
+    values = normalised_products(moments)
+    chance_of("cka_from_grams", moments, values)
+    return float(values[0, 0])
 
 
 def hsic_from_grams(k: Any, l: Any, *, debiased: bool = False) -> float:  # noqa: E741

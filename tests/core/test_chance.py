@@ -161,7 +161,7 @@ def test_the_warning_says_how_many_of_what_and_what_to_do():
     assert caught[0].filename == __file__
     for words in ("cka_linear", "3 of 4 values", "5 standard deviations", "100 examples", "512 to 4,096 features"):
         assert words in text
-    for way_out in ("more examples", "debiased", "chance=True"):
+    for way_out in ("more examples", "debiased", "repsim.chance"):
         assert way_out in text
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -165,6 +165,8 @@ def test_most_values_near_chance_are_said_to_be():
     x, y = np.random.default_rng(0).standard_normal((2, 100, 10_000))
     with pytest.warns(errors.BiasWarning, match=r"1 of 1 values .* 100 examples with 10,000 features"):
         assert cka(x, y) == pytest.approx(0.990, abs=1e-3)
+    with pytest.warns(errors.BiasWarning, match=r"cka_from_grams: 1 of 1 values .* 100 examples; take"):
+        assert cka_from_grams(x @ x.T, y @ y.T) == pytest.approx(0.990, abs=1e-3)
     with pytest.warns(errors.BiasWarning, match=r"cka_linear: 2 of 2 values"):
         _, by_chance = pairwise([x, y], chance=True)
     assert abs(by_chance.z[0, 1]) < 5 < by_chance.z[0, 0]
