@@ -69,8 +69,8 @@ def warn_if_biased(name: str, z: Float64, *, n: int, widths: Iterable[int]) -> N
     warn(
         BiasWarning(
             f"{name}: {near:,} of {z.size:,} values lie within 5 standard deviations of what a shuffle of the examples "
-            f"gives, as biased CKA does of {n:,} examples{features if most else ''}; take more examples or the debiased "
-            "form, and see repsim.chance for the mean and the deviation"
+            f"gives, as biased CKA does of {n:,} examples{features if most else ''}; take more examples or the "
+            "debiased form, and see repsim.chance for the mean and the deviation"
         )
     )
 

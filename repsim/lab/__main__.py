@@ -29,10 +29,16 @@ ProfileName = Annotated[str, typer.Argument(metavar="PROFILE", help="smoke, lapt
 def data(profile: ProfileName) -> None:
     """Fetch and check the data sets of a profile."""
     from repsim.lab.data import load_dataset
+    from repsim.lab.transformers.corpus import load_split
 
     for name in sorted({networks.dataset for networks in load_profile(profile).networks}):
         dataset = load_dataset(name)
         console.print(f"{name}: {len(dataset.train.labels)} training and {len(dataset.test.labels)} test images")
+    if settings := load_profile(profile).transformers:
+        for split in dict.fromkeys(("train", *settings.splits, settings.scored)):
+            console.print(
+                f"{settings.corpus}, {split}: {len(load_split(settings.corpus, split).source)} pairs of sentences"
+            )
 
 
 @app.command()
@@ -101,6 +107,8 @@ def transformers(
     for number in seed or settings.seeds:
         record = train_transformer(profile_store(profile), settings, number, epoch=epoch, again=again).record
         console.print(f"{record['name']}: BLEU {record['bleu']:.1f}" if "bleu" in record else record["name"])
+        if left_out := record.get("left_out"):
+            console.print(f"left out: {left_out} pairs of sentences that are longer than the recipe's buckets")
 
 
 @app.command()

@@ -142,8 +142,7 @@ def first_page(profile: str) -> str:
     close = [claim for claim, measured, verdict in every if measured and verdict in DECIDED and near(claim, measured)]
     parts = [score(profile), "\n".join(says)]
     if any(claim.id in IDENTIFIED for claim, measured, _ in every if measured):
-        picture = identified([entry for entry in every if entry.claim.id in IDENTIFIED])
-        parts.append(figure_html(picture, "layers-identified", CAPTION))
+        parts.append(figure_html(identified(every), "layers-identified", CAPTION))
     parts += ["## The score", scorecard(profile)]
     if failed:
         parts += ["## What failed, and why", "\n".join(_failure(entry, profile) for entry in failed)]
@@ -164,7 +163,7 @@ def _answer(entry: Judged) -> str:
     here = ""
     if measured and (declared := measuring(claim.id)) and declared.networks:
         close = ", near the threshold" if near(claim, measured) else ""
-        doubt = f" ({why})" if (why := undetermined(measured)) else close
+        doubt = f" ({why})" if (why := undetermined(measured.values)) else close
         here = f" Here {_inner(measured_sentence(claim, measured))}{doubt}."
     return f"{_unbroken(verdict)} ({link(claim)}): {claim.statement}{here}"
 
@@ -199,7 +198,7 @@ def overview(profile: str) -> str:
     from repsim.lab.figures.verdicts import margins
 
     drawing = margins([entry for entry in judged(profile) if kind(entry.claim, profile) != MATHEMATICS])
-    caption = "Experiments by the distance to their thresholds. In the grey band are those near to it."
+    caption = "Experiments by the distance to their thresholds. The grey band is within a tenth of it."
     return "\n\n".join([score(profile), scorecard(profile), figure_html(drawing, "margins", caption)])
 
 

@@ -268,7 +268,7 @@ def judge(claim: Claim, found: Measurement | None) -> str:
     outcome = claim.predicate.holds(found.values, claim.paper)
     if outcome is None or lacking(claim, found):
         return NOT_MEASURED
-    if undetermined(found):
+    if undetermined(found.values):
         return NOT_DETERMINED
     if outcome:
         return REPORTED if isinstance(claim.predicate, Reported) else REPRODUCED
@@ -281,17 +281,17 @@ def lacking(claim: Claim, found: Measurement) -> list[str]:
     return [name for name, have in values.items() if not (is_number(have) and float(have or 0) >= claim.needs[name])]
 
 
-def undetermined(found: Measurement) -> str:
+def undetermined(values: Mapping[str, Any]) -> str:
     """Return why what was measured determines no verdict, nothing if it does.
 
     Pairs of layers whose ranks add up to more than the examples leave room for are certainly alike in some directions,
     whatever the networks do; and equal similarities have no order.
     """
-    pairs, ties = (found.values.get(name) or 0 for name in ("undetermined_pairs", "tied_matches"))
+    pairs, ties = (values.get(name) or 0 for name in ("undetermined_pairs", "tied_matches"))
     reasons = []
     if pairs:
         reasons.append(
-            f"in {pairs:,} of {found.values['layer_pairs']:,} pairs of layers the two together have more dimensions "
+            f"in {pairs:,} of {values['layer_pairs']:,} pairs of layers the two together have more dimensions "
             "than the examples can tell apart"
         )
     if ties:
@@ -309,9 +309,12 @@ def decisive(claim: Claim, found: Measurement) -> Margin | None:
 
 
 def near(claim: Claim, found: Measurement) -> bool:
-    """Return whether a claim is within a tenth of its threshold, or within one standard error of it."""
+    """Return whether a claim is within a tenth of its threshold, or within one standard error of it.
+
+    A value that is only known to be at least so much is near to nothing.
+    """
     margin = decisive(claim, found)
-    if margin is None:
+    if margin is None or found.values.get("lower_bound"):
         return False
     return abs(margin.relative) <= 0.1 or abs(margin.distance) < standard_error(found)
 

@@ -9,6 +9,8 @@ from repsim.lab.data import classes_of, training_images
 from repsim.lab.families import describe as described
 from repsim.lab.profiles import Networks, Profile, load_profile
 from repsim.lab.store import Store, profile_store
+from repsim.lab.transformers.settings import Transformers
+from repsim.lab.transformers.weights import trained_seeds
 from repsim.lab.weights import find_network
 
 BASE_MEMORY_MIB = 1700  # measured: one process with the training set, padded, in memory, and a small network
@@ -85,6 +87,12 @@ def cost_of(store: Store, group: Networks) -> Cost:
     )
 
 
+def cost_of_transformers(profile_name: str, settings: Transformers) -> Cost:
+    """Return what the Transformers of a profile cost; of their operations and memory nothing is estimated."""
+    count, done = len(settings.seeds), len(trained_seeds(profile_name))
+    return Cost(count, done, 0, (count - done) * settings.minutes, 0, count * settings.megabytes / 1000)
+
+
 def describe(profile_name: str) -> str:
     """Return the cost of a profile in words: a line per group of networks, the sums, and what has been done."""
     profile, store = load_profile(profile_name), profile_store(profile_name)
@@ -99,6 +107,13 @@ def describe(profile_name: str) -> str:
             f"  {group.name:<{wide}}  {group.dataset:<9}  {its.networks:>5}  {its.done:>4}  {group.recipe.epochs:>6}"
             f"  {its.multiply_adds:>13.1e}  {its.minutes:>7,.1f}  {its.memory_mib:>7,}  {its.gigabytes:>6,.1f}"
         )
+    if profile.transformers:
+        its, epochs = cost_of_transformers(profile_name, profile.transformers), profile.transformers.recipe.epochs
+        lines.append(
+            f"  {'transformers':<{wide}}  {profile.transformers.corpus:<9}  {its.networks:>5}  {its.done:>4}  {epochs:>6}"
+            f"  {'–':>13}  {its.minutes:>7,.1f}  {'–':>7}  {its.gigabytes:>6,.1f}"
+        )
+        costs.append(its)
     count, done = sum(cost.networks for cost in costs), sum(cost.done for cost in costs)
     minutes, operations = sum(cost.minutes for cost in costs), sum(cost.multiply_adds for cost in costs)
     processor = "GPU" if profile.cluster.training_gpus else "processor core"

@@ -19,6 +19,7 @@ from repsim.lab.errors import LabError
 Values = Mapping[str, Any]
 Names = Mapping[str, str]  # quantity -> what it is called
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+ROUNDING = 1e-12  # of a threshold: so near to it a value is at it
 Quantity = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
@@ -44,19 +45,34 @@ def numbers(value: Any) -> list[float] | None:
 
 @dataclass(frozen=True)
 class Margin:
-    """How far a value is on the right side of a threshold, and whether the threshold itself is on the wrong one.
+    """How far a value is on the right side of a threshold.
 
-    A threshold of 0 is one that nothing can be near: that of an order, or the best value there can be.
+    Attributes
+    ----------
+    distance
+        Below 0 on the wrong side.
+    threshold
+        0 for one that nothing can be near: that of an order, or the best value there can be.
+    strict
+        Whether the threshold itself is on the wrong side.
+    best
+        Whether the value is the best there can be.
     """
 
     distance: float
     threshold: float
     strict: bool = False
+    best: bool = False
+
+    @property
+    def at_threshold(self) -> bool:
+        """Whether the value is the threshold but for rounding."""
+        return abs(self.distance) <= ROUNDING * self.threshold
 
     @property
     def holds(self) -> bool:
         """Whether the value is on the right side."""
-        return self.distance > 0 or (self.distance == 0 and not self.strict)
+        return not self.strict if self.at_threshold else self.distance > 0
 
     @property
     def relative(self) -> float:
@@ -112,8 +128,9 @@ class Bound(Simple):
         sign = 1 if self.kind in ("at_least", "above") else -1
         strict = self.kind in ("above", "below")
         return [
-            Margin(sign * (number - self.value), 0 if number == self.most else abs(self.value), strict)
+            Margin(sign * (number - self.value), 0 if best else abs(self.value), strict, best)
             for number in lists[0]
+            for best in [number == self.most]
         ]
 
     def describe(self, names: Names, paper: float | None = None) -> str:
@@ -131,6 +148,8 @@ class Between(Simple):
 
     def _margins(self, lists: Sequence[Sequence[float]], paper: float | None) -> list[Margin]:
         def nearer(number: float) -> Margin:
+            if self.low == self.high == number:
+                return Margin(0, 0, best=True)
             if number - self.low < self.high - number:
                 return Margin(number - self.low, abs(self.low))
             return Margin(self.high - number, abs(self.high))

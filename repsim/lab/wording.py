@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from string import Formatter
 from typing import Any
@@ -13,6 +14,7 @@ DASH = "–"
 NO_BREAK, MINUS = "\N{NO-BREAK SPACE}", "\N{MINUS SIGN}"
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 SMALLEST_P = 0.001
+NOTHING = 1e-12  # what is 0 but for rounding differs from one processor to the next, so that only a bound is written
 ROUNDED = 1e-3  # thresholds for what is 0 but for rounding and limits: the distance to one is the threshold itself
 
 
@@ -36,6 +38,11 @@ def signed(text: str) -> str:
     return mantissa.replace("-", MINUS) + raised.replace(" ", NO_BREAK)
 
 
+def bound(value: float) -> str:
+    """Write to one digit what a difference is at most."""
+    return signed(f"{max(value, NOTHING):.0e}")
+
+
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a Markdown table; a vertical bar within a cell stays one."""
     lines = [heads, ["---"] * len(heads), *rows]
@@ -46,8 +53,8 @@ class Words(Formatter):
     """Templates of sentences, ``{quantity:format}``.
 
     Beside Python's formats there are ``p``, a p-value; ``±.1f``, a spread with its sign, nothing where there is none;
-    ``#layer``, so many layers; and ``min .1f``, the least of a list. Other lists are written as enumerations, missing
-    values as dashes.
+    ``#layer``, so many layers; ``.0e``, a :func:`bound`; and ``min .1f``, the least of a list. Other lists are written
+    as enumerations, missing values as dashes.
     """
 
     def get_value(self, key: int | str, args: Any, kwargs: Mapping[str, Any]) -> Any:
@@ -65,6 +72,8 @@ class Words(Formatter):
             return f" ± {self.format_field(value, spec[1:])}" if value else ""
         if not is_number(value):
             return DASH
+        if spec == ".0e":
+            return bound(value)
         if spec == "p":
             return f"< {SMALLEST_P}" if value < SMALLEST_P else f"= {value:.3f}"
         if spec.startswith("#"):
@@ -83,19 +92,20 @@ def distance(claim: Claim, found: Measurement) -> str:
     if missing := lacking(claim, found):
         names = load_claims().names
         return f"not judged; missing: {' and '.join(names.get(name, name) for name in missing)}"
-    if reason := undetermined(found):
+    if reason := undetermined(found.values):
         return f"not determined: {reason}"
     margin = decisive(claim, found)
     if margin is None:
         return ""
-    by = signed(f"{abs(margin.distance):.2g}")
+    by = "at least " * bool(found.values.get("lower_bound")) + signed(f"{abs(margin.distance):.2g}")
     if claim.unit:
         by += f" {claim.unit.removesuffix('s') if by == '1' else claim.unit}"
     said = f"holds by {by}" if margin.holds else f"fails by {by}"
     if margin.holds and 0 < margin.threshold <= ROUNDED:
         said = f"the rule allows {signed(f'{margin.threshold:g}')}"
-    if not margin.distance:
-        said = "is just at its threshold" if margin.threshold else "holds, with the best value there can be"
+    if margin.at_threshold:
+        said = "holds" if margin.holds else "fails"
+        said += ", with the best value there can be" if margin.best else ", just at its threshold"
     return f"{said}, near" if near(claim, found) else said
 
 
@@ -108,6 +118,9 @@ def robustness(found: Mapping[str, Any]) -> str:
         least = found["smallest_n"]
         parts.append(f"it holds from {least:,} examples on" if least else "it does not hold on all examples either")
     if (share := found["share_above_shuffles"]) is not None:
-        parts.append(f"{share:.0%} of the similarities that it rests on exceed the 99.9th percentile of shuffled ones")
+        parts.append(
+            f"{math.floor(100 * share)}% of the similarities that it rests on, on fewer examples and networks, exceed "
+            "the 99.9th percentile of shuffled ones"
+        )
     text = "; ".join(parts).replace("%", f"{NO_BREAK}%")
     return f"{text[0].upper()}{text[1:]}."

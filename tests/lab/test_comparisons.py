@@ -319,6 +319,15 @@ def test_null_stands_beside_the_values():
     assert within.record["permutations"] == 50
 
 
+def test_ranks_are_what_svcca_keeps():
+    arrays = measurements.svcca_ranks("smoke", "tiny10", "train", 100).arrays()
+    x = representations(members("smoke")[0].networks[0], "train", 100)["conv3"].astype(np.float64)
+    squares = np.linalg.svd(x - x.mean(axis=0), compute_uv=False) ** 2
+    for threshold in (0.5, 0.9, 0.99):
+        expected = np.searchsorted(squares.cumsum() / squares.sum(), threshold) + 1
+        assert arrays[f"{threshold:g}"][0, 2] == expected
+
+
 @pytest.mark.parametrize("measurement", ["within", "within_class", "probes", "null_within"])
 def test_a_profile_without_the_entry_is_named(monkeypatch, measurement):
     bare = replace(PROFILE, within=None, within_class=None, probes=None, shuffles=None)
@@ -346,6 +355,7 @@ def test_every_measurement_has_a_name():
         "within/plain18",
         "probes/plain10",
         "null/widths",
+        "ranks/tiny10-train-200",
     } <= set(found)
     assert list(measurements.steps("smoke", "within_class/*")) == ["within_class/plain10"]
     assert {"within/plain10-untrained", "null/within-plain10"} <= set(found)

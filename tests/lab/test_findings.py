@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 from made import Made
+from scipy.stats import spearmanr
 
 import repsim
 from repsim.lab import claims, findings
-from repsim.lab.findings import components, correspondence, theory, training
+from repsim.lab.findings import components, correspondence, theory, training, within_networks
 
 LAYERS = [*(f"conv{i}" for i in range(1, 9)), "pool"]
 
@@ -293,6 +294,8 @@ def test_an_index_without_linear_cka_on_the_same_examples_stands_alone(tables):
 
 @pytest.mark.parametrize(("rate", "survives"), [(1.0, 1), (0.4, 0), (None, None)])
 def test_table_2_is_asked_whether_debiased_cka_would_do_as_well(tables, rate, survives):
+    for record in tables.records.values():
+        record["features"] = [64] * 9
     if rate is None:
         tables.records["train"]["indexes"].remove("cka_linear_debiased")
     else:
@@ -308,8 +311,35 @@ def test_table_2_is_asked_whether_debiased_cka_would_do_as_well(tables, rate, su
 def test_the_pattern_of_errors():
     similarities = np.stack([np.eye(3)] * 4).reshape(2, 2, 3, 3).copy()
     similarities[0, 1] = [[0, 1, 0], [0, 1, 0], [0.5, 0.2, 0.1]]
-    found = findings.error_pattern(similarities)
-    assert found == {"errors": 2, "neighbouring": 1, "pairs": 2, "without": 1, "first_second": 0.5}
+    found = findings.error_pattern(similarities, ["conv1", "conv2", "pool"])
+    counts = {"errors": 2, "neighbouring": 1, "pairs": 2, "without": 1, "first_second": 0.5}
+    assert found == counts | {"lead_and_identified": None}, "the second layer has no spread"
+    similarities[0, 1, 1, 1] = 0.9  # a lead of 0.4 / 0.05; the others' are 0 and 0.3 / 0.45
+    similarities[1, 0, 2, 2] = 0.3
+    found = findings.error_pattern(similarities, ["conv1", "conv2", "pool"])
+    assert found["lead_and_identified"] == pytest.approx(spearmanr([0, 8, -1], [50, 100, 50]).statistic)
+
+
+def test_svcca_has_the_ranks_that_it_keeps(tables):
+    """Of 4,000 images no two layers wider than that are determined, but where SVCCA keeps few dimensions of each."""
+    measures = {
+        name: made(name, record["split"], record["examples"], tables.arrays[name])
+        for name, record in tables.records.items()
+    }
+    few = np.full((6, 9), 1999)
+    kept = {"0.5": few, "0.9": np.where(np.arange(9) == 0, 2001, few), "0.99": np.full((6, 9), 3999)}
+    truncated = findings.Tables(measures, {"singular": Made({}, kept)})
+    assert tables.blind("svcca_r2_0.5")[0, 1]
+    assert not truncated.blind("svcca_r2_0.5").any()
+    assert truncated.blind("svcca_mean_0.9").sum() == 17, "the first layer with each"
+    assert truncated.room("svcca_r2", "svcca_r2_0.5") == {"undetermined_pairs": 81, "layer_pairs": 162}
+    np.testing.assert_array_equal(truncated.blind("cca_mean"), tables.blind("cca_mean"))
+
+
+def test_what_determines_nothing_survives_no_question(tables):
+    answers = findings.ask_table_2(tables)
+    assert (answers["S12"]["holds_at"], answers["S12"]["holds_debiased"]) == ([None], None)
+    assert answers["S13"]["holds_at"] == [1], "no index of the CCA type is in it"
 
 
 def test_mistakes_are_counted_by_layer():
@@ -352,6 +382,40 @@ def test_a_profile_with_few_indexes_gives_what_it_can():
     assert [row["index"] for row in findings.table_2(few)] == ["cka_linear"]
 
 
+def test_two_networks_have_no_error_and_one_no_value():
+    two = findings.Tables(
+        {"train": made("train", "train", 400, {"cka_linear": table(1.0, m=2), "cca_r2": table(1.0, m=2)})}
+    )
+    assert findings.table_2_claims(two)["S8"]["accuracy"] == 100
+    assert all(np.isnan(row["standard_error"]) and np.isnan(row["p"]) for row in findings.table_2(two))
+    one = findings.Tables({"train": made("train", "train", 400, {"cka_linear": table(1.0, m=1)})})
+    assert findings.figure_2(one)["F2a"]["diagonal_rows"] is None
+    assert np.isnan(findings.table_2_claims(one)["S8"]["accuracy"])
+    assert components.figure_1(np.zeros((1, 5, 2))) == {"r2": None, "r2_shuffled": None, "pairs": 0, "examples": 5}
+
+
+def test_indexes_are_compared_on_the_networks_that_they_have_in_common(tables):
+    tables.arrays["singular"] = {index: one[:4, :4] for index, one in tables.arrays["singular"].items()}
+    claims = findings.table_2_claims(tables)
+    assert (claims["S8"]["networks"], claims["S1"]["networks"], claims["S12"]["networks"]) == (6, 4, 4)
+    assert claims["S13"]["networks"] == 4, "and so those of one comparison are the same throughout"
+    assert findings.figure_2(tables)["F2a"]["networks"] == 6
+    assert findings.figure_f3(tables)["networks"] == 4
+
+
+def test_what_is_not_known_gives_no_value():
+    unknown = np.full((1, 17, 17), np.nan)
+    assert np.isnan(within_networks.similar_to_last(unknown))
+    assert np.isnan(within_networks.plateau(np.append(np.ones(8), np.nan)))
+    maps = {f"{kind}_cka_linear_50": np.tile(unknown[0, :9, :9], (2, 2, 1, 1)) for kind in ("all", "class")}
+    assert np.isnan(findings.figure_f7(maps)["correlation"])
+    rows = [
+        {"trained": True, "paper_size": one, "smallest_z": z, "near": 0, "pairs": 1, "examples": 9}
+        for one, z in ((False, 7.0), (True, np.nan))
+    ]
+    assert np.isnan(findings.chance_claims(rows)["C1"]["smallest_z"])
+
+
 # -- Figure 8
 
 
@@ -359,18 +423,18 @@ def shared(counts: dict[str, int], k: int = 40, pairs: int = 6) -> dict[str, np.
     cosines = {
         f"cosine_{name}": np.tile(np.where(np.arange(k) < n, 0.95, 0.2), (pairs, 1)) for name, n in counts.items()
     }
-    return cosines | {"features": np.array([1000] * (len(counts) - 1) + [64])}
+    return cosines | {"features": np.array([1000] * (len(counts) - 1) + [64]), "pairs": np.zeros((pairs, 2))}
 
 
 def test_shared_dimension_counts_up_to_the_first_fall():
     assert components.shared_dimension(np.array([0.9, 0.8, 0.4, 0.9])) == (2, True)
     assert components.shared_dimension(np.array([0.9, 0.8])) == (2, False)
-    assert components.shared_dimension(np.array([0.9, np.nan])) == (1, True)
+    assert components.shared_dimension(np.array([0.9, np.nan])) == (1, False), "what is not known fell nowhere"
 
 
 def test_figure_8_values():
     found = findings.figure_8(shared({"conv1": 20, "conv8": 5, "pool": 10}), ["conv1", "conv8", "pool"], 500)
-    assert found["F8a"] == {"smallest_cosine": 0.95, "eigenvectors": 5, "examples": 500}
+    assert found["F8a"] == {"smallest_cosine": 0.95, "eigenvectors": 5, "pairs": 3, "examples": 500}
     assert found["F8b"]["dimension"] == 10
     assert names_what_is_needed(found)
     assert found["F8c"]["largest_fraction"] == 0.02

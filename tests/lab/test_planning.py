@@ -44,10 +44,11 @@ def test_a_row_holds_all_networks_of_a_group_and_the_minutes_of_the_missing():
         *(f"{operations:.1e}", f"{plain.minutes:.1f}", "1,784", size),
     ]
     assert row(text, "plain10-cifar100")[3] == "0"
-    count = sum(len(group.seeds) for group in laptop.networks)
-    minutes = sum(len(group.seeds) * group.minutes for group in laptop.networks) - len(done) * plain.minutes
+    every = [*laptop.networks, laptop.transformers]
+    count = sum(len(group.seeds) for group in every)
+    minutes = sum(len(group.seeds) * group.minutes for group in every) - len(done) * plain.minutes
     assert f"to train: {count - len(done)} of {count} networks, about {minutes:,.0f} minutes" in text
-    assert f"disk: about {sum(len(g.seeds) * g.megabytes for g in laptop.networks) / 1000:,.1f} GB" in text
+    assert f"disk: about {sum(len(group.seeds) * group.megabytes for group in every) / 1000:,.1f} GB" in text
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -18,7 +18,7 @@ import repsim
 from repsim.lab.errors import DataError, ProfileError
 from repsim.lab.findings import transformers as findings
 from repsim.lab.profiles import load_profile, parse_profile
-from repsim.lab.transformers import batching, corpus, vocabulary
+from repsim.lab.transformers import batching, corpus, vocabulary, weights
 from repsim.lab.transformers.network import EPSILON, TAPS, Shape, build, positions, tapped
 from repsim.lab.transformers.settings import Recipe
 from repsim.lab.transformers.text import tokens
@@ -216,6 +216,8 @@ def test_a_corpus_is_read_line_by_line(written):
         (b"one\n", b"eins\nzwei\n", r"a\.de, line 2: expected no further line, .*\(1 lines\).*\(2 lines\)"),
         (b"one\ntwo\n", b"eins\n", r"a\.en\.gz, line 2: expected no further line"),
         (b"", b"", r"a\.en\.gz, line 1: expected a sentence on each line, found an empty file"),
+        (b"\n \n", b"\n\n", r"a\.en\.gz, line 1: expected a sentence on each line, found an empty file"),
+        (b"one\ntwo\rthree\n", b"eins\nzwei\n", r"a\.en\.gz, line 2: expected lines that end in \\n, found \\r"),
     ],
 )
 def test_text_that_is_none_is_refused_by_file_and_line(written, source, target, message):
@@ -230,6 +232,53 @@ def test_an_altered_file_and_one_that_cannot_be_fetched_are_refused(written, tmp
     (tmp_path / "data" / "mine" / "a.en.gz").unlink()
     with pytest.raises(DataError, match=r"a\.en\.gz is missing and could not be fetched from https://nowhere"):
         read()
+
+
+def test_a_mark_of_byte_order_is_no_text_and_lines_may_end_as_in_windows(written):
+    split = written(b"\xef\xbb\xbfone\r\ntwo\r\n", b"eins\nzwei\n")()
+    assert split.source == ("one", "two")
+
+
+def archive_of(content, name="in/one.en"):
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz") as archive:
+        entry = tarfile.TarInfo(name)
+        entry.size = len(content)
+        archive.addfile(entry, io.BytesIO(content))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (archive_of(b"one\n" * 5000)[:60], r"a\.tgz is damaged"),
+        (b"<html>not found</html>", r"a\.tgz is damaged"),
+        (archive_of(b"one\n", "in/other.en"), r"a\.tgz, in/one\.en: expected a file, found none"),
+    ],
+)
+def test_a_damaged_archive_is_refused_by_name(tmp_path, monkeypatch, content, message):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "a.tgz").write_bytes(content)
+    monkeypatch.setenv("REPSIM_DATA", str(tmp_path))
+    mine = corpus.Corpus("mine", "https://nowhere/", {"train": (corpus.Part("in/one.en", "in/one.de", "a.tgz"),)})
+    monkeypatch.setitem(corpus.CORPORA, "mine", mine)
+    with pytest.raises(DataError, match=message):
+        corpus.load_split.__wrapped__("mine", "train")
+
+
+def test_a_damaged_compressed_file_is_refused_by_name(written, tmp_path):
+    read = written(b"one two three four\n", b"eins\n")
+    path = tmp_path / "data" / "mine" / "a.en.gz"
+    content = bytearray(path.read_bytes())
+    content[12] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"a\.en\.gz is damaged"):
+        read()
+
+
+def test_two_files_of_one_name_are_refused():
+    with pytest.raises(DataError, match="corpus mine: 2 files are called train.txt"):
+        corpus.Corpus("mine", "https://nowhere/", {"train": (corpus.Part("en/train.txt", "de/train.txt"),)})
 
 
 def test_unknown_corpora_and_splits_are_refused_by_name():
@@ -258,10 +307,14 @@ def test_a_sentence_longer_than_the_positions_is_said_and_not_cut():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("seeds: [0, 1]\n  snapshots: [0, 2]\n  followed: [0]", None),
-        ("seeds: [0]\n  snapshots: [0, 2]\n  followed: [0]", "seeds must be two or more"),
-        ("seeds: [0, 1]\n  snapshots: [0, 1]\n  followed: [0]", "snapshots must rise and end with the 2 epochs"),
-        ("seeds: [0, 1]\n  snapshots: [0, 2]\n  followed: [0, 2]", "followed must be among the seeds"),
+        ("seeds: [0, 1, 2]\n  snapshots: [0, 2]\n  followed: [0, 2]", None),
+        ("seeds: [0]\n  snapshots: [0, 2]\n  followed: [0, 1]", "seeds must be two or more"),
+        ("seeds: [0, 1]\n  snapshots: [0, 2]\n  followed: [0]", "followed must be two or more"),
+        ("seeds: [0, 1]\n  snapshots: [0, 1]\n  followed: [0, 1]", "snapshots must rise and end with the 2 epochs"),
+        (
+            "seeds: [0, 1]\n  snapshots: [0, 2]\n  followed: [0, 2]",
+            "followed must be two or more different ones of the seeds",
+        ),
     ],
 )
 def test_a_profile_whose_transformers_cannot_be_trained_is_refused(change, message):
@@ -269,10 +322,36 @@ def test_a_profile_whose_transformers_cannot_be_trained_is_refused(change, messa
     text = (files("repsim.lab") / "profiles" / "smoke.yml").read_text(encoding="utf-8")
     changed = text.replace("seeds: [0, 1]\n  snapshots: [0, 2]\n  followed: [0, 1]", change)
     if message is None:
-        assert parse_profile("smoke", changed).transformers.seeds == (0, 1)
+        assert parse_profile("smoke", changed).transformers.seeds == (0, 1, 2)
         return
     with pytest.raises(ProfileError, match=message):
         parse_profile("smoke", changed)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("heads: 2", "heads: 0", "heads: Input should be greater than 0"),
+        ("dropout: 0.1", "dropout: 1.5", "dropout: Input should be less than 1"),
+        ("warmup: 10", "warmup: 0", "warmup: Input should be greater than 0"),
+        ("corpus: toy", "corpus: toys", "unknown corpus 'toys'; known are: multi30k, toy, wmt32k"),
+        ("splits: [val, test]", "splits: [train]", r"splits must be of \['val', 'test'\], found \['train'\]"),
+        ("scored: val", "scored: vale", r"scored must be of \['val', 'test'\], found \['vale'\]"),
+        ("regression, cka_linear, cka_rbf_0.2", "regression, cka_liner, cka_rbf_0.2", "unknown index 'cka_liner'"),
+    ],
+)
+def test_what_a_profile_says_of_transformers_is_checked(old, new, message):
+    whole = (files("repsim.lab") / "profiles" / "smoke.yml").read_text(encoding="utf-8")
+    before, text = whole.split("\ntransformers:\n")
+    assert text.count(old) == 1
+    with pytest.raises(ProfileError, match=message):
+        parse_profile("smoke", f"{before}\ntransformers:\n{text.replace(old, new)}")
+
+
+def test_another_vocabulary_makes_another_network():
+    smoke = replace(load_profile("smoke").transformers, vocabulary="")
+    several = [weights.inputs(replace(smoke, pieces=pieces), 0, 2) for pieces in (120, 90)]
+    assert several[0] != several[1]
 
 
 def test_tensor2tensors_pieces_are_the_longest_that_fit():
@@ -308,6 +387,9 @@ def test_tensor2tensors_pieces_are_the_longest_that_fit():
     assert [words.decode(one) for one in cut] == ["Hello, world", "Hello Hello", "a_&"]
     with pytest.raises(DataError, match="pieces, line 2: expected a piece in quotes, found EOS"):
         Subwords("pieces", b"'<pad>_'\nEOS\n")
+    assert Subwords("pieces", "'<pad>_'\n'<EOS>_'\n'\u2028'\n".encode()).pieces[2] == "\u2028", "is no end of a line"
+    with pytest.raises(DataError, match="pieces, line 2: expected UTF-8, found 0xff"):
+        Subwords("pieces", b"'<pad>_'\n\xff\n")
 
 
 def test_the_papers_profile_reads_archives_and_checks_the_number_of_tokens(tmp_path, monkeypatch):
@@ -367,9 +449,9 @@ def test_a_resumed_training_ends_with_bitwise_the_same_weights_although_it_drops
     from repsim.lab.transformers.training import train_transformer
 
     assert tiny.network.dropout > 0
-    whole = train_transformer(Store(tmp_path / "whole"), tiny, 3, quiet=True)
-    parts = train_transformer(Store(tmp_path / "parts"), tiny, 3, epoch=1, quiet=True)
-    resumed = train_transformer(Store(tmp_path / "parts"), tiny, 3, quiet=True)
+    whole = train_transformer(Store(tmp_path / "whole"), tiny, 1, quiet=True)
+    parts = train_transformer(Store(tmp_path / "parts"), tiny, 1, epoch=1, quiet=True)
+    resumed = train_transformer(Store(tmp_path / "parts"), tiny, 1, quiet=True)
     first_part = parts.record["seconds"]
     assert resumed.record["seconds"] > first_part / 2 > 0, "what was done before is counted, translations only once"
     assert whole.record["history"] == resumed.record["history"]
@@ -384,9 +466,9 @@ def test_a_network_is_scored_as_it_is_kept_and_a_followed_one_is_kept_on_the_way
     from repsim.lab.store import Store
     from repsim.lab.transformers.training import bleu, load_transformer, train_transformer
 
-    settings = replace(tiny, snapshots=(0, 1, 2), followed=(0,), committed=True)
+    settings = replace(tiny, seeds=(0, 1, 2), snapshots=(0, 1, 2), followed=(0, 2), committed=True)
     store = Store(tmp_path)
-    followed, other = (train_transformer(store, settings, seed, quiet=True) for seed in settings.seeds[:2])
+    followed, other = (train_transformer(store, settings, seed, quiet=True) for seed in (0, 1))
     names = sorted(path.name.rpartition("-")[0] for path in (tmp_path / "networks").glob("*.json"))
     assert names == [f"transformer-toy-seed{one}" for one in ("0-epoch1", "0-epoch2", "1-epoch2")]
     assert {array.dtype for array in followed.arrays().values()} == {np.dtype(np.float16)}
@@ -394,6 +476,29 @@ def test_a_network_is_scored_as_it_is_kept_and_a_followed_one_is_kept_on_the_way
     assert followed.made_again_by is None
     snapshot = train_transformer(store, settings, 0, epoch=1, quiet=True)
     assert snapshot.made_again_by.endswith("--seed 0 --epoch 1 --again")
+
+
+def test_what_cannot_be_trained_is_refused(tiny, tmp_path):
+    from repsim.lab.store import Store
+    from repsim.lab.transformers.training import TransformerError, train_transformer
+
+    for seed, epoch in ((7, 1), (0, 3), (0, -1)):
+        with pytest.raises(TransformerError, match=f"seed {seed} after {epoch} epochs: expected one of the seeds"):
+            train_transformer(Store(tmp_path), tiny, seed, epoch=epoch, quiet=True)
+    short = replace(tiny, recipe=replace(tiny.recipe, buckets=(2,)))
+    with pytest.raises(TransformerError, match="all 400 pairs of sentences are longer than the buckets"):
+        train_transformer(Store(tmp_path), short, 0, quiet=True)
+
+
+def test_sentences_may_be_as_long_as_there_are_positions(tiny):
+    from repsim.lab.transformers.measurement import represented
+    from repsim.lab.transformers.training import initialised
+
+    longest = max(len(one) for split in tiny.splits for one in tokens(tiny, split).source)
+    assert longest % 8, "what is padded to a multiple of 8 would be longer"
+    network = replace(tiny.network, positions=longest)
+    some = replace(tiny, network=network, recipe=replace(tiny.recipe, buckets=(longest,)))
+    assert len(represented(initialised(some, 0), some, "residual")) == 2
 
 
 def test_examples_are_the_tokens_of_all_splits_in_order_without_ends(tiny):
@@ -470,10 +575,15 @@ def test_the_claims_about_table_f1_follow_from_the_tables(tables):
         "untrained": 1.0,
     }
     assert 0 <= findings.figure_f1(tables)["X5"]["most"] <= 1
+    without = [{name: np.delete(np.delete(one, i, 0), i, 1) for name, one in tables.items()} for i in range(4)]
+    several = [findings.table_f1_claims(one, paper_size=False)["X11"]["margin"] for one in without]
+    expected = repsim.jackknife_se(several)
+    assert findings.table_f1_claims(tables, paper_size=False)["X11"]["standard_error"] == pytest.approx(expected)
 
 
 def test_two_networks_have_no_jackknife_error(tables):
 
     two = {name: table[:2, :2] for name, table in tables.items()}
     assert {row["standard_error"] for row in findings.table_f1(two)} == {None}
-    assert findings.table_f1_claims(two, paper_size=False)["X6"]["p"] is None
+    claims = findings.table_f1_claims(two, paper_size=False)
+    assert claims["X6"]["p"] is claims["X8"]["standard_error"] is None

@@ -30,7 +30,7 @@ def answered(answers: Answers) -> Drawing:
         looks = {
             1: {"marker": "o", "color": first, "markeredgewidth": 0, "label": "holds"},
             0: {"marker": "X", "color": second, "markeredgewidth": 0, "label": "does not"},
-            None: {"marker": "_", "color": "0.6", "markeredgewidth": 1, "label": "not measured"},
+            None: {"marker": "_", "color": "0.6", "markeredgewidth": 1, "label": "not measured or not determined"},
         }
         for axis, start in zip(axes.ravel(), (0, half), strict=True):
             shown = dict(list(cells.items())[start : start + half])

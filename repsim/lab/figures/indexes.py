@@ -38,28 +38,32 @@ def ridge_path(rows: Sequence[Mapping[str, Any]]) -> Drawing:
 def identification(rows: Sequence[Mapping[str, Any]], layers: int) -> Drawing:
     """Draw Table 2: our accuracies with jackknife errors beside the paper's, and chance among so many layers.
 
-    Accuracies of indexes to which the examples leave no room are hollow.
+    Accuracies of indexes to which the examples leave no room are hollow; None are those that were not measured.
     """
     names = [title(row["index"]) for row in rows]
-    places = np.arange(len(rows))
     with style("whitegrid"):
         figure, axes = panels(1, 1, 3.4)
         (axis,) = axes.ravel()
         first, second = sns.color_palette()[:2]
-        for known, label in ((True, "here"), (False, "here, not determined")):
-            some = [place for place, row in enumerate(rows) if (not row["undetermined"]) == known]
-            ours, errors = ([rows[place][key] for place in some] for key in ("accuracy", "standard_error"))
-            how = {"fmt": "o", "color": first, "markersize": 5, "mfc": first if known else "white", "label": label}
-            axis.errorbar(ours, np.array(some) - 0.12, xerr=errors, **how)
+        for label, fill, hollow in (("here", first, False), ("here, not determined", "white", True)):
+            some = [
+                (place - 0.12, row["accuracy"], row["standard_error"])
+                for place, row in enumerate(rows)
+                if row["accuracy"] is not None and bool(row["undetermined"]) == hollow
+            ]
+            places, ours, errors = np.reshape(some, (-1, 3)).T
+            axis.errorbar(ours, places, xerr=errors, fmt="o", color=first, markersize=5, mfc=fill, label=label)
         axis.plot(
-            [row["paper"] for row in rows], places + 0.12, "D", color=second, markersize=5, mfc="none", label="paper"
+            [row["paper"] for row in rows], np.arange(len(rows)) + 0.12, "D", color=second, markersize=5, label="paper"
         )
         axis.axvline(100 / layers, color="0.4", linestyle=":", linewidth=1, label="chance")
-        axis.set(yticks=places, yticklabels=names, xlim=(-3, 103), xlabel="layers identified (%)")
+        axis.set(yticks=range(len(rows)), yticklabels=names, xlim=(-3, 103), xlabel="layers identified (%)")
         axis.invert_yaxis()
         figure.legend(loc="outside upper center", ncols=4, columnspacing=1)
     found = ", ".join(
-        f"{name} {row['accuracy']:.1f} (paper {row['paper']})" for name, row in zip(names, rows, strict=True)
+        f"{name} {row['accuracy']:.1f} (paper {row['paper']}{'; not determined' if row['undetermined'] else ''})"
+        for name, row in zip(names, rows, strict=True)
+        if row["accuracy"] is not None
     )
     return Drawing(figure, f"Percentage of layers identified by each index: {found}.")
 

@@ -67,6 +67,7 @@ def network_rows(groups: Sequence[Any], records: Records, paper: Mapping[str, fl
             continue
         classes, normalised = classes_of(group.dataset), not group.architecture.endswith("nobn")
         here, theirs = describe(group.architecture, group.channels), describe(group.architecture)
+        known = not group.architecture.startswith("resnet")  # whose width the paper does not give
         scores = accuracies(found)
         spread = "" if scores["deviation"] is None else f" ± {scores['deviation']:.2f}"
         rows.append(
@@ -74,9 +75,9 @@ def network_rows(groups: Sequence[Any], records: Records, paper: Mapping[str, fl
                 "network": network(group.name),
                 "networks": len(found),
                 "channels": _channels(here),
-                "papers_channels": None if group.architecture.startswith("resnet") else _channels(theirs),
+                "papers_channels": _channels(theirs) if known else None,
                 "parameters": parameters(here, classes, normalised=normalised),
-                "papers_parameters": parameters(theirs, classes, normalised=normalised),
+                "papers_parameters": parameters(theirs, classes, normalised=normalised) if known else None,
                 "accuracy": f"{scores['accuracy']:.2f}{spread}",
                 "paper": paper.get(group.name),
             }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -32,7 +33,7 @@ def recipe_facts(group: Networks) -> dict[str, str]:
     """Return what a table says of the recipe of a group, by its columns."""
     recipe = group.recipe
     steps = ", ".join(f"{step:.2g}" for step in recipe.steps)
-    warm_up = f" after {recipe.warmup_epochs} epochs of warm-up" if recipe.warmup_epochs else ""
+    warm_up = Words().format(" after {x:#epoch} of warm-up", x=recipe.warmup_epochs) if recipe.warmup_epochs else ""
     look_ahead = ", Nesterov" if recipe.nesterov else ""
     decayed = {"": "kernels, decoupled", "kernels": "kernels, in the loss", "all": "all, in the loss"}
     return {
@@ -106,6 +107,17 @@ def identified_sentence(rows: Mapping[str, Mapping[str, Any]]) -> str:
     """Say how many convolutions are identified among the networks of each recipe."""
     parts = [f"**{row['convolutions']:.1f} %** of {name} ({row['networks']} networks)" for name, row in rows.items()]
     return f"Of the convolutions linear CKA identifies {listed(parts)}."
+
+
+def beside(theirs: Mapping[str, Any], ours: Mapping[str, Any] | None) -> str:
+    """Say how many convolutions are identified of the networks of others and of ours, and by how much that differs."""
+    parts = [(theirs["convolutions"], theirs["convolutions_error"], "their convolutions")]
+    if ours:
+        parts.append((ours["accuracy"], ours["standard_error"], "ours on as many test images"))
+    text = " and ".join(f"**{Words().format('{x:.1f}{e:±.1f}', x=x, e=e)} %** of {whose}" for x, e, whose in parts)
+    if ours and (error := math.hypot(*(e or 0 for _, e, _ in parts))):
+        text += f", a difference of {abs(parts[0][0] - parts[1][0]) / error:.1f} standard errors"
+    return text
 
 
 def borders_sentence(found: Mapping[str, tuple[int, int]]) -> str:

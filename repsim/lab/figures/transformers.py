@@ -72,6 +72,40 @@ def sublayer_maps(tables: Mapping[str, Array]) -> Drawing:
     )
 
 
+def learning_curves(records: Sequence[Mapping[str, Any]], scores: Mapping[int, Sequence[float]]) -> Drawing:
+    """Draw each network's losses against the epoch, and the BLEU of some after so many epochs.
+
+    Parameters
+    ----------
+    records
+        Of networks.
+    scores
+        Epoch -> BLEU of the networks that are followed.
+    """
+    with style("whitegrid"):
+        figure, axes = panels(1, 2, 2.2)
+        training, held_out = sns.color_palette()[:2]
+        for record in records:
+            epochs = np.arange(1, len(record["history"]["loss"]) + 1)
+            axes[0, 0].plot(
+                epochs, record["history"]["loss"], color=training, linewidth=0.8, label="training, smoothed"
+            )
+            axes[0, 0].plot(epochs, record["history"]["held_out_loss"], color=held_out, linewidth=0.8, label="held out")
+        handles, labels = axes[0, 0].get_legend_handles_labels()
+        axes[0, 0].legend(handles[:2], labels[:2], fontsize=6)
+        axes[0, 0].set(xlabel="epoch", ylabel="loss (nats a token)")
+        for epoch, values in scores.items():
+            axes[0, 1].plot([epoch] * len(values), values, "o", color=held_out, markersize=4)
+        axes[0, 1].set(xlabel="epoch", ylabel="BLEU", ylim=(0, None))
+    said = ", ".join(f"{np.mean(values):.1f} after {epoch}" for epoch, values in scores.items())
+    last = np.mean([record["history"]["held_out_loss"][-1] for record in records])
+    return Drawing(
+        figure,
+        f"Losses of {len(records)} networks against the epoch, {last:.2f} nats on held-out tokens at the end, and mean "
+        f"BLEU: {said} epochs.",
+    )
+
+
 def sublayers_with_training(rows: Sequence[Mapping[str, Any]]) -> Drawing:
     """Draw identification at each tap against the epochs of training."""
     epochs = sorted({row["epoch"] for row in rows})

@@ -12,8 +12,12 @@ import seaborn as sns
 from repsim.lab import claims
 from repsim.lab.claim_tables import NARROWER, OURS, SIGNS, headline, kind, link, linked, marked
 from repsim.lab.claims import NOT_DETERMINED, NOT_MEASURED, NOT_REPRODUCED, PARTLY, REPORTED, REPRODUCED, decisive, near
+from repsim.lab.families import compared_layers
 from repsim.lab.figures.display import listed, say, show_claims
+from repsim.lab.figures.indexes import identification
 from repsim.lab.figures.style import Drawing, panels, style
+from repsim.lab.findings.correspondence import TABLE_2
+from repsim.lab.measurements.common import GROUP
 from repsim.lab.wording import distance, measured_sentence, signed
 
 SPREADS = ("standard_error", "deviation")
@@ -159,33 +163,17 @@ def conclude(profile: str, notebook: str, measured: Measured) -> None:
 
 
 def identified(judged: Sequence[claims.Judged]) -> Drawing:
-    """Draw the accuracies of Table 2 with their errors beside the paper's; hollow what determines no verdict."""
-    names = [claim.statement.split(" identifies ")[0] for claim, _, _ in judged]
-    said = []
-    with style("whitegrid"):
-        figure, axes = panels(1, 1, 3.4)
-        (axis,) = axes.ravel()
-        ours, papers = sns.color_palette()[:2]
-        for place, (claim, measured, verdict) in enumerate(judged):
-            axis.plot(claim.paper, place + 0.14, "D", color=papers, markersize=5, label="paper")
-            if measured is None:
-                continue
-            known = verdict != NOT_DETERMINED
-            values = measured.values
-            axis.errorbar(
-                values["accuracy"], place - 0.14, xerr=values.get("standard_error"), fmt="o", color=ours, markersize=5,
-                mfc=ours if known else "white", label="here" if known else "here, not determined",
-            )  # fmt: skip
-            said.append(
-                f"{names[place]} {values['accuracy']:.1f} (paper {claim.paper}{'' if known else '; not determined'})"
-            )
-        axis.set(yticks=range(len(names)), yticklabels=names, xlim=(-3, 103), xlabel="layers identified (%)")
-        axis.axvline(100 / 9, color="0.4", linestyle=":", linewidth=1, label="chance")
-        axis.invert_yaxis()
-        handles, labels = axis.get_legend_handles_labels()
-        figure.legend(*zip(*dict(zip(labels, zip(handles, labels, strict=True), strict=True)).values(), strict=True),
-                      loc="outside lower center", ncols=4)  # fmt: skip
-    return Drawing(figure, f"Percentage of layers identified by each index: {', '.join(said)}.")
+    """Draw the accuracies of Table 2 as its claims have them."""
+    indexes = {claim: index for index, claim, _ in TABLE_2}
+    rows = [
+        {
+            **{"accuracy": None, "standard_error": np.nan, **(measured.values if measured else {})},
+            **{"index": indexes[claim.id], "paper": claim.paper, "undetermined": verdict == NOT_DETERMINED},
+        }
+        for claim, measured, verdict in judged
+        if claim.id in indexes
+    ]
+    return identification(rows, len(compared_layers(GROUP)))
 
 
 def margins(judged: Sequence[claims.Judged]) -> Drawing:
@@ -197,7 +185,7 @@ def margins(judged: Sequence[claims.Judged]) -> Drawing:
     for claim, measured, verdict in judged:
         margin = decisive(claim, measured) if measured and verdict in LOOKS else None
         if margin is not None and np.isfinite(margin.relative):
-            rows.append((claim.id, margin.relative, verdict))
+            rows.append((claim.id, margin.relative, verdict, margin.holds))
     rows.sort(key=lambda row: row[1])
     with style("whitegrid"):
         figure, axes = panels(1, 1, 0.9 + 0.15 * len(rows))
@@ -206,16 +194,16 @@ def margins(judged: Sequence[claims.Judged]) -> Drawing:
         axis.axvline(0, color="0.3", linewidth=1)
         palette = sns.color_palette()
         for verdict, (marker, colour) in LOOKS.items():
-            places = [(relative, y) for y, (_, relative, one) in enumerate(rows) if one == verdict]
+            places = [(relative, y) for y, (_, relative, one, _) in enumerate(rows) if one == verdict]
             x, y = np.reshape(places, (-1, 2)).T
             axis.plot(np.clip(x, -FARTHEST, FARTHEST), y, marker, color=palette[colour], markersize=5, label=verdict)
-        axis.set_yticks(range(len(rows)), [name for name, _, _ in rows], fontsize=7)
+        axis.set_yticks(range(len(rows)), [row[0] for row in rows], fontsize=7)
         ticks = np.linspace(-FARTHEST, FARTHEST, 5)
         axis.set_xticks(ticks, [signed(f"{tick:g}") for tick in ticks])
         axis.set(ylim=(-0.8, len(rows) - 0.2), xlabel="distance as a share of the threshold: fails | holds")
         figure.legend(loc="outside lower center", ncols=3)
-    near = [f"{name} {signed(f'{relative:.3f}')}" for name, relative, _ in rows if abs(relative) <= NEAR]
-    fails = sum(relative < 0 for _, relative, _ in rows)
+    near = [f"{name} {signed(f'{relative:.3f}')}" for name, relative, _, _ in rows if abs(relative) <= NEAR]
+    fails = sum(not holds for *_, holds in rows)
     return Drawing(
         figure,
         f"The distance of {len(rows)} claims to their thresholds, as a share of these: {len(rows) - fails} hold, "

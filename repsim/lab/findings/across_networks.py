@@ -177,10 +177,15 @@ def figure_f6(compared: Compared, index: str = "cka_linear", n: int | None = Non
     """Measure claims F.6a and F.6b on the mean over pairs of a network with and one without normalisation."""
     table = compared.mean(compared.name(index, n), WITH, WITHOUT)
     if not np.isfinite(table).all():
-        return {"F.6a": {"diagonal_rows": None, "rows": len(table)}, "F.6b": {"lowest_layer": None}}
+        unknown = {"diagonal_rows": None, "diagonal_columns": None, "rows": len(table)}
+        return {"F.6a": unknown, "F.6b": {"lowest_layer": None}}
     diagonal = np.diagonal(table)
     return {
-        "F.6a": {"diagonal_rows": repsim.diagonal_matches(table), "rows": len(table)},
+        "F.6a": {
+            "diagonal_rows": repsim.diagonal_matches(table),
+            "diagonal_columns": repsim.diagonal_matches(table.T),
+            "rows": len(table),
+        },
         "F.6b": {"lowest_layer": int(diagonal.argmin()) + 1, "lowest": float(diagonal.min())},
     }
 
@@ -227,7 +232,7 @@ def figure_f7(arrays: Mapping[str, Array], index: str = "cka_linear", n: int | N
     ending = f"{index}_{most if n is None else n}"
     whole, single = (mean_map(np.asarray(arrays[f"{kind}_{ending}"], np.float64)) for kind in ("all", "class"))
     first, second = off_diagonal(whole), off_diagonal(single)
-    varied = np.ptp(first) > 0 and np.ptp(second) > 0
+    varied = np.ptp(first) != 0 and np.ptp(second) != 0  # so it is where they are not known
     return {"correlation": float(np.corrcoef(first, second)[0, 1]) if varied else 0.0, "entries": first.size}
 
 
@@ -292,7 +297,7 @@ def chance_claims(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]
     others = [row for row in rows if not (row["trained"] and row["paper_size"])]
     near, pairs = (sum(row[name] for row in others) for name in ("near", "pairs"))
     found = {
-        "C1": {"smallest_z": min(row["smallest_z"] for row in rows if row["trained"])},
-        "C2": {"share_near_chance": near / pairs, "smallest_z": min(row["smallest_z"] for row in others)},
+        "C1": {"smallest_z": np.min([row["smallest_z"] for row in rows if row["trained"]])},
+        "C2": {"share_near_chance": near / pairs, "smallest_z": np.min([row["smallest_z"] for row in others])},
     }
     return {claim: {**values, "examples": rows[0]["examples"]} for claim, values in found.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 import repsim
 from repsim.lab.findings import measures
 from repsim.lab.findings.correspondence import match_path_tau
-from repsim.lab.findings.tables import CCA_TYPE, Array, Compared, off_diagonal, room
+from repsim.lab.findings.tables import CCA_TYPE, Array, Compared, layer_ranks, off_diagonal, room
 
 # Claim -> the shallower group and the deeper one.
 FIGURE_5 = {
@@ -75,20 +76,29 @@ def figure_5(compared: Compared, index: str = "cka_linear", n: int | None = None
 
 
 @measures(FIGURE_F8, by=BY_PATH, networks=(TINY, RESIDUAL))
-def figure_f8(compared: Compared, n: int | None = None) -> dict[str, dict[str, Any]]:
+def figure_f8(
+    compared: Compared, n: int | None = None, kept: Mapping[str, Mapping[str, Array]] | None = None
+) -> dict[str, dict[str, Any]]:
     """Measure claims F.8a to F.8h, those whose index was measured.
 
     Rows are layers of ResNet-14 and columns layers of Tiny-10, so that linear regression predicts the former from the
-    latter, as in the paper's figure; the path is that of Tiny-10's layers.
+    latter, as in the paper's figure; the path is that of Tiny-10's layers. `kept` are, by group, the arrays of
+    :func:`repsim.lab.measurements.svcca_ranks`.
     """
-    rows, columns = compared.part(RESIDUAL)["features"], compared.part(TINY, "columns")["features"]
     examples = compared.examples[-1] if n is None else n
     return {
         claim: match_path(compared.mean(compared.name(index, n), RESIDUAL, TINY).T)
-        | (room(rows, columns, examples) if index.startswith(CCA_TYPE) else {})
+        | (room(*ranks_f8(compared, index, kept or {}), examples) if index.startswith(CCA_TYPE) else {})
         for claim, index in FIGURE_F8.items()
         if index in compared.record["indexes"]
     }
+
+
+def ranks_f8(compared: Compared, index: str, kept: Mapping[str, Mapping[str, Array]]) -> tuple[list[int], list[int]]:
+    """Return :func:`repsim.lab.findings.layer_ranks` of ResNet-14 and of Tiny-10."""
+    sides = (compared.part(RESIDUAL), compared.part(TINY, "columns"))
+    rows, columns = (layer_ranks(index, part["features"], kept.get(part["group"])) for part in sides)
+    return rows, columns
 
 
 @measures({f"{claim}n": index for claim, index in FIGURE_F8.items()}, by=BY_PATH, networks=(TINY, RESIDUAL))

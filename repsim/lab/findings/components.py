@@ -48,6 +48,8 @@ def figure_1(scores: Any) -> dict[str, Any]:
         plain.append(both[0])
         scaled.append(both[1])
         shuffled.append(explained(scores[a], np.asarray(scores[b])[rng.permutation(n)])[0])
+    if not plain:
+        return {"r2": None, "r2_shuffled": None, "pairs": 0, "examples": n}
     return {
         "r2": float(np.mean(plain)),
         "r2_shuffled": float(np.mean(shuffled)),
@@ -68,9 +70,11 @@ def median_cosines(arrays: Mapping[str, Array], layer: str) -> Array:
 
 
 def shared_dimension(cosines: Array) -> tuple[int, bool]:
-    """Return how many eigenvectors come before the cosine first falls below the threshold, and whether it does."""
-    below = np.flatnonzero(~(np.asarray(cosines) >= THRESHOLD))
-    return (int(below[0]), True) if below.size else (len(cosines), False)
+    """Return how many eigenvectors come before the cosine falls below the threshold, and whether it is known to."""
+    values = np.asarray(cosines)
+    above = np.append(values >= THRESHOLD, False)
+    count = int(above.argmin())
+    return count, bool(count < len(values) and np.isfinite(values[count]))
 
 
 def shared_dimensions(arrays: Mapping[str, Array], layers: Sequence[str], examples: int) -> list[dict[str, Any]]:
@@ -96,12 +100,13 @@ def shared_dimensions(arrays: Mapping[str, Array], layers: Sequence[str], exampl
     return rows
 
 
-def _deciding_fraction(rows: Sequence[Mapping[str, Any]]) -> float | None:
-    """Return the largest fraction of features, or the bound that decides, or None where neither bound does."""
-    least, most = (max(float(row[key]) for row in rows) for key in ("fraction", "largest_fraction"))
+def _deciding_fraction(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the largest fraction of features or the bound that decides, if one does, and whether it is a lower one."""
+    least, most = (np.max([row[key] for row in rows]) for key in ("fraction", "largest_fraction"))
     if most < FAR_BELOW:
-        return most
-    return least if least >= FAR_BELOW or least == most else None
+        return {"largest_fraction": most, "lower_bound": 0}
+    decides = least >= FAR_BELOW or least == most
+    return {"largest_fraction": least if decides else None, "lower_bound": int(least < most)}
 
 
 @measures("F8a", "F8b", "F8c", by=(repsim.shared_subspaces,), networks=("tiny10",))
@@ -111,10 +116,14 @@ def figure_8(arrays: Mapping[str, Array], layers: Sequence[str], examples: int) 
     pool = median_cosines(arrays, "pool")
     convolutions = [row for layer, row in rows.items() if layer != "pool"]
     found: dict[str, dict[str, Any]] = {
-        "F8a": {"smallest_cosine": float(pool[:5].min()), "eigenvectors": min(5, len(pool))},
+        "F8a": {
+            "smallest_cosine": float(pool[:5].min()),
+            "eigenvectors": min(5, len(pool)),
+            "pairs": len(np.asarray(arrays["pairs"])) // 2,
+        },
         "F8b": {"dimension": rows["pool"]["dimension"]},
         "F8c": {
-            "largest_fraction": _deciding_fraction(convolutions),
+            **_deciding_fraction(convolutions),
             "largest_dimension": max(row["dimension"] for row in convolutions),
         },
     }

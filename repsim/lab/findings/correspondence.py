@@ -5,6 +5,7 @@ Tables are (m, m, L, L): [a, b, i, j] is the index of layer i of network a with 
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,8 +16,10 @@ from scipy.stats import kendalltau
 
 import repsim
 from repsim.lab.findings import measures
+from repsim.lab.findings.across_networks import rank_correlation
 from repsim.lab.findings.tables import CCA_KINDS, CCA_TYPE, Array, Tables, available, mean_map, off_diagonal
 
+LEAST_NETWORKS = 3  # of a jackknife
 ASYMMETRIC = ("pwcca", "linear_regression")
 
 # Columns of Table 2 in the paper's order: index, claim, the paper's value in percent.
@@ -62,12 +65,14 @@ FIGURE_F3 = (
 
 
 def map_values(table: Array) -> dict[str, Any]:
-    """Return how far the mean map's best matches follow the diagonal.
+    """Return how far the mean map's best matches follow the diagonal, None of one network.
 
     `diagonal_rows` counts the layers of the first network whose best match in the other is the same layer;
     `diagonal_columns` takes the layers of the second network, which differs for asymmetric indexes; `tau` is
     Kendall's tau-b between layers and best matches, 0 where all layers have the same match.
     """
+    if len(table) < 2:
+        return {"diagonal_rows": None, "diagonal_columns": None, "rows": table.shape[-1], "tau": None}
     similarities = mean_map(table)
     matches = repsim.best_match(similarities)
     return {
@@ -99,19 +104,31 @@ def score(table: Array, index: str, *, pool: bool = True, symmetrise: bool | Non
     symmetrise
         Overrides what `index` implies.
     """
+    return repsim.jackknife(table, **_counted(table, index, pool, symmetrise))
+
+
+def _counted(table: Array, index: str, pool: bool = True, symmetrise: bool | None = None) -> dict[str, Any]:
     layers = range(table.shape[-1] if pool else table.shape[-1] - 1)
     exchanged = index in ASYMMETRIC if symmetrise is None else symmetrise
-    return repsim.jackknife(table, symmetrise=exchanged, layers=list(layers))
+    return {"symmetrise": exchanged, "layers": list(layers)}
 
 
 def percent(table: Array, index: str, **how: Any) -> dict[str, float]:
-    """Return :func:`score` as percentages: the "accuracy" and its "standard_error"."""
-    scored = score(table, index, **how)
-    return {"accuracy": 100 * scored.estimate, "standard_error": 100 * scored.standard_error}
+    """Return :func:`score` as percentages: the "accuracy" and its "standard_error", NaN where there are too few."""
+    if len(table) >= LEAST_NETWORKS:
+        scored = score(table, index, **how)
+        return {"accuracy": 100 * scored.estimate, "standard_error": 100 * scored.standard_error}
+    accuracy = repsim.identification_accuracy(table, **_counted(table, index, **how)) if len(table) > 1 else math.nan
+    return {"accuracy": 100 * accuracy, "standard_error": math.nan}
 
 
 def p_value(first: tuple[str, Array], second: tuple[str, Array]) -> float:
-    """Return the two-sided p-value of two indexes, given as (name, table), identifying layers equally well."""
+    """Return the two-sided p-value of two indexes, given as (name, table), identifying layers equally well.
+
+    NaN for fewer than three networks.
+    """
+    if len(first[1]) < LEAST_NETWORKS:
+        return math.nan
     exchanged = first[0] in ASYMMETRIC, second[0] in ASYMMETRIC
     return repsim.jackknife_z_test(first[1], second[1], symmetrise=exchanged).p_value
 
@@ -159,6 +176,7 @@ def figure_2(tables: Tables) -> dict[str, dict[str, Any]]:
         if table is not None:
             found[claim] = map_values(table) | {
                 "examples": tables.examples(index),
+                "networks": len(table),
                 "saturated_layers": len(tables.saturated(index)),
                 **tables.room(index),
             }
@@ -194,10 +212,14 @@ def table_2_claims(tables: Tables) -> dict[str, dict[str, Any]]:
 
 @measures("S12", "S13", "S14", by=(repsim.jackknife_z_test, repsim.jackknife, repsim.pairwise), networks=("tiny10",))
 def compared_indexes(tables: Tables, linear: str = "cka_linear") -> dict[str, dict[str, Any]]:
-    """Measure claims S12 to S14, those whose indexes were measured, with `linear` in the place of linear CKA."""
+    """Measure claims S12 to S14, those whose indexes were measured, with `linear` in the place of linear CKA.
+
+    Where some indexes were measured on fewer networks than others, the first ones that all have in common count.
+    """
     taken = {index: linear if index == "cka_linear" else index for index, _, _ in TABLE_2}
     known = available(tables, list(taken.values()))
-    found = {index: known[other] for index, other in taken.items() if other in known}
+    common = min(map(len, known.values()), default=0)
+    found = {index: known[other][:common, :common] for index, other in taken.items() if other in known}
     scores = {index: percent(table, index)["accuracy"] for index, table in found.items()}
     claims: dict[str, dict[str, Any]] = {}
 
@@ -225,7 +247,7 @@ def compared_indexes(tables: Tables, linear: str = "cka_linear") -> dict[str, di
             "largest_cca_kind": max(scores[index] for index in CCA_KINDS),
             **tables.room(*NOT_CKA),
         }
-    return claims
+    return {claim: {"networks": common, **values} for claim, values in claims.items()}
 
 
 def mistakes(table: Array, layers: Sequence[str]) -> list[dict[str, Any]]:
@@ -254,12 +276,16 @@ def mistakes(table: Array, layers: Sequence[str]) -> list[dict[str, Any]]:
     return rows
 
 
-def error_pattern(table: Array) -> dict[str, Any]:
+def error_pattern(table: Array, layers: Sequence[str]) -> dict[str, Any]:
     """Return how the errors of an index lie: their number, and how many are to a `neighbouring` layer.
 
-    Beside these the number of ordered `pairs` of networks and of those `without` any error, and the mean similarity of
-    the first layer with the second of another network, `first_second`.
+    Beside these the number of ordered `pairs` of networks and of those `without` any error; the mean similarity of the
+    first layer with the second of another network, `first_second`; and `lead_and_identified`, the rank correlation over
+    layers between how far the similarity with itself leads, in units of its spread, and how often it is identified.
     """
+    rows = mistakes(table, layers)
+    with np.errstate(divide="ignore"):
+        leads = np.array([np.divide(row["same"] - row["other"], row["spread"]) for row in rows])
     pairs = off_diagonal(table)
     apart = np.abs(repsim.best_match(pairs) - np.arange(table.shape[-1]))
     return {
@@ -268,6 +294,7 @@ def error_pattern(table: Array) -> dict[str, Any]:
         "pairs": len(pairs),
         "without": int((apart == 0).all(axis=1).sum()),
         "first_second": float(pairs[:, 0, 1].mean()),
+        "lead_and_identified": rank_correlation(leads, np.array([row["identified"] for row in rows])),
     }
 
 
@@ -333,7 +360,8 @@ def ridge_path(arrays: Mapping[str, Array]) -> list[dict[str, Any]]:
 @measures({"F.3": "svcca_r2"}, by=(repsim.jackknife, repsim.pairwise), networks=("tiny10",))
 def figure_f3(tables: Tables) -> dict[str, Any]:
     """Measure claim F.3: the best SVCCA threshold beside linear CKA on the same examples, percent."""
-    found = {index: percent(table, index)["accuracy"] for index, table in available(tables, FIGURE_F3).items()}
+    measured = available(tables, FIGURE_F3)
+    found = {index: percent(table, index)["accuracy"] for index, table in measured.items()}
     best = max(found, key=found.__getitem__, default="")
     linear = tables.beside("cka_linear", best)
     if linear is None:
@@ -342,6 +370,7 @@ def figure_f3(tables: Tables) -> dict[str, Any]:
         "largest_svcca": found[best],
         "cka_linear": percent(linear, "cka_linear")["accuracy"],
         "thresholds": len(found),
+        "networks": min(map(len, measured.values())),
         "examples": tables.examples(best),
         **tables.room(*found),
     }

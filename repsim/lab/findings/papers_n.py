@@ -111,9 +111,8 @@ def at_papers_n(tables: Tables) -> dict[str, dict[str, Any]]:
     """
     found = figure_2(tables) | table_2_claims(tables) | {"F.3": figure_f3(tables)}
     images = min(int(record["examples"]) for record in tables.records.values())
-    networks = min(len(table) for arrays in tables.arrays.values() for table in arrays.values())
     return {
-        f"{claim}n": {"networks": networks, **values, "images": images}
+        f"{claim}n": {**values, "images": images}
         for claim, values in found.items()
         if values and f"{claim}n" in AT_PAPERS_N
     }

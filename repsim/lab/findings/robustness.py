@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from repsim.lab.claims import Claim, load_claims
+from repsim.lab.claims import Claim, load_claims, undetermined
 from repsim.lab.findings.across_networks import (
     AFTER_FIRST,
     CONVOLUTIONS,
@@ -86,14 +86,18 @@ def robust(claim: Claim, measure: Measure, examples: Sequence[int]) -> dict[str,
     dict
         "holds_debiased", at the most examples; "holds_at", for each number of examples; and "smallest_n", the number
         from which on it always holds, None if it does not at the most. 1 and 0 stand for yes and no, None for what
-        could not be measured.
+        could not be measured, or determines no verdict.
     """
-    outcomes = [claim.predicate.holds(measure(BIASED, n), claim.paper) for n in examples]
+
+    def holds(index: str, n: int) -> bool | None:
+        values = measure(index, n)
+        return None if undetermined(values) else claim.predicate.holds(values, claim.paper)
+
+    outcomes = [holds(BIASED, n) for n in examples]
     failures = [place for place, outcome in enumerate(outcomes) if outcome is not True]
     first = failures[-1] + 1 if failures else 0
-    debiased = claim.predicate.holds(measure(DEBIASED, examples[-1]), claim.paper)
     return {
-        "holds_debiased": _number(debiased),
+        "holds_debiased": _number(holds(DEBIASED, examples[-1])),
         "holds_at": [_number(outcome) for outcome in outcomes],
         "smallest_n": examples[first] if first < len(examples) else None,
     }

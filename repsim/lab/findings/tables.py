@@ -32,16 +32,27 @@ def saturated_layers(layers: Sequence[str], features: Sequence[int], examples: i
     return [layer for layer, count in zip(layers, features, strict=True) if count >= examples - 1]
 
 
+def layer_ranks(index: str, features: Sequence[int], kept: Mapping[str, Array] | None = None) -> list[int]:
+    """Return what bounds the ranks of layers under an index: their features, or the components that SVCCA keeps.
+
+    `kept` are the arrays of :func:`repsim.lab.measurements.svcca_ranks`; of several networks the most counts.
+    """
+    if not (kept and index.startswith("svcca")):
+        return list(features)
+    named = index.split("_")[2:]
+    return [int(most) for most in kept[named[0] if named else "0.99"].max(axis=0)]
+
+
 def blind_pairs(rows: Sequence[int], columns: Sequence[int], examples: int) -> NDArray[np.bool_]:
     """Return (rows, columns), true for pairs of layers that leave an index of the CCA type too little room.
 
     Two layers whose ranks add up to more than n - 1 share directions whatever the networks do, so that some of their
-    canonical correlations are certainly 1. Ranks are bounded by the numbers of features.
+    canonical correlations are certainly 1.
 
     Parameters
     ----------
     rows, columns
-        Numbers of features of the layers of either side.
+        :func:`layer_ranks` of either side.
     examples
         n.
     """
@@ -62,9 +73,12 @@ class Tables:
     ----------
     measures
         Artefacts of :func:`repsim.lab.measurements.tables`, by name of the measure.
+    ranks
+        Artefacts of :func:`repsim.lab.measurements.svcca_ranks` on the same examples, by name of the measure.
     """
 
-    def __init__(self, measures: Mapping[str, Any]) -> None:
+    def __init__(self, measures: Mapping[str, Any], ranks: Mapping[str, Any] | None = None) -> None:
+        self.kept = {name: artefact.arrays() for name, artefact in (ranks or {}).items()}
         self.records = {name: artefact.record for name, artefact in measures.items()}
         self.arrays = {name: artefact.arrays() for name, artefact in measures.items()}
 
@@ -101,16 +115,23 @@ class Tables:
 
     def blind(self, index: str) -> NDArray[np.bool_] | None:
         """Return :func:`blind_pairs` of an index of the CCA type, None of others and of one that was not measured."""
-        record = self._of_cca_type(index)
-        return blind_pairs(record["features"], record["features"], record["examples"]) if record else None
+        known = self._ranks(index)
+        return blind_pairs(known[0], *known) if known else None
 
     def room(self, *indexes: str) -> dict[str, int]:
         """Return :func:`room` for some indexes in all, nothing where none of them is of the CCA type."""
         total: Counter[str] = Counter()
         for index in indexes:
-            if record := self._of_cca_type(index):
-                total.update(room(record["features"], record["features"], record["examples"]))
+            if known := self._ranks(index):
+                total.update(room(known[0], *known))
         return dict(total)
+
+    def _ranks(self, index: str) -> tuple[list[int], int] | None:
+        """Return :func:`layer_ranks` and the number of examples, None of indexes that are not of the CCA type."""
+        record = self._of_cca_type(index)
+        if record is None:
+            return None
+        return layer_ranks(index, record["features"], self.kept.get(self.measure(index) or "")), record["examples"]
 
     def _of_cca_type(self, index: str) -> Mapping[str, Any] | None:
         """Return the record behind an index, None if it is not of the CCA type or was not measured."""

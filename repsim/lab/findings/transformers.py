@@ -6,7 +6,7 @@ with sublayer j of network b. Sublayers alternate between attention and feed-for
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -97,65 +97,81 @@ def checkerboards(tables: Values) -> dict[str, dict[str, float]]:
 )
 def table_f1_claims(tables: Values, *, paper_size: bool) -> dict[str, dict[str, Any]]:
     """Measure claims X1, X2 and X6 to X12: Table F.1."""
-    found = identified(tables)
-    cells = {(index, tap): value for index, row in found.items() for tap, value in row.items()}
-    rank = sorted(cells, key=cells.__getitem__)
+    found, margins = identified(tables), _margins(tables)
+    errors = jackknifed(_margins, tables)
     networks = len(next(iter(tables.values())))
     highest = {tap: max(row[tap] for row in found.values()) for tap in TAPS}
-    others = {tap: max(row[tap] for index, row in found.items() if index != "cka_rbf_0.4") for tap in TAPS}
-    lowest_else = min(value for cell, value in cells.items() if cell != ("linear_regression", "residual"))
     rows = table_f1(tables)
     excess = [abs(row["accuracy"] - row["paper"]) - max(5.0, 2 * (row["standard_error"] or 0.0)) for row in rows]
-    shared = {"cells": len(cells), "networks": networks}
+    shared = {"cells": len(rows), "networks": networks}
     linear = [("cka_linear", tables[f"{tap}/cka_linear"]) for tap in ("norm", "scale")]
-    return {
-        "X1": {"lowest": cells[rank[0]], "cells_below": sum(value < 25 for value in cells.values()), **shared},
+    claims: dict[str, dict[str, Any]] = {
+        "X1": {"lowest": margins["X1"], "cells_below": sum(row["accuracy"] < 25 for row in rows)},
         "X2": {
             "largest_difference": max(
                 float(np.abs(tables[f"norm/{index}"] - tables[f"scale/{index}"]).max())
                 for index in ("cca_mean", "cca_r2")
             )
         },
-        "X6": {
-            "gain": cells["cka_linear", "scale"] - cells["cka_linear", "norm"],
-            "p": p_value(*linear) if networks > 2 else None,
-            "networks": networks,
-        },
+        "X6": {"gain": margins["X6"], "p": p_value(*linear) if networks > 2 else None},
         "X7": {
-            "taps": sum(found["cka_rbf_0.2"][tap] < min(found[one][tap] for one in _BANDWIDTHS[1:]) for tap in TAPS),
-            **shared,
+            "taps": sum(found["cka_rbf_0.2"][tap] < min(found[one][tap] for one in _BANDWIDTHS[1:]) for tap in TAPS)
         },
-        "X8": {"margin": lowest_else - cells["linear_regression", "residual"], **shared},
-        "X9": {"margin": found["cka_rbf_0.4"]["residual"] - others["residual"], **shared},
-        "X10": {
-            "taps_of_one": max(sum(row[tap] >= highest[tap] for tap in TAPS) for row in found.values()),
-            **shared,
-        },
-        "X11": {
-            "margin": min(found[one]["sublayer"] for one in CCA_KINDS) - found["cka_linear"]["sublayer"],
-            **shared,
-        },
+        "X10": {"taps_of_one": max(sum(row[tap] >= highest[tap] for tap in TAPS) for row in found.values())},
         "X12a": {
             "largest_excess": max(excess),
             "largest_difference": max(abs(row["accuracy"] - row["paper"]) for row in rows),
             "paper_size": int(paper_size),
-            **shared,
         },
-        "X12b": {
-            "correlation": float(spearmanr(list(cells.values()), [row["paper"] for row in rows]).statistic),
-            **shared,
-        },
+        "X12b": {"correlation": margins["X12b"]},
+        **{claim: {"margin": margins[claim]} for claim in ("X8", "X9", "X11")},
     }
+    return {claim: {**values, **shared, "standard_error": errors.get(claim)} for claim, values in claims.items()}
+
+
+def _margins(tables: Values) -> dict[str, float]:
+    """Return by claim what is judged of Table F.1, in percent or points; of X12b the rank correlation."""
+    found = identified(tables)
+    cells = {(index, tap): value for index, row in found.items() for tap, value in row.items()}
+    lowest = cells.pop(("linear_regression", "residual"))
+    others = max(row["residual"] for index, row in found.items() if index != "cka_rbf_0.4")
+    paper = [value for index in found for value in TABLE_F1[index]]
+    return {
+        "X1": min(lowest, *cells.values()),
+        "X6": found["cka_linear"]["scale"] - found["cka_linear"]["norm"],
+        "X8": min(cells.values()) - lowest,
+        "X9": found["cka_rbf_0.4"]["residual"] - others,
+        "X11": min(found[one]["sublayer"] for one in CCA_KINDS) - found["cka_linear"]["sublayer"],
+        "X12b": float(spearmanr([row[tap] for row in found.values() for tap in TAPS], paper).statistic),
+    }
+
+
+def jackknifed(measure: Callable[[Values], Mapping[str, float]], tables: Values) -> dict[str, float]:
+    """Return the jackknife standard error over networks of each value; none where there are fewer than three."""
+    networks = len(next(iter(tables.values())))
+    if networks < 3:
+        return {}
+    parts = [
+        measure({name: np.delete(np.delete(table, one, 0), one, 1) for name, table in tables.items()})
+        for one in range(networks)
+    ]
+    return {claim: repsim.jackknife_se([part[claim] for part in parts]) for claim in parts[0]}
 
 
 @measures("X3", "X4", "X5", by=(repsim.pairwise,), networks=("transformers",))
 def figure_f1(tables: Values) -> dict[str, dict[str, Any]]:
     """Measure claims X3 to X5: the checkerboards of Figure F.1."""
+    shares, errors = _shares(tables), jackknifed(_shares, tables)
+    names = {"X3": "least", "X4": "least", "X5": "most"}
+    return {claim: {name: shares[claim], "standard_error": errors.get(claim)} for claim, name in names.items()}
+
+
+def _shares(tables: Values) -> dict[str, float]:
     found = checkerboards(tables)
     return {
-        "X3": {"least": min(found[index]["sublayer"] for index in FIGURE_F1)},
-        "X4": {"least": min(found[index]["scale"] for index in ("cka_linear", "cka_rbf_0.4"))},
-        "X5": {"most": max(found[index]["scale"] for index in _WITHOUT_CHECKERBOARD)},
+        "X3": min(found[index]["sublayer"] for index in FIGURE_F1),
+        "X4": min(found[index]["scale"] for index in ("cka_linear", "cka_rbf_0.4")),
+        "X5": max(found[index]["scale"] for index in _WITHOUT_CHECKERBOARD),
     }
 
 
@@ -163,17 +179,30 @@ def figure_f1(tables: Values) -> dict[str, dict[str, Any]]:
 def untrained_transformers(tables: Values, untrained: Values) -> dict[str, dict[str, Any]]:
     """Measure claims X13 and X14: what networks have before training."""
     after, before = (checkerboards(one)["cka_linear"]["sublayer"] for one in (tables, untrained))
-    found = identified(untrained)
-    highest = max(found[index][tap] for index in ("cka_linear", "cca_r2", "linear_regression") for tap in TAPS)
+    errors = jackknifed(_highest, untrained)
     return {
         "X13": {"difference": after - before, "trained": after, "untrained": before},
-        "X14": {"highest": highest, "untrained": len(next(iter(untrained.values())))},
+        "X14": {**_highest(untrained), "untrained": len(next(iter(untrained.values())))}
+        | {"standard_error": errors.get("highest")},
+    }
+
+
+def _highest(untrained: Values) -> dict[str, float]:
+    found = identified(untrained)
+    return {
+        "highest": max(found[index][tap] for index in ("cka_linear", "cca_r2", "linear_regression") for tap in TAPS)
     }
 
 
 @measures("X15", by=(repsim.pairwise, repsim.identification_accuracy), networks=("transformers",))
+def ages_of_transformers(snapshots: Mapping[int, Values]) -> dict[str, dict[str, Any]]:
+    """Measure claim X15, from the tables by epochs of training: what linear CKA identifies at Residual."""
+    first, last = (identified(snapshots[epoch])["cka_linear"]["residual"] for epoch in (min(snapshots), max(snapshots)))
+    return {"X15": {"snapshots": len(snapshots), "identified_first": first, "identified_last": last}}
+
+
 def with_training(snapshots: Mapping[int, Values]) -> list[dict[str, Any]]:
-    """Measure claim X15: identification, percent, and checkerboards at each tap, by epochs of training."""
+    """Return identification, percent, and checkerboards at each tap, by epochs of training."""
     rows = []
     for epoch, tables in snapshots.items():
         accuracy, boards = identified(tables), checkerboards(tables)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -34,7 +35,7 @@ def similar_to_last(table: Array, threshold: float = SIMILAR) -> float:
     """
     last = table.shape[1] - 2
     others = np.delete(table[:, last], last, axis=1)
-    return float((others >= threshold).mean())
+    return float((others >= threshold).mean()) if np.isfinite(others).all() else math.nan
 
 
 def like_last(table: Array, threshold: float = SIMILAR) -> list[int]:
@@ -48,6 +49,8 @@ def plateau(accuracy: Array) -> float:
     `accuracy` is (L,), of test images; what is returned is the number of that layer, from 1, divided by L.
     """
     values = np.asarray(accuracy)
+    if not np.isfinite(values).all():
+        return math.nan
     return float((int(np.argmax(values >= values.max() - CLOSE - ROUNDING)) + 1) / len(values))
 
 

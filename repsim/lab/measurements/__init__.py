@@ -26,11 +26,12 @@ from repsim.lab.measurements.similarities import (
     between,
     null_between,
     null_within,
+    svcca_ranks,
     tables,
     within,
     within_class,
 )
-from repsim.lab.profiles import load_profile
+from repsim.lab.profiles import Profile, load_profile
 from repsim.lab.published import NETWORKS
 from repsim.lab.store import Artefact
 from repsim.lab.transformers.weights import comparable
@@ -38,8 +39,8 @@ from repsim.lab.transformers.weights import comparable
 __all__ = [
     "COMPONENTS_LAYER", "DIMENSION_INDEXES", "GROUP", "VERSION", "WITHIN_INDEXES", "between", "components",
     "dimension", "measured_recipes", "networks", "null_between", "null_within", "probes", "published", "recipe",
-    "recipe_groups", "ridge", "saturation_is_recorded", "steps", "subspace", "tables", "trained_members", "within",
-    "within_class",
+    "recipe_groups", "ridge", "saturation_is_recorded", "steps", "subspace", "svcca_ranks", "tables",
+    "trained_members", "within", "within_class",
 ]  # fmt: skip
 
 Step = Callable[[], Artefact]
@@ -70,6 +71,8 @@ def steps(profile_name: str, only: str = "*") -> dict[str, Step]:
     if profile.ridge:
         found["ridge"] = partial(ridge, profile_name)
     found |= {f"between/{one.name}": partial(between, profile_name, one.name) for one in profile.comparisons}
+    for group, split, examples in _with_svcca(profile):
+        found[f"ranks/{group}-{split}-{examples}"] = partial(svcca_ranks, profile_name, group, split, examples)
     for part, measure in ((profile.within, within), (profile.within_class, within_class), (profile.probes, probes)):
         groups = profile.groups(part.groups) if part else []
         found |= {f"{measure.__name__}/{one.name}": partial(measure, profile_name, one.name) for one in groups}
@@ -90,6 +93,16 @@ def steps(profile_name: str, only: str = "*") -> dict[str, Step]:
     if not chosen:
         raise ProfileError(known("measurement", only, found))
     return chosen
+
+
+def _with_svcca(profile: Profile) -> list[tuple[str, str, int]]:
+    """Return of which groups, on how many examples of which split, SVCCA is measured."""
+    asked = {(GROUP, one.split, one.examples) for one in profile.measures if "svcca_r2" in one.indexes}
+    for one in profile.comparisons:
+        if "svcca_r2" in one.indexes:
+            groups = profile.groups((*one.groups, *(one.columns or ())))
+            asked |= {(group.name, one.split, examples) for group in groups for examples in one.examples}
+    return sorted(asked)
 
 
 def _transformers(profile_name: str, epoch: int) -> Artefact:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import repsim
+from repsim.engine.bases import components_kept
 from repsim.lab.data import load_dataset
 from repsim.lab.errors import ProfileError
 from repsim.lab.measurements.common import (
@@ -31,6 +32,7 @@ from repsim.lab.measurements.common import (
     saturation_is_recorded,
     sides,
 )
+from repsim.lab.products import THRESHOLDS
 from repsim.lab.profiles import Comparison, Shuffles, Within, load_profile
 from repsim.lab.progress import progress_bar
 from repsim.lab.representations import selected_labels
@@ -78,6 +80,32 @@ def tables(profile_name: str, measure_name: str) -> Artefact:
         return by_index, {**some.facts(), **facts}
 
     return measured(profile_name, "tables", measure_name, made_from(some.networks, **asked), make)
+
+
+def svcca_ranks(profile_name: str, group_name: str, split: str, examples: int) -> Artefact:
+    """Return how many principal components SVCCA keeps of each layer of the networks of a group.
+
+    Returns
+    -------
+    Artefact
+        By threshold, named "0.5" and so on, (m, L).
+    """
+    (some,) = members(profile_name, (group_name,))
+    asked = {"split": split, "examples": examples, "thresholds": list(THRESHOLDS)}
+
+    def make(scratch: Scratch) -> Made:
+        singular = [centred_singular_values(array[:examples]) for array in gather(scratch, [some], split, examples)]
+        shape = len(some.networks), len(some.layers)
+        kept = {f"{one:g}": [components_kept(values, one, "variance") for values in singular] for one in THRESHOLDS}
+        return {name: np.reshape(counts, shape) for name, counts in kept.items()}, {**some.facts(), **asked}
+
+    return measured(profile_name, "ranks", f"{group_name}-{split}-{examples}", made_from(some.networks, **asked), make)
+
+
+def centred_singular_values(x: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the singular values of centred columns, by falling size, from the Gram matrix of the examples."""
+    eigenvalues = np.linalg.eigvalsh(repsim.centre_gram(repsim.gram_linear(np.asarray(x, np.float64))))
+    return np.sqrt(np.maximum(eigenvalues[::-1], 0))
 
 
 def between(profile_name: str, comparison_name: str) -> Artefact:

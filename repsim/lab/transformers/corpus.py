@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import hashlib
 import tarfile
+import zlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -65,6 +68,14 @@ class Corpus:
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     subwords: str = ""
     examples: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse two files of one name: they lie in one folder."""
+        parts = [part for parts in self.splits.values() for part in parts]
+        names = {name for part in parts for name in ([part.archive] if part.archive else [part.source, part.target])}
+        name, count = Counter(Path(one).name for one in names).most_common(1)[0]
+        if count > 1:
+            raise DataError(f"corpus {self.folder}: {count} files are called {name}; they lie in one folder")
 
 
 _TESTS = ("2016_flickr", "2017_flickr", "2017_mscoco", "2018_flickr")
@@ -132,6 +143,19 @@ CORPORA = {
 NAMES = (*CORPORA, "toy")
 
 
+def splits_of(name: str) -> tuple[str, ...]:
+    """Return the splits of a corpus.
+
+    Raises
+    ------
+    DataError
+        If there is no such corpus.
+    """
+    if name not in NAMES:
+        raise DataError(known("corpus", name, NAMES))
+    return tuple(CORPORA[name].splits if name in CORPORA else TOY_SENTENCES)
+
+
 @cache
 def load_split(name: str, split: str) -> Split:
     """Return one split of a corpus, fetching its files first if they are not there.
@@ -142,13 +166,11 @@ def load_split(name: str, split: str) -> Split:
         If there is no such corpus or split, a file is missing and cannot be fetched, altered, not UTF-8 or empty, or
         the two sides have different numbers of lines. The message names file and line.
     """
+    if split not in splits_of(name):
+        raise DataError(known(f"split of {name}", split, splits_of(name)))
     if name == "toy":
         return _toy(split)
-    if name not in CORPORA:
-        raise DataError(known("corpus", name, NAMES))
     corpus = CORPORA[name]
-    if split not in corpus.splits:
-        raise DataError(known(f"split of {name}", split, corpus.splits))
     pairs = [_paired(corpus, part) for part in corpus.splits[split]]
     return Split(
         tuple(one for pair in pairs for one in pair.source),
@@ -179,17 +201,22 @@ def sentences(path: str, content: bytes) -> Sentences:
     Raises
     ------
     DataError
-        If it is not UTF-8, or has no line.
+        If it is not UTF-8, has no sentence, or a line that a carriage return breaks.
     """
+    content = content.removeprefix(codecs.BOM_UTF8)
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{path}, line {line}: expected UTF-8, found the byte 0x{content[error.start]:02x}") from None
-    lines = text.removesuffix("\n").split("\n")  # only "\n" ends a line: texts hold other separators inside of them
-    if lines == [""]:
+        number = content.count(b"\n", 0, error.start) + 1
+        raise DataError(f"{path}, line {number}: expected UTF-8, found the byte 0x{content[error.start]:02x}") from None
+    # Only "\n" ends a line: texts hold other separators inside of them.
+    lines = [line.strip() for line in text.removesuffix("\n").split("\n")]
+    if not any(lines):
         raise DataError(f"{path}, line 1: expected a sentence on each line, found an empty file")
-    return tuple(line.strip() for line in lines)
+    for number, line in enumerate(lines, 1):
+        if "\r" in line:
+            raise DataError(f"{path}, line {number}: expected lines that end in \\n, found \\r within the line")
+    return tuple(lines)
 
 
 def paired(source: Sentences, target: Sentences, paths: tuple[str, str]) -> Split:
@@ -219,27 +246,32 @@ def subwords_of(name: str) -> tuple[str, bytes] | None:
 
 
 def _paired(corpus: Corpus, part: Part) -> Split:
-    paths = tuple(str(data_root() / corpus.folder / name) for name in (part.source, part.target))
-    sides = [
-        sentences(path, _content(corpus, part, name))
-        for path, name in zip(paths, (part.source, part.target), strict=True)
-    ]
-    return paired(sides[0], sides[1], (paths[0], paths[1]))
+    (source, first), (target, second) = (_text(corpus, part.archive, name) for name in (part.source, part.target))
+    return paired(sentences(source, first), sentences(target, second), (source, target))
 
 
-def _content(corpus: Corpus, part: Part, name: str) -> bytes:
-    """Return the bytes of one text, unpacked."""
-    if part.archive:
-        with tarfile.open(_file(corpus, part.archive)) as archive:
-            member = archive.extractfile(name)
-            if member is None:
-                raise DataError(f"{part.archive}: {name} is not a file in it")
-            return member.read()
-    path = _file(corpus, name)
+def _text(corpus: Corpus, archive: str, name: str) -> tuple[str, bytes]:
+    """Return where a text stands, and its bytes, unpacked.
+
+    Raises
+    ------
+    DataError
+        If a file is damaged, or not in its archive.
+    """
+    path = _file(corpus, archive or name)
+    where = f"{path}, {name}" if archive else str(path)
     try:
-        return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError) as error:
-        raise DataError(f"{path} cannot be read: {error}") from None
+        if not archive:
+            return where, gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        with tarfile.open(path) as opened:
+            member = opened.extractfile(name)
+            if member is None:
+                raise DataError(f"{where}: expected a file, found none")
+            return where, member.read()
+    except KeyError:
+        raise DataError(f"{where}: expected a file, found none") from None
+    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
+        raise DataError(f"{path} is damaged ({error}). Delete it to fetch it again.") from None
 
 
 def _file(corpus: Corpus, name: str) -> Path:
@@ -273,8 +305,6 @@ TOY_SENTENCES = {"train": 400, "val": 60, "test": 120}
 
 def _toy(split: str) -> Split:
     """Make sentences of a small language and their translations: each word has its own, and the order is reversed."""
-    if split not in TOY_SENTENCES:
-        raise DataError(known("split of toy", split, TOY_SENTENCES))
     rng = np.random.default_rng([20190515, *split.encode()])
     syllables = ["ba", "de", "gi", "ko", "lu", "ma", "ne", "ri", "so", "tu"]
     words = [one + other for one in syllables for other in syllables]

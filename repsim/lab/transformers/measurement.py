@@ -53,6 +53,7 @@ def represented(
     for first in range(0, len(order), rows):
         here = order[first : first + rows]
         length = -(-max(len(whole[i]) for i in here) // 8) * 8  # in steps, so that few shapes occur
+        length = min(length, settings.network.positions)
         found = encoder(pad([whole[i] for i in here], length, rows), training=False)
         for array, values in zip(arrays, found.values(), strict=True):
             for sentence, row in zip(here, np.asarray(values), strict=False):
@@ -84,11 +85,11 @@ def condensed(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 
 def similarities(
-    arrays: Sequence[np.ndarray], settings: Transformers, indexes: Sequence[str], name: str
+    arrays: Sequence[np.ndarray], indexes: Sequence[str], rbf_tokens: int, name: str
 ) -> tuple[dict[str, np.ndarray], int]:
     """Return indexes between all arrays, and the number of examples of RBF CKA."""
     examples = len(arrays[0])
-    some = min(settings.rbf_tokens or examples, examples)
+    some = min(rbf_tokens or examples, examples)
     chosen = np.sort(np.random.default_rng(0).permutation(examples)[:some])
     found: dict[str, np.ndarray] = {}
     for rbf in (False, True):
@@ -112,18 +113,26 @@ def compare_transformers(profile: str, epoch: int) -> Artefact:
         of sublayer i of network a with sublayer j of network b.
     """
     settings = transformers_of(profile)
-    return _compared(profile, epoch, "table", networks(profile, epoch), settings.splits, settings.indexes)
+    asked = settings.splits, settings.indexes, settings.rbf_tokens
+    return _compared(profile, epoch, "table", networks(profile, epoch), *asked)
 
 
 def follow_transformers(profile: str, epoch: int) -> Artefact:
     """Return the same of the networks that the profile follows, of fewer indexes and on the first split only."""
     settings = transformers_of(profile)
     followed = networks(profile, epoch, followed=True)
-    return _compared(profile, epoch, f"epoch{epoch}", followed, settings.splits[:1], settings.followed_indexes)
+    asked = settings.splits[:1], settings.followed_indexes, settings.followed_rbf_tokens
+    return _compared(profile, epoch, f"epoch{epoch}", followed, *asked)
 
 
 def _compared(
-    profile: str, epoch: int, name: str, trained: Sequence[Artefact], splits: Sequence[str], indexes: Sequence[str]
+    profile: str,
+    epoch: int,
+    name: str,
+    trained: Sequence[Artefact],
+    splits: Sequence[str],
+    indexes: Sequence[str],
+    rbf_tokens: int,
 ) -> Artefact:
     settings = transformers_of(profile)
     inputs = {
@@ -131,7 +140,7 @@ def _compared(
         "networks": [one.sha256 for one in trained],
         "texts": [corpus.fingerprint(settings.corpus, split) for split in splits],
         "indexes": list(indexes),
-        "rbf_tokens": settings.rbf_tokens,
+        "rbf_tokens": rbf_tokens,
     }
 
     def make() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -141,7 +150,7 @@ def _compared(
         for tap in TAPS:
             arrays = [array for model in models for array in represented(model, settings, tap, splits)]
             shape = (len(trained), -1, len(trained), len(arrays) // len(trained))
-            tables, some = similarities(arrays, settings, indexes, f"transformers-{tap}-{key(inputs)[:12]}")
+            tables, some = similarities(arrays, indexes, rbf_tokens, f"transformers-{tap}-{key(inputs)[:12]}")
             found |= {f"{tap}/{index}": table.reshape(shape).transpose(0, 2, 1, 3) for index, table in tables.items()}
         return found, {
             "profile": profile,

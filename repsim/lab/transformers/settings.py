@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import ConfigDict, model_validator
+from pydantic import ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 from pydantic.dataclasses import dataclass
 
+import repsim
+from repsim.lab.errors import known
+from repsim.lab.transformers.corpus import NAMES, splits_of
+
 CONFIG = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -29,26 +34,26 @@ class Recipe:
         The share of the target's probability that goes to all other tokens alike.
     """
 
-    epochs: int
-    tokens: int
-    buckets: tuple[int, ...]
-    rate: float
-    warmup: int
-    fall: float
-    smoothing: float
+    epochs: PositiveInt
+    tokens: PositiveInt
+    buckets: tuple[PositiveInt, ...]
+    rate: PositiveFloat
+    warmup: PositiveInt
+    fall: Share
+    smoothing: Share
 
 
 @dataclass(frozen=True, config=CONFIG)
 class Network:
     """The sizes of the network; :mod:`repsim.lab.transformers.network` builds it."""
 
-    width: int
-    hidden: int
-    heads: int
-    encoder_layers: int
-    decoder_layers: int
-    dropout: float
-    positions: int
+    width: PositiveInt
+    hidden: PositiveInt
+    heads: PositiveInt
+    encoder_layers: PositiveInt
+    decoder_layers: PositiveInt
+    dropout: Share
+    positions: PositiveInt
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -70,9 +75,10 @@ class Transformers:
         Whose source tokens are the examples; the loss of the first, which is not trained on, is in the records.
     scored
         The split whose translations are scored by BLEU.
-    indexes, followed_indexes, rbf_tokens
-        What is measured at each tap, and of the networks that are followed; RBF CKA on the first so many tokens of a
-        fixed random order only, 0 for all.
+    indexes, rbf_tokens
+        What is measured at each tap; RBF CKA on the first so many tokens of a fixed random order only, 0 for all.
+    followed_indexes, followed_rbf_tokens
+        The same of the networks that are followed.
     minutes, megabytes
         Of the training of one network, and of its representations.
     committed
@@ -80,20 +86,21 @@ class Transformers:
     """
 
     corpus: str
-    pieces: int
+    pieces: PositiveInt
     vocabulary: str
     network: Network
     recipe: Recipe
-    seeds: tuple[int, ...]
-    snapshots: tuple[int, ...]
+    seeds: tuple[NonNegativeInt, ...]
+    snapshots: tuple[NonNegativeInt, ...]
     followed: tuple[int, ...]
     splits: tuple[str, ...]
     scored: str
     indexes: tuple[str, ...]
     followed_indexes: tuple[str, ...]
-    rbf_tokens: int
-    minutes: float
-    megabytes: float
+    rbf_tokens: NonNegativeInt
+    followed_rbf_tokens: NonNegativeInt
+    minutes: PositiveFloat
+    megabytes: PositiveFloat
     committed: bool = False
 
     @property
@@ -116,10 +123,24 @@ class Transformers:
             raise ValueError(
                 f"snapshots must rise and end with the {self.recipe.epochs} epochs, found {list(self.snapshots)}"
             )
-        if not set(self.followed) <= set(self.seeds):
-            raise ValueError(f"followed must be among the seeds {list(self.seeds)}, found {list(self.followed)}")
-        if len(self.seeds) < 2:
-            raise ValueError(f"seeds must be two or more, found {list(self.seeds)}")
+        for name, seeds in (("seeds", self.seeds), ("followed", self.followed)):
+            if len(set(seeds)) < 2 or not set(seeds) <= set(self.seeds):
+                raise ValueError(f"{name} must be two or more different ones of the seeds, found {list(seeds)}")
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_measured(self) -> Self:
+        if self.corpus not in NAMES:
+            raise ValueError(known("corpus", self.corpus, NAMES))
+        held_out = [split for split in splits_of(self.corpus) if split != "train"]
+        for name, wanted in (("splits", self.splits), ("scored", (self.scored,))):
+            if not wanted or not set(wanted) <= set(held_out):
+                raise ValueError(f"{name} must be of {held_out}, found {list(wanted)}")
+        for index in {*self.indexes, *self.followed_indexes}:
+            try:
+                repsim.get_index(index)
+            except repsim.ParameterError:
+                raise ValueError(known("index", index, repsim.INDEXES)) from None
         return self
 
     def inputs(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import numpy as np
 from keras import ops
 
 from repsim.lab.backend import device
+from repsim.lab.errors import LabError
 from repsim.lab.paths import cache_root
 from repsim.lab.progress import progress_bar
 from repsim.lab.store import (
@@ -37,6 +38,10 @@ from repsim.lab.transformers.weights import STEP, artefact_name, inputs
 KEPT = np.float16  # the weights as they are kept, and so as they are scored and compared: half the bytes
 
 
+class TransformerError(LabError):
+    """A Transformer that cannot be trained as asked; the message says why."""
+
+
 def train_transformer(
     store: Store,
     settings: Transformers,
@@ -51,8 +56,18 @@ def train_transformer(
     Snapshots before it are kept if the profile follows the network. A run that was killed goes on from its last
     complete epoch and ends with bitwise the same weights, on the same machine with the same number of threads, as one
     that was not.
+
+    Raises
+    ------
+    TransformerError
+        If the profile has no such seed or not so many epochs, or no pair of sentences fits the recipe's buckets.
     """
     last = settings.recipe.epochs if epoch is None else epoch
+    if seed not in settings.seeds or not 0 <= last <= settings.recipe.epochs:
+        raise TransformerError(
+            f"seed {seed} after {last} epochs: expected one of the seeds {list(settings.seeds)}, and at most "
+            f"{settings.recipe.epochs} epochs"
+        )
     run = {**inputs(settings, seed, settings.recipe.epochs), "epoch": "any"}
     checkpoint = cache_root() / "checkpoints" / f"transformer-{settings.corpus}-seed{seed}-{key(run)[:12]}.npz"
     followed = settings.snapshots if seed in settings.followed else ()
@@ -158,7 +173,7 @@ def held_out_loss(model: keras.Model, settings: Transformers) -> float:
 def translate(model: keras.Model, settings: Transformers, sentences: list[np.ndarray], rows: int = 100) -> list[str]:
     """Return the translations of source tokens, the likeliest token at each place.
 
-    A translation has at most 50 tokens more than its source, and no more than there are positions.
+    A translation has at most 50 tokens more than the longest source beside it, and no more than there are positions.
     """
     memory = model.get_layer("encoder_final_scale").output
     encoder = keras.Model(model.inputs[0], memory)
@@ -198,7 +213,11 @@ def _train(
     """Train a network up to an epoch, from its checkpoint if there is one; return what the record says."""
     recipe, training = settings.recipe, tokens(settings, "train")
     among = (training.source, training.target, recipe.tokens, recipe.buckets)
-    steps = count_batches(*among)
+    steps, left_out = count_batches(*among), too_long(training.source, training.target, recipe.buckets)
+    if not steps:
+        raise TransformerError(
+            f"all {left_out:,} pairs of sentences are longer than the last bucket of {recipe.buckets}"
+        )
     compiled(model, settings, recipe.epochs * steps)
     history, before = _resume(model, checkpoint, until)
     start = time.perf_counter()
@@ -217,7 +236,7 @@ def _train(
     return {
         "history": {"loss": history[:, 0].round(5).tolist(), "held_out_loss": history[:, 1].round(5).tolist()},
         "steps": until * steps,
-        "left_out": too_long(training.source, training.target, recipe.buckets),
+        "left_out": left_out,
         "device": device(),
         SECONDS_BEFORE: before,
     }
@@ -239,4 +258,4 @@ def _resume(model: keras.Model, checkpoint: Path, until: int) -> tuple[np.ndarra
             return np.empty((0, 2)), 0.0
         for i, variable in enumerate(_state(model)):
             variable.assign(arrays[f"variable/{i}"])
-    return history, float(arrays["seconds"])
+        return history, float(arrays["seconds"])

@@ -80,7 +80,11 @@ class Subwords:
     """
 
     def __init__(self, path: str, content: bytes) -> None:
-        lines = content.decode("utf-8").splitlines()
+        try:
+            lines = content.decode("utf-8").removesuffix("\n").split("\n")
+        except UnicodeDecodeError as error:
+            number = content.count(b"\n", 0, error.start) + 1
+            raise DataError(f"{path}, line {number}: expected UTF-8, found 0x{content[error.start]:02x}") from None
         for number, line in enumerate(lines, 1):
             if len(line) < 2 or line[0] != line[-1] or line[0] not in "'\"":
                 raise DataError(f"{path}, line {number}: expected a piece in quotes, found {line:.40}")

@@ -9,6 +9,7 @@ from repsim.lab.profiles import load_profile
 from repsim.lab.store import Artefact, Store, profile_store
 from repsim.lab.transformers import corpus
 from repsim.lab.transformers.settings import Transformers
+from repsim.lab.transformers.vocabulary import vocabulary, vocabulary_hash
 
 STEP = "networks"
 VERSION = 1  # raise it when the same inputs would give other weights
@@ -17,6 +18,8 @@ VERSION = 1  # raise it when the same inputs would give other weights
 def inputs(settings: Transformers, seed: int, epoch: int) -> dict[str, Any]:
     """Return everything that the weights of one network after so many epochs depend on."""
     of = settings.inputs()
+    if not settings.vocabulary:
+        of["vocabulary"] = vocabulary_hash(vocabulary(settings.corpus, settings.pieces, ""))
     if epoch == 0:
         del of["recipe"]
     data = corpus.fingerprint(settings.corpus, "train")
@@ -47,16 +50,20 @@ def transformers_of(profile: str) -> Transformers:
     return settings
 
 
-def comparable(profile: str) -> list[int]:
-    """Return after which epochs there are at least two of the networks that are followed to compare."""
+def trained_seeds(profile: str, epoch: int | None = None) -> list[int]:
+    """Return the seeds of the networks that have been trained for so many epochs, to the end unless said otherwise."""
     settings, store = transformers_of(profile), profile_store(profile)
     if not list((store.folder / STEP).glob("transformer-*.json")):
         return []  # where there is none their texts need not be there either, which addresses depend on
-    return [
-        epoch
-        for epoch in sorted({0, *settings.snapshots})
-        if sum(find_transformer(store, settings, seed, epoch) is not None for seed in settings.followed) > 1
-    ]
+    last = settings.recipe.epochs if epoch is None else epoch
+    return [seed for seed in settings.seeds if find_transformer(store, settings, seed, last)]
+
+
+def comparable(profile: str) -> list[int]:
+    """Return after which epochs there are at least two of the networks that are followed to compare."""
+    settings = transformers_of(profile)
+    epochs = sorted({0, *settings.snapshots})
+    return [epoch for epoch in epochs if len({*trained_seeds(profile, epoch)} & {*settings.followed}) > 1]
 
 
 def snapshots(profile: str) -> list[int]:
