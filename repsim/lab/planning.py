@@ -108,9 +108,9 @@ def describe(profile_name: str) -> str:
             f"  {its.multiply_adds:>13.1e}  {its.minutes:>7,.1f}  {its.memory_mib:>7,}  {its.gigabytes:>6,.1f}"
         )
     if profile.transformers:
-        its, epochs = cost_of_transformers(profile_name, profile.transformers), profile.transformers.recipe.epochs
+        its, of = cost_of_transformers(profile_name, profile.transformers), profile.transformers
         lines.append(
-            f"  {'transformers':<{wide}}  {profile.transformers.corpus:<9}  {its.networks:>5}  {its.done:>4}  {epochs:>6}"
+            f"  {'transformers':<{wide}}  {of.corpus:<9}  {its.networks:>5}  {its.done:>4}  {of.recipe.epochs:>6}"
             f"  {'–':>13}  {its.minutes:>7,.1f}  {'–':>7}  {its.gigabytes:>6,.1f}"
         )
         costs.append(its)

@@ -62,7 +62,9 @@ def answer(profile: str, measured: Measured, *leading: str) -> None:
     judged = _judged(_held(profile, measured))
     counted = [(claim, verdict) for claim, _, verdict in judged if verdict != REPORTED]
     kinds = Counter(kind(claim, profile) for claim, _ in counted)
-    lines = [f"**{_counted(Counter(verdict for _, verdict in counted))}**{_apart(kinds)}", ""]
+    reported = len(judged) - len(counted)
+    more = f" {reported} more {'is' if reported == 1 else 'are'} reported, without a threshold." if reported else ""
+    lines = [f"**{_counted(Counter(verdict for _, verdict in counted))}**{_apart(kinds)}{more}", ""]
     for claim, found, verdict in judged:
         if claim.id in leading:
             lines.append(f"- {SIGNS[verdict]} {claim.statement} Here: {_close(claim, found, verdict)}")
