@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from scipy.linalg.lapack import dgeqrf
 
 import repsim
 from repsim.lab.measurements.common import saturation_is_recorded
@@ -72,16 +73,19 @@ def condensed(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
     k = sum(widths)
     if k + 1 >= n:
         return list(arrays)
-    means, step = [array.mean(axis=0, dtype=np.float64) for array in arrays], 3 * k
-    factor: Any = np.empty((0, k))
-    for start in range(0, n, step):
-        rows = [array[start : start + step] - mean for array, mean in zip(arrays, means, strict=True)]
-        factor = np.linalg.qr(np.vstack([factor, np.hstack(rows)]), mode="r")
-    factor = np.vstack([factor, np.zeros((k + 1 - len(factor), k))])
+    means, ends = [array.mean(axis=0, dtype=np.float64) for array in arrays], np.cumsum(widths)
+    factor: Any = np.zeros((k, k))
+    for start in range(0, n, 2 * k):  # in place: of ten networks two blocks of rows would not fit into memory
+        rows = np.zeros((k + len(arrays[0][start : start + 2 * k]), k), order="F")
+        rows[:k] = factor
+        for array, mean, end in zip(arrays, means, ends, strict=True):
+            np.subtract(array[start : start + 2 * k], mean, out=rows[k:, end - len(mean) : end])
+        factor = np.triu(dgeqrf(rows, lwork=64 * k, overwrite_a=True)[0][:k])
+    factor = np.vstack([factor, np.zeros((1, k))])
     mirror = np.full(k + 1, (k + 1) ** -0.5)  # takes the axis of the zeros to the direction of the means
     mirror[-1] -= 1
     factor -= np.outer(2 / (mirror @ mirror) * mirror, mirror @ factor)
-    return np.split(factor.astype(np.float32), np.cumsum(widths)[:-1], axis=1)
+    return np.split(factor.astype(np.float32), ends[:-1], axis=1)
 
 
 def similarities(
