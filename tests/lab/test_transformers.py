@@ -117,7 +117,7 @@ from repsim.lab.transformers.settings import Network, Recipe, Transformers
 recipe = Recipe(epochs=1, tokens=32, buckets=(8,), rate=1.0, warmup=2, fall=0.25, smoothing=0.1)
 network = Network(width=8, hidden=12, heads=2, encoder_layers=2, decoder_layers=1, dropout=0.0, positions=9)
 indexes = ("cka_linear",), ()
-settings = Transformers("toy", 20, "", network, recipe, (0, 1), (1,), (0,), ("val",), "val", *indexes, 0, 1, 1)
+settings = Transformers("toy", 20, "", network, recipe, (0, 1), (1,), (0, 1), ("val",), "val", *indexes, 0, 0, 1, 1)
 model = compiled(build(Shape(20, 8, 12, 2, 2, 1, 0.0, 9)), settings, 4)
 rng = np.random.default_rng(0)
 for weight in model.trainable_weights:

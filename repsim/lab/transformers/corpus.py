@@ -140,7 +140,6 @@ CORPORA = {
         examples={"newstest2013": 75_804},  # the paper's number of tokens
     ),
 }
-NAMES = (*CORPORA, "toy")
 
 
 def splits_of(name: str) -> tuple[str, ...]:
@@ -151,8 +150,8 @@ def splits_of(name: str) -> tuple[str, ...]:
     DataError
         If there is no such corpus.
     """
-    if name not in NAMES:
-        raise DataError(known("corpus", name, NAMES))
+    if name not in (*CORPORA, "toy"):
+        raise DataError(known("corpus", name, (*CORPORA, "toy")))
     return tuple(CORPORA[name].splits if name in CORPORA else TOY_SENTENCES)
 
 

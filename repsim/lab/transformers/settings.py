@@ -9,8 +9,8 @@ from pydantic import ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveI
 from pydantic.dataclasses import dataclass
 
 import repsim
-from repsim.lab.errors import known
-from repsim.lab.transformers.corpus import NAMES, splits_of
+from repsim.lab.errors import DataError
+from repsim.lab.transformers.corpus import splits_of
 
 CONFIG = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -130,17 +130,18 @@ class Transformers:
 
     @model_validator(mode="after")
     def _can_be_measured(self) -> Self:
-        if self.corpus not in NAMES:
-            raise ValueError(known("corpus", self.corpus, NAMES))
-        held_out = [split for split in splits_of(self.corpus) if split != "train"]
+        try:
+            held_out = [split for split in splits_of(self.corpus) if split != "train"]
+        except DataError as error:
+            raise ValueError(str(error)) from None
         for name, wanted in (("splits", self.splits), ("scored", (self.scored,))):
             if not wanted or not set(wanted) <= set(held_out):
                 raise ValueError(f"{name} must be of {held_out}, found {list(wanted)}")
         for index in {*self.indexes, *self.followed_indexes}:
             try:
                 repsim.get_index(index)
-            except repsim.ParameterError:
-                raise ValueError(known("index", index, repsim.INDEXES)) from None
+            except repsim.UnknownIndexError as error:
+                raise ValueError(str(error)) from None
         return self
 
     def inputs(self) -> dict[str, Any]:

@@ -215,9 +215,7 @@ def _train(
     among = (training.source, training.target, recipe.tokens, recipe.buckets)
     steps, left_out = count_batches(*among), too_long(training.source, training.target, recipe.buckets)
     if not steps:
-        raise TransformerError(
-            f"all {left_out:,} pairs of sentences are longer than the last bucket of {recipe.buckets}"
-        )
+        raise TransformerError(f"all {left_out:,} pairs of sentences are longer than the buckets {recipe.buckets}")
     compiled(model, settings, recipe.epochs * steps)
     history, before = _resume(model, checkpoint, until)
     start = time.perf_counter()
