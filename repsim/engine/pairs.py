@@ -40,10 +40,12 @@ class Compared:
         """Compare what was made of two representations, and check that a number comes of it."""
         found = self.compare(a, b)
         try:
+            if isinstance(found, str | bytes) or np.iscomplexobj(found):
+                raise TypeError
             value = float(found)
         except (TypeError, ValueError):
             raise ParameterError(
-                f"index {self.name!r} of {' and '.join(names)} is {found!r}; it must be a number"
+                f"index {self.name!r} of {' and '.join(names)} is {found!r:.100}; it must be a number"
             ) from None
         if math.isnan(value):
             raise UndefinedSimilarityError(f"index {self.name!r} of {' and '.join(names)} is not a number")

@@ -37,6 +37,7 @@ HEADINGS = {
     "between": "Figures 5, 6, 7, F.4, F.6 and F.8: similarities between networks",
     "within-class": "Figure F.7: similarities within classes",
     "null": "Similarities of shuffled examples",
+    "ranks": "Components that SVCCA keeps, Figures F.3 and F.8",
     "published": "Networks of others: similarities on test images",
     "recipes": "What the recipe decides: similarities among the networks of each recipe",
     "transformers": "Figures F.1 and Table F.1: similarities of sublayers of Transformers",

@@ -126,7 +126,7 @@ def table_f1_claims(tables: Values, *, paper_size: bool) -> dict[str, dict[str, 
         "X12b": {"correlation": margins["X12b"]},
         **{claim: {"margin": margins[claim]} for claim in ("X8", "X9", "X11")},
     }
-    return {claim: {**values, **shared, "standard_error": errors.get(claim)} for claim, values in claims.items()}
+    return {claim: {**values, **shared, **errors.get(claim, {})} for claim, values in claims.items()}
 
 
 def _margins(tables: Values) -> dict[str, float]:
@@ -146,8 +146,8 @@ def _margins(tables: Values) -> dict[str, float]:
     }
 
 
-def jackknifed(measure: Callable[[Values], Mapping[str, float]], tables: Values) -> dict[str, float]:
-    """Return the jackknife standard error over networks of each value; none where there are fewer than three."""
+def jackknifed(measure: Callable[[Values], Mapping[str, float]], tables: Values) -> dict[str, dict[str, float]]:
+    """Return of each value its jackknife "standard_error" over networks, nothing where there are fewer than three."""
     networks = len(next(iter(tables.values())))
     if networks < 3:
         return {}
@@ -155,7 +155,7 @@ def jackknifed(measure: Callable[[Values], Mapping[str, float]], tables: Values)
         measure({name: np.delete(np.delete(table, one, 0), one, 1) for name, table in tables.items()})
         for one in range(networks)
     ]
-    return {claim: repsim.jackknife_se([part[claim] for part in parts]) for claim in parts[0]}
+    return {claim: {"standard_error": repsim.jackknife_se([part[claim] for part in parts])} for claim in parts[0]}
 
 
 @measures("X3", "X4", "X5", by=(repsim.pairwise,), networks=("transformers",))
@@ -163,7 +163,7 @@ def figure_f1(tables: Values) -> dict[str, dict[str, Any]]:
     """Measure claims X3 to X5: the checkerboards of Figure F.1."""
     shares, errors = _shares(tables), jackknifed(_shares, tables)
     names = {"X3": "least", "X4": "least", "X5": "most"}
-    return {claim: {name: shares[claim], "standard_error": errors.get(claim)} for claim, name in names.items()}
+    return {claim: {name: shares[claim], **errors.get(claim, {})} for claim, name in names.items()}
 
 
 def _shares(tables: Values) -> dict[str, float]:
@@ -179,11 +179,10 @@ def _shares(tables: Values) -> dict[str, float]:
 def untrained_transformers(tables: Values, untrained: Values) -> dict[str, dict[str, Any]]:
     """Measure claims X13 and X14: what networks have before training."""
     after, before = (checkerboards(one)["cka_linear"]["sublayer"] for one in (tables, untrained))
-    errors = jackknifed(_highest, untrained)
+    error = jackknifed(_highest, untrained).get("highest", {})
     return {
         "X13": {"difference": after - before, "trained": after, "untrained": before},
-        "X14": {**_highest(untrained), "untrained": len(next(iter(untrained.values())))}
-        | {"standard_error": errors.get("highest")},
+        "X14": {**_highest(untrained), "untrained": len(next(iter(untrained.values()))), **error},
     }
 
 
