@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import re
 import sys
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -14,13 +16,16 @@ import numpy as np
 from repsim.compare import compare
 from repsim.comparison import Comparison
 from repsim.errors import ParameterError, RepresentationError, UnknownIndexError
-from repsim.tapping.stores import read_folder
+from repsim.tapping.stores import read_file, read_folder
+
+_PYTHONS = re.compile(r"\b(block|memory|pool|resume)=")  # options that messages recommend and this command lacks
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
     chosen = _parser().parse_args(arguments)
     try:
+        _check_outputs([chosen.a, chosen.b], {"--out": chosen.out, "--plot": chosen.plot})
         comparison = compare(
             _read(chosen.a),
             _read(chosen.b),
@@ -31,7 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         _give(comparison, chosen.out, chosen.plot, chosen.chance)
     except (ImportError, OSError, ParameterError, RepresentationError, UnknownIndexError) as error:
-        print(f"repsim: {error}", file=sys.stderr)
+        print(f"repsim: {_for_a_shell(str(error))}", file=sys.stderr)
+        return 1
+    except MemoryError as error:
+        print(f"repsim: there is not enough memory{f': {error}' if str(error) else ''}", file=sys.stderr)
         return 1
     return 0
 
@@ -50,15 +58,43 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _check_outputs(inputs: Sequence[Path], outputs: Mapping[str, Path | None]) -> None:
+    """Refuse, before anything is computed, what cannot be written or would overwrite another file of the call."""
+    taken = {file.resolve() for path in inputs for file in (path.glob("*.npy") if path.is_dir() else [path])}
+    for option, path in outputs.items():
+        if path is None:
+            continue
+        if path.is_dir() or not (path.parent.is_dir() and os.access(path.parent, os.W_OK)):
+            raise ParameterError(f"{option} {path}: the name of a file in a folder that can be written into is needed")
+        if path.resolve() in taken:
+            raise ParameterError(f"{option} {path} would overwrite another file of this call; give another name")
+        taken.add(path.resolve())
+    if outputs["--plot"]:
+        _check_kind(outputs["--plot"])
+
+
+def _check_kind(plot: Path) -> None:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise ImportError("--plot needs matplotlib, which is not installed: pip install matplotlib") from None
+    kinds = Figure().canvas.get_supported_filetypes()
+    if plot.suffix and plot.suffix[1:].lower() not in kinds:
+        raise ParameterError(f"--plot {plot}: matplotlib writes files of other kinds: {', '.join(sorted(kinds))}")
+
+
+def _for_a_shell(message: str) -> str:
+    """Return what is said to Python's callers with the options of this command, or where it has none, who has them."""
+    message = message.replace("undefined='nan'", "--nan")
+    return f"{message} (options of repsim.compare, in Python)" if _PYTHONS.search(message) else message
+
+
 def _give(comparison: Comparison, out: Path | None, plot: Path | None, chance: bool) -> None:
     """Write and draw what is asked for, or else print."""
     if out:
         comparison.save(out)
     if plot:
-        try:
-            comparison.plot(chance=chance).figure.savefig(plot)
-        except ValueError as error:  # of a kind of file that matplotlib does not write
-            raise ParameterError(f"--plot {plot}: {error}") from None
+        comparison.plot(chance=chance).figure.savefig(plot)
     if not (out or plot):
         _print(comparison)
 
@@ -73,21 +109,35 @@ def _read(path: Path) -> Mapping[str, Any]:
             return arrays
         file = np.load(path, allow_pickle=False, mmap_mode="r")
         if isinstance(file, np.ndarray):
-            return {path.stem: file}
+            return {path.stem: read_file(path)}
         with file:
-            return {name: file[name] for name in file.files}
+            return {name: _array(path, name, file[name]) for name in file.files}
     except ParameterError:
         raise
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ParameterError(f"{path}: no .npz or .npy files of numbers; activations by layer are needed") from error
 
 
+def _array(path: Path, name: str, found: Any) -> Any:
+    """Return what NumPy found in an archive, where others keep what is no array: PyTorch in its .pt files."""
+    if not isinstance(found, np.ndarray):
+        raise ParameterError(
+            f"{path} is no .npz file of arrays: {name!r} in it is none; write one array for each layer with numpy.savez"
+        )
+    return found
+
+
 def _print(comparison: Comparison) -> None:
-    width = max(map(len, comparison.layers_a))
-    columns = [max(len(name), 6) for name in comparison.layers_b]
-    print(" " * width, *(name.rjust(w) for name, w in zip(comparison.layers_b, columns, strict=True)))
-    for name, row in zip(comparison.layers_a, comparison.values, strict=True):
-        print(name.ljust(width), *(f"{value:{w}.3f}" for value, w in zip(row, columns, strict=True)))
+    # What the output cannot hold would end the command once all is computed.
+    encoding = sys.stdout.encoding or "utf-8"
+    rows, columns = (
+        [name.encode(encoding, "backslashreplace").decode(encoding) for name in names]
+        for names in (comparison.layers_a, comparison.layers_b)
+    )
+    width, widths = max(map(len, rows)), [max(len(name), 6) for name in columns]
+    print(" " * width, *(name.rjust(w) for name, w in zip(columns, widths, strict=True)))
+    for name, row in zip(rows, comparison.values, strict=True):
+        print(name.ljust(width), *(f"{value:{w}.3f}" for value, w in zip(row, widths, strict=True)))
 
 
 if __name__ == "__main__":

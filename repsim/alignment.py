@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager
 from typing import Any
 
 import array_api_compat
 import numpy as np
 
+from repsim.engine.arrays import full_precision
 from repsim.errors import DimensionError, DTypeError, RepresentationError, ShapeMismatchError, TooFewExamplesError
 from repsim.options import flag
 from repsim.pool import wide
@@ -16,8 +18,9 @@ from repsim.pool import wide
 def alignment(x: Any, y: Any, *, debiased: bool = False) -> Any:
     """Linear CKA of two batches, in their own library, so that it can be differentiated.
 
-    Equal to `repsim.cka` but for rounding: it is computed in the precision of `x`, half precision in single. Gradients
-    flow to both under PyTorch and JAX, and it can be part of what ``jax.jit`` or ``torch.compile`` compiles.
+    Equal to `repsim.cka` but for rounding: it is computed in the precision of `x`, half precision in single, whatever
+    ``torch.autocast`` says. Gradients flow to both under PyTorch and JAX, and it can be part of what ``jax.jit`` or
+    ``torch.compile`` compiles.
 
     Parameters
     ----------
@@ -63,14 +66,27 @@ def alignment(x: Any, y: Any, *, debiased: bool = False) -> Any:
     """
     xp, x, y = _of_one_library(x, y)
     n = _examples(x, y, 4 if flag("debiased", debiased) else 2)
-    k, l = _centred(xp, x), _centred(xp, y)  # noqa: E741
-    if not debiased and max(k.shape[1], l.shape[1]) < n:
-        between, *own = (a.T @ b for a, b in ((k, l), (k, k), (l, l)))
-        return xp.sum(between * between) / xp.sqrt(xp.sum(own[0] * own[0]) * xp.sum(own[1] * own[1]))
-    k, l = k @ k.T, l @ l.T  # noqa: E741
-    if debiased:
-        k, l = _u_centred(xp, k), _u_centred(xp, l)  # noqa: E741
-    return xp.sum(k * l) / xp.sqrt(xp.sum(k * k) * xp.sum(l * l))
+    with _in_its_precision(x):
+        k, l = _centred(xp, x), _centred(xp, y)  # noqa: E741
+        # Once it is small: y itself may be beyond the precision of x.
+        l = xp.astype(l, k.dtype)  # noqa: E741
+        if not debiased and max(k.shape[1], l.shape[1]) < n:
+            between, *own = (a.T @ b for a, b in ((k, l), (k, k), (l, l)))
+            return xp.sum(between * between) / xp.sqrt(xp.sum(own[0] * own[0]) * xp.sum(own[1] * own[1]))
+        k, l = k @ k.T, l @ l.T  # noqa: E741
+        if debiased:
+            k, l = _u_centred(xp, k), _u_centred(xp, l)  # noqa: E741
+        return xp.sum(k * l) / xp.sqrt(xp.sum(k * k) * xp.sum(l * l))
+
+
+def _in_its_precision(x: Any) -> AbstractContextManager[Any]:
+    """Keep a library from multiplying in half precision, in which what `_centred` returns would vanish."""
+    if array_api_compat.is_torch_array(x):
+        import torch
+
+        autocast: AbstractContextManager[Any] = torch.autocast(x.device.type, enabled=False)
+        return autocast
+    return full_precision()
 
 
 def _of_one_library(x: Any, y: Any) -> tuple[Any, Any, Any]:

@@ -18,7 +18,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from repsim.chance import Chance
-from repsim.comparison import Comparison
+from repsim.comparison import Comparison, scale_of
 from repsim.engine.arrays import Float64
 from repsim.engine.memory import budget
 from repsim.errors import (
@@ -30,6 +30,7 @@ from repsim.errors import (
 )
 from repsim.indexes import Index
 from repsim.notices import warn
+from repsim.options import folder_path
 from repsim.pairwise import chosen_indexes, pairwise
 from repsim.pool import Pool
 from repsim.tapping.batches import Inputs, Mask
@@ -163,9 +164,9 @@ def activations(
         of batches: of PyTorch, of ``tf.data``, a generator, a list of arrays. Of tuples the first is the input.
     layers : str, type, or sequence of str, optional
         Names; patterns with ``*`` and ``?``; a class of layers. Layers in a nested Keras model are ``backbone/conv``. A
-        layer's second use is ``name#2``, parts of tuples and mappings are ``name[0]`` and ``name[key]``. By default all
-        layers that have none inside, and that give a row for each input and what `pool` is for; all that a function
-        returns.
+        layer's second use is ``name#2``, by the first of its names where it has several; parts of tuples and mappings
+        are ``name[0]`` and ``name[key]``. By default all layers that have none inside, and that give a row for each
+        input and what `pool` is for; all that a function returns.
     pool : str or callable, optional
         How tokens or positions become rows; see `repsim.pool`. Padding is left out by the inputs' ``attention_mask``.
     inputs : callable, optional
@@ -183,7 +184,8 @@ def activations(
     -------
     dict of str to array
         (n, ...) for each layer, as NumPy arrays, in the model's order or in that of `layers`; memory maps where `to` is
-        given. bfloat16 of PyTorch, which NumPy lacks, stays a tensor, or a `Blocks` that reads the file.
+        given. bfloat16 of PyTorch, which NumPy lacks, stays a tensor, or a `Blocks` that reads the file, where its bits
+        are in a field of the name bfloat16.
 
     Raises
     ------
@@ -225,6 +227,8 @@ class _Options:
             raise ParameterError(f"undefined is {self.undefined!r}; 'raise' or 'nan' is needed")
         if self.memory is not None:
             budget(self.memory)
+        if self.resume is not None:
+            folder_path("resume", self.resume)
 
 
 class _UndefinedLayer(Exception):
@@ -252,7 +256,10 @@ class _Tables:
         a, b = tuple(self._names["xs"]), tuple(self._names.get("ys", self._names["xs"]))
         record = {"examples": int(np.shape(self._sides["xs"][a[0]])[0])}
         return {
-            name: Comparison(values, a, b, name, chances.get(name), dict(record)) for name, values in tables.items()
+            index.name: Comparison(
+                tables[index.name], a, b, index.name, chances.get(index.name), dict(record), *scale_of(index)
+            )
+            for index in indexes
         }
 
     def _compute(self, indexes: Sequence[Index]) -> _Computed:
@@ -296,7 +303,7 @@ class _Tables:
             warnings.simplefilter("always")
             try:
                 tables = self._beside_activations(compute)
-            except RepresentationError as error:
+            except (ParameterError, RepresentationError) as error:
                 about = self._about_layers(error, names)
                 if resume is not None and isinstance(about, _UndefinedLayer):
                     shutil.rmtree(resume, ignore_errors=True)
@@ -322,7 +329,7 @@ class _Tables:
                 raise
         return compute()
 
-    def _about_layers(self, error: RepresentationError, names: Mapping[str, Sequence[str]]) -> Exception:
+    def _about_layers(self, error: ValueError, names: Mapping[str, Sequence[str]]) -> Exception:
         """Return an error that names layers, or the one layer that it is about if that may be left out."""
         places = _PLACE.findall(str(error)) if isinstance(error, _UNDEFINED) else []
         if len(places) != 1:

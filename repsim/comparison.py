@@ -7,6 +7,7 @@ import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ import numpy as np
 from repsim.chance import NEAR, Chance
 from repsim.engine.arrays import Float64
 from repsim.errors import ParameterError, UnknownIndexError
-from repsim.indexes import get_index
+from repsim.indexes import FREE, Index, get_index
+from repsim.results import same
 
 _CHANCE = ("mean", "standard_deviation", "z")
 
@@ -37,6 +39,14 @@ class Comparison:
         Its `mean`, `standard_deviation` and `z` are (La, Lb): what the value is by chance, and how far from that it is.
     record : mapping
         How the values came about, such as the number of examples.
+    title, bounds : str, tuple of float
+        What a figure calls the index, and the ends of its colours, those of the values where one is infinite; without
+        a title both are those of the index that has the name.
+
+    Raises
+    ------
+    ParameterError
+        If there is not one value for each pair of layers.
 
     Examples
     --------
@@ -52,21 +62,59 @@ class Comparison:
     index: str
     chance: Chance[Float64] | None = None
     record: Mapping[str, Any] = field(default_factory=dict)
+    title: str = ""
+    bounds: tuple[float, float] = FREE
+
+    def __post_init__(self) -> None:
+        layers = len(self.layers_a), len(self.layers_b)
+        for name, table in self._tables().items():
+            if (shape := np.shape(table)) != layers:
+                raise ParameterError(
+                    f"{name} has shape {shape}, and there are {layers[0]} and {layers[1]} names of layers; "
+                    f"a table of shape {layers} is needed"
+                )
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Comparison):
             return NotImplemented
         mine, theirs = self._arrays(), other._arrays()
-        return mine.keys() == theirs.keys() and all(
-            np.array_equal(values, theirs[name], equal_nan=values.dtype.kind == "f") for name, values in mine.items()
-        )
+        return mine.keys() == theirs.keys() and all(same(values, theirs[name]) for name, values in mine.items())
 
     __hash__ = None  # type: ignore[assignment]
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write values, names, chance and record to an .npz file, which is named exactly as `path` says."""
-        with open(path, "wb") as file:
-            np.savez(file, **self._arrays(), record=np.array(json.dumps(dict(self.record), default=str)))
+        """Write all of it to an .npz file, which is named exactly as `path` says.
+
+        A file that is there is replaced, once the new one is whole.
+
+        Parameters
+        ----------
+        path : path
+            Where to write.
+
+        Raises
+        ------
+        ParameterError
+            If `path` is there and no file, or `record` does not fit into JSON.
+        """
+        target = Path(path).resolve()
+        if target.exists() and not target.is_file():
+            raise ParameterError(f"path is {str(path)!r}, which is no file that could be replaced; give another name")
+        try:
+            record = json.dumps(dict(self.record), default=str)
+        except (TypeError, ValueError) as error:
+            raise ParameterError(
+                f"record is {self.record!r}, which JSON cannot hold ({error}); a mapping with strings as keys is needed"
+            ) from error
+        drawn: dict[str, Any] = {"title": np.array(self.title), "bounds": np.array(self.bounds)}
+        part = target.with_name(f"{target.name}.part")
+        try:
+            with part.open("wb") as file:
+                np.savez(file, **self._arrays(), **drawn, record=np.array(record))
+            os.replace(part, target)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Comparison:
@@ -90,14 +138,18 @@ class Comparison:
         try:
             with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
-            values, index, record = arrays["values"], str(arrays["index"]), json.loads(str(arrays["record"]))
+            index, record = str(arrays["index"]), dict(json.loads(str(arrays["record"])))
             names = [tuple(map(str, arrays[side])) for side in ("layers_a", "layers_b")]
+            chance = None
+            if any(name.startswith("chance_") for name in arrays):
+                chance = Chance(*(arrays[f"chance_{name}"] for name in _CHANCE))
+            # Older files have neither.
+            title, (low, high) = str(arrays.get("title", "")), map(float, arrays.get("bounds", FREE))
+            return cls(arrays["values"], names[0], names[1], index, chance, record, title, (low, high))
         except (KeyError, ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
-            raise ParameterError(f"path is {str(path)!r}, which is no file that Comparison.save wrote") from error
-        chance = None
-        if "chance_mean" in arrays:
-            chance = Chance(*(arrays[f"chance_{name}"] for name in _CHANCE))
-        return cls(values, names[0], names[1], index, chance, record)
+            raise ParameterError(
+                f"path is {str(path)!r}, which is no file that Comparison.save wrote ({error})"
+            ) from error
 
     def to_frame(self) -> Any:
         """Return the values as a pandas DataFrame, rows and columns named by layer.
@@ -126,7 +178,7 @@ class Comparison:
         """Draw the values as a map, the first layers at the bottom left, with a dot at each row's best match.
 
         Colours go from the least to the greatest value of the index, where it has bounds, so that maps can be compared;
-        of debiased CKA from 0 to 1.
+        of debiased CKA from 0 to 1. Names of layers are drawn as they are, and none of it as a formula.
 
         Parameters
         ----------
@@ -159,19 +211,20 @@ class Comparison:
         label, limits = self._scale()
         image = ax.imshow(self.values, origin="lower", cmap="magma", interpolation="nearest", **limits)
         self._mark(ax, chance)
-        ax.set_xticks(range(columns), self.layers_b, rotation=90)
-        ax.set_yticks(range(rows), self.layers_a)
+        ax.set_xticks(range(columns), self.layers_b, rotation=90, parse_math=False)
+        ax.set_yticks(range(rows), self.layers_a, parse_math=False)
         ax.figure.colorbar(image, ax=ax, label=label)
         return ax
 
     def _scale(self) -> tuple[str, dict[str, float]]:
         """Return the index's title and the ends of its colours; those of an unknown index are the values'."""
-        try:
-            index = get_index(self.index)
-        except UnknownIndexError:
-            return self.index, {}
-        ends = (0.0, 1.0) if index.debiased and index.own else index.bounds
-        return index.title, dict(zip(("vmin", "vmax"), ends, strict=True)) if np.isfinite(ends).all() else {}
+        title, ends = self.title, self.bounds
+        if not title:
+            try:
+                title, ends = scale_of(get_index(self.index))
+            except UnknownIndexError:
+                title = self.index
+        return title, dict(zip(("vmin", "vmax"), ends, strict=True)) if np.isfinite(ends).all() else {}
 
     def _mark(self, ax: Any, chance: bool) -> None:
         """Put a dot at each row's best match, and hatch what is near chance."""
@@ -184,13 +237,20 @@ class Comparison:
         for i, j in near:
             ax.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, hatch="///", edgecolor="grey", linewidth=0))
 
+    def _tables(self) -> dict[str, Float64]:
+        """Return what has a number for each pair of layers."""
+        levels = {} if self.chance is None else {f"chance_{name}": getattr(self.chance, name) for name in _CHANCE}
+        return {"values": self.values, **levels}
+
     def _arrays(self) -> dict[str, Any]:
-        arrays: dict[str, Any] = {
-            "values": self.values,
-            "layers_a": np.array(self.layers_a),
-            "layers_b": np.array(self.layers_b),
+        return {
+            **self._tables(),
+            "layers_a": np.array(self.layers_a, dtype=str),
+            "layers_b": np.array(self.layers_b, dtype=str),
             "index": np.array(self.index),
         }
-        if self.chance is not None:
-            arrays |= {f"chance_{name}": getattr(self.chance, name) for name in _CHANCE}
-        return arrays
+
+
+def scale_of(index: Index) -> tuple[str, tuple[float, float]]:
+    """Return what a figure calls an index, and the ends of its colours."""
+    return index.title, (0.0, 1.0) if index.debiased and index.own else index.bounds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import os
 from typing import Any
 
 import numpy as np
@@ -38,3 +39,16 @@ def flag(name: str, value: Any) -> bool:
     if not isinstance(value, bool | np.bool_):
         raise ParameterError(f"{name} is {value!r}; True or False is needed")
     return bool(value)
+
+
+def folder_path(name: str, value: Any) -> Any:
+    """Return an option that names a folder, or say that it is no path."""
+    if not isinstance(value, str | os.PathLike):
+        raise ParameterError(f"{name} is {value!r}; the path of a folder is needed")
+    return value
+
+
+def check_progress(progress: Any) -> None:
+    """Say that `progress` is neither a truth value nor a function."""
+    if not (callable(progress) or isinstance(progress, bool)):
+        raise ParameterError(f"progress is {progress!r}; True, False or a function of (done, total) is needed")

@@ -21,7 +21,7 @@ from repsim.engine.threads import crew
 from repsim.errors import ParameterError
 from repsim.indexes import Index, get_index
 from repsim.notices import warn_of_ranks
-from repsim.options import flag, whole_number
+from repsim.options import check_progress, flag, folder_path, whole_number
 
 Progress = bool | Callable[[int, int], None]
 _SHARED_SCAN = 2**22  # values from which on threads share the work of looking through them
@@ -195,12 +195,11 @@ def _named(arrays: Any, label: str) -> dict[str, Any]:
 def _check_options(block: Any, progress: Any, record: Any, resume: Any) -> None:
     if block is not None:
         whole_number("block", block, 1)
-    if not (callable(progress) or isinstance(progress, bool)):
-        raise ParameterError(f"progress is {progress!r}; True, False or a function of (done, total) is needed")
+    check_progress(progress)
     if not (record is None or isinstance(record, dict)):
         raise ParameterError(f"record is {record!r}; a dict to be filled is needed")
-    if not (resume is None or isinstance(resume, str | os.PathLike)):
-        raise ParameterError(f"resume is {resume!r}; the path of a folder is needed")
+    if resume is not None:
+        folder_path("resume", resume)
 
 
 def _views(

@@ -106,7 +106,18 @@ def activations(
         raise ParameterError(f"model is a {type(model).__name__}; a PyTorch module is needed")
     if to is not None and device is not None:
         raise ParameterError("to and device are both given; activations go either to files or to a device")
-    store = store_in(to) if device is None else functools.partial(OnDevice, torch.device(device))
+    store = store_in(to) if device is None else functools.partial(OnDevice, _usable(device))
     feed = Feed(loader, pool, inputs, mask, batch_size, progress)
     (taken,) = take([(model, layers, "model")], feed, [store])
     return {name: torch.from_numpy(rows) if type(rows) is np.ndarray else rows for name, rows in taken.items()}
+
+
+def _usable(device: Any) -> torch.device:
+    """Return a device that was asked for, or say why PyTorch cannot use it."""
+    try:
+        return torch.empty(0, device=device).device
+    except Exception as error:  # of as many kinds as there are devices
+        why = str(error).partition("\n")[0]
+        raise ParameterError(
+            f"device is {device!r}, which PyTorch cannot use here ({why}); one such as 'cpu' is needed"
+        ) from None

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+import re
+import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import NormalDist
 from typing import Any
 
@@ -12,11 +17,18 @@ import numpy as np
 
 from repsim.blocks import Blocks, whole
 from repsim.engine.arrays import Float64
-from repsim.errors import BiasWarning, DimensionError, ParameterError, ShapeMismatchError
-from repsim.indexes import Index
+from repsim.engine.checkpoint import Checkpoint
+from repsim.engine.representation import Representation
+from repsim.errors import BiasWarning, DimensionError, ParameterError, RepresentationError, ShapeMismatchError
+from repsim.indexes import Index, get_index
+from repsim.notices import warn
 from repsim.options import real_number, whole_number
 from repsim.pairwise import pairwise
 from repsim.results import Result
+
+_ROUNDING = 1e-12  # of values that are the same in every order
+_MANY = (list, tuple, Mapping)
+_PLACE = re.compile(r"\b(xs|ys)\[(\d+)\]")
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +97,7 @@ class Calibration(Result):
     mean, standard_deviation : ndarray
         (La, Lb): of each pair's value when the examples of one side are shuffled.
     z : ndarray
-        (values - mean) / standard_deviation.
+        (values - mean) / standard_deviation; 0 where every shuffle gives the same value but for rounding.
     p_values : ndarray
         (La, Lb): how often the largest z of all pairs, when shuffled, reaches this one's, the data's own order counted
         as one. Small where the pair stands out although it may have been chosen for being the best.
@@ -131,7 +143,7 @@ def uncertainty(
     seed : int
         Draws the parts.
     **options
-        As for `repsim.pairwise`.
+        As for `repsim.pairwise`; with `resume`, tables that an interrupted call has finished are not made again.
 
     Returns
     -------
@@ -143,7 +155,7 @@ def uncertainty(
     RepresentationError
         As for `repsim.pairwise`.
     ParameterError
-        If `method` is neither, or `groups` exceed the examples.
+        If `method` is neither, `groups` exceed half of the examples, or `seed` is no whole number from 0.
 
     References
     ----------
@@ -161,17 +173,21 @@ def uncertainty(
     if method not in ("jackknife", "subsample"):
         raise ParameterError(f"method is {method!r}; 'jackknife' or 'subsample' is needed")
     pairs = _Pairs(x, y, index, options)
-    n, groups, rng = pairs.n, whole_number("groups", groups, 2), np.random.default_rng(seed)
+    n, groups, seed = pairs.n, whole_number("groups", groups, 2), whole_number("seed", seed, 0)
     if groups > n // 2:
         raise ParameterError(f"groups is {groups} and there are {n} examples; at most half as many are needed")
+    rng = np.random.default_rng(seed)
     order = rng.permutation(n)
     factor: float = groups - 1
     kept = [np.delete(order, slice(g * n // groups, (g + 1) * n // groups)) for g in range(groups)]
     if method == "subsample":
         kept, factor = [rng.permutation(n)[: n // 2] for _ in range(groups)], groups / (groups - 1)
+    pairs.begin(function="uncertainty", method=method, groups=groups, seed=seed)
+    value = pairs.of()  # first, so that what is wrong with all examples is not said of some
     replicates = np.array([pairs.of(rows) for rows in kept])
     error = np.sqrt(factor * replicates.var(axis=0))
-    return Uncertainty(pairs.shaped(pairs.of()), pairs.shaped(error), pairs.shaped(replicates))
+    pairs.finish()
+    return Uncertainty(pairs.shaped(value), pairs.shaped(error), pairs.shaped(replicates))
 
 
 def convergence(
@@ -207,7 +223,7 @@ def convergence(
     Raises
     ------
     ParameterError
-        If a size is below 2 or above the number of examples.
+        If a size is below 2 or above the number of examples, `repeats` below 1 or `seed` below 0.
 
     Examples
     --------
@@ -219,23 +235,34 @@ def convergence(
     >>> bool((np.diff(curve.mean) < 0).all())
     True
     """
-    pairs, rng = _Pairs(x, y, index, options), np.random.default_rng(seed)
-    repeats = whole_number("repeats", repeats, 1)
-    chosen = _halvings(pairs.n) if sizes is None else [whole_number("sizes", size, 2) for size in sizes]
+    pairs = _Pairs(x, y, index, options)
+    repeats, seed = whole_number("repeats", repeats, 1), whole_number("seed", seed, 0)
+    chosen = _halvings(pairs.n) if sizes is None else _sizes(sizes)
     if not chosen or max(chosen) > pairs.n:
         raise ParameterError(f"sizes is {sizes!r}; numbers from 2 to the {pairs.n} examples are needed")
+    pairs.begin(function="convergence", sizes=chosen, repeats=repeats, seed=seed)
+    rng = np.random.default_rng(seed)
     means, deviations = [], []
     for size in chosen:
         draws = 1 if size == pairs.n else repeats  # there is one subset of all
         values = np.array([pairs.of(rng.permutation(pairs.n)[:size]) for _ in range(draws)])
         means.append(values.mean(axis=0))
         deviations.append(values.std(axis=0, ddof=min(1, draws - 1)))
+    pairs.finish()
     return Convergence(np.array(chosen), pairs.shaped(np.array(means)), pairs.shaped(np.array(deviations)))
 
 
 def _halvings(n: int) -> list[int]:
     """Return up to eight numbers of examples, each half of the next."""
     return sorted({size for k in range(8) if (size := n >> k) >= 8} | {n})
+
+
+def _sizes(given: Any) -> list[int]:
+    """Return numbers of examples, none where something else is given."""
+    try:
+        return [whole_number("sizes", size, 2) for size in given]
+    except TypeError:
+        return []
 
 
 def calibrate(
@@ -257,7 +284,7 @@ def calibrate(
     seed : int
         Draws the shuffles.
     **options
-        As for `repsim.pairwise`.
+        As for `uncertainty`.
 
     Returns
     -------
@@ -267,7 +294,7 @@ def calibrate(
     Raises
     ------
     ParameterError
-        If `permutations` is below 2.
+        If `permutations` is below 2 or `seed` below 0.
 
     References
     ----------
@@ -281,21 +308,36 @@ def calibrate(
     >>> calibrate([x], [x + y, z]).p_values < 0.05
     array([[ True, False]])
     """
-    permutations = whole_number("permutations", permutations, 2)
-    pairs = _Pairs(_arrays(xs, "xs"), _arrays(ys, "ys"), index, options)
-    rng = np.random.default_rng(seed)
+    permutations, seed = whole_number("permutations", permutations, 2), whole_number("seed", seed, 0)
+    for label, given in (("xs", xs), ("ys", ys)):
+        if not isinstance(given, _MANY):
+            what = type(given).__name__
+            raise ParameterError(f"{label} is a {what}; a list, tuple or mapping of representations is needed")
+    pairs, rng = _Pairs(xs, ys, index, options), np.random.default_rng(seed)
+    pairs.begin(function="calibrate", permutations=permutations, seed=seed)
     values = pairs.of()
     shuffled = np.array([pairs.of(shuffle=rng.permutation(pairs.n)) for _ in range(permutations)])
-    mean, deviation = shuffled.mean(axis=0), shuffled.std(axis=0, ddof=1)
+    pairs.finish()
     # The table itself counts as one of the orders, so that none of them is judged by the others alone.
     orders = np.concatenate([values[None], shuffled])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        z = (values - mean) / deviation
-        own, *others = (orders - orders.mean(axis=0)) / orders.std(axis=0, ddof=1)
-        # A pair that every order gives the same value stands out nowhere.
-        own, *others = (np.where(np.isfinite(table), table, -np.inf) for table in (own, *others))
+    # A pair that every order gives the same value stands out nowhere.
+    own, *others = _standardised(orders, orders, alike=-np.inf)
     reached = (np.array([table.max() for table in others])[:, None, None] >= own).sum(axis=0)
-    return Calibration(values, mean, deviation, z, (1 + reached) / (1 + permutations))
+    return Calibration(
+        values,
+        shuffled.mean(axis=0),
+        shuffled.std(axis=0, ddof=1),
+        _standardised(values, shuffled, alike=0.0),
+        (1 + reached) / (1 + permutations),
+    )
+
+
+def _standardised(tables: Float64, orders: Float64, alike: float) -> Float64:
+    """Return how many deviations of the orders tables lie from their mean, or `alike` where no orders differ."""
+    mean, deviation = orders.mean(axis=0), orders.std(axis=0, ddof=1)
+    differ = deviation > _ROUNDING * np.abs(orders).max(axis=0)
+    z: Float64 = np.divide(tables - mean, deviation, out=np.full(tables.shape, alike), where=differ)
+    return z
 
 
 class _Pairs:
@@ -304,27 +346,78 @@ class _Pairs:
     def __init__(self, x: Any, y: Any, index: str | Index, options: Mapping[str, Any]) -> None:
         if not isinstance(index, str | Index) or options.get("chance"):
             raise ParameterError("index is not one index, or chance is asked for too; one table of one index is needed")
-        self._single = not isinstance(x, list | tuple | Mapping)
+        self._single = not isinstance(x, _MANY)
         if self._single and y is None:
             raise ParameterError("y is missing; a second representation is needed, or a list of them as x")
-        if self._single and isinstance(y, list | tuple | Mapping):
-            raise ParameterError("x is one representation and y is a list; both must be one, or both lists")
-        self._xs = _arrays({"x": x} if self._single else x, "x")
-        self._ys = None if y is None else _arrays({"y": y} if self._single else y, "y")
+        if y is not None and self._single == isinstance(y, _MANY):
+            what = "one representation and y is a list" if self._single else "a list and y is one representation"
+            raise ParameterError(f"x is {what}; both must be one, or both lists")
+        self._sides = {"xs": {"x": whole(x, "x")} if self._single else _arrays(x, "xs")}
+        if y is not None:
+            self._sides["ys"] = {"y": whole(y, "y")} if self._single else _arrays(y, "ys")
         self._index, self._options = index, options
-        counts = {int(x.shape[0]) for x in [*self._xs, *(self._ys or [])]}
-        if len(counts) != 1:
-            raise ShapeMismatchError(f"representations of {sorted(counts)} examples; all must be of the same ones")
-        (self.n,) = counts
+        self.n = self._examples()
+
+    def _examples(self) -> int:
+        """Return the number of examples, which all must have."""
+        counts: dict[int, str] = {}
+        for name, x in itertools.chain.from_iterable(named.items() for named in self._sides.values()):
+            if not x.shape:
+                raise DimensionError(f"{name} is a single number; (examples, features) is needed")
+            counts.setdefault(int(x.shape[0]), name)
+        if len(counts) > 1:
+            (n, one), (m, other), *_ = counts.items()
+            raise ShapeMismatchError(f"{one} has {n} examples and {other} has {m}; all must be of the same ones")
+        if not counts:
+            raise ParameterError("nothing to compare: xs must not be empty")
+        return next(iter(counts))
+
+    def begin(self, **call: Any) -> None:
+        """Go on from the tables that an interrupted run of the same call has kept, or begin."""
+        resume = self._options.get("resume")
+        # `pairwise` says what is wrong with any other.
+        self._folder = Path(resume) if isinstance(resume, str | os.PathLike) else None
+        if self._folder is not None:
+            call |= {name: repr(self._options.get(name)) for name in ("block", "median")}
+            call["index"] = get_index(self._index).definition
+            call["representations"] = [
+                [Representation(x, name, recognised=True).fingerprint() for name, x in named.items()]
+                for named in self._sides.values()
+            ]
+        self._checkpoint = Checkpoint(self._folder, call, sys.maxsize)
+        self._numbers = itertools.count()
+
+    def finish(self) -> None:
+        """Remove what was kept."""
+        self._checkpoint.close(finished=True)
 
     def of(self, rows: Any = None, *, shuffle: Any = None) -> Float64:
         """Return the table of some examples; that values are near chance is warned of all examples in their order."""
-        first, second = _some(self._xs, rows), None if self._ys is None else _some(self._ys, rows, shuffle)
-        with warnings.catch_warnings():
-            if rows is not None or shuffle is not None:
-                warnings.simplefilter("ignore", BiasWarning)
-            table: Float64 = pairwise(first, second, index=self._index, **self._options)
-        return table
+        name, options = f"table-{next(self._numbers)}", dict(self._options)
+        if self._folder is not None:  # each table is a computation by itself, which has a folder of its own
+            options["resume"] = self._folder / name
+        first, *second = (list(named.values()) for named in self._sides.values())
+        lists = [_some(first, rows), *(_some(xs, rows, shuffle) for xs in second)]
+
+        def table() -> dict[str, Float64]:
+            return {"values": pairwise(*lists, index=self._index, **options)}
+
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                values: Float64 = np.array(self._checkpoint.once(name, ["values"], table)["values"])
+            except (RepresentationError, ParameterError) as error:
+                part = isinstance(error, RepresentationError) and rows is not None
+                left_out = f" (here {self.n - len(rows)} of the {self.n} examples are left out)" if part else ""
+                raise type(error)(f"{self._named(str(error))}{left_out}") from error
+        for warning in caught:
+            if not (issubclass(warning.category, BiasWarning) and (rows is not None or shuffle is not None)):
+                warn(warning.category(self._named(str(warning.message))))
+        return values
+
+    def _named(self, message: str) -> str:
+        """Return a message with the caller's names where `pairwise` has places in lists."""
+        return _PLACE.sub(lambda m: list(self._sides[m[1]])[int(m[2])], message)
 
     def shaped(self, tables: Any) -> Any:
         """Return what a caller gets for a table: that of one pair is a number."""
@@ -333,16 +426,11 @@ class _Pairs:
         return float(tables[0, 0]) if tables.ndim == 2 else tables[..., 0, 0]
 
 
-def _arrays(xs: Any, label: str) -> list[Any]:
-    """Return representations whose rows can be taken in any order: what computes them is read as a whole."""
-    if not isinstance(xs, list | tuple | Mapping):
-        raise ParameterError(f"{label} is a {type(xs).__name__}; a list, tuple or mapping of representations is needed")
-    named = xs.items() if isinstance(xs, Mapping) else ((f"{label}[{i}]", x) for i, x in enumerate(xs))
-    arrays = {name: whole(x, name) for name, x in named}
-    for name, array in arrays.items():
-        if not array.shape:
-            raise DimensionError(f"{name} is a single number; (examples, features) is needed")
-    return list(arrays.values())
+def _arrays(xs: Any, label: str) -> dict[str, Any]:
+    """Return representations, by what messages call them, whose rows can be taken in any order: read as a whole."""
+    named = xs.items() if isinstance(xs, Mapping) else enumerate(xs)
+    arrays = {f"{label}[{key!r}]": x for key, x in named}
+    return {name: whole(x, name) for name, x in arrays.items()}
 
 
 def _some(xs: Sequence[Any], rows: Any, shuffle: Any = None) -> list[Any]:

@@ -38,7 +38,7 @@ class Compared:
 
     def value(self, a: Any, b: Any, names: Sequence[str]) -> float:
         """Compare what was made of two representations, and check that a number comes of it."""
-        found = self.compare(a, b)
+        found: Any = self.compare(a, b)
         try:
             if isinstance(found, str | bytes) or np.iscomplexobj(found):
                 raise TypeError

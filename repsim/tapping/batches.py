@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import numbers
 import sys
+from collections import UserDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -48,8 +51,43 @@ def count(given: Any) -> int | None:
     return len(given) if isinstance(given, tuple | list) else None
 
 
+def changed(given: Any, change: Callable[[Any, Any], Any]) -> Any:
+    """Return a mapping, tuple or list whose values a function of key and value makes anew, of the same kind."""
+    if isinstance(given, dict | UserDict):
+        other = copy.copy(given)
+        for key, value in given.items():
+            other[key] = change(key, value)
+        return other
+    if isinstance(given, Mapping):  # such as an open file, which is not to be written to
+        return {key: change(key, value) for key, value in given.items()}
+    values = [change(i, value) for i, value in enumerate(given)]
+    if isinstance(given, tuple):
+        return given._make(values) if hasattr(given, "_make") else tuple(values)
+    return values
+
+
+def copied(given: Any) -> Any:
+    """Copy a batch, or activations, that a function may change while others have them too."""
+    if hasattr(given, "detach"):  # PyTorch copies deeply nothing that gradients go through
+        return given.clone()
+    if isinstance(given, Mapping | tuple | list):
+        return changed(given, lambda _, value: copied(value))
+    try:
+        return copy.deepcopy(given)
+    except Exception:  # what cannot be copied, such as an open file
+        return given
+
+
 def _holds_arrays(x: Any) -> bool:
     return _is_array(x) or (isinstance(x, Mapping | tuple | list) and any(map(_holds_arrays, _values(x))))
+
+
+def holds_numbers(x: Any) -> bool:
+    """Whether something is a list of numbers, or lists of these, as tokenizers make them."""
+    first = x
+    while isinstance(first, list) and first:
+        first = first[0]
+    return isinstance(x, list) and isinstance(first, numbers.Real)
 
 
 def _values(x: Any) -> Any:
@@ -66,8 +104,12 @@ def _holds_examples(images: Any) -> bool:
 
 
 def _examples(images: Any) -> int:
-    if _is_array(images) or isinstance(images, list):
-        return int(images.shape[0]) if _is_array(images) else len(images)
+    if _is_array(images):
+        if not len(images.shape):
+            raise ParameterError("images is, or holds, a single number; an array of (examples, ...) is needed")
+        return int(images.shape[0])
+    if isinstance(images, list):
+        return len(images)
     if not isinstance(images, Mapping | tuple):
         raise ParameterError(
             f"images holds a {type(images).__name__}; a mapping or tuple is of arrays of the same examples, and a "
@@ -82,10 +124,8 @@ def _examples(images: Any) -> int:
 
 
 def _cut(images: Any, start: int, stop: int) -> Any:
-    if isinstance(images, Mapping):
-        return {name: _cut(values, start, stop) for name, values in images.items()}
-    if isinstance(images, tuple):
-        return tuple(_cut(values, start, stop) for values in images)
+    if isinstance(images, Mapping | tuple):
+        return changed(images, lambda _, values: _cut(values, start, stop))
     return images[start:stop]
 
 

@@ -11,8 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from repsim.blocks import Blocks
+from repsim.engine.arrays import check_dense, to_numpy
 from repsim.errors import DimensionError, DTypeError, ParameterError, ShapeMismatchError
 from repsim.pool import check_pool, pool
+from repsim.tapping.batches import copied, holds_numbers
 from repsim.tapping.selection import Selection
 from repsim.tapping.stores import InFile, InMemory, MakeStore, Store, check_folders
 
@@ -39,17 +42,31 @@ class Collector:
         self._rows, self._mask, self._promised = rows, mask, promised
         self._calls: dict[str, int] = {}
         self._seen: set[str] = set()
+        self._given: set[str] = set()
 
-    def take(self, layer: str, output: Any) -> None:
-        """Keep what a layer gave, if it was asked for."""
+    def take(self, layer: str, output: Any, states: int | None = None) -> None:
+        """Keep what a layer gave, if it was asked for; in which part of a tuple its `states` are, if it has any."""
         self._calls[layer] = call = self._calls.get(layer, 0) + 1
+        if call > 1 and (first := self.selection.repeated.get(layer)):
+            raise ParameterError(
+                f"layer {layer!r} of {self.owner} is called several times, as {first!r} too, and which call is whose "
+                f"cannot be told; ask for {first!r}, which has all of them in their order: {first!r}, '{first}#2'"
+            )
         name = layer if call == 1 else f"{layer}#{call}"
-        arrays = dict(_arrays(name, output))
+        arrays = list(_arrays(name, output))
         if len(arrays) == 1:
-            arrays = {name: next(iter(arrays.values()))}
-        for place, values in arrays.items():
-            if self.selection.position(place) is not None and place not in self._left_out:
-                self._keep(place, values)
+            arrays = [(name, arrays[0][1])]
+        for place, values in arrays:
+            if self.selection.position(place) is None:
+                continue
+            if place in self._given:
+                raise ParameterError(
+                    f"{self.owner} gave two outputs that are called {place!r}, of which one would be lost; give each "
+                    "its own name"
+                )
+            self._given.add(place)
+            if place not in self._left_out:
+                self._keep(place, values, place.startswith(f"{name}[{states}]"))
 
     def end(self) -> None:
         """Check that the batch gave what the first one did."""
@@ -93,8 +110,8 @@ class Collector:
         while self._stores:
             self._stores.popitem()[1].discard()
 
-    def _keep(self, name: str, values: Any) -> None:
-        rows = self._as_rows(name, values)
+    def _keep(self, name: str, values: Any, states: bool) -> None:
+        rows = self._as_rows(name, values, states)
         if rows is None:
             self._left_out.add(name)
             if name in self._stores:
@@ -126,22 +143,38 @@ class Collector:
             yield
         except DTypeError as error:
             raise DTypeError(f"layer {name!r} of {self.owner}: {error}") from None
+        except MemoryError as error:
+            raise MemoryError(
+                f"the rows of layer {name!r} of {self.owner} do not fit into memory; write them to a folder (to=, or "
+                "memory= of compare), make fewer of them with pool=, or take fewer layers"
+            ) from error
 
-    def _as_rows(self, name: str, values: Any) -> Any:
-        """Return one row for each input, or None for a layer that nobody named and that has none to give."""
+    def _as_rows(self, name: str, values: Any, states: bool) -> Any:
+        """Return one row for each input, or None for a layer that nobody named and that has none to give.
+
+        States have a row for each layer inside, of which there may be as many as inputs.
+        """
         function = callable(self._pooling)
         by_default = self.selection.by_default
-        if by_default and (_NOT_REAL.search(str(values.dtype)) or self._of_an_example(values)):
+        label = f"layer {name!r} of {self.owner}"
+        if not hasattr(values, "dtype"):
+            values = to_numpy(values, label)
+        if by_default and (states or _NOT_REAL.search(str(values.dtype)) or self._of_an_example(values)):
             return None
-        if not (self._counted(values) or function):
+        try:
+            check_dense(values, label)
+        except DTypeError:
+            if by_default:
+                return None
+            raise
+        if not ((self._counted(values) and not states) or function):
             if by_default:  # such as positions, of which there may have been as many as inputs
                 return None
             raise ShapeMismatchError(
-                f"layer {name!r} of {self.owner} gave {_rows(values)} row(s) for {self._rows} input(s); an array with "
-                "one row for each input is needed (a function as pool= can make it one; pool='tokens' says that rows "
-                "are tokens)"
+                f"{label} gave {_rows(values)} row(s){' of states' if states else ''} for {self._rows} input(s); an "
+                "array with one row for each input is needed (a function as pool= can make it one; pool='tokens' says "
+                "that rows are tokens)"
             )
-        label = f"layer {name!r} of {self.owner}"
         try:
             pooled = as_rows(values, self._pooling, self._mask, self._channels, label)
         except DimensionError:
@@ -179,6 +212,8 @@ class Collector:
 
 def as_rows(values: Any, how: Any, mask: Any, channels: str | None, name: str) -> Any:
     """Return activations that an index takes: pooled, or as they are if they are rows already."""
+    if callable(how) and not isinstance(values, Blocks) and _can_be_changed(values):
+        values = copied(values)
     if how is not None:
         return pool(values, how, mask, channels=channels, name=name)
     shape = tuple(np.shape(values))
@@ -196,6 +231,10 @@ def as_rows(values: Any, how: Any, mask: Any, channels: str | None, name: str) -
     return values
 
 
+def _can_be_changed(values: Any) -> bool:
+    return not isinstance(values, np.ndarray) or values.flags.writeable
+
+
 def _rows(values: Any) -> int:
     return int(values.shape[0]) if len(values.shape) else 0
 
@@ -211,6 +250,13 @@ def _arrays(name: str, output: Any) -> Iterator[tuple[str, Any]]:
             yield from _arrays(f"{name}[{key}]", values)
     elif dataclasses.is_dataclass(output):
         yield from _arrays(name, {field.name: getattr(output, field.name) for field in dataclasses.fields(output)})
+    elif hasattr(output, "__array__") or _is_table(output):
+        yield name, output
     elif isinstance(output, tuple | list):
         for i, values in enumerate(output):
             yield from _arrays(f"{name}[{i}]", values)
+
+
+def _is_table(output: Any) -> bool:
+    """Whether something is rows of numbers as lists; numbers in one list are none, such as an image's sides."""
+    return isinstance(output, list) and bool(output) and isinstance(output[0], list) and holds_numbers(output)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
-
 from repsim.errors import ParameterError
-from repsim.tapping.batches import count
+from repsim.tapping.batches import copied, count
 from repsim.tapping.collecting import Collector
 from repsim.tapping.selection import Selection
 
@@ -24,9 +23,13 @@ class FunctionTap:
 
     count = staticmethod(count)
 
+    def kept(self) -> contextlib.AbstractContextManager[None]:
+        """Put nothing back: what a function keeps is its own."""
+        return contextlib.nullcontext()
+
     def __call__(self, given: Any, collector: Collector) -> None:
         """Call the function on a batch."""
-        outputs = self._function(_copied(given))
+        outputs = self._function(copied(given))
         if not isinstance(outputs, Mapping):
             raise ParameterError(
                 f"{self._owner} returned {type(outputs).__name__}; a mapping of layer name to activations is needed, "
@@ -41,14 +44,3 @@ class FunctionTap:
         collector.selection = self._selection
         for name, values in outputs.items():
             collector.take(name, values)
-
-
-def _copied(given: Any) -> Any:
-    """Copy a batch, which a function may change, while it is a part of what the caller or the next model has."""
-    if isinstance(given, dict):
-        return {name: _copied(values) for name, values in given.items()}
-    if type(given) in (tuple, list):
-        return type(given)(map(_copied, given))
-    if isinstance(given, np.ndarray):
-        return given.copy()
-    return given.clone() if hasattr(given, "detach") else given

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from repsim.errors import ParameterError
-from repsim.tapping.batches import count
+from repsim.tapping.batches import changed, count
 from repsim.tapping.collecting import Collector
-from repsim.tapping.selection import Selection
+from repsim.tapping.selection import Selection, repeated
 
 
 class KerasTap:
@@ -34,12 +34,27 @@ class KerasTap:
         self._backend = keras.config.backend()
         self._model = model
         self._layers = _named(_layers_in(model))
+        again = repeated(self._layers)
         default = [
-            name for name, layer in self._layers.items() if not _is_model(layer) and _in_models(name, self._layers)
+            name
+            for name, layer in self._layers.items()
+            if not _is_model(layer) and _in_models(name, self._layers) and name not in again
         ]
-        self.selection = Selection(self._layers, layers, default, owner)
+        self.selection = Selection(self._layers, layers, default, owner, again)
 
     count = staticmethod(count)
+
+    @contextlib.contextmanager
+    def kept(self) -> Iterator[None]:
+        """Put back what layers keep from batch to batch, such as states; what was made to be trained stays anyway."""
+        layers = [self._model, *self._layers.values()]
+        variables = {id(variable): variable for layer in layers for variable in _own_state(layer)}
+        before = [(variable, np.array(variable)) for variable in variables.values()]
+        try:
+            yield
+        finally:
+            for variable, values in before:
+                variable.assign(values)
 
     def __call__(self, given: Any, collector: Collector) -> None:
         """Run the model on a batch."""
@@ -67,7 +82,7 @@ class KerasTap:
         if isinstance(given, Mapping):
             return {name: self._host(values) for name, values in given.items()}
         if isinstance(given, tuple | list) and any(hasattr(values, "shape") for values in given):
-            return type(given)(self._host(values) for values in given)
+            return changed(given, lambda _, values: self._host(values))
         if hasattr(given, "detach") and self._backend != "torch":
             return given.detach().cpu().numpy()
         return given if hasattr(given, "shape") else np.asarray(given)
@@ -120,6 +135,14 @@ def _eagerly() -> Iterator[None]:
         yield
     finally:
         tf.config.run_functions_eagerly(before)
+
+
+def _own_state(layer: Any) -> Iterator[Any]:
+    """Yield what a layer itself keeps; Keras does not count a recurrent layer's states among the variables."""
+    import keras
+
+    yield from getattr(layer, "_non_trainable_variables", [])
+    yield from (state for state in keras.tree.flatten(getattr(layer, "states", [])) if hasattr(state, "assign"))
 
 
 @contextlib.contextmanager

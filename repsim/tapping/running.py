@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import numpy as np
 from repsim.engine.arrays import Array, host
 from repsim.engine.progress import reporter
 from repsim.errors import ParameterError
-from repsim.options import whole_number
+from repsim.options import check_progress, whole_number
 from repsim.tapping.batches import Inputs, Mask, batches
 from repsim.tapping.collecting import Collector, as_rows
 from repsim.tapping.functions import FunctionTap
@@ -36,9 +37,11 @@ def _tap(model: Any, layers: Any, owner: str) -> Any:
         return TorchTap(model, layers, owner)
     if callable(model) and not isinstance(model, type):
         return FunctionTap(model, layers, owner)
+    what = f"an array of shape {tuple(model.shape)}" if hasattr(model, "shape") else f"a {type(model).__name__}"
+    what = repr(model) if isinstance(model, str | os.PathLike) else what
     raise ParameterError(
-        f"{owner} is a {type(model).__name__}; a PyTorch module, a Keras model, or a function from a batch to a "
-        "mapping of layer name to activations is needed"
+        f"{owner} is {what}; a PyTorch module, a Keras model, or a function from a batch to a mapping of layer name to "
+        "activations is needed, or such a mapping, as {'layer': array}, of activations that were taken before"
     )
 
 
@@ -58,6 +61,7 @@ class Feed:
         for name in ("inputs", "mask"):
             if not ((option := getattr(self, name)) is None or callable(option)):
                 raise ParameterError(f"{name} is {option!r}; a function of a batch is needed")
+        check_progress(self.progress)
 
 
 def take(
@@ -74,11 +78,11 @@ def take(
     """
     wanted = [_wanted(*model) if isinstance(model[0], Mapping) else [] for model in models]
     running = [i for i, (model, *_) in enumerate(models) if not isinstance(model, Mapping)]
-    if running and feed.images is None:
-        raise ParameterError("images is None; examples to run the models on are needed")
     if feed.mask and not running:
         raise ParameterError("mask is a function of batches, and no model is run; use repsim.pool(h, how, mask)")
     taps = [_tap(*models[i]) for i in running]
+    if taps and feed.images is None:
+        raise ParameterError("images is None; examples to run the models on are needed")
     collectors = [
         Collector(models[i][2], stores[i], feed.pool, run.channels) for i, run in zip(running, taps, strict=True)
     ]
@@ -107,7 +111,9 @@ def _run(
     """Run the models; return the masks of tokens, if batches have any."""
     given, promised = batches(feed.images, feed.batch_size)
     empty, masks = True, []
-    with reporter(feed.progress if promised else False, promised or 1) as tick:
+    with contextlib.ExitStack() as stack, reporter(feed.progress if promised else False, promised or 1) as tick:
+        for run in taps:
+            stack.enter_context(run.kept())
         for batch, first in given:
             empty = False
             chosen = feed.inputs(batch) if feed.inputs else first

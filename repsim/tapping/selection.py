@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from repsim.errors import ParameterError
@@ -28,6 +29,8 @@ class Selection:
         Layers to take where `requested` is None.
     owner : str
         What messages call the model.
+    repeated : mapping of str to str, optional
+        Names of layers that have an earlier name too, with that name: what a layer gives is known by the layer only.
 
     Attributes
     ----------
@@ -35,14 +38,22 @@ class Selection:
         Names of the layers to look at.
     """
 
-    def __init__(self, known: Mapping[str, Any], requested: Any, default: Iterable[str], owner: str) -> None:
-        self.owner = owner
+    def __init__(
+        self,
+        known: Mapping[str, Any],
+        requested: Any,
+        default: Iterable[str],
+        owner: str,
+        repeated: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self.owner, self.repeated = owner, repeated
         self.by_default = requested is None
         groups = [list(default)] if requested is None else _resolved(known, requested, owner)
         self._groups: dict[str, int] = {}  # of names, which those in a list make in their order
         for i, group in enumerate(groups):
             for name in group:
-                self._groups.setdefault(name, i)
+                if repeated.get(name) not in group:  # a layer that a pattern finds by both of its names is taken once
+                    self._groups.setdefault(name, i)
         if not self._groups:
             raise ParameterError(f"no layer of {owner} was chosen; it has {_listed(known)}")
         self.layers = list(dict.fromkeys(_layer(name, known) for name in self._groups))
@@ -61,6 +72,12 @@ class Selection:
         """Return the requests that none of the outputs answers."""
         answered = {self._request(name) for name in given}
         return [request for request in self._groups if request not in answered]
+
+
+def repeated(known: Mapping[str, Any]) -> dict[str, str]:
+    """Return names of layers that have an earlier name too, with that name."""
+    earlier: dict[int, str] = {}
+    return {name: first for name, layer in known.items() if (first := earlier.setdefault(id(layer), name)) != name}
 
 
 def names(known: Mapping[str, Any], requested: Any, owner: str) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import importlib.util
 import os
 import re
 import sys
@@ -16,7 +18,10 @@ from repsim.blocks import Blocks
 from repsim.engine.arrays import Array, to_numpy
 from repsim.errors import DTypeError, ParameterError
 from repsim.notices import listed
+from repsim.options import folder_path
 
+# How .npy files, which lack bfloat16, hold it: its 16 bits, in a field whose name says what they are.
+_BFLOAT16 = np.dtype([("bfloat16", "<u2")])
 _GROWTH = 1.125  # of the rows in memory, where their number is not known beforehand
 
 
@@ -92,31 +97,31 @@ class InMemory:
 
 
 class InFile:
-    """Rows appended to a .npy file, which has its name once it is complete.
-
-    bfloat16, which these files lack, is written as float32 and read back as it was.
-    """
+    """Rows appended to a .npy file, which has its name once it is complete."""
 
     def __init__(self, name: str, values: Any, folder: Path) -> None:
-        self._name = name
-        self._narrow: Any = "torch" if is_torch_bfloat16(values) else None
+        self._name, self._of_torch = name, is_torch_bfloat16(values)
         self.shape = tuple(values.shape[1:])
         self.path = folder / f"{quote(name, safe='#[] ')}.npy"
         self._unfinished = self.path.with_suffix(".npy.part")
-        first = to_numpy(values[:1], name)
-        self._dtype = self._stored = first.dtype
-        if first.dtype.name == "bfloat16":
-            self._narrow, self._dtype = first.dtype, np.dtype(np.float32)
+        self._dtype = _as_stored(values[:1], name).dtype
         self._rows = 0
-        self._file = self._unfinished.open("wb")
+        try:
+            self._file = self._unfinished.open("wb")
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            raise ParameterError(
+                f"to: the name of layer {name!r} is too long for that of a file; leave the layer out, or give no to="
+            ) from None
         self._header()
         self._data = self._file.tell()
 
     def append(self, values: Any) -> None:
         """Copy the rows of a batch."""
-        rows = to_numpy(values, self._name)
-        _check_dtype(rows.dtype, self._stored)
-        self._file.write(np.ascontiguousarray(rows, self._dtype).data)
+        rows = _as_stored(values, self._name)
+        _check_dtype(rows.dtype, self._dtype)
+        self._file.write(np.ascontiguousarray(rows).data)
         self._rows += len(values)
 
     def finish(self) -> Any:
@@ -126,8 +131,7 @@ class InFile:
         assert self._file.tell() == self._data  # NumPy leaves room for the number of rows
         self._file.close()
         os.replace(self._unfinished, self.path)
-        rows = np.load(self.path, mmap_mode="r", allow_pickle=False)
-        return rows if self._narrow is None else _as_bfloat16(rows, self._narrow)
+        return read_file(self.path, self._of_torch)
 
     def discard(self) -> None:
         """Let go of what is not finished."""
@@ -170,7 +174,9 @@ class OnDevice:
 
 def _check_dtype(found: Any, expected: Any) -> None:
     if found != expected:
-        before, now = (str(dtype).removeprefix("torch.") for dtype in (expected, found))
+        before, now = (
+            "bfloat16" if dtype == _BFLOAT16 else str(dtype).removeprefix("torch.") for dtype in (expected, found)
+        )
         raise DTypeError(f"rows are {before} in one batch and {now} in another; all must be of one precision")
 
 
@@ -189,15 +195,43 @@ def store_in(to: str | os.PathLike[str] | None, *inside: str) -> MakeStore:
     """Return what makes the store of a layer: in a folder, which is made, or in memory."""
     if to is None:
         return InMemory
-    folder = Path(to, *inside)
+    folder = Path(folder_path("to", to), *inside)
     folder.mkdir(parents=True, exist_ok=True)
     return lambda name, values, rows: InFile(name, values, folder)
 
 
 def read_folder(folder: Path) -> dict[str, Any]:
     """Return memory maps of the .npy files in a folder, by the names of their layers."""
-    paths = {unquote(path.stem): path for path in folder.glob("*.npy")}
-    return {name: np.load(paths[name], mmap_mode="r", allow_pickle=False) for name in sorted(paths, key=_counting)}
+    paths: dict[str, Path] = {}
+    for path in sorted(folder.glob("*.npy")):
+        name = unquote(path.name.removesuffix(".npy"))
+        if (other := paths.setdefault(name, path)) != path:
+            raise ParameterError(f"{other} and {path.name} are both of layer {name!r}; remove or rename one of them")
+    return {name: read_file(paths[name]) for name in sorted(paths, key=_counting)}
+
+
+def read_file(path: Path, of_torch: bool | None = None) -> Any:
+    """Return a memory map of a .npy file; for bfloat16 a `Blocks`, of PyTorch's tensors if these are asked for.
+
+    Unless that is said, they are NumPy's arrays if there is ml_dtypes, with which it has bfloat16.
+    """
+    rows = np.load(path, mmap_mode="r", allow_pickle=False)
+    if rows.dtype != _BFLOAT16:
+        return rows
+    if of_torch is None:
+        of_torch = importlib.util.find_spec("ml_dtypes") is None
+
+    def read(start: int, stop: int) -> Any:
+        bits = rows[start:stop]["bfloat16"].astype(np.uint16)
+        if not of_torch:
+            import ml_dtypes
+
+            return bits.view(ml_dtypes.bfloat16)
+        import torch
+
+        return torch.from_numpy(bits.view(np.int16)).view(torch.bfloat16)
+
+    return Blocks(read, rows.shape)
 
 
 def _counting(name: str) -> list[Any]:
@@ -211,14 +245,14 @@ def is_torch_bfloat16(values: Any) -> bool:
     return torch is not None and isinstance(values, torch.Tensor) and values.dtype == torch.bfloat16
 
 
-def _as_bfloat16(rows: Any, dtype: Any) -> Blocks:
-    """Read rows that were stored in float32 in the precision that they have."""
-
-    def read(start: int, stop: int) -> Any:
-        if dtype != "torch":
-            return rows[start:stop].astype(dtype)
+def _as_stored(values: Any, name: str) -> Array:
+    """Return rows as .npy files hold them."""
+    if is_torch_bfloat16(values):
         import torch
 
-        return torch.from_numpy(np.array(rows[start:stop])).to(torch.bfloat16)
-
-    return Blocks(read, rows.shape)
+        rows = values.detach().cpu().view(torch.int16).numpy()
+    else:
+        rows = to_numpy(values, name)
+        if rows.dtype.name != "bfloat16":
+            return rows
+    return np.ascontiguousarray(rows).view(np.uint16).astype("<u2").view(_BFLOAT16)

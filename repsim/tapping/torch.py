@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 
-from repsim.engine.arrays import is_array, to_numpy
+from repsim.engine.arrays import Array, is_array, to_numpy
 from repsim.errors import ParameterError
 from repsim.notices import warn
-from repsim.tapping.batches import count
+from repsim.tapping.batches import changed, count, holds_numbers
 from repsim.tapping.collecting import Collector
-from repsim.tapping.selection import Selection
+from repsim.tapping.selection import Selection, repeated
 
 
 class TorchTap:
@@ -34,10 +34,12 @@ class TorchTap:
                 f"{owner} is scripted or traced, so that its layers cannot be looked at; take the module it was made of"
             )
         self._model, self._modules = model, modules_of(model)
-        if any(torch.nn.parameter.is_lazy(p) for p in model.parameters()):
+        if any(torch.nn.parameter.is_lazy(p) for p in (*model.parameters(), *model.buffers())):
             raise ParameterError(f"{owner} has lazy modules that have seen no batch yet; run it on one first")
         leaves = [name for name, module in model.named_modules() if _is_leaf(name, module)]
-        self.selection = Selection(self._modules, layers, [name or _own(model) for name in leaves], owner)
+        default = [name or _own(model) for name in leaves]
+        self.selection = Selection(self._modules, layers, default, owner, repeated(self._modules))
+        self._precisions = _precisions(model)
         if training := [name for name, module in model.named_modules() if module.training]:
             where = f" in {training[0]!r}" if training[0] else ""
             message = (
@@ -49,6 +51,27 @@ class TorchTap:
     def count(self, given: Any) -> int | None:
         """Return the number of examples in a batch; a list is one argument, of examples."""
         return len(given) if isinstance(given, list) else count(given)
+
+    @contextlib.contextmanager
+    def kept(self) -> Iterator[None]:
+        """Put back what modules have beside parameters: buffers, and attributes, such as the length of one in use."""
+        modules = list(self._model.modules())
+        attributes = [dict(vars(module)) for module in modules]
+        buffers = [
+            (module, name, buffer, buffer.detach().clone())
+            for module in modules
+            for name, buffer in module._buffers.items()
+            if buffer is not None and buffer.layout == torch.strided
+        ]
+        try:
+            yield
+        finally:
+            for module, before in zip(modules, attributes, strict=True):
+                vars(module).update(before)
+            for module, name, buffer, values in buffers:
+                module._buffers[name] = buffer
+                if not torch.equal(buffer, values):  # one that did not change, a graph may need as it is
+                    buffer.data.copy_(values)
 
     def __call__(self, given: Any, collector: Collector) -> None:
         """Run the module on a batch."""
@@ -81,7 +104,7 @@ class TorchTap:
             for name in self.selection.layers:
 
                 def hook(module: Any, inputs: Any, output: Any, name: str = name) -> None:
-                    collector.take(name, output)
+                    collector.take(name, output, 1 if isinstance(module, torch.nn.RNNBase) else None)
 
                 hooks.append(self._modules[name].register_forward_hook(hook))
             self._model.eval()
@@ -98,24 +121,21 @@ class TorchTap:
     def _placed(self, given: Any) -> Any:
         """Copy inputs, which a module may change in place, to where the module is and into its precision."""
         if isinstance(given, Mapping):
-            return {name: self._placed(_tensor(name, values)) for name, values in given.items()}
+            return changed(given, lambda name, values: self._placed(_tensor(name, values)))
         if isinstance(given, tuple | list):
-            placed = [self._placed(values) for values in given]
-            return tuple(placed) if isinstance(given, tuple) else placed
+            return changed(given, lambda _, values: self._placed(values))
         if not isinstance(given, torch.Tensor):
             if not (is_array(given) or hasattr(given, "__array__")):
                 return given
-            given = torch.from_numpy(np.array(to_numpy(given, "images")))
-        own = next((p for p in self._model.parameters() if p.is_floating_point()), given)
-        return given.detach().to(own.device, own.dtype if given.is_floating_point() else None, copy=True)
+            given = _from_numpy(to_numpy(given, "images"))
+        device = next(self._model.parameters(), given).device
+        fits = not given.is_floating_point() or not self._precisions or given.dtype in self._precisions
+        return given.detach().to(device, None if fits else self._precisions[0], copy=True)
 
 
 def _tensor(name: str, values: Any) -> Any:
     """Return lists of numbers, as tokenizers make them, as a tensor; anything else as it is."""
-    first = values
-    while isinstance(first, list) and first:
-        first = first[0]
-    if not (isinstance(values, list) and isinstance(first, int | float)):
+    if not holds_numbers(values):
         return values
     try:
         return torch.tensor(values)
@@ -124,6 +144,22 @@ def _tensor(name: str, values: Any) -> Any:
             f"{name!r} of a batch holds lists of different lengths; pad them to one, as a tokenizer does with "
             "padding=True"
         ) from None
+
+
+def _from_numpy(array: Array) -> Any:
+    """Return an array as a tensor, in the precision next to its own where PyTorch has none from NumPy."""
+    near: Any = np.float64 if array.dtype.itemsize > 8 else array.dtype.newbyteorder("=")
+    return torch.from_numpy(np.array(array, np.float32 if array.dtype.name == "bfloat16" else near))
+
+
+def _precisions(model: torch.nn.Module) -> list[torch.dtype]:
+    """Return the precisions that a module may take inputs in, first the one that others are brought to.
+
+    They are those of its first parameter and of its matrices. Other vectors, as of a norm, and single numbers, as a
+    temperature, may be of another than its inputs.
+    """
+    floating = [p for p in model.parameters() if p.is_floating_point() and p.ndim]
+    return list(dict.fromkeys(p.dtype for i, p in enumerate(floating) if i == 0 or p.ndim > 1))
 
 
 def modules_of(model: torch.nn.Module) -> dict[str, torch.nn.Module]:

@@ -304,7 +304,9 @@ def test_the_answer_says_how_many_hold_what_was_found_and_what_fails(folders):
 
 
 def test_what_fails_or_is_near_is_explained():
-    text = shown_by(figures.explain, "laptop", MEASURED | {"F8a": {"smallest_cosine": 0.89, "eigenvectors": 5}}).data
+    text = shown_by(
+        figures.explain, "laptop", MEASURED | {"F8a": {"smallest_cosine": 0.89, "eigenvectors": 5, "pairs": 45}}
+    ).data
     assert re.findall(r"^- \[(\w+)\]", text, re.MULTILINE) == ["S7", "T1", "F8a"]
     assert "recipe" in text.splitlines()[-1]
     assert shown_by(figures.explain, "laptop", {"S8": MEASURED["S8"]}).data.startswith("No claim of this page fails")

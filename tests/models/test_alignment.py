@@ -43,6 +43,48 @@ def test_pytorch(shape, debiased):
 
 
 @pytest.mark.torch
+@pytest.mark.parametrize("debiased", [False, True])
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("half", ["float16", "bfloat16"])
+def test_autocast_takes_no_digits(shape, debiased, half):
+    torch = pytest.importorskip("torch")
+    x, y = data(shape, np.float32)
+    gradients = []
+    for enabled in (False, True):
+        given = torch.tensor(x, requires_grad=True)
+        with torch.autocast("cpu", getattr(torch, half), enabled=enabled):
+            value = alignment(given, torch.tensor(y), debiased=debiased)
+        assert value.dtype == torch.float32
+        assert float(value.detach()) == pytest.approx(cka(x, y, debiased=debiased), abs=1e-6)
+        value.backward()
+        gradients.append(given.grad)
+    torch.testing.assert_close(*gradients)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("debiased", [False, True])
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(
+    ("precisions", "computed_in", "digits"),
+    [
+        (("float32", "float64"), "float32", 1e-6),
+        (("float64", "float32"), "float64", 1e-6),
+        (("float16", "float64"), "float32", 2e-3),
+        (("float32", "float16"), "float32", 2e-3),
+    ],
+)
+def test_it_is_computed_in_the_precision_of_x(shape, debiased, precisions, computed_in, digits):
+    torch = pytest.importorskip("torch")
+    x, y = data(shape)
+    right = cka(x, y, debiased=debiased)
+    scale = 1e80 if precisions[1] == "float64" else 1  # beyond the precision of x
+    given = x.astype(precisions[0]), (scale * y).astype(precisions[1])
+    for value in (alignment(*given, debiased=debiased), alignment(*map(torch.tensor, given), debiased=debiased)):
+        assert str(value.dtype).removeprefix("torch.") == computed_in
+        assert float(value) == pytest.approx(right, abs=digits)
+
+
+@pytest.mark.torch
 def test_it_trains():
     torch = pytest.importorskip("torch")
     torch.manual_seed(0)

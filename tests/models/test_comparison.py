@@ -1,15 +1,19 @@
 """What `compare` does with activations, and what can be done with its result."""
 
+import os
+import re
 import subprocess
 import sys
 import tracemalloc
+import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import repsim
 from repsim import compare, errors, pairwise
-from repsim.comparison import Comparison
+from repsim.comparison import Comparison, scale_of
 
 RNG = np.random.default_rng(0)
 A = {"conv": RNG.normal(size=(50, 4, 4, 3)), "dense": RNG.normal(size=(50, 7))}
@@ -216,6 +220,80 @@ def test_a_file_holds_all_of_it(tmp_path, chance):
         Comparison.load(tmp_path / "other.npz")
 
 
+@pytest.mark.parametrize("record", [{("t", 1): 3}, 3])
+def test_what_cannot_be_saved_leaves_the_file_that_is_there(tmp_path, record):
+    path, one = tmp_path / "one.npz", compare(A, B)
+    one.save(path)
+    with pytest.raises(errors.ParameterError, match="record is .*, which JSON cannot hold .*strings as keys is needed"):
+        replace(one, record=record).save(path)
+    assert Comparison.load(path) == one
+    with pytest.raises(errors.ParameterError, match="path is .*, which is no file that could be replaced"):
+        one.save(tmp_path)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_leaves_the_file_that_is_there(tmp_path, monkeypatch):
+    def fill(file, **_):
+        file.write(b"PK")
+        raise OSError("No space left on device")
+
+    path, one = tmp_path / "one.npz", compare(A, B)
+    one.save(path)
+    monkeypatch.setattr(np, "savez", fill)
+    with pytest.raises(OSError, match="No space left"):
+        compare(A, A).save(path)
+    assert Comparison.load(path) == one
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_link_to_a_file_stays_one(tmp_path):
+    path, link, one = tmp_path / "one.npz", tmp_path / "link.npz", compare(A, B)
+    path.touch()
+    link.symlink_to(path)
+    one.save(link)
+    assert link.is_symlink()
+    assert Comparison.load(path) == one
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"chance_z": None}, "chance_z"),
+        ({"chance_mean": None}, "chance_mean"),
+        ({"chance_mean": None, "chance_z": None}, "chance_mean"),
+        ({"chance_z": np.eye(3)}, r"chance_z has shape \(3, 3\), and there are 2 and 3 names"),
+        ({"values": np.eye(3)}, r"values has shape \(3, 3\), and there are 2 and 3 names of layers"),
+        ({"layers_b": np.array(["a"])}, r"values has shape \(2, 3\), and there are 2 and 1 names of layers"),
+        ({"record": np.array("[1]")}, "cannot convert"),
+        ({"bounds": np.array([0.0, 1.0, 2.0])}, "too many values"),
+    ],
+)
+def test_a_file_of_which_a_part_is_lost_is_said_to_be_none(tmp_path, change, said):
+    path = tmp_path / "c.npz"
+    compare(A, B, chance=True).save(path)
+    with np.load(path) as file:
+        arrays = {**file, **change}
+    np.savez(path, **{name: values for name, values in arrays.items() if values is not None})
+    with pytest.raises(
+        errors.ParameterError, match=rf"c\.npz', which is no file that Comparison\.save wrote \(.*{said}"
+    ):
+        Comparison.load(path)
+
+
+def test_a_file_without_a_title_is_read(tmp_path):
+    path, one = tmp_path / "c.npz", compare(A, B)
+    np.savez(path, **one._arrays(), record=np.array("{}"))
+    assert Comparison.load(path) == one
+    assert Comparison.load(path).plot().images[0].get_clim() == (0, 1)
+
+
+def test_there_is_a_value_for_each_pair_of_names():
+    with pytest.raises(
+        errors.ParameterError, match=r"values has shape \(3, 3\), and there are 1 and 3 names of layers"
+    ):
+        Comparison(np.eye(3), ("a",), ("a", "b", "c"), "cka_linear")
+
+
 def test_chance():
     found = compare(A, B, chance=True)
     for i, x in enumerate(A.values()):
@@ -265,6 +343,52 @@ def test_the_map():
     plt.close("all")
 
 
+def test_an_index_of_ones_own_is_drawn_as_it_says():
+    mine = repsim.Index.of("mine", np.shape, lambda a, b: 0.5, title="My Index", bounds=(0, 2))
+    image = compare(A, B, index=mine).plot().images[0]
+    assert image.colorbar.ax.get_ylabel() == "My Index"
+    assert image.get_clim() == (0, 2)
+
+
+def test_one_file_of_bfloat16_is_read_as_it_was_written(tmp_path, capsys):
+    from repsim.__main__ import main
+
+    torch = pytest.importorskip("torch")
+    x = np.random.default_rng(0).standard_normal((40, 5)).astype(np.float32)
+    repsim.activations(lambda batch: {"half": torch.tensor(batch).bfloat16()}, x, to=tmp_path)
+    np.savez(tmp_path / "x.npz", x=x)
+    assert main([str(tmp_path / "half.npy"), str(tmp_path / "x.npz")]) == 0
+    assert "1.000" in capsys.readouterr().out
+
+
+def test_a_map_has_the_title_and_the_bounds_of_an_index_of_ones_own(tmp_path):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    mine = repsim.Index.of("mine", np.shape, lambda a, b: 0.5, title="My Index", bounds=(0, 2))
+    one = Comparison(np.full((1, 1), 0.5), ("a",), ("b",), "mine", None, {}, *scale_of(mine))
+    one.save(tmp_path / "one.npz")
+    for each in (one, Comparison.load(tmp_path / "one.npz")):
+        ax = each.plot()
+        assert ax.images[0].colorbar.ax.get_ylabel() == "My Index"
+        assert ax.images[0].get_clim() == (0, 2)
+    free = replace(one, bounds=(-np.inf, 1)).plot()
+    assert free.images[0].colorbar.ax.get_ylabel() == "My Index"
+    unknown = replace(one, title="").plot()
+    assert unknown.images[0].colorbar.ax.get_ylabel() == "mine"
+    plt.close("all")
+
+
+def test_names_of_layers_are_no_formulas(tmp_path):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    ax = Comparison(np.eye(2), ("$\\foo$", "b"), ("a$", "$x_1$"), "cka_linear").plot()
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["$\\foo$", "b"]
+    with plt.rc_context({"svg.fonttype": "none"}):
+        ax.figure.savefig(tmp_path / "c.svg")
+    drawn = (tmp_path / "c.svg").read_text()
+    for name in ("$\\foo$", "a$", "$x_1$"):
+        assert f">{name}<" in drawn
+    plt.close("all")
+
+
 def test_chance_is_hatched():
     plt = pytest.importorskip("matplotlib.pyplot")
     one = compare(A, B, chance=True)
@@ -289,13 +413,88 @@ def test_the_command(tmp_path, capsys):
     assert "<svg" in drawn.read_text()
     assert main([str(a), str(b / "second.npy")]) == 0
     assert capsys.readouterr().out.split()[:2] == ["second", "conv"]
+    archive, tokens, dead = (tmp_path / name for name in ("model.pt", "tokens.npz", "dead.npz"))
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("archive/data.pkl", b"weights")
+    np.savez(tokens, block=np.zeros((50, 6, 3)))
+    np.savez(dead, dead=np.ones((50, 3)))
     for wrong, words in (
         ([str(tmp_path / "none.npz"), str(b)], "No such file"),
         ([str(drawn), str(b)], "no .npz or .npy file"),
+        ([str(archive), str(b)], "model.pt is no .npz file of arrays: 'archive/data.pkl' in it is none"),
         ([str(a), str(b), "--index", "cka"], "unknown index 'cka'"),
+        ([str(dead), str(b)], "layer 'dead' of model_a .* is needed; or --nan, which leaves it out\n$"),
+        ([str(tokens), str(b)], r"pool= says how .* or a function \(options of repsim.compare, in Python\)\n$"),
     ):
         assert main(wrong) == 1
-        assert words in capsys.readouterr().err
+        said = capsys.readouterr().err
+        assert said.startswith("repsim: ")
+        assert re.search(words, said)
+        assert said.count("\n") == 1
+
+
+def test_the_command_refuses_beforehand_what_it_cannot_write_or_would_overwrite(tmp_path, capsys, monkeypatch):
+    from repsim import __main__ as command
+
+    a, b = tmp_path / "a.npz", tmp_path / "b"
+    np.savez(a, **A)
+    b.mkdir()
+    np.save(b / "dense.npy", A["dense"])
+    link = tmp_path / "link.npz"
+    link.symlink_to(a)
+    before = a.read_bytes(), (b / "dense.npy").read_bytes()
+    monkeypatch.setattr(command, "compare", lambda *_, **__: pytest.fail("it was computed"))
+    overwrites, needs = (
+        "would overwrite another file of this call",
+        "the name of a file in a folder that can be written",
+    )
+    for options, words in (
+        (["--out", a], overwrites),
+        (["--out", b / ".." / "a.npz"], overwrites),
+        (["--out", link], overwrites),
+        (["--out", b / "dense.npy"], overwrites),
+        (["--plot", a], overwrites),
+        (["--out", tmp_path / "c.svg", "--plot", tmp_path / "c.svg"], overwrites),
+        (["--out", b], needs),
+        (["--out", tmp_path / "no" / "c.npz"], needs),
+        (["--out", a / "c.npz"], needs),
+        (["--plot", tmp_path / "no" / "c.svg"], needs),
+        (["--plot", tmp_path / "c.xyz"], "matplotlib writes files of other kinds: .*svg"),
+    ):
+        assert command.main([str(a), str(b), *map(str, options)]) == 1
+        said = capsys.readouterr().err
+        assert said.startswith(f"repsim: {options[-2]} {options[-1]}")
+        assert re.search(words, said)
+    assert before == (a.read_bytes(), (b / "dense.npy").read_bytes())
+
+
+@pytest.mark.parametrize("error", [MemoryError(), MemoryError("Unable to allocate 8.00 TiB")])
+def test_the_command_says_that_there_is_not_enough_memory(tmp_path, capsys, monkeypatch, error):
+    from repsim import __main__ as command
+
+    def fail(*_, **__):
+        raise error
+
+    np.savez(tmp_path / "a.npz", **A)
+    monkeypatch.setattr(command, "compare", fail)
+    assert command.main([str(tmp_path / "a.npz")] * 2) == 1
+    rest = f": {error}" if str(error) else ""
+    assert capsys.readouterr().err == f"repsim: there is not enough memory{rest}\n"
+
+
+def test_the_command_prints_names_that_the_output_cannot_hold(tmp_path):
+    np.savez(tmp_path / "a.npz", **{"Schicht-größe": A["dense"], "层": A["conv"]})
+    done = subprocess.run(
+        [sys.executable, "-m", "repsim", "a.npz", "a.npz"],
+        cwd=tmp_path,
+        capture_output=True,
+        check=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
+    head, *rows = done.stdout.decode("ascii").splitlines()
+    assert head.split() == ["Schicht-gr\\xf6\\xdfe", "\\u5c42"]
+    assert [row.split()[0] for row in rows] == head.split()
+    assert len({len(row) for row in (head, *rows)}) == 1
 
 
 def test_the_command_as_a_program(tmp_path):

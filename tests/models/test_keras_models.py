@@ -1,9 +1,12 @@
 """Activations of Keras models against those taken by hand."""
 
+import collections
+
 import numpy as np
 import pytest
 
 from repsim import activations, cka, compare, errors
+from repsim.tapping.stores import read_folder
 
 keras = pytest.importorskip("keras")
 layers = keras.layers
@@ -211,3 +214,59 @@ def test_a_model_that_is_compiled_into_a_graph():
     model(X[:2])
     close(activations(model, X, layers="first", batch_size=17)["first"], numpy(model.first(X)))
     assert not tf.config.functions_run_eagerly()
+
+
+def test_a_layer_that_is_used_inside_a_nested_model_and_outside():
+    inner, given, shared = keras.Input((8,)), keras.Input((8,)), layers.Dense(8, "tanh", name="shared")
+    backbone = keras.Model(inner, shared(inner), name="backbone")
+    model = keras.Model(given, backbone(shared(given)))
+    right = {"shared": numpy(shared(X)), "shared#2": numpy(model(X))}
+    for chosen in (None, "*shared", list(right)):
+        taken = activations(model, X, layers=chosen, batch_size=17)
+        assert list(taken) == list(right)
+        for name, rows in right.items():
+            close(taken[name], rows)
+    with pytest.raises(
+        errors.ParameterError, match="layer 'backbone/shared' of model is called several times, as 'sha"
+    ):
+        activations(model, X, layers="backbone/shared")
+
+
+def test_states_are_put_back():
+    model = keras.Sequential([keras.Input((7, 5), batch_size=5), layers.LSTM(4, stateful=True, name="lstm")])
+    x = np.random.default_rng(2).normal(size=(20, 7, 5)).astype(np.float32)
+    model(x[:5])
+    before = [np.array(state) for state in model.layers[0].states]
+    taken = activations(model, x, batch_size=5)["lstm"]
+    np.testing.assert_array_equal(np.array(model.layers[0].states), before)
+    assert np.all(before)
+    close(taken, np.concatenate([numpy(model(x[start : start + 5])) for start in range(0, 20, 5)]))
+
+
+def test_a_variable_that_is_not_trained_is_put_back():
+    class Counts(layers.Layer):
+        def build(self, shape):
+            self.calls = self.add_weight(shape=(), initializer="zeros", trainable=False)
+
+        def call(self, x):
+            self.calls.assign_add(1.0)
+            return x + self.calls
+
+    model = keras.Sequential([keras.Input((8,)), Counts(name="counts")])
+    close(activations(model, X, batch_size=30)["counts"], X + np.repeat([[1], [2]], 30, axis=0))
+    assert float(model.layers[0].calls) == 0
+
+
+def test_a_folder_of_bfloat16_is_read_as_it_was_given_back(tmp_path):
+    model = keras.Sequential([keras.Input((8,)), layers.Dense(4, dtype="mixed_bfloat16", name="half")])
+    given, right = activations(model, X, to=tmp_path, batch_size=17)["half"], activations(model, X)["half"]
+    for rows in (given[:], read_folder(tmp_path)["half"][:]):
+        assert rows.dtype == right.dtype
+        np.testing.assert_array_equal(rows, right)
+
+
+def test_a_named_tuple_of_inputs():
+    left, right = keras.Input((8,)), keras.Input((8,))
+    model = keras.Model([left, right], layers.Subtract(name="less")([left, right]))
+    pair = collections.namedtuple("Pair", ["left", "right"])(X, X[::-1])
+    close(activations(model, pair, batch_size=17)["less"], X - X[::-1])

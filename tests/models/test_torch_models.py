@@ -1,5 +1,6 @@
 """Activations of PyTorch modules against those taken by hand, and what bad input gets."""
 
+import collections
 import dataclasses
 
 import numpy as np
@@ -9,6 +10,7 @@ import repsim
 from repsim import activations, compare, errors
 from repsim.alignment import alignment
 from repsim.pool import pool
+from repsim.tapping.stores import read_folder
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed; the lock file leaves it out")
 import repsim.torch  # noqa: E402
@@ -74,7 +76,6 @@ def test_a_module_that_is_called_twice():
         torch.testing.assert_close(taken["relu"], first)
         torch.testing.assert_close(taken["linear#2"], model.linear(-first))
     assert list(repsim.torch.activations(model, x, layers=["relu#2", "linear"])) == ["relu#2", "linear", "linear#2"]
-    assert list(repsim.torch.activations(model, x, layers="alias")) == ["alias", "alias#2"]
     with pytest.raises(errors.ParameterError, match=r"layer 'relu#3' of model gave no array; 'relu' was called 2 time"):
         activations(model, x, layers=["relu#3"])
 
@@ -100,7 +101,7 @@ def test_outputs_that_are_tuples():
     torch.testing.assert_close(taken["lstm[0]"], h[:, -1])
     torch.testing.assert_close(taken["lstm[0]"], last[0])
     with pytest.raises(
-        errors.ShapeMismatchError, match=r"layer 'lstm\[1\]\[0\]' of model gave 1 row\(s\) for 20 input"
+        errors.ShapeMismatchError, match=r"layer 'lstm\[1\]\[0\]' of model gave 1 row\(s\) of states for 20 input"
     ):
         activations(model, x, layers=["lstm"], pool="last")
     with pytest.raises(errors.ParameterError, match="layer 'unused' of model was not called"):
@@ -176,6 +177,24 @@ def test_the_stored_precision_is_kept(dtype, tmp_path):
     for to in (None, tmp_path):
         found = compare(model, {"z": z}, x, layers="0", layers_b="z", index="cca_r2", to=to, batch_size=10)
         np.testing.assert_allclose(found.values, right, rtol=1e-12)
+    np.testing.assert_allclose(compare(read_folder(tmp_path / "a"), {"z": z}, index="cca_r2").values, right, rtol=1e-5)
+
+
+@pytest.mark.parametrize("library", ["torch", "ml_dtypes"])
+def test_a_folder_of_bfloat16_is_read_as_it_was_given_back(tmp_path, library, monkeypatch):
+    if library == "torch":
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    else:
+        pytest.importorskip("ml_dtypes")
+    x = torch.randn(20, 3, 4, 5).bfloat16()
+    given = repsim.torch.activations(nn.Identity().eval(), x.transpose(1, 3), to=tmp_path, batch_size=7)["Identity"]
+    read = read_folder(tmp_path)["Identity"]
+    assert isinstance(read[:], torch.Tensor) == (library == "torch")
+    for rows in (given[:], read[:]):
+        assert str(rows.dtype).removeprefix("torch.") == "bfloat16"
+        whole = rows.float() if isinstance(rows, torch.Tensor) else rows.astype(np.float32)
+        np.testing.assert_array_equal(whole, x.transpose(1, 3).float())
+    assert np.load(tmp_path / "Identity.npy").dtype.names == ("bfloat16",)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
@@ -790,3 +809,276 @@ def test_a_layer_of_two_precisions_is_refused(tmp_path, folder):
     given = [torch.ones(10, 3).half(), torch.full((10, 3), 1e6)]
     with pytest.raises(errors.DTypeError, match="layer 'x' of model: rows are float16 in one batch and float32 in"):
         activations(lambda b: {"x": b}, given, to=tmp_path if folder else None)
+
+
+def test_of_one_layer_there_is_one_file(tmp_path):
+    for name in ("a b", "a%20b"):
+        np.save(tmp_path / f"{name}.npy", np.eye(3))
+    with pytest.raises(errors.ParameterError, match=r"a b\.npy and a%20b\.npy are both of layer 'a b'; remove"):
+        read_folder(tmp_path)
+
+
+Pair = collections.namedtuple("Pair", ["left", "right"])
+KINDS = {
+    "UserDict": (lambda x: collections.UserDict(x=x), lambda batch: batch["x"]),
+    "namedtuple": (lambda x: Pair(x, x), lambda batch: batch.right),
+    "nested": (lambda x: {"inside": [Pair(x, x)]}, lambda batch: batch["inside"][0].left),
+    "frame": (lambda x: pytest.importorskip("pandas").DataFrame(x), lambda batch: batch),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_function_that_changes_its_batch_changes_none_of_any_kind(kind):
+    make, inside = KINDS[kind]
+    x, seen = np.random.default_rng(0).normal(size=(20, 3)), []
+    batch, before = make(x.copy()), x.copy()
+
+    def changes(batch):
+        inside(batch)[:] = 0
+        return {"x": x}
+
+    def looks(batch):
+        seen.append(batch)
+        return {"x": x}
+
+    compare(changes, looks, [batch], inputs=lambda batch: batch)
+    assert type(seen[0]) is type(batch)
+    for given in (seen[0], batch):
+        np.testing.assert_array_equal(inside(given), before)
+
+
+def test_a_named_tuple_stays_one():
+    class Inside(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.sum = nn.Bilinear(3, 3, 4)
+
+        def forward(self, pair):
+            return self.sum(pair.left, pair.right)
+
+    x, y, model = torch.randn(20, 3), torch.randn(20, 3), Inside().eval()
+    taken = repsim.torch.activations(model, {"pair": Pair(x, y)}, batch_size=7)["sum"]
+    torch.testing.assert_close(taken, model(Pair(x, y)).detach())
+    np.testing.assert_array_equal(activations(lambda b: {"y": b.right}, Pair(x, y), batch_size=7)["y"], y)
+
+
+def test_a_pool_that_changes_what_it_is_given_changes_nothing_else():
+    model, x = nn.Sequential(nn.Linear(6, 5), nn.Linear(5, 4)).eval(), torch.randn(20, 6)
+    right = repsim.torch.activations(model, x, pool=lambda h: h + 1)
+    taken = repsim.torch.activations(model, x, pool=lambda h: h.add_(1))
+    torch.testing.assert_close(taken, right, rtol=0, atol=0)
+    held = {"h": x.numpy().copy()}
+    compare(held, held, pool=lambda h: np.multiply(h, 2, out=h))
+    np.testing.assert_array_equal(held["h"], x)
+
+
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        (lambda b: {"a": (b, 2 * b), "a[0]": b**2}, r"a\[0\]"),
+        (lambda b: {"a": {1: b, "1": b**2}}, r"a\[1\]"),
+    ],
+)
+def test_two_outputs_of_one_name_are_refused(function, name):
+    with pytest.raises(errors.ParameterError, match=f"model gave two outputs that are called '{name}'"):
+        activations(function, np.eye(3))
+
+
+@pytest.mark.parametrize("batch_size", [2, 5, 10])
+def test_states_are_no_examples_however_many_there_are(batch_size):
+    class Recurrent(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lstm, self.gru = nn.LSTM(8, 6, 2, batch_first=True), nn.GRU(6, 6, 2, batch_first=True)
+
+        def forward(self, x):
+            return self.gru(self.lstm(x)[0])[0]
+
+    model, x = Recurrent().eval(), torch.randn(10, 5, 8)
+    assert list(activations(model, x, pool="last", batch_size=batch_size)) == ["lstm[0]", "gru[0]"]
+    for name in ("lstm[1][0]", "gru[1]"):
+        with pytest.raises(errors.ShapeMismatchError, match=r"gave 2 row\(s\) of states for"):
+            activations(model, x, layers=name, pool="last", batch_size=batch_size)
+    taken = repsim.torch.activations(model, x, layers="gru[1]", pool=lambda h: h[-1], batch_size=batch_size)["gru[1]"]
+    torch.testing.assert_close(taken, model(x)[:, -1].detach())
+
+
+@pytest.mark.parametrize("model", [np.eye(3), torch.eye(3), "a.npz", [1, 2]], ids=["array", "tensor", "name", "list"])
+def test_what_is_no_model_is_said_before_that_there_are_no_images(model):
+    what = {str: "'a.npz'", list: "a list"}.get(type(model), r"an array of shape \(3, 3\)")
+    with pytest.raises(errors.ParameterError, match=f"model_a is {what}; a PyTorch module.*{{'layer': array}}"):
+        compare(model, model)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"progress": "no"}, "progress is 'no'; True, False or a function"),
+        ({"resume": 3}, "resume is 3; the path of a folder"),
+        ({"to": 3}, "to is 3; the path of a folder"),
+        ({"undefined": "no"}, "undefined is 'no'"),
+        ({"chance": "no"}, "chance is 'no'"),
+        ({"memory": "no"}, "memory is 'no'"),
+    ],
+)
+def test_options_are_looked_at_before_the_models_run(options, said):
+    runs = []
+    with pytest.raises(errors.ParameterError, match=said):
+        compare(runs.append, runs.append, np.eye(3), **options)
+    assert not runs
+
+
+def test_modules_of_mixed_precision_take_what_they_take_by_themselves():
+    class Scaled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale, self.body = nn.Parameter(torch.tensor(2.0)), nn.Linear(6, 5).half()
+
+        def forward(self, x):
+            return self.body(x)
+
+    class Stem(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body, self.stem = nn.Linear(6, 5).half(), nn.Linear(6, 6)
+
+        def forward(self, x):
+            return self.body(self.stem(x).half())
+
+    x = torch.randn(20, 6)
+    for model, given in ((Scaled(), x.half()), (Stem(), x)):
+        taken = repsim.torch.activations(model.eval(), given, layers="body")["body"]
+        torch.testing.assert_close(taken, model(given).detach(), rtol=0, atol=0)
+    for given in (x, x.double()):  # which it does not take by itself
+        assert repsim.torch.activations(Scaled().eval(), given)["body"].dtype == torch.float16
+    normed = nn.Sequential(nn.Conv2d(3, 4, 3).half(), nn.BatchNorm2d(4)).eval()
+    assert repsim.torch.activations(normed, IMAGES, layers="0")["0"].dtype == torch.float16
+
+
+def test_rows_that_do_not_fit_into_memory_are_named():
+    class Promises:
+        batch_size, dataset = 10**12, range(10**15)
+
+        def __len__(self):
+            return 10**3
+
+        def __iter__(self):
+            return iter([IMAGES])
+
+    with pytest.raises(MemoryError, match=r"layer '0' of model do not fit into memory; .*to=.*memory=.*pool="):
+        activations(convolutions(), Promises())
+
+
+def test_functions_may_give_frames_and_lists():
+    pandas = pytest.importorskip("pandas")
+    x = np.random.default_rng(0).normal(size=(20, 3))
+    given = {"frame": pandas.DataFrame(x), "list": x.tolist(), "parts": [x, pandas.DataFrame(x)]}
+    taken = activations(lambda b: given, x, batch_size=20)
+    assert list(taken) == ["frame", "list", "parts[0]", "parts[1]"]
+    for rows in taken.values():
+        np.testing.assert_array_equal(rows, x)
+    with pytest.raises(errors.DTypeError, match="layer 'a' of model has dtype"):
+        activations(lambda b: {"a": pandas.DataFrame([["text"]] * 20)}, x)
+
+
+class SharedEncoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.encoder = nn.Linear(6, 6)
+        self.head = nn.Sequential(nn.Tanh(), self.encoder)
+
+    def forward(self, x):
+        return self.head(self.encoder(x))
+
+
+def test_a_module_of_two_names():
+    model, x = SharedEncoder().eval(), torch.randn(20, 6)
+    right = {"encoder": model.encoder(x).detach(), "encoder#2": model(x).detach()}
+    for layers in (None, "*", nn.Linear, ["encoder", "encoder#2"]):
+        taken = repsim.torch.activations(model, x, layers=layers)
+        assert [name for name in taken if not name.startswith("head")] == list(right)
+        for name, rows in right.items():
+            torch.testing.assert_close(taken[name], rows)
+    for name in ("head.1", "head.*"):
+        with pytest.raises(
+            errors.ParameterError, match=r"layer 'head\.1' of model is called several times, as 'encoder'"
+        ):
+            activations(model, x, layers=name)
+    assert list(activations(nn.Sequential(model.head).eval(), x, layers="0.1")) == ["0.1"]
+
+
+def test_buffers_are_put_back_with_what_is_said_of_them():
+    class Counts(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear, self.length = nn.Linear(6, 5), 1
+            for name in ("changed", "replaced", "cached", "untouched"):
+                self.register_buffer(name, torch.zeros(1))
+            self.register_buffer("sparse", torch.zeros(2, 2).to_sparse())
+
+        def forward(self, x):
+            self.changed.data += 1
+            self.replaced = self.replaced + 1
+            if len(x) > self.length:  # as rotary embeddings do
+                self.length, self.cached = len(x), torch.zeros(len(x))
+            return self.linear(x + self.changed + self.cached[: len(x), None])
+
+    model, x = Counts().eval(), torch.randn(20, 6)
+    before = dict(model.named_buffers())
+    taken = repsim.torch.activations(model, x, batch_size=10)["linear"]
+    torch.testing.assert_close(taken, model.linear(x + torch.tensor([[1.0], [2.0]]).repeat_interleave(10, 0)).detach())
+    for name, buffer in model.named_buffers():
+        assert buffer is before[name]
+        assert not buffer.to_dense().any()
+    assert (model.length, model.cached.shape) == (1, (1,))
+    assert model.untouched._version == 0  # a graph may need it
+
+
+def test_options_out_of_range_name_layers():
+    with pytest.raises(errors.ParameterError, match="of layer 'a' of model_a needs"):
+        compare({"a": np.eye(100)}, {"b": np.eye(100)}, index="procrustes", memory=10**5)
+
+
+def test_images_that_are_one_number():
+    for images in (np.array(3.0), {"input": np.array(3.0)}):
+        with pytest.raises(errors.ParameterError, match="images is, or holds, a single number"):
+            activations(convolutions(), images)
+
+
+@pytest.mark.parametrize("dtype", [">f4", ">f8", np.longdouble, "bfloat16"])
+def test_images_of_any_precision_of_numpy(dtype):
+    if dtype == "bfloat16":
+        dtype = pytest.importorskip("ml_dtypes").bfloat16
+    x = np.arange(12).reshape(4, 3).astype(dtype)
+    taken = repsim.torch.activations(nn.Sequential(nn.Linear(3, 3), nn.Identity()).eval(), x)
+    assert {rows.dtype for rows in taken.values()} == {torch.float32}
+    np.testing.assert_array_equal(activations(nn.Identity().eval(), x)["Identity"], np.arange(12.0).reshape(4, 3))
+
+
+def test_sparse_outputs():
+    class Sparse(nn.Module):
+        def forward(self, x):
+            return x.to_sparse()
+
+    model = nn.Sequential(nn.Linear(6, 5), Sparse()).eval()
+    x = torch.randn(20, 6)
+    assert list(activations(model, x)) == ["0"]
+    with pytest.raises(errors.DTypeError, match=r"layer '1' of model is sparse \(Tensor\); a dense array is needed"):
+        activations(model, x, layers="1")
+
+
+def test_a_name_that_is_too_long_for_a_file(tmp_path):
+    with pytest.raises(errors.ParameterError, match="to: the name of layer 'x{300}' is too long for that of a file"):
+        activations(lambda b: {"x" * 300: b}, np.eye(3), to=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "device",
+    ["gpu", pytest.param("cuda", marks=pytest.mark.skipif(torch.cuda.is_available(), reason="it can be used"))],
+)
+def test_a_device_that_cannot_be_used_is_said_before_the_model_runs(device):
+    images = iter([IMAGES])
+    with pytest.raises(errors.ParameterError, match=f"device is '{device}', which PyTorch cannot use here"):
+        repsim.torch.activations(convolutions(), images, device=device)
+    assert next(images) is IMAGES

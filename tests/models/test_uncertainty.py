@@ -1,12 +1,13 @@
 """Standard errors against the spread over new samples; the naive bootstrap's bias; the best of many by chance."""
 
+import sys
 import warnings
 
 import numpy as np
 import pytest
 
 from repsim import Blocks, cka, errors, pairwise
-from repsim.uncertainty import calibrate, convergence, uncertainty
+from repsim.uncertainty import Calibration, Uncertainty, calibrate, convergence, uncertainty
 
 MIX = np.random.default_rng(5).normal(size=(10, 10))
 
@@ -15,6 +16,9 @@ def sample(n, seed):
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(n, 10))
     return x, x @ MIX + 4 * rng.normal(size=(n, 10))
+
+
+X, Y = sample(60, 0)
 
 
 @pytest.mark.parametrize("method", ["jackknife", "subsample"])
@@ -116,10 +120,19 @@ def test_what_is_wrong():
         uncertainty(x)
     with pytest.raises(errors.ParameterError, match="x is one representation and y is a list; both must be one"):
         uncertainty(x, [y, y])
-    with pytest.raises(errors.ShapeMismatchError, match=r"\[29, 30\] examples"):
+    with pytest.raises(errors.ParameterError, match="x is a list and y is one representation; both must be one"):
+        uncertainty([x, x], y)
+    with pytest.raises(errors.ShapeMismatchError, match="x has 30 examples and y has 29; all must be of the same"):
         uncertainty(x, y[:29], groups=5)
-    with pytest.raises(errors.ParameterError, match="sizes is"):
-        convergence(x, y, sizes=[31])
+    with pytest.raises(errors.ShapeMismatchError, match=r"xs\[0\] has 30 examples and ys\['b'\] has 29"):
+        calibrate([x], {"a": y, "b": y[:29]})
+    for sizes in ([31], [], 10, np.array(10)):
+        with pytest.raises(errors.ParameterError, match="sizes is .*; numbers from 2 to the 30 examples are needed"):
+            convergence(x, y, sizes=sizes)
+    for function in (uncertainty, convergence, calibrate):
+        for seed in (-1, "a", None):
+            with pytest.raises(errors.ParameterError, match=f"seed is {seed!r}; a whole number of at least 0"):
+                function([x], [y], seed=seed)
     with pytest.raises(errors.ParameterError, match="confidence is 95"):
         uncertainty(x, y, groups=5).interval(95)
 
@@ -133,6 +146,78 @@ def test_a_pair_that_every_order_gives_the_same_value_stands_out_nowhere_and_tak
     assert found[0].tolist() == [1, 1, 1]
     assert found[1, 1] > 0.1
     assert found[1, 2] == 1 / 40
+
+
+@pytest.mark.parametrize("function", [uncertainty, convergence])
+def test_messages_have_the_names_that_were_given(function):
+    x, y = sample(100, 0)
+    dead, flash = np.ones((100, 3)), np.zeros((100, 3))
+    flash[7] = 1
+    for args, said in (
+        (({"conv": x}, {"dead": dead}), r"^ys\['dead'\] \(shape .*\) is constant"),
+        (([x, dead],), r"^xs\[1\] .*is constant"),
+        ((x, dead), "^y .*is constant"),
+    ):
+        with pytest.raises(errors.ConstantRepresentationError, match=said):
+            function(*args)
+    said = r"^xs\['flash'\] \(shape \((95|12), 3\)\) is constant.*\(here (5|88) of the 100 examples are left out\)$"
+    with pytest.raises(errors.ConstantRepresentationError, match=said):
+        function({"flash": flash}, [y])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        function({"conv": x}, {"wide": np.random.default_rng(0).normal(size=(100, 200))}, index="cca_r2")
+    assert "reached by ys['wide']" in str(caught[0].message)
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda **options: uncertainty({"a": X, "b": Y}, groups=4, **options),
+        lambda **options: uncertainty({"a": X, "b": Y}, groups=4, method="subsample", **options),
+        lambda **options: convergence(X, Y, sizes=[20, 60], repeats=3, **options),
+        lambda **options: calibrate([X], [Y], permutations=3, **options),
+    ],
+)
+@pytest.mark.parametrize("index", ["cka_linear", "procrustes"])
+def test_resume_goes_on_from_the_tables_that_are_finished(function, index, tmp_path, monkeypatch):
+    class Killed(Exception):
+        pass
+
+    def table(*lists, **options):
+        calls.append(options["resume"])
+        if len(calls) == 3:
+            options["progress"] = kill
+        return pairwise(*lists, **options)
+
+    def kill(*_):
+        raise Killed
+
+    calls, expected = [], function(index=index)
+    folder = tmp_path / "unfinished"
+    monkeypatch.setattr(sys.modules["repsim.uncertainty"], "pairwise", table)
+    with pytest.raises(Killed):
+        function(index=index, resume=folder)
+    with pytest.raises(errors.ParameterError, match=r"an unfinished run of another computation \(different: seed\)"):
+        function(index=index, resume=folder, seed=1)
+    assert function(index=index, resume=folder) == expected
+    assert calls[3] == calls[2]  # the first two are not made again
+    assert len(set(calls)) == len(calls) - 1
+    assert not folder.exists()
+    with pytest.raises(errors.ParameterError, match="resume is 3; the path of a folder is needed"):
+        function(index=index, resume=3)
+
+
+def test_where_every_order_gives_the_same_value_z_is_0_and_a_result_equals_itself():
+    for rows in (np.eye(10), np.eye(10) * np.pi):
+        found = calibrate([rows], [rows], permutations=5)
+        assert found.z.tolist() == [[0.0]]
+        assert found.p_values.tolist() == [[1.0]]
+        assert found == calibrate([rows], [rows], permutations=5)
+    made = [Calibration(*(np.full((1, 1), value),) * 5) for value in (np.nan, np.nan, 0.0)]
+    assert made[0] == made[1] != made[2]
+    sure = [Uncertainty(value, 0.0, np.zeros(2)) for value in (np.nan, np.nan, 0.0)]
+    assert sure[0] == sure[1] != sure[2]
 
 
 def test_whatever_pairwise_takes():
