@@ -161,7 +161,7 @@ def trained(profile: str) -> str:
             ]
         )
     if not rows:
-        return "*None is trained yet.*"
+        return "*No network is trained yet.*"
     heads = ["networks", "trained", "test accuracy, % (lowest to highest)", "on", "minutes of one"]
     return table(heads, rows) + f"\n\n*Training all of these took {whole / 3600:.1f} hours.*"
 

@@ -15,7 +15,7 @@ def put(group, seed, **facts):
 
 
 def test_it_says_how_many_how_accurate_and_where():
-    assert trained("smoke") == "*None is trained yet.*"
+    assert trained("smoke") == "*No network is trained yet.*"
     put("tiny10", 0, test_accuracy=0.5, backend="tensorflow")
     put("tiny10", 2, test_accuracy=0.7, backend="jax", device="GPU 9000", resumed=True)
     put("width4", 1, test_accuracy=0.25, backend="jax", device="CPU")

@@ -515,6 +515,24 @@ def test_examples_are_the_tokens_of_all_splits_in_order_without_ends(tiny):
     np.testing.assert_allclose(rows, np.asarray(alone)[0, :-1], rtol=1e-4, atol=1e-5)
 
 
+def test_normalised_tokens_have_one_dimension_less_and_are_those_of_the_network(tiny):
+    from repsim.lab.transformers.measurement import represented
+    from repsim.lab.transformers.training import initialised
+
+    model = initialised(tiny, 0)
+    embeddings = model.get_layer("tokens")
+    embeddings.set_weights([np.asarray(embeddings.get_weights()[0]) + 30])  # a mean that float32 hardly takes away
+    for weight in model.weights:
+        if weight.path.endswith(("gamma", "beta")):
+            weight.assign(np.random.default_rng(0).uniform(0.5, 2, weight.shape))
+    first = tokens(tiny, tiny.splits[0]).source[0]
+    for tap in ("norm", "scale"):
+        arrays = represented(model, tiny, tap)
+        assert [repsim.orthonormal_basis(array).shape[1] for array in arrays] == [7, 7]
+        alone = tapped(model, (tap,))(first[None], training=False)[f"encoder_1_{tap}"]
+        np.testing.assert_allclose(arrays[0][: len(first) - 1], np.asarray(alone)[0, :-1], atol=1e-4)
+
+
 @pytest.mark.filterwarnings("ignore::repsim.errors.BiasWarning")
 def test_fewer_rows_give_the_same_indexes_but_those_with_an_rbf_kernel():
     from repsim.lab.transformers.measurement import condensed

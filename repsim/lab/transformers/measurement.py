@@ -44,9 +44,11 @@ def represented(
     """Return one tap of each sublayer of the encoder, a list of (tokens, width) float32.
 
     Examples are the source tokens of the compared splits, or of some, in their order. The end of a sentence is read
-    by the network, but is no example; nor is padding.
+    by the network, but is no example; nor is padding. Layer Norm and Scale are made anew from the former, whose units
+    add up to 0: the network's float32 leaves all units of a token the same small rest, which would be a dimension more.
     """
-    encoder = tapped(model, (tap,))
+    normalised = tap in ("norm", "scale")
+    encoder = tapped(model, ("norm",) if normalised else (tap,))
     whole = [sentence for split in splits or settings.splits for sentence in tokens(settings, split).source]
     starts = np.cumsum([0, *(len(one) - 1 for one in whole)])
     arrays = [np.empty((starts[-1], settings.network.width), np.float32) for _ in encoder.outputs]
@@ -59,6 +61,10 @@ def represented(
         for array, values in zip(arrays, found.values(), strict=True):
             for sentence, row in zip(here, np.asarray(values), strict=False):
                 array[starts[sentence] : starts[sentence + 1]] = row[: len(whole[sentence]) - 1]
+    for number, array in enumerate(arrays if normalised else [], 1):
+        exact = array - array.mean(axis=1, dtype=np.float64, keepdims=True)
+        scale = model.get_layer(f"encoder_{number}_scale")
+        array[:] = exact * np.asarray(scale.gamma) + np.asarray(scale.beta) if tap == "scale" else exact
     return arrays
 
 
