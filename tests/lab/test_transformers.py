@@ -255,6 +255,7 @@ def archive_of(content, name="in/one.en"):
         (b"<html>not found</html>", r"a\.tgz is damaged"),
         (archive_of(b"one\n", "in/other.en"), r"a\.tgz, in/one\.en: expected a file, found none"),
     ],
+    ids=["cut", "a page", "without the text"],  # an archive holds the time
 )
 def test_a_damaged_archive_is_refused_by_name(tmp_path, monkeypatch, content, message):
     (tmp_path / "mine").mkdir()
