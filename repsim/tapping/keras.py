@@ -47,11 +47,9 @@ class KerasTap:
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
         """Put back what layers keep from batch to batch, such as states; what was made to be trained stays anyway."""
-        import keras
-
         layers = [self._model, *self._layers.values()]
         variables = {id(variable): variable for layer in layers for variable in _own_state(layer)}
-        before = [(variable, np.array(keras.ops.convert_to_numpy(variable))) for variable in variables.values()]
+        before = [(variable, np.asarray(variable).copy()) for variable in variables.values()]
         try:
             yield
         finally:
