@@ -14,7 +14,7 @@ from scipy.stats import spearmanr
 
 import repsim
 from repsim.lab.findings import measures
-from repsim.lab.findings.correspondence import ASYMMETRIC, p_value
+from repsim.lab.findings.correspondence import ASYMMETRIC, LEAST_NETWORKS, p_value
 from repsim.lab.findings.tables import CCA_KINDS, Array, mean_map
 
 Values = Mapping[str, Array]
@@ -59,7 +59,7 @@ def table_f1(tables: Values) -> list[dict[str, Any]]:
     for index, row in identified(tables).items():
         for tap, paper in zip(TAPS, TABLE_F1[index], strict=True):
             table, error = tables[f"{tap}/{index}"], None
-            if len(table) > 2:
+            if len(table) >= LEAST_NETWORKS:
                 error = 100 * repsim.jackknife(table, symmetrise=index in ASYMMETRIC).standard_error
             cells.append({"index": index, "tap": tap, "accuracy": row[tap], "standard_error": error, "paper": paper})
     return cells
@@ -113,7 +113,7 @@ def table_f1_claims(tables: Values, *, paper_size: bool) -> dict[str, dict[str, 
                 for index in ("cca_mean", "cca_r2")
             )
         },
-        "X6": {"gain": margins["X6"], "p": p_value(*linear) if networks > 2 else None},
+        "X6": {"gain": margins["X6"], "p": p_value(*linear)},
         "X7": {
             "taps": sum(found["cka_rbf_0.2"][tap] < min(found[one][tap] for one in _BANDWIDTHS[1:]) for tap in TAPS)
         },
@@ -149,7 +149,7 @@ def _margins(tables: Values) -> dict[str, float]:
 def jackknifed(measure: Callable[[Values], Mapping[str, float]], tables: Values) -> dict[str, dict[str, float]]:
     """Return of each value its jackknife "standard_error" over networks, nothing where there are fewer than three."""
     networks = len(next(iter(tables.values())))
-    if networks < 3:
+    if networks < LEAST_NETWORKS:
         return {}
     parts = [
         measure({name: np.delete(np.delete(table, one, 0), one, 1) for name, table in tables.items()})
