@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.linalg.lapack import dgeqrf
+from scipy.linalg.blas import dsyrk
+from scipy.linalg.lapack import dpstrf
 
 import repsim
 from repsim.lab.measurements.common import saturation_is_recorded
@@ -23,6 +24,7 @@ from repsim.lab.transformers.weights import find_transformer, transformers_of
 
 VERSION = 1
 RBF = "cka_rbf"
+ROWS = 4000  # of all representations side by side in float64
 
 
 def networks(profile: str, epoch: int, *, followed: bool = False) -> list[Artefact]:
@@ -72,21 +74,21 @@ def condensed(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Return centred representations on fewer rows where all features together, k, are fewer than the examples.
 
     Turning the examples leaves all inner products of features as they are, and so every index but those with an RBF
-    kernel. The k + 1 rows are the triangular factor of all features side by side, with a row of zeros, turned once more
-    so that the means stay 0.
+    kernel. The k + 1 rows are the Cholesky factor of those inner products, with a row of zeros, turned once more so
+    that the means stay 0.
     """
     n, widths = len(arrays[0]), [array.shape[1] for array in arrays]
     k = sum(widths)
     if k + 1 >= n:
         return list(arrays)
     means, ends = [array.mean(axis=0, dtype=np.float64) for array in arrays], np.cumsum(widths)
-    factor: Any = np.zeros((k, k))
-    for start in range(0, n, 2 * k):  # in place: of ten networks two blocks of rows would not fit into memory
-        rows = np.zeros((k + len(arrays[0][start : start + 2 * k]), k), order="F")
-        rows[:k] = factor
-        for array, mean, end in zip(arrays, means, ends, strict=True):
-            np.subtract(array[start : start + 2 * k], mean, out=rows[k:, end - len(mean) : end])
-        factor = np.triu(dgeqrf(rows, lwork=64 * k, overwrite_a=True)[0][:k])
+    gram: Any = np.zeros((k, k), order="F")
+    for start in range(0, n, ROWS):
+        rows = np.hstack([array[start : start + ROWS] - mean for array, mean in zip(arrays, means, strict=True)])
+        gram = dsyrk(1.0, rows.T, beta=1.0, c=gram, overwrite_c=True)
+    factor, order, rank, _ = dpstrf(gram, overwrite_a=True)  # with pivots, as features may depend on one another
+    factor[rank:] = 0
+    factor = np.triu(factor)[:, np.argsort(order)]
     factor = np.vstack([factor, np.zeros((1, k))])
     mirror = np.full(k + 1, (k + 1) ** -0.5)  # takes the axis of the zeros to the direction of the means
     mirror[-1] -= 1
