@@ -236,6 +236,11 @@ def test_layers_are_found_in_networks_of_their_own_kind():
     assert found["G2"] == {"mean_errors": [0.5]}
     assert outcome("G2", found["G2"]) is True
     assert outcome("G2", {"mean_errors": [0.5, 2.1]}) is False
+    deeper = [part("plain34", [0, 1, 2], 3)]
+    third = compared(deeper, {"cka_linear_100": square(deeper, {("plain34",) * 2: np.eye(3)})})
+    kinds = findings.identified_in(compared(parts, {"cka_linear_100": square(parts, values)}), third)
+    assert kinds["G1"] == {"identified": [100, 75, 100], "mean_errors": [0, 0.5, 0], "networks": 3}
+    assert kinds["G2"] == {"mean_errors": [0.5, 0]}
     values["plain10", "plain10"] = tied
     tied_parts = compared(parts, {"cka_linear_100": square(parts, values)})
     assert findings.identified_in(tied_parts)["G1"]["mean_errors"][0] == 0.25, "half of the one that is tied"

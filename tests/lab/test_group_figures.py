@@ -84,6 +84,9 @@ DRAWINGS = {
     ),
     "indexes": lambda: figures.index_maps({index: similarity(9, 14) for index in INDEXES}, {}),
     "widths": lambda: figures.width_curves(widths(), np.full(5, 0.1)),
+    "identified": lambda: figures.identification_with_depth(
+        {"Plain-10": 9, "ResNet-14": 14, "Plain-34": 33}, [100, 83.3, 36.9], [0, 0.17, 1.1]
+    ),
     "datasets": lambda: figures.dataset_curves(
         {"CIFAR-10 images": curves(), "CIFAR-100 images": curves()},
         {"CIFAR-10 images": np.full(9, 0.1), "CIFAR-100 images": np.full(9, 0.1)},
@@ -129,6 +132,7 @@ def test_the_description_follows_the_numbers():
     deepest = {"Plain-66": features(65)}
     assert "Plain-66, 64% of 64" in figures.within_maps({"Plain-66": deep()}, deepest).alt
     assert "Plain-66, 17% of 64" in figures.within_maps({"Plain-66": deep(alike=10)}, deepest).alt
+    assert "Plain-34, 36.9 % and 1.1" in DRAWINGS["identified"]().alt
     assert "Plain-10 in Plain-18, 1;" in DRAWINGS["architectures"]().alt
     turned = {("plain10", "plain18"): similarity(9, 17)[::-1]}
     assert "Plain-10 in Plain-18, −1." in figures.architecture_maps(turned, FEATURES).alt

@@ -110,6 +110,43 @@ def width_curves(curves: WidthCurves, chance: Array) -> Drawing:
     )
 
 
+def identification_with_depth(
+    layers: Mapping[str, int], identified: Sequence[float], errors: Sequence[float]
+) -> Drawing:
+    """Draw, against their number of layers, how many layers of networks are identified, and by how much others miss.
+
+    Parameters
+    ----------
+    layers
+        Kind of networks -> how many layers they have.
+    identified, errors
+        Of each kind, percent and layers.
+    """
+    with style("whitegrid"):
+        figure, axes = panels(1, 2, 2.8, wide=True)
+        for axis, values, label in zip(
+            axes.ravel(), (identified, errors), ("layers identified (%)", "mean error (layers)"), strict=True
+        ):
+            families = [name.partition("-")[0] for name in layers]
+            sns.scatterplot(x=list(layers.values()), y=list(values), hue=families, style=families, ax=axis, s=50)
+            for name, family, count, value in zip(layers, families, layers.values(), values, strict=True):
+                side = 1 if family == families[0] else -1  # networks of two families may have about as many layers
+                where = {"xytext": (6 * side, 0), "ha": "left" if side > 0 else "right", "va": "center"}
+                axis.annotate(name, (count, value), textcoords="offset points", fontsize=8, **where)
+            axis.legend_.remove()
+            axis.set(xlabel="layers", ylabel=label)
+            axis.set(xlim=(0, 1.3 * max(layers.values())), ylim=(-0.05 * max(values), 1.1 * max(values)))
+    said = [
+        f"{name}, {share:.1f} % and {number(error)}"
+        for name, share, error in zip(layers, identified, errors, strict=True)
+    ]
+    return Drawing(
+        figure,
+        "The percentage of layers that linear CKA identifies in other networks of the same kind, and by how many "
+        f"layers it is wrong on average, against the number of layers: {'; '.join(said)}.",
+    )
+
+
 def dataset_curves(found: Mapping[str, Mapping[str, tuple[Array, Array]]], chance: Mapping[str, Array]) -> Drawing:
     """Draw the similarity of the same layer of two networks against the layer, one panel per data set: Figure 7.
 

@@ -108,10 +108,11 @@ def figure_f8_at_papers_n(compared: Compared) -> dict[str, dict[str, Any]]:
 
 
 @measures("G1", "G2", by=(repsim.cka, repsim.identify, repsim.pairwise))
-def identified_in(compared: Compared) -> dict[str, dict[str, Any]]:
+def identified_in(*compared: Compared) -> dict[str, dict[str, Any]]:
     """Measure claims G1 and G2: how well the layers of each kind of network are found in others of its kind.
 
-    Nothing is measured where there is only one network of a kind.
+    The kinds are the groups of the comparisons, in their order. Nothing is measured where there is only one network of
+    a kind.
 
     Returns
     -------
@@ -119,8 +120,7 @@ def identified_in(compared: Compared) -> dict[str, dict[str, Any]]:
         G1: the percentage `identified` and the `mean_errors` in layers, both by group in order. G2:
         the mean errors of all groups but those with the fewest layers. Ties count in equal parts.
     """
-    name = compared.name()
-    blocks = [compared.block(name, group, group) for group in compared.groups]
+    blocks = [one.block(one.name(), group, group) for one in compared for group in one.groups]
     if min(map(len, blocks)) < 2:
         return {}
     errors = [mean_error(block) for block in blocks]

@@ -22,6 +22,7 @@ from repsim.lab.measurements.properties import (
     subspace,
 )
 from repsim.lab.measurements.similarities import (
+    SHUFFLED,
     WITHIN_INDEXES,
     between,
     null_between,
@@ -81,7 +82,8 @@ def steps(profile_name: str, only: str = "*") -> dict[str, Step]:
     if profile.group(GROUP).dataset == NETWORKS.dataset:  # else there are no images for these networks
         found["published"] = partial(published, profile_name)
     if profile.shuffles:
-        found |= {f"null/{one.name}": partial(null_between, profile_name, one.name) for one in profile.comparisons}
+        shuffled = [one for one in profile.comparisons if set(SHUFFLED) <= set(one.indexes)]
+        found |= {f"null/{one.name}": partial(null_between, profile_name, one.name) for one in shuffled}
         groups = profile.groups(profile.within.groups) if profile.within else []
         trained = [one.name for one in groups if one.recipe.epochs]  # no claim rests on the layers of an untrained one
         found |= {f"null/within-{name}": partial(null_within, profile_name, name) for name in trained}
