@@ -78,9 +78,9 @@ def _check_kind(plot: Path) -> None:
         from matplotlib.figure import Figure
     except ImportError:
         raise ImportError("--plot needs matplotlib, which is not installed: pip install matplotlib") from None
-    kinds = Figure().canvas.get_supported_filetypes()
-    if plot.suffix and plot.suffix[1:].lower() not in kinds:
-        raise ParameterError(f"--plot {plot}: matplotlib writes files of other kinds: {', '.join(sorted(kinds))}")
+    formats = Figure().canvas.get_supported_filetypes()
+    if plot.suffix and plot.suffix[1:].lower() not in formats:
+        raise ParameterError(f"--plot {plot}: matplotlib writes files of other kinds: {', '.join(sorted(formats))}")
 
 
 def _for_a_shell(message: str) -> str:
@@ -118,13 +118,13 @@ def _read(path: Path) -> Mapping[str, Any]:
         raise ParameterError(f"{path}: no .npz or .npy files of numbers; activations by layer are needed") from error
 
 
-def _array(path: Path, name: str, found: Any) -> Any:
+def _array(path: Path, name: str, member: Any) -> Any:
     """Return what NumPy found in an archive, where others keep what is no array: PyTorch in its .pt files."""
-    if not isinstance(found, np.ndarray):
+    if not isinstance(member, np.ndarray):
         raise ParameterError(
             f"{path} is no .npz file of arrays: {name!r} in it is none; write one array for each layer with numpy.savez"
         )
-    return found
+    return member
 
 
 def _print(comparison: Comparison) -> None:

@@ -287,9 +287,9 @@ def canonical_correlations(x: Any, y: Any) -> Float64:
     >>> canonical_correlations(x, x * [1, 1, 0] + noise * [0, 1, 1]).round(2)
     array([1.  , 0.71, 0.  ])
     """
-    found, ranks = compare_pair(x, y, PROJECTOR, PROJECTOR, correlations)
+    rho, ranks = compare_pair(x, y, PROJECTOR, PROJECTOR, correlations)
     warn_of_ranks(ranks)
-    return np.sort(found)[::-1]
+    return np.sort(rho)[::-1]
 
 
 def _correlated(x: Any, y: Any, made: Projector, statistic: str) -> float:

@@ -43,7 +43,7 @@ class Chance(Result, Generic[Value]):
 def chance_of_biased(values: Float64, n: int, x: Side, y: Side) -> Chance[Float64]:
     """Chance of a table of biased CKA, (La, Lb), from sums over the Gram matrices of La and of Lb representations."""
     _check(n)
-    b_k, c_k, w_k = (part[:, None] for part in _spread(n, x))
+    b_k, c_k, w_k = (term[:, None] for term in _spread(n, x))
     b_l, c_l, w_l = _spread(n, y)
     mean = np.sqrt(b_k * b_l) / (n - 1)
     variance = (2 * c_k * c_l + (n - 1) / (n * (n - 3)) * w_k * w_l) / ((n + 1) * (n - 1) ** 2 * (n - 2))

@@ -107,13 +107,13 @@ class Comparison:
                 f"record is {self.record!r}, which JSON cannot hold ({error}); a mapping with strings as keys is needed"
             ) from error
         drawn: dict[str, Any] = {"title": np.array(self.title), "bounds": np.array(self.bounds)}
-        part = target.with_name(f"{target.name}.part")
+        partial = target.with_name(f"{target.name}.part")
         try:
-            with part.open("wb") as file:
+            with partial.open("wb") as file:
                 np.savez(file, **self._arrays(), **drawn, record=np.array(record))
-            os.replace(part, target)
+            os.replace(partial, target)
         except BaseException:
-            part.unlink(missing_ok=True)
+            partial.unlink(missing_ok=True)
             raise
 
     @classmethod

@@ -158,9 +158,9 @@ def jackknife(
     values = prepare_similarities(similarities, symmetrise, layers)
     if len(values) < 3:
         raise ParameterError(f"similarities is of {len(values)} networks; a jackknife over networks needs at least 3")
-    measure = statistic or (lambda some: count_identified(some).accuracy)
+    measure = statistic or (lambda similarities: count_identified(similarities).accuracy)
     others = [np.delete(np.arange(len(values)), left_out) for left_out in range(len(values))]
-    replicates = np.array([measure(values[np.ix_(some, some)]) for some in others])
+    replicates = np.array([measure(values[np.ix_(kept, kept)]) for kept in others])
     return Jackknife(float(measure(values)), jackknife_se(replicates), replicates)
 
 

@@ -209,8 +209,8 @@ def centre_gram(gram: Any) -> Float64:
     array([[ 1., -1.],
            [-1.,  1.]])
     """
-    found, exponent = scaled_gram(gram, "gram", 2)
-    return np.ldexp(centre_in_place(found), exponent)
+    scaled, exponent = scaled_gram(gram, "gram", 2)
+    return np.ldexp(centre_in_place(scaled), exponent)
 
 
 def u_centre_gram(gram: Any) -> Float64:
@@ -250,8 +250,8 @@ def u_centre_gram(gram: Any) -> Float64:
     >>> bool(np.allclose(u_centre_gram(gram), u_centre_gram(gram + 10 * np.eye(4))))
     True
     """
-    found, exponent = scaled_gram(gram, "gram", 4)
-    return np.ldexp(u_centre_in_place(found), exponent)
+    scaled, exponent = scaled_gram(gram, "gram", 4)
+    return np.ldexp(u_centre_in_place(scaled), exponent)
 
 
 def raise_undefined(name: str, debiased: bool) -> None:

@@ -33,8 +33,8 @@ def warn_of_ranks(*measured: Moments | Ranks) -> None:
     full: list[str] = []
     ones: dict[tuple[str, str], tuple[int, int, int]] = {}  # how many, and both ranks
     n = 0
-    for one in measured:
-        n, x, y = (one.n, one.x.ranks, one.y.ranks) if isinstance(one, Moments) else one
+    for source in measured:
+        n, x, y = (source.n, source.x.ranks, source.y.ranks) if isinstance(source, Moments) else source
         full += [name for name, rank in {**x, **y}.items() if rank == n - 1 and name not in full]
         for a, p in x.items():
             for b, q in y.items():

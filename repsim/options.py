@@ -15,23 +15,23 @@ from repsim.errors import ParameterError
 def whole_number(name: str, value: Any, least: int, why: str = "") -> int:
     """Return an option as an int, or say that it is no whole number of at least `least`."""
     try:
-        found = operator.index(value)
+        number = operator.index(value)
     except TypeError:
-        found = least - 1
-    if found < least or isinstance(value, bool):
+        number = least - 1
+    if number < least or isinstance(value, bool):
         raise ParameterError(f"{name} is {value!r}; a whole number of at least {least} is needed{why}")
-    return found
+    return number
 
 
 def real_number(name: str, value: Any, needed: str, least: float = -math.inf) -> float:
     """Return an option as a float, or say what is needed; any other range than from a least value is the caller's."""
     try:
-        found = float(value)
+        number = float(value)
     except (TypeError, ValueError, OverflowError):
-        found = math.nan
-    if not found >= least or isinstance(value, bool | str):
+        number = math.nan
+    if not number >= least or isinstance(value, bool | str):
         raise ParameterError(f"{name} is {value!r}; {needed}")
-    return found
+    return number
 
 
 def flag(name: str, value: Any) -> bool:

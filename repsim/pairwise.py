@@ -133,18 +133,18 @@ def pairwise(
     indexes = chosen_indexes(index, chance)
     first, second = _named(xs, "xs"), None if ys is None else _named(ys, "ys")
     _check_options(block, progress, record, resume)
-    minimum = 4 if chance or any(one.debiased for one in indexes) else 2
+    minimum = 4 if chance or any(index.debiased for index in indexes) else 2
     allowed = budget(memory, sum(getattr(x, "nbytes", np.inf) for x in (first | (second or {})).values()))
     views, rows, columns = _views(first, second, minimum, allowed, resume is not None)
     call = {
-        "indexes": [one.definition for one in indexes],
+        "indexes": [index.definition for index in indexes],
         "median": check_median(median),
         "block": block,
         "rows": rows,
         "columns": columns,
         "representations": [view.fingerprint() for view in views] if resume is not None else [],
     }
-    asked = [one.asked for one in indexes]
+    asked = [index.asked for index in indexes]
     run = Run(views, rows, columns, asked, memory=allowed, median=median, block=block, resume=resume, call=call)
     with run, reporter(progress, run.operations() if progress else 0) as tick:
         results = run.results(tick)
@@ -166,10 +166,10 @@ def chosen_indexes(index: Any, chance: Any) -> list[Index]:
     indexes = [get_index(name) for name in ([index] if isinstance(index, str | Index) else index)]
     if not indexes:
         raise ParameterError("nothing to compare: index must not be empty")
-    names = [one.name for one in indexes]
+    names = [index.name for index in indexes]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ParameterError(f"index: two are called {twice[0]!r}, of which one would be lost; give each its own name")
-    without = [one.name for one in indexes if not one.own]
+    without = [index.name for index in indexes if not index.own]
     if flag("chance", chance) and without:
         raise ParameterError(f"chance is known for CKA only, not for {', '.join(without)}; ask for those by themselves")
     return indexes
@@ -215,7 +215,7 @@ def _views(
     arrays = list(distinct.values())
     views: list[Representation] = []
     with crew(_hands([x for x, _ in arrays], memory), 0) as threads:
-        for view in threads.map(lambda one: Representation(*one, minimum=minimum, recognised=recognised), arrays):
+        for view in threads.map(lambda args: Representation(*args, minimum=minimum, recognised=recognised), arrays):
             views.append(view)
             check_same_examples([views[0], view])
     if len({(id(view.xp), str(view.device)) for view in views}) > 1:
@@ -234,12 +234,12 @@ def _hands(arrays: list[Any], memory: int) -> int:
 def _values(indexes: Sequence[Index], results: Sequence[Any]) -> tuple[dict[str, Float64], dict[str, Chance[Float64]]]:
     """Return the values of each index and the chance of CKA, and warn of what says little."""
     tables, chances = {}, {}
-    for one, result in zip(indexes, results, strict=True):
-        if one.value is None:
-            tables[one.name], _ = result
+    for index, result in zip(indexes, results, strict=True):
+        if index.value is None:
+            tables[index.name], _ = result
             continue
-        tables[one.name] = one.value(result)
-        if one.own and (table := chance_of(one.name, result, tables[one.name])):
-            chances[one.name] = table
+        tables[index.name] = index.value(result)
+        if index.own and (table := chance_of(index.name, result, tables[index.name])):
+            chances[index.name] = table
     warn_of_ranks(*(result if isinstance(result, Moments) else result[1] for result in results))
     return tables, chances

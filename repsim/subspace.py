@@ -193,10 +193,10 @@ def shared_subspaces(xs: Sequence[Any], pairs: Sequence[tuple[int, int]], *, k: 
     for view in views:
         x = view.matrix()
         x /= np.linalg.norm(x)
-        found = _eigen(x, k, keep_all=True)
+        decomposition = _eigen(x, k, keep_all=True)
         matrices.append(x if view.p <= view.n else x @ x.T)
-        vectors.append(found[0])
-        eigenvalues.append(found[1])
+        vectors.append(decomposition[0])
+        eigenvalues.append(decomposition[1])
     results = [_action(matrices[j], vectors[i], is_gram=views[j].p > views[j].n) for i, j in pairs]
     scales, cosines = zip(*results, strict=True) if results else ((), ())
     shape = len(results), k

@@ -366,8 +366,8 @@ class _Pairs:
                 raise DimensionError(f"{name} is a single number; (examples, features) is needed")
             counts.setdefault(int(x.shape[0]), name)
         if len(counts) > 1:
-            (n, one), (m, other), *_ = counts.items()
-            raise ShapeMismatchError(f"{one} has {n} examples and {other} has {m}; all must be of the same ones")
+            (n, first), (m, other), *_ = counts.items()
+            raise ShapeMismatchError(f"{first} has {n} examples and {other} has {m}; all must be of the same ones")
         if not counts:
             raise ParameterError("nothing to compare: xs must not be empty")
         return next(iter(counts))
@@ -407,8 +407,8 @@ class _Pairs:
             try:
                 values: Float64 = np.array(self._checkpoint.once(name, ["values"], table)["values"])
             except (RepresentationError, ParameterError) as error:
-                part = isinstance(error, RepresentationError) and rows is not None
-                left_out = f" (here {self.n - len(rows)} of the {self.n} examples are left out)" if part else ""
+                on_subset = isinstance(error, RepresentationError) and rows is not None
+                left_out = f" (here {self.n - len(rows)} of the {self.n} examples are left out)" if on_subset else ""
                 raise type(error)(f"{self._named(str(error))}{left_out}") from error
         for warning in caught:
             if not (issubclass(warning.category, BiasWarning) and (rows is not None or shuffle is not None)):

@@ -72,21 +72,21 @@ def prepare(
     if folder.exists() and any(folder.iterdir()):
         raise StorageError(f"{folder} is not empty; take another folder, or remove what is left of an earlier one")
     folder.mkdir(parents=True, exist_ok=True)
-    for kind in SENT:
-        shutil.copytree(ROOT / kind, folder / "source" / kind, ignore=shutil.ignore_patterns("__pycache__"))
+    for tree in SENT:
+        shutil.copytree(ROOT / tree, folder / "source" / tree, ignore=shutil.ignore_patterns("__pycache__"))
     records = sorted((results_root() / profile / "networks").glob("*.json"))
     known = [path.with_suffix(".npz") for path in records]  # of some the weights are not here
-    for path in [one for network in known for one in (network, record_path(network)) if one.exists()]:
+    for path in [file for network in known for file in (network, record_path(network)) if file.exists()]:
         take(path, folder / "results" / profile / "networks" / path.name)
     (folder / WORDS["known"]).write_text("".join(f"{path.name}\n" for path in known), encoding="utf-8")
     (folder / "plan.txt").write_text(describe(profile) + "\n", encoding="utf-8")
-    for name in sorted({one.dataset for one in networks} & set(SOURCES)):
+    for name in sorted({group.dataset for group in networks} & set(SOURCES)):
         load_dataset(name)  # fetches what is missing and checks it
         inside = SOURCES[name].folder
         shutil.copytree(data_root() / inside, folder / "data" / inside, dirs_exist_ok=True)
     (folder / "run.sh").write_text(RUN.format(profile=profile, **WORDS), encoding="utf-8")
     requirements = needed(cuda)
-    (folder / WORDS["needed"]).write_text("".join(f"{one}\n" for one in requirements), encoding="utf-8")
+    (folder / WORDS["needed"]).write_text("".join(f"{requirement}\n" for requirement in requirements), encoding="utf-8")
     if wheels:
         fetch = [
             sys.executable,
@@ -110,8 +110,8 @@ def needed(cuda: str) -> list[str]:
     """Return the requirements of training with JAX, as pyproject.toml has them."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    chosen = [one for one in extras["lab-base"] if Requirement(one).name in TRAINING]
-    (jax,) = [one for one in extras["jax"] if Requirement(one).name == "jax"]
+    chosen = [requirement for requirement in extras["lab-base"] if Requirement(requirement).name in TRAINING]
+    (jax,) = [requirement for requirement in extras["jax"] if Requirement(requirement).name == "jax"]
     return [*project["dependencies"], *chosen, jax.replace("jax", f"jax[{cuda}]", 1) if cuda else jax]
 
 
@@ -128,21 +128,21 @@ def pack(
     new = [path for path in networks if path.name not in before and record_path(path).exists()]
     begun = sorted((cache_root() / "checkpoints").glob("*.npz"))
     logs = sorted((cache_root() / "logs").glob("*.log"))
-    units = [[(one, f"networks/{one.name}") for one in (path, record_path(path))] for path in new]
+    units = [[(file, f"networks/{file.name}") for file in (path, record_path(path))] for path in new]
     units += [[(path, f"{path.parent.name}/{path.name}")] for path in (*begun, *logs)]
     folder.mkdir(parents=True, exist_ok=True)
     for path in folder.glob("part*.tar"):
         path.unlink()
-    parts: list[list[tuple[Path, str]]] = [[]]
+    volumes: list[list[tuple[Path, str]]] = [[]]
     for unit in units:
-        if parts[-1] and sum(path.stat().st_size for path, _ in (*parts[-1], *unit)) > mib * 2**20:
-            parts.append([])
-        parts[-1] += unit
-    for number, part in enumerate(parts):
+        if volumes[-1] and sum(path.stat().st_size for path, _ in (*volumes[-1], *unit)) > mib * 2**20:
+            volumes.append([])
+        volumes[-1] += unit
+    for number, volume in enumerate(volumes):
         with tarfile.open(folder / f"part{number}.tar", "w") as archive:
-            for path, name in part:
+            for path, name in volume:
                 archive.add(path, name)
-    print(f"{folder}: {len(new)} networks and {len(begun)} checkpoints in {len(parts)} files")
+    print(f"{folder}: {len(new)} networks and {len(begun)} checkpoints in {len(volumes)} files")
 
 
 @app.command()

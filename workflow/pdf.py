@@ -49,9 +49,9 @@ def printed(page: Path, pdf: Path) -> None:
         tab.evaluate(LINKS)
         tab.evaluate("() => document.querySelectorAll('img').forEach(image => image.loading = 'eager')")
         tab.wait_for_function("() => [...document.images].every(image => image.complete)")
-        part = pdf.with_suffix(".part")
+        partial = pdf.with_suffix(".part")
         tab.pdf(
-            path=part,
+            path=partial,
             format="A4",
             margin=MARGIN,
             display_header_footer=True,
@@ -61,7 +61,7 @@ def printed(page: Path, pdf: Path) -> None:
             tagged=True,
         )
         browser.close()
-    os.replace(part, pdf)
+    os.replace(partial, pdf)
 
 
 if __name__ == "__main__":

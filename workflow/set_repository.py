@@ -21,9 +21,9 @@ def address(root: Path = ROOT) -> str:
 
 def owner_and_name(url: str) -> tuple[str, str]:
     """Return the owner and the name in a repository's address."""
-    parts = urlsplit(url)
-    match = re.fullmatch(r"/([\w.-]+)/([\w.-]+)", parts.path)
-    if parts.scheme != "https" or parts.netloc != "github.com" or not match or parts.query or parts.fragment:
+    parsed = urlsplit(url)
+    match = re.fullmatch(r"/([\w.-]+)/([\w.-]+)", parsed.path)
+    if parsed.scheme != "https" or parsed.netloc != "github.com" or not match or parsed.query or parsed.fragment:
         sys.exit(f"{url!r} is not of the form https://github.com/NAME/REPOSITORY")
     return match[1], match[2]
 

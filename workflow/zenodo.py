@@ -13,11 +13,13 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def deposit(citation: dict) -> str:
     """Return the text of .zenodo.json for the content of a citation file."""
-    (paper,) = [one for one in citation["references"] if one["type"] == "conference-paper"]
+    (paper,) = [reference for reference in citation["references"] if reference["type"] == "conference-paper"]
     related = [{"identifier": paper["url"], "scheme": "url", "resource_type": "publication-conferencepaper"}]
-    for one in paper["identifiers"]:
-        if one["value"].startswith("arXiv:"):
-            related.append({"identifier": one["value"], "scheme": "arxiv", "resource_type": "publication-preprint"})
+    for identifier in paper["identifiers"]:
+        if identifier["value"].startswith("arXiv:"):
+            related.append(
+                {"identifier": identifier["value"], "scheme": "arxiv", "resource_type": "publication-preprint"}
+            )
     metadata = {
         "title": citation["title"],
         "description": citation["abstract"],
@@ -26,20 +28,20 @@ def deposit(citation: dict) -> str:
         "license": citation["license"],
         "version": str(citation["version"]),
         "language": "eng",
-        "creators": [creator(one) for one in citation["authors"]],
+        "creators": [creator(author) for author in citation["authors"]],
         "keywords": citation["keywords"],
-        "related_identifiers": [{**one, "relation": "isDerivedFrom"} for one in related],
+        "related_identifiers": [{**identifier, "relation": "isDerivedFrom"} for identifier in related],
     }
     return json.dumps(metadata, indent=2, ensure_ascii=False) + "\n"
 
 
 def creator(author: dict) -> dict:
     """Return an author as Zenodo writes one: family name first, the ORCID without its address."""
-    found = {"name": author.get("name") or f"{author['family-names']}, {author['given-names']}"}
+    person = {"name": author.get("name") or f"{author['family-names']}, {author['given-names']}"}
     for key in ("affiliation", "orcid"):
         if key in author:
-            found[key] = author[key].removeprefix("https://orcid.org/")
-    return found
+            person[key] = author[key].removeprefix("https://orcid.org/")
+    return person
 
 
 if __name__ == "__main__":

@@ -43,8 +43,8 @@ def main(
         with virtual_cluster(count) as cluster:
             rows.append({"workers": count, **_timed(jobs, REMOTE, cluster.environment)})
         print(f"{count} node(s): {rows[-1]['seconds']:.0f} s", flush=True)
-    found = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": machine(), "slurm": version, "jobs": len(jobs)}
-    write_record(out, {**found, "profile": PROFILE, "rows": rows})
+    about = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": machine(), "slurm": version, "jobs": len(jobs)}
+    write_record(out, {**about, "profile": PROFILE, "rows": rows})
 
 
 def _timed(jobs: list[str], where: str, environment: Mapping[str, str]) -> dict[str, float]:

@@ -17,8 +17,8 @@ GPUS = (1, 8, 64)
 def makespan(minutes: Sequence[float], workers: int) -> float:
     """Return the minutes until jobs are done that each go to the worker that is free first, the longest job first."""
     free = [0.0] * workers
-    for one in sorted(minutes, reverse=True):
-        heapq.heapreplace(free, free[0] + one)
+    for duration in sorted(minutes, reverse=True):
+        heapq.heapreplace(free, free[0] + duration)
     return max(free)
 
 
@@ -34,7 +34,7 @@ def asked() -> str:
 
 
 def _numbers(jobs: Sequence[Job]) -> list[str]:
-    columns = [[getattr(job, part) for job in jobs] for part in ("cpus", "gpus", "memory_mib", "minutes")]
+    columns = [[getattr(job, resource) for job in jobs] for resource in ("cpus", "gpus", "memory_mib", "minutes")]
     return [f"{low:,}" if low == high else f"{low:,} to {high:,}" for low, high in ((min(c), max(c)) for c in columns)]
 
 

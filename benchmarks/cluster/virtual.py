@@ -81,8 +81,9 @@ class VirtualCluster:
         key.write_bytes(secrets.token_bytes(128))
         host, (port, *ports) = socket.gethostname().split(".")[0], _free_ports(1 + nodes)
         lines = [
-            f"NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={one} CPUs={cpus} RealMemory={memory_mib}"
-            for name, one in zip(self.nodes, ports, strict=True)
+            f"NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={node_port} CPUs={cpus} "
+            f"RealMemory={memory_mib}"
+            for name, node_port in zip(self.nodes, ports, strict=True)
         ]
         user = psutil.Process().username()
         text = CONFIGURATION.format(host=host, port=port, user=user, folder=folder, nodes="\n".join(lines))
@@ -134,7 +135,11 @@ class VirtualCluster:
     def processes(self) -> list[psutil.Process]:
         """Return the processes that are told of this cluster, which only its daemons, its jobs and its commands are."""
         own, mine = self.environment["SLURM_CONF"], os.getpid()
-        return [one for one in psutil.process_iter() if one.pid != mine and _environment(one).get("SLURM_CONF") == own]
+        return [
+            process
+            for process in psutil.process_iter()
+            if process.pid != mine and _environment(process).get("SLURM_CONF") == own
+        ]
 
     def _daemon(self, name: str, command: Sequence[str]) -> None:
         with (self.folder / f"{name}.out").open("wb") as log:
@@ -183,6 +188,6 @@ def _environment(process: psutil.Process) -> dict[str, str]:
 def _free_ports(count: int) -> list[int]:
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+        for sock in sockets:
+            sock.bind(("127.0.0.1", 0))
+        return [sock.getsockname()[1] for sock in sockets]

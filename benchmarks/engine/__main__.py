@@ -84,8 +84,8 @@ def main(
         )
     sizes = Sizes(n, networks, n_large, n_paper, n_singular, p_accuracy, memory, memory_bases, side, narrow, widths)
     result = start(sizes, out, described, given, trained and data.described_trained(trained, most))
-    todo = [one for one in measurements(sizes) if one.group in (only or GROUPS)]
-    missing = {one.group for one in todo if not is_measured(one, result)}
+    todo = [measurement for measurement in measurements(sizes) if measurement.group in (only or GROUPS)]
+    missing = {measurement.group for measurement in todo if not is_measured(measurement, result)}
     folders = dict.fromkeys(GROUPS, arrays) | {ACCURACY: folder}
     if trained:
         folders |= dict.fromkeys(OF_TRAINED, folder / "trained")
@@ -93,23 +93,29 @@ def main(
         data.link_trained(folder / "trained", trained, most)
     if not given and any(folders[group] == arrays for group in missing):
         write_representations(arrays, networks, n, described[0]["n"], widths)
-    for number, one in enumerate(todo, start=1):
-        print(f"[{number}/{len(todo)}] {one.group}: {one.name}: ", end="", flush=True)
-        if is_measured(one, result):
+    for number, measurement in enumerate(todo, start=1):
+        print(f"[{number}/{len(todo)}] {measurement.group}: {measurement.name}: ", end="", flush=True)
+        if is_measured(measurement, result):
             print("measured already", flush=True)
             continue
-        reading = read_once(folders[one.group]) if one.reads else None
-        runs, error = run(one, folders[one.group], timeout)
-        print(error or ", ".join(f"{found['seconds']:.4g} s" for found in runs), flush=True)
-        entry = {"name": one.name, "group": one.group, "jobs": list(one.jobs), "runs": runs, "error": error}
-        entry |= {"reading": reading, "date": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", **code_of(one)}
-        result["measurements"][address_of(one, result)] = entry
+        reading = read_once(folders[measurement.group]) if measurement.reads else None
+        runs, error = run(measurement, folders[measurement.group], timeout)
+        print(error or ", ".join(f"{timing['seconds']:.4g} s" for timing in runs), flush=True)
+        entry = {
+            "name": measurement.name,
+            "group": measurement.group,
+            "jobs": list(measurement.jobs),
+            "runs": runs,
+            "error": error,
+        }
+        entry |= {"reading": reading, "date": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", **code_of(measurement)}
+        result["measurements"][address_of(measurement, result)] = entry
         write(out, result)
     write(out, result)
     show(result, folder)
     if not keep:
-        for part in ("representations", "trained", "accuracy"):
-            for path in (folder / part).rglob("*.npy"):
+        for subfolder in ("representations", "trained", "accuracy"):
+            for path in (folder / subfolder).rglob("*.npy"):
                 path.unlink()
 
 
@@ -133,11 +139,11 @@ def start(sizes, out, described, given, trained):
         "measurements": {},
     }
     if out.exists():
-        found = unseal(out)["measurements"]
-        wanted = {address_of(one, result) for one in measurements(sizes)}
-        kept = {address: one for address, one in found.items() if address in wanted and one["error"] is None}
-        if len(kept) < len(found):
-            print(f"{len(found) - len(kept)} of {len(found)} measurements are not of this run and are left out")
+        earlier = unseal(out)["measurements"]
+        wanted = {address_of(measurement, result) for measurement in measurements(sizes)}
+        kept = {address: entry for address, entry in earlier.items() if address in wanted and entry["error"] is None}
+        if len(kept) < len(earlier):
+            print(f"{len(earlier) - len(kept)} of {len(earlier)} measurements are not of this run and are left out")
         result["measurements"] = kept
     return result
 
@@ -171,8 +177,8 @@ def read_once(folder):
 
 def is_measured(measurement, result):
     """Whether this code has measured it."""
-    found = result["measurements"].get(address_of(measurement, result), {})
-    return found.get("error", "missing") is None and code_of(measurement).items() <= found.items()
+    entry = result["measurements"].get(address_of(measurement, result), {})
+    return entry.get("error", "missing") is None and code_of(measurement).items() <= entry.items()
 
 
 def code_of(measurement):
@@ -216,19 +222,19 @@ def write(out, result):
 
 def whole(result):
     """Return the result with what is derived from it."""
-    dates = [one["date"] for one in result["measurements"].values()]
+    dates = [entry["date"] for entry in result["measurements"].values()]
     return {"date": max(dates, default=None), **result, "derived": derive.derive(result)}
 
 
 def show(result, folder):
     """Print all that the page shows of the result, and plot the growth into the folder."""
-    found = whole(result)
+    completed = whole(result)
     for write in SHOWN:
-        print(f"\n{write.__name__}\n{text_of(write, found)}")
-    if found["derived"]["growth"]:
+        print(f"\n{write.__name__}\n{text_of(write, completed)}")
+    if completed["derived"]["growth"]:
         path = folder / "growth.svg"
         folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(svg(growth.draw(found["derived"]["growth"])), encoding="utf-8")
+        path.write_text(svg(growth.draw(completed["derived"]["growth"])), encoding="utf-8")
         print(f"\n{path}")
 
 

@@ -24,8 +24,8 @@ def representations(folder, kind, n, p):
 def _stored(path, kind, n, p, side):
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        out = np.lib.format.open_memmap(part, mode="w+", dtype=np.float32, shape=(n, p))
+        partial = path.with_suffix(".part")
+        out = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float32, shape=(n, p))
         start = 0
         for block in rectified(n, p, 10**6 + side):
             out[start : start + len(block)] = block + np.float32(OFFSET if kind == "offset" else 0)
@@ -36,7 +36,7 @@ def _stored(path, kind, n, p, side):
                 out[rows] -= mean.astype(np.float32)
         out.flush()
         del out
-        part.replace(path)
+        partial.replace(path)
     return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
@@ -47,15 +47,15 @@ class Rows:
         self._x, self._order, self._dtype, self.shape = x, order, dtype, x.shape
 
     def __getitem__(self, rows):
-        found = self._x[rows] if self._order is None else self._x[self._order[rows]]
-        return np.array(found, dtype=self._dtype or found.dtype)
+        selected = self._x[rows] if self._order is None else self._x[self._order[rows]]
+        return np.array(selected, dtype=self._dtype or selected.dtype)
 
 
 def values(way, x, y, *, memory, block=None):
     """Return by name what a way gives; NaN is None."""
-    found = WAYS[way](x, y, memory=memory, block=block)
-    found = found if isinstance(found, dict) else {way: found}
-    return {name: value if math.isfinite(value) else None for name, value in found.items()}
+    cka = WAYS[way](x, y, memory=memory, block=block)
+    cka = cka if isinstance(cka, dict) else {way: cka}
+    return {name: value if math.isfinite(value) else None for name, value in cka.items()}
 
 
 def _slices(n, step):
@@ -81,7 +81,7 @@ def reference(x, y, *, memory, block):
     means = [
         sum(z[rows].sum(axis=0, dtype=np.float64) for rows in _slices(_count(z), _ROWS)) / _count(z) for z in (x, y)
     ]
-    parts = {"xy": [], "xx": [], "yy": []}
+    products = {"xy": [], "xx": [], "yy": []}
     for first in _slices(_count(x), SIDE):
         left = [z[first].astype(np.float64) - mean for z, mean in zip((x, y), means, strict=True)]
         for second in _slices(_count(x), SIDE):
@@ -90,8 +90,8 @@ def reference(x, y, *, memory, block):
             weight = 1 if first == second else 2
             k, m = (a @ (z[second].astype(np.float64) - mean).T for a, z, mean in zip(left, (x, y), means, strict=True))
             for name, a, b in (("xy", k, m), ("xx", k, k), ("yy", m, m)):
-                parts[name].append(weight * float(np.vdot(a, b)))
-    return _ratio(*(math.fsum(parts[name]) for name in ("xy", "xx", "yy")))
+                products[name].append(weight * float(np.vdot(a, b)))
+    return _ratio(*(math.fsum(products[name]) for name in ("xy", "xx", "yy")))
 
 
 def _ratio(xy, xx, yy):
@@ -140,20 +140,20 @@ def textbook(x, y, *, memory, block, means="float32"):
     float64.
     """
     a, b = (_centred(z, means) for z in (x, y))
-    found = {name: [] for name in SUMS}
+    sums = {name: [] for name in SUMS}
     for s, t in ((b, a), (a, a), (b, b)):
         cross = s.T @ t
         for name, summed in SUMS.items():
-            found[name].append(summed(cross))
+            sums[name].append(summed(cross))
     prefix = "textbook" if means == "float32" else "textbook_exact_means"
-    return {prefix + name: _ratio(*squares) for name, squares in found.items()}
+    return {prefix + name: _ratio(*squares) for name, squares in sums.items()}
 
 
 SUMS = {
     "": lambda cross: np.linalg.norm(cross) ** 2,
     "_summed_in_pairs": lambda cross: np.sum(np.square(cross)),
     "_summed_in_float64": lambda cross: math.fsum(
-        float(np.sum(np.square(part, dtype=np.float64))) for part in np.array_split(cross, 64)
+        float(np.sum(np.square(strip, dtype=np.float64))) for strip in np.array_split(cross, 64)
     ),
 }
 
@@ -171,10 +171,10 @@ def textbook_in_float64(x, y, *, memory, block):
 
 def _centred(z, means):
     """Return an array in float32, centred by means that were summed in a precision; None: as it is."""
-    found = np.array(z[0 : _count(z)], dtype=np.float32)
+    centred = np.array(z[0 : _count(z)], dtype=np.float32)
     if means is not None:
-        found -= found.mean(axis=0, dtype=means).astype(np.float32)
-    return found
+        centred -= centred.mean(axis=0, dtype=means).astype(np.float32)
+    return centred
 
 
 def _with(function, **options):

@@ -12,8 +12,8 @@ def main():
     """Run the job; report also the memory before it and the most that there ever was."""
     job = json.loads(sys.stdin.read())
     base = peak_mib()
-    found = TASKS[job["task"]](Path(job["folder"]), **job["parameters"])
-    print(json.dumps({**found, "base_mib": base, "peak_mib": peak_mib()}))
+    measured = TASKS[job["task"]](Path(job["folder"]), **job["parameters"])
+    print(json.dumps({**measured, "base_mib": base, "peak_mib": peak_mib()}))
 
 
 if __name__ == "__main__":

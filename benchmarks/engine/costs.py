@@ -31,91 +31,94 @@ def time(seconds: float) -> str:
 
 def sizes(result: Result) -> str:
     """Say what was compared."""
-    found = result["sizes"]
-    kind = "given activations" if result["given"] else "rectified random mixtures"
-    widths = ", ".join(f"{p:,}" for p in found["widths"])
-    few = " **So few examples tell nothing about times.**" if found["n"] < LEAST_TIMED else ""
+    asked = result["sizes"]
+    activations = "given activations" if result["given"] else "rectified random mixtures"
+    widths = ", ".join(f"{p:,}" for p in asked["widths"])
+    few = " **So few examples tell nothing about times.**" if asked["n"] < LEAST_TIMED else ""
     text = (
-        f"{found['networks']} networks with {len(found['widths'])} layers each, of {widths} features: {kind} in "
-        f"float32, in files, {found['n']:,} examples. The engine may take {found['memory']:,} MiB. "
+        f"{asked['networks']} networks with {len(asked['widths'])} layers each, of {widths} features: {activations} in "
+        f"float32, in files, {asked['n']:,} examples. The engine may take {asked['memory']:,} MiB. "
     )
     if result["trained"]:
         text += (
             "What needs bases is measured on the activations of a trained network of these shapes "
             f"(`{result['trained']['network']}`, training images), because the time of a basis depends on the numbers "
-            f"too; there the engine may take {found['memory_bases']:,} MiB. "
+            f"too; there the engine may take {asked['memory_bases']:,} MiB. "
         )
     return text + (
-        f"The matrix products that it is measured against are of square float32 matrices of side {found['side']:,}. "
+        f"The matrix products that it is measured against are of square float32 matrices of side {asked['side']:,}. "
         f"Every time is that of one run.{few}"
     )
 
 
 def headline(result: Result) -> str:
     """Return the times of all pairs beside matrix products of the same operation count, and the memory."""
-    found = derived(result, "headline")
+    costs = derived(result, "headline")
     most = result["derived"]["asked"]["mib"]
     rows = [
         [
             _title(index),
-            time(one["seconds"]),
-            time(one["products_seconds"]),
-            f"**{one['ratio']:.2f}**",
-            f"{one['asked']:g} ({met(one['ratio'] <= one['asked'])})",
-            f"{one['products_per_second'] / 1e9:,.0f}",
-            f"{one['drift'] - 1:+.0%}",
-            f"{one['peak_mib']:,.0f}",
-            f"{most:,} ({met(one['peak_mib'] < most)})",
+            time(cost["seconds"]),
+            time(cost["products_seconds"]),
+            f"**{cost['ratio']:.2f}**",
+            f"{cost['asked']:g} ({met(cost['ratio'] <= cost['asked'])})",
+            f"{cost['products_per_second'] / 1e9:,.0f}",
+            f"{cost['drift'] - 1:+.0%}",
+            f"{cost['peak_mib']:,.0f}",
+            f"{most:,} ({met(cost['peak_mib'] < most)})",
         ]
-        for index, one in found.items()
+        for index, cost in costs.items()
     ]
     heads = ["index", "all pairs", "matrix products", "ratio", "asked ratio", "products: 10⁹ operations a second"]
     heads += ["drift of the products", "peak memory, MiB", "asked memory"]
     text = table(heads, rows)
-    if read := {_title(index): one["reading"] for index, one in found.items() if one["reading"]}:
-        times = ", ".join(f"{time(one['seconds'])} before {title}" for title, one in read.items())
+    if read := {_title(index): cost["reading"] for index, cost in costs.items() if cost["reading"]}:
+        times = ", ".join(f"{time(reading['seconds'])} before {title}" for title, reading in read.items())
         text += (
-            f"\n\nReading all files once, {max(one['bytes'] for one in read.values()) / 1e9:,.3g} GB, took {times}, "
-            "and is not in the times of the table. What the memory does not hold, the engine reads more than once."
+            f"\n\nReading all files once, {max(reading['bytes'] for reading in read.values()) / 1e9:,.3g} GB, took "
+            f"{times}, and is not in the times of the table. What the memory does not hold, the engine reads more than "
+            "once."
         )
     return text
 
 
 def pair_by_pair(result: Result) -> str:
     """Say what all pairs would take one by one."""
-    found = derived(result, "pairs")
+    pairs = derived(result, "pairs")
     sentence = (
-        f"One pair of each combination of widths was timed, {found['sampled']} in all and the norms besides "
-        f"({time(found['sampled_seconds'])}); counted as often as each occurs, the {found['pairs']:,} pairs come to "
-        f"**{time(found['seconds'])}** (extrapolated)"
+        f"One pair of each combination of widths was timed, {pairs['sampled']} in all and the norms besides "
+        f"({time(pairs['sampled_seconds'])}); counted as often as each occurs, the {pairs['pairs']:,} pairs come to "
+        f"**{time(pairs['seconds'])}** (extrapolated)"
     )
-    if found["times"] is None:
+    if pairs["times"] is None:
         return f"{sentence}."
-    asked = f"asked: {found['asked']:g} times, {met(found['times'] >= found['asked'])}"
-    return f"{sentence}, **{found['times']:.0f} times** as long as all of them at once ({asked})."
+    asked = f"asked: {pairs['asked']:g} times, {met(pairs['times'] >= pairs['asked'])}"
+    return f"{sentence}, **{pairs['times']:.0f} times** as long as all of them at once ({asked})."
 
 
 def parts(result: Result) -> str:
     """Return the tables of one network at more examples, and what they come to."""
-    found = derived(result, "parts")
+    costs = derived(result, "parts")
     asked = result["sizes"]
     rows = []
     for name, words in SETS.items():
-        if name in found:
-            one = found[name]
-            phases = one["phases"]
+        if name in costs:
+            cost = costs[name]
+            phases = cost["phases"]
             cells = [time(phases[phase]) if phases[phase] else "–" for phase in ("medians", "bases", "pass")]
-            whole = [time(one[of]["total"]) for of in ("all_networks", "at_paper")]
-            rows.append([words, time(one["seconds"]), *cells, f"{one['ratio']:.1f}", f"{one['peak_mib']:,.0f}", *whole])
+            whole = [time(cost[of]["total"]) for of in ("all_networks", "at_paper")]
+            rows.append(
+                [words, time(cost["seconds"]), *cells, f"{cost['ratio']:.1f}", f"{cost['peak_mib']:,.0f}", *whole]
+            )
     n, networks = f"{asked['n_large']:,}", asked["networks"]
     heads = ["indexes", f"one network, {n} examples", "medians", "bases", "pass", "ratio to the products of linear CKA"]
     heads += ["peak memory, MiB", f"{networks} networks, {n} examples (extrapolated)"]
     heads += [f"{networks} networks, {asked['n_paper']:,} examples (extrapolated)"]
     text = table(heads, rows)
-    if "all" in found:
+    if "all" in costs:
         limit = result["derived"]["asked"]["parts_minutes"]
-        minutes = {name: found[name]["all_networks"]["total"] / 60 for name in ("all", "sample") if name in found}
-        alone = {name: found[name]["counted"] / 60 for name in minutes}
+        minutes = {name: costs[name]["all_networks"]["total"] / 60 for name in ("all", "sample") if name in costs}
+        alone = {name: costs[name]["counted"] / 60 for name in minutes}
         text += (
             f"\n\nAll of them for {networks} networks at {n} examples: {minutes['all']:.0f} minutes (extrapolated), "
             f"where {limit} were asked: {met(minutes['all'] <= limit)}. Their operations alone, at the speed "
@@ -127,14 +130,14 @@ def parts(result: Result) -> str:
                 f"({met(minutes['sample'] <= limit)}), of which their operations alone "
                 f"{alone['sample']:.0f}. "
             )
-        if beyond := found["all"]["beyond"]:
+        if beyond := costs["all"]["beyond"]:
             text += (
                 f"Of {networks} networks, which the memory does not hold at once, the pass over tiles took "
                 f"{beyond['pass'] - 1:+.0%} and the medians {beyond['medians'] - 1:+.0%} beside those of one network "
                 f"and their count of operations at {asked['n']:,} examples, and that is in the extrapolated times. "
             )
         text += (
-            f"At {asked['n_paper']:,} the widest layer's basis needs {found['all']['bases_gib_at_paper']:.1f} GiB of "
+            f"At {asked['n_paper']:,} the widest layer's basis needs {costs['all']['bases_gib_at_paper']:.1f} GiB of "
             "memory."
         )
     return text
@@ -144,11 +147,11 @@ def on_a_gpu(result: Result) -> str:
     """Return the times of one network on a GPU, and what they come to, from ``benchmarks/accelerator.json``."""
     asked, where = result["sizes"], result["machine"]
     rows = []
-    for one in result["rows"]:
-        cells = [time(one["phases"][phase]) if one["phases"][phase] else "–" for phase in ("medians", "pass")]
-        room = f"{one['peak_mib'] - one['base_mib']:,.0f}"
-        whole = time(one["all_networks"]["total"])
-        rows.append([_title(one["index"]), time(one["seconds"]), *cells, f"{one['ratio']:.1f}", room, whole])
+    for cost in result["rows"]:
+        cells = [time(cost["phases"][phase]) if cost["phases"][phase] else "–" for phase in ("medians", "pass")]
+        room = f"{cost['peak_mib'] - cost['base_mib']:,.0f}"
+        whole = time(cost["all_networks"]["total"])
+        rows.append([_title(cost["index"]), time(cost["seconds"]), *cells, f"{cost['ratio']:.1f}", room, whole])
     n = f"{asked['n']:,} examples"
     heads = ["index", f"one network, {n}", "medians", "pass", "ratio to matrix products"]
     heads += ["GPU memory beside the representations, MiB", f"{asked['networks']} networks, {n} (extrapolated)"]
@@ -167,15 +170,15 @@ def on_a_gpu(result: Result) -> str:
 
 def singular(result: Result) -> str:
     """Return time against n of the indexes that need singular values."""
-    found = derived(result, "singular")
-    ns = sorted({n for one in found.values() for n in one["n"]})
+    costs = derived(result, "singular")
+    ns = sorted({n for cost in costs.values() for n in cost["n"]})
     hours = result["derived"]["asked"]["singular_hours"]
     rows = []
-    for index, one in found.items():
-        seconds = dict(zip(one["n"], one["seconds"], strict=True))
+    for index, cost in costs.items():
+        seconds = dict(zip(cost["n"], cost["seconds"], strict=True))
         cells = [time(seconds[n]) if n in seconds else "–" for n in ns]
-        rows.append([_title(index), *cells, _exponent(one["fit"]), f"{one['peak_mib'][-1]:,.0f}", _most(one)])
-    marks = next(iter(found.values()))
+        rows.append([_title(index), *cells, _exponent(cost["fit"]), f"{cost['peak_mib'][-1]:,.0f}", _most(cost)])
+    marks = next(iter(costs.values()))
     saturated = dict(zip(marks["n"], marks["saturated"], strict=True))
     heads = ["index", *(f"{n:,} examples ({saturated.get(n, 0)} saturated)" for n in ns), "exponent"]
     heads += ["peak memory, MiB", f"examples in {hours} h, and the memory that takes (extrapolated)"]
@@ -189,12 +192,12 @@ def singular(result: Result) -> str:
     )
 
 
-def _most(one: Mapping[str, Any]) -> str:
-    if not one["most_examples"]:
+def _most(cost: Mapping[str, Any]) -> str:
+    if not cost["most_examples"]:
         return "–"
-    more = "more than " if one["limit"] == "measured" else ""
-    what = "; the memory is the limit" if one["limit"] == "memory" else ""
-    return f"{more}{one['most_examples']:,} ({one['gib_at_most']:.1f} GiB{what})"
+    more = "more than " if cost["limit"] == "measured" else ""
+    what = "; the memory is the limit" if cost["limit"] == "memory" else ""
+    return f"{more}{cost['most_examples']:,} ({cost['gib_at_most']:.1f} GiB{what})"
 
 
 def _earlier(engines: Collection[str | None]) -> str:
@@ -202,13 +205,13 @@ def _earlier(engines: Collection[str | None]) -> str:
     earlier = sum(engine != engine_digest() for engine in engines)
     if not earlier:
         return ""
-    of_some = "" if earlier == len(engines) else f" {earlier} of these measurements were made"
-    return f"*The engine's code has changed since{of_some}.*"
+    measurements = "" if earlier == len(engines) else f" {earlier} of these measurements were made"
+    return f"*The engine's code has changed since{measurements}.*"
 
 
 def growth(result: Result) -> str:
     """Return the exponents of time and memory."""
-    found = derived(result, "growth")
+    curves = derived(result, "growth")
     rows = [
         [
             _title(index),
@@ -217,7 +220,7 @@ def growth(result: Result) -> str:
             _exponent(curve["seconds_fit"]),
             _exponent(curve["mib_fit"]),
         ]
-        for index, of in found.items()
+        for index, of in curves.items()
         for what in AXES
         if (curve := of.get(what))
     ]
@@ -229,13 +232,15 @@ def provenance(result: Result) -> str:
     if not result["measurements"]:
         raise NotMeasuredError("engine")
     where = result["machine"]
-    blas = "; ".join(f"{one['library']} {one['version']} on {one['threads']} threads" for one in where["blas"])
+    blas = "; ".join(
+        f"{library['library']} {library['version']} on {library['threads']} threads" for library in where["blas"]
+    )
     versions = where["versions"]
     named = ", ".join(f"{name} {versions[name]}" for name in ("numpy", "scipy", "repsim-revisited") if name in versions)
     memory = f", {where['memory']:g} GiB of memory" if where["memory"] else ""
-    failed = [one for one in result["measurements"].values() if one["error"]]
-    engines = [one["engine"] for one in result["measurements"].values() if one["engine"]]
-    errors = " ".join(f"*{one['group']}, {one['name']}: {one['error']}.*" for one in failed)
+    failed = [measurement for measurement in result["measurements"].values() if measurement["error"]]
+    engines = [measurement["engine"] for measurement in result["measurements"].values() if measurement["engine"]]
+    errors = " ".join(f"*{failure['group']}, {failure['name']}: {failure['error']}.*" for failure in failed)
     return (
         f"*Measured until {result['date'][:10]} on {where['system']}, {where['processor'] or 'an unknown processor'}, "
         f"{where['processors']} processor cores{memory}, Python {where['python']}, {named}, {blas}; "

@@ -64,12 +64,12 @@ def write_networks(folder, count, n, widths):
 def trained_network(profile):
     """Return the first Tiny-10 network of a profile, trained already."""
     group = load_profile(profile).group(ARCHITECTURE)
-    found = find_network(profile_store(profile), group, group.seeds[0])
-    if found is None:
+    network = find_network(profile_store(profile), group, group.seeds[0])
+    if network is None:
         raise NotTrainedError(
             f"profile {profile} has no trained {ARCHITECTURE}: run `repsim-lab train {profile}` first"
         )
-    return found
+    return network
 
 
 def trained_widths(network):
@@ -96,12 +96,12 @@ def link_trained(folder, network, n):
 def write_layer(path, n, p, seed):
     """Write rectified mixtures of signals, which all layers share, and noise of their own, in float32."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
+    partial = path.with_suffix(".part")
+    with partial.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (n, p)})
         for block in rectified(n, p, seed):
             file.write(block.tobytes())
-    os.replace(part, path)
+    os.replace(partial, path)
 
 
 def rectified(n, p, seed):
@@ -116,11 +116,11 @@ def rectified(n, p, seed):
 
 def open_networks(folder, numbers, n):
     """Return the first n examples of all layers of these networks, in files."""
-    found = []
+    arrays = []
     for number in numbers:
         layers = sorted(network_of(folder, number).glob("*.npy"), key=lambda path: (len(path.stem), path.stem))
-        found += [np.load(path, mmap_mode="r", allow_pickle=False)[:n] for path in layers]
-    return found
+        arrays += [np.load(path, mmap_mode="r", allow_pickle=False)[:n] for path in layers]
+    return arrays
 
 
 def described_networks(count, n, most, widths):
@@ -130,7 +130,7 @@ def described_networks(count, n, most, widths):
 
 def describe_files(folder, count):
     """Return what the files of each network hold, without where they lie."""
-    found = []
+    described = []
     for number in range(count):
         layers = open_networks(folder, [number], None)
         if not layers:
@@ -141,8 +141,8 @@ def describe_files(folder, count):
             for row in (0, x.shape[0] // 2, x.shape[0] - 1):
                 digest.update(np.ascontiguousarray(x[row]).tobytes())
         widths = [int(np.prod(x.shape[1:])) for x in layers]
-        found.append({"n": min(len(x) for x in layers), "widths": widths, "sample_sha256": digest.hexdigest()})
-    return found
+        described.append({"n": min(len(x) for x in layers), "widths": widths, "sample_sha256": digest.hexdigest()})
+    return described
 
 
 def _has(path, n, p):

@@ -18,12 +18,12 @@ def derive(result):
     """Return all that the page shows of a result, as far as it has been measured."""
     sizes = result["sizes"]
     done, reading = {group: {} for group in plan.GROUPS}, {}
-    for one in result["measurements"].values():
-        if one["error"] is None:
-            done[one["group"]][one["name"]] = one["runs"]
-            if one["reading"]:
-                reading[one["name"]] = one["reading"]
-    found = {
+    for measurement in result["measurements"].values():
+        if measurement["error"] is None:
+            done[measurement["group"]][measurement["name"]] = measurement["runs"]
+            if measurement["reading"]:
+                reading[measurement["name"]] = measurement["reading"]
+    derived = {
         "asked": ASKED,
         "furthest": FURTHEST,
         "headline": headline(done[plan.HEADLINE], reading, sizes),
@@ -32,9 +32,9 @@ def derive(result):
         "growth": growth(done[plan.GROWTH], done[plan.HEADLINE], sizes),
         "accuracy": accuracy(done[plan.ACCURACY]),
     }
-    linear = found["headline"].get(plan.LINEAR)
-    found["pairs"] = pairs(done[plan.PAIRS], sizes, linear and linear["seconds"])
-    return found
+    linear = derived["headline"].get(plan.LINEAR)
+    derived["pairs"] = pairs(done[plan.PAIRS], sizes, linear and linear["seconds"])
+    return derived
 
 
 def bracketed(before, table, after, wanted):
@@ -57,11 +57,11 @@ def headline(done, reading, sizes):
     """Return ratios to matrix products, for each index, and how long it took to read the files before."""
     widths = list(sizes["widths"]) * sizes["networks"]
     wanted = operations.tile_pass(sizes["n"], widths)
-    found = {}
+    costs = {}
     for index, runs in done.items():
         of_table = {"asked": ASKED[_TITLES[index]], "phases": runs[1]["phases"], "reading": reading.get(index)}
-        found[index] = {**bracketed(*runs, wanted), **of_table}
-    return found
+        costs[index] = {**bracketed(*runs, wanted), **of_table}
+    return costs
 
 
 def pairs(done, sizes, seconds):
@@ -84,14 +84,14 @@ def pairs(done, sizes, seconds):
 def pair_counts(widths, networks):
     """Return how often each measured pair occurs among all pairs, and each norm."""
     alike = Counter(list(widths) * networks)
-    found = {f"norm of {p}": count for p, count in alike.items()}
+    counts = {f"norm of {p}": count for p, count in alike.items()}
     for p, count in alike.items():
         for q, other in alike.items():
             if p < q:
-                found[f"{p} x {q}"] = count * other
+                counts[f"{p} x {q}"] = count * other
             elif p == q and count > 1:
-                found[f"{p} x {p}"] = count * (count - 1) // 2
-    return found
+                counts[f"{p} x {p}"] = count * (count - 1) // 2
+    return counts
 
 
 def excess(done, whole, sizes):
@@ -99,30 +99,30 @@ def excess(done, whole, sizes):
 
     What it is above 1 comes of representations that the memory holds no longer. None where it was not measured.
     """
-    layers, networks, found = len(sizes["widths"]), sizes["networks"], {}
+    layers, networks, factors = len(sizes["widths"]), sizes["networks"], {}
     grown = operations.tile_pass(sizes["n"], list(sizes["widths"]) * networks)
     grown /= operations.tile_pass(sizes["n"], list(sizes["widths"]))
     for index, runs in whole.items():
-        one = done.get(f"{index} representations {layers}")
-        if one:
-            alone, together = one[0]["phases"], runs[1]["phases"]
-            found[index] = {
+        single_runs = done.get(f"{index} representations {layers}")
+        if single_runs:
+            alone, together = single_runs[0]["phases"], runs[1]["phases"]
+            factors[index] = {
                 "pass": together["pass"] / alone["pass"] / grown,
                 "medians": together["medians"] / alone["medians"] / networks if alone["medians"] else 1.0,
             }
-    return found or None
+    return factors or None
 
 
 def parts(done, sizes, beyond):
     """Return the table of one network at more examples, and what it comes to for all networks and at more still."""
     n, widths, networks = sizes["n_large"], list(sizes["widths"]), sizes["networks"]
-    found = {}
+    costs = {}
     for name, runs in done.items():
         phases = runs[1]["phases"]
         of = plan.RBF if phases["medians"] else plan.LINEAR
         factors = (beyond or {}).get(of, {"pass": 1.0, "medians": 1.0})
         beside = bracketed(*runs, operations.tile_pass(n, widths))
-        found[name] = {
+        costs[name] = {
             **beside,
             "phases": {**phases, "bases": sum(phases["bases"])},
             "counted": counted(phases, name, widths, networks, n) / beside["products_per_second"],
@@ -131,17 +131,17 @@ def parts(done, sizes, beyond):
             "at_paper": extrapolated(phases, name, widths, networks, n, sizes["n_paper"], factors),
             "bases_gib_at_paper": max(operations.qr_bytes(sizes["n_paper"], p) for p in widths) / 2**30,
         }
-    return found
+    return costs
 
 
 def counted(phases, name, widths, networks, n):
     """Count the operations of all networks' phases; of a sample's median, which are few, none."""
-    found = pass_operations(name, n, widths * networks)
+    count = pass_operations(name, n, widths * networks)
     if phases["medians"] and name != "sample":
-        found += networks * sum(operations.median(n, p) for p in widths)
+        count += networks * sum(operations.median(n, p) for p in widths)
     if phases["bases"]:
-        found += networks * sum(operations.qr(n, p) for p in widths)
-    return found
+        count += networks * sum(operations.qr(n, p) for p in widths)
+    return count
 
 
 def extrapolated(phases, name, widths, networks, n, more, factors):
@@ -182,7 +182,7 @@ def singular(done, sizes):
     networks, layers = sizes["networks"], len(sizes["widths"])
     times = {"pwcca": networks**2, "svcca_r2": networks}  # ordered pairs; a pass over tiles of all bases
     unordered = (layers * networks) * (layers * networks + 1) / (layers * (layers + 1))
-    found = {}
+    costs = {}
     for index in plan.SINGULAR:
         points = sorted(
             (int(name.split(", ")[1]), runs[0]) for name, runs in done.items() if name.startswith(f"{index}, ")
@@ -195,7 +195,7 @@ def singular(done, sizes):
         total = [networks * b + times.get(index, unordered) * r for b, r in zip(bases, rest, strict=True)]
         fitted = fit(ns[-3:], total[-3:])
         most, limit = _most(index, fitted, ns[-1], sizes)
-        found[index] = {
+        costs[index] = {
             "n": ns,
             "seconds": [run["seconds"] for _, run in points],
             "bases": bases,
@@ -208,7 +208,7 @@ def singular(done, sizes):
             "gib_at_most": most and _basis_bytes(index, most, sizes["widths"]) / 2**30,
             "saturated": [sum(p >= n - 1 for p in sizes["widths"]) for n in ns],
         }
-    return found
+    return costs
 
 
 def _most(index, fitted, measured, sizes):
@@ -251,16 +251,16 @@ def fit(x, y):
 
 def growth(done, whole, sizes):
     """Return time and memory of a call beyond the imports, against each of the three sizes, with exponents."""
-    found = {}
+    series = {}
     for name, runs in done.items():
         index, what, size = name.split(" ")
-        found.setdefault(index, {}).setdefault(what, []).append((int(size), runs[0]))
+        series.setdefault(index, {}).setdefault(what, []).append((int(size), runs[0]))
     for index, runs in whole.items():
-        if "representations" in found.get(index, {}):
-            found[index]["representations"].append((sizes["networks"] * len(sizes["widths"]), runs[1]))
+        if "representations" in series.get(index, {}):
+            series[index]["representations"].append((sizes["networks"] * len(sizes["widths"]), runs[1]))
     return {
-        index: {what: _curve(sorted(points, key=lambda one: one[0])) for what, points in of.items()}
-        for index, of in found.items()
+        index: {what: _curve(sorted(points, key=lambda point: point[0])) for what, points in of.items()}
+        for index, of in series.items()
     }
 
 
@@ -273,7 +273,7 @@ def _curve(points):
 
 def accuracy(done):
     """Return the difference from float64 of each way, and how far blocks and orders of examples move the value."""
-    found = {}
+    accuracies = {}
     for kind in ("centred", "offset"):
         exact = done.get(f"{kind}, reference")
         if not exact:
@@ -294,5 +294,5 @@ def accuracy(done):
             for of, values in moved.items()
             if of in ways
         }
-        found[kind] = {"reference": exact, "ways": ways, "moved": spread}
-    return found
+        accuracies[kind] = {"reference": exact, "ways": ways, "moved": spread}
+    return accuracies

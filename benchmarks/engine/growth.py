@@ -67,8 +67,8 @@ def _scale(axis: Any, x: list[int], label: str, unit: str) -> None:
     axis.set_xticks(ends, [f"{end:,}" for end in ends])
     axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=8))
     axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.4g}"))
-    for one in (axis.xaxis, axis.yaxis):
-        one.set_minor_formatter(NullFormatter())
+    for coordinate in (axis.xaxis, axis.yaxis):
+        coordinate.set_minor_formatter(NullFormatter())
 
 
 def _curve(axis: Any, curve: Mapping[str, Any], quantity: str, colour: Any, marker: str, label: str) -> None:

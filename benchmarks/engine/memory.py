@@ -23,9 +23,11 @@ def described_machine():
     import numpy  # noqa: F401 -- so that its library is loaded
     from threadpoolctl import threadpool_info
 
-    found = [one for one in threadpool_info() if one["user_api"] == "blas"]
-    found.sort(key=lambda one: "numpy" not in one["filepath"])  # others may have been loaded, in any order
-    blas = [{"library": one["internal_api"], "version": one["version"], "threads": one["num_threads"]} for one in found]
+    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    pools.sort(key=lambda pool: "numpy" not in pool["filepath"])  # others may have been loaded, in any order
+    blas = [
+        {"library": pool["internal_api"], "version": pool["version"], "threads": pool["num_threads"]} for pool in pools
+    ]
     return {**machine(), "processor": _first("/proc/cpuinfo", "model name"), "memory": _memory(), "blas": blas[:1]}
 
 

@@ -148,7 +148,7 @@ def _parts(sizes):
 
 
 def _singular(sizes):
-    steps = sorted({max(8, sizes.n_singular // part) for part in (4, 2, 1)} | {2 * sizes.n_singular})
+    steps = sorted({max(8, sizes.n_singular // divisor) for divisor in (4, 2, 1)} | {2 * sizes.n_singular})
     return [
         Measurement(f"{index}, {n}", SINGULAR_VALUES, (_table(1, n, [index], sizes.memory_bases),))
         for n in steps
@@ -163,8 +163,8 @@ def _growth(sizes):
     features with features, which are fewer there, belong to another curve and are left out.
     """
     counts = sorted({max(1, sizes.networks * tenths // 10) for tenths in (1, 2)} - {sizes.networks})
-    examples = sorted({max(16, sizes.n // part) for part in (8, 4, 2, 1)})
-    found = [
+    examples = sorted({max(16, sizes.n // divisor) for divisor in (8, 4, 2, 1)})
+    planned = [
         Measurement(
             f"{index} representations {count * len(sizes.widths)}",
             GROWTH,
@@ -173,18 +173,18 @@ def _growth(sizes):
         for index in (LINEAR, RBF)
         for count in counts
     ]
-    found += [
+    planned += [
         Measurement(f"{index} examples {n}", GROWTH, (_table(min(2, sizes.networks), n, [index], sizes.memory),))
         for index in (LINEAR, RBF)
         for n in examples
     ]
     wanted = {p: layer for layer, p in enumerate(sizes.widths) if 2 * _ALIKE * p > sizes.n}
-    found += [
+    planned += [
         Measurement(f"{index} features {p}", GROWTH, (_table(1, sizes.n, [index], sizes.memory, [layer] * _ALIKE),))
         for index in (LINEAR, RBF)
         for p, layer in sorted(wanted.items())
     ]
-    return found
+    return planned
 
 
 _ALIKE = 4  # representations of one width
@@ -193,14 +193,14 @@ _ALIKE = 4  # representations of one width
 def _accuracy(sizes):
     n, p = sizes.n, sizes.p_accuracy
     shared = {"n": n, "p": p, "memory": sizes.memory << 20}
-    found = [
+    planned = [
         Measurement(f"{kind}, {way}", ACCURACY, (_job("value", way=way, kind=kind, **shared),))
         for kind in ("centred", "offset")
         for way in WAYS
     ]
     for way in OURS:
         for kind in ("centred", "offset"):
-            found += [
+            planned += [
                 Measurement(
                     f"{kind}, {way}, block {block}",
                     ACCURACY,
@@ -209,5 +209,5 @@ def _accuracy(sizes):
                 for block in sorted({max(1, n // 40), max(1, n // 11), max(1, n // 6)})
             ]
             shuffled = _job("value", way=way, kind=kind, shuffled=True, **shared)
-            found.append(Measurement(f"{kind}, {way}, shuffled", ACCURACY, (shuffled,)))
-    return found
+            planned.append(Measurement(f"{kind}, {way}, shuffled", ACCURACY, (shuffled,)))
+    return planned

@@ -43,11 +43,11 @@ STEPS = {
 }
 
 
-def derived(result: Result, part: str) -> Any:
+def derived(result: Result, group: str) -> Any:
     """Return a part of what the benchmark of the engine derives from its measurements."""
-    if not (found := result["derived"][part]):
+    if not (values := result["derived"][group]):
         raise NotMeasuredError("engine")
-    return found
+    return values
 
 
 def met(held: bool) -> str:
@@ -57,22 +57,22 @@ def met(held: bool) -> str:
 
 def accuracy(result: Result) -> str:
     """Return how far each way of computing is from float64."""
-    found = derived(result, "accuracy")
-    kinds = [kind for kind in KINDS if kind in found]
+    accuracies = derived(result, "accuracy")
+    shown = [kind for kind in KINDS if kind in accuracies]
     rows = []
     for way, words in WAYS.items():
-        if any(way in found[kind]["ways"] for kind in kinds):
-            rows.append([words, *(_error(found[kind]["ways"].get(way)) for kind in kinds)])
-    exact = ["by the definition, in float64: the value", *(f"{found[kind]['reference']:.9f}" for kind in kinds)]
-    return table(["linear CKA", *(KINDS[kind] for kind in kinds)], [exact, *rows])
+        if any(way in accuracies[kind]["ways"] for kind in shown):
+            rows.append([words, *(_error(accuracies[kind]["ways"].get(way)) for kind in shown)])
+    exact = ["by the definition, in float64: the value", *(f"{accuracies[kind]['reference']:.9f}" for kind in shown)]
+    return table(["linear CKA", *(KINDS[kind] for kind in shown)], [exact, *rows])
 
 
 def fault(result: Result) -> str:
     """Say which of the two naive ways is wrong, by how much, and which of its steps is at fault."""
-    found = derived(result, "accuracy")
+    accuracies = derived(result, "accuracy")
     sentences = []
-    for kind, one in found.items():
-        errors = {way: abs(values["error"]) for way, values in one["ways"].items() if values["error"] is not None}
+    for kind, measured in accuracies.items():
+        errors = {way: abs(values["error"]) for way, values in measured["ways"].items() if values["error"] is not None}
         for way, steps in STEPS.items():
             if {way, *steps} <= errors.keys():
                 best = min(steps, key=errors.__getitem__)
@@ -90,11 +90,11 @@ def fault(result: Result) -> str:
 
 def invariance(result: Result) -> str:
     """Return how far block sizes and the order of the examples move the value."""
-    found = derived(result, "accuracy")
+    accuracies = derived(result, "accuracy")
     rows = []
     for way in ("engine", "engine_in_float64"):
-        for kind, one in found.items():
-            moved = one["moved"].get(way)
+        for kind, measured in accuracies.items():
+            moved = measured["moved"].get(way)
             if moved:
                 blocks = {name: value for name, value in moved.items() if name.startswith("block")}
                 largest = max(map(abs, blocks.values())) if blocks else None
@@ -133,7 +133,7 @@ def _asked(way: str, change: float | None) -> str:
     return "–" if change is None else f"{abs(change):.1e} ({met(abs(change) <= MOVED[way])})"
 
 
-def _error(found: Mapping[str, Any] | None) -> str:
-    if found is None:
+def _error(values: Mapping[str, Any] | None) -> str:
+    if values is None:
         return "–"
-    return "not a number" if found["error"] is None else f"{found['error']:+.1e}"
+    return "not a number" if values["error"] is None else f"{values['error']:+.1e}"

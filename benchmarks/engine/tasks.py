@@ -84,14 +84,14 @@ def pair(folder, places, n):
     x = _centred(xs[0])
     y = x if places[0] == places[1] else _centred(xs[1])
     cross = y.T @ x
-    total = sum(float(np.sum(np.square(part, dtype=np.float64))) for part in np.array_split(cross, 64))
+    total = sum(float(np.sum(np.square(strip, dtype=np.float64))) for strip in np.array_split(cross, 64))
     return {"seconds": time.perf_counter() - start, "widths": [x.shape[1], y.shape[1]], "value": total}
 
 
 def _centred(x):
-    found = np.array(x, dtype=np.float32).reshape(len(x), -1)
-    found -= found.mean(axis=0, dtype=np.float64).astype(np.float32)
-    return found
+    centred = np.array(x, dtype=np.float32).reshape(len(x), -1)
+    centred -= centred.mean(axis=0, dtype=np.float64).astype(np.float32)
+    return centred
 
 
 def _widths(xs):
@@ -106,5 +106,5 @@ def value(folder, way, kind, n, p, memory, block=None, shuffled=False):
         order = np.random.default_rng(0).permutation(n)
         x, y = (accuracy.Rows(z, order) for z in (x, y))
     start = time.perf_counter()
-    found = accuracy.values(way, x, y, memory=memory, block=block)
-    return {"seconds": time.perf_counter() - start, "values": found}
+    values = accuracy.values(way, x, y, memory=memory, block=block)
+    return {"seconds": time.perf_counter() - start, "values": values}

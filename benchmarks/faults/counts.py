@@ -56,8 +56,8 @@ def runs() -> list[Run]:
 def kills() -> str:
     """Return how often each kind of work was killed, and how it ended after it was started again."""
     rows = [
-        [WORK.get(name, name), f"{one['seconds'] / len(runs()):.1f}", *_numbers(one, "kills", "nothing_yet", "same")]
-        for name, one in _rows("kills")
+        [WORK.get(name, name), f"{sums['seconds'] / len(runs()):.1f}", *_numbers(sums, "kills", "nothing_yet", "same")]
+        for name, sums in _rows("kills")
     ]
     heads = ["work", "seconds, uninterrupted", "kills", "nothing under its name yet", "the same bytes in the end"]
     return table(heads, [*rows, _total(rows, 2)]) if rows else NOT_COUNTED
@@ -66,21 +66,21 @@ def kills() -> str:
 def full() -> str:
     """Return how often each step met a full disk."""
     columns = ("full", "refused", "completed")
-    rows = [[WORK.get(name, name), *_numbers(one, *columns)] for name, one in _rows("full")]
+    rows = [[WORK.get(name, name), *_numbers(sums, *columns)] for name, sums in _rows("full")]
     heads = ["step", "full disks", "one sentence, nothing half-written", "and the same bytes once there was room"]
     return table(heads, [*rows, _total(rows, 1)]) if rows else NOT_COUNTED
 
 
 def altered() -> str:
     """Return how many altered bytes of committed results were refused."""
-    rows = [[name, *_numbers(one, "altered", "refused")] for name, one in _rows("altered")]
+    rows = [[name, *_numbers(sums, "altered", "refused")] for name, sums in _rows("altered")]
     return table(["results", "bytes altered", "refused by name"], [*rows, _total(rows, 1)]) if rows else NOT_COUNTED
 
 
 def hostile() -> str:
     """Return how many made-up inputs were read, refused in a sentence, or did anything else."""
     columns = ("tried", "read", "refused")
-    rows = [[HOSTILE.get(name, name), *_numbers(one, *columns)] for name, one in _rows("hostile")]
+    rows = [[HOSTILE.get(name, name), *_numbers(sums, *columns)] for name, sums in _rows("hostile")]
     heads = ["what was made up", "tried", "read: harmless", "refused in a sentence"]
     return table(heads, [*rows, _total(rows, 1)]) if rows else NOT_COUNTED
 
@@ -104,11 +104,11 @@ def _rows(name: str) -> list[tuple[str, Counter[str]]]:
     return list(sums.items())
 
 
-def _numbers(found: Mapping[str, int], *names: str) -> list[str]:
-    return [f"{found.get(name, 0):,}" for name in names]
+def _numbers(sums: Mapping[str, int], *names: str) -> list[str]:
+    return [f"{sums.get(name, 0):,}" for name in names]
 
 
 def _total(rows: Sequence[Sequence[str]], first: int) -> list[str]:
     """Return a last row with the sums of the columns from `first` on."""
     sums = [sum(int(row[column].replace(",", "")) for row in rows) for column in range(first, len(rows[0]))]
-    return ["**all**", *[""] * (first - 1), *(f"**{one:,}**" for one in sums)]
+    return ["**all**", *[""] * (first - 1), *(f"**{total:,}**" for total in sums)]

@@ -50,20 +50,20 @@ def main(
         "timeout": timeout,
     }
     before, known = results_before(out, described) if only else {}, {}
-    found = []
+    peers = []
     for peer in PEERS:
         print(f"{peer.name}: ", end="", flush=True)
         stays = only and peer.name not in only
-        found.append(before[peer.name] if stays else measure(peer, job, described, arrays, known, folder, minutes))
-        print(summary(found[-1]), flush=True)
+        peers.append(before[peer.name] if stays else measure(peer, job, described, arrays, known, folder, minutes))
+        print(summary(peers[-1]), flush=True)
     result = {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "machine": machine(),
         "sizes": {"n": n, "large": large},
         "repeats": repeats,
         "cases": described,
-        "causes": collect.causes_in(found),
-        "peers": found,
+        "causes": collect.causes_in(peers),
+        "peers": peers,
     }
     write(out, result)
 

@@ -65,7 +65,7 @@ def _packages(home):
 def _call(*command):
     try:
         done = subprocess.run(
-            [str(part) for part in command], capture_output=True, text=True, check=False, timeout=60 * MINUTES
+            [str(argument) for argument in command], capture_output=True, text=True, check=False, timeout=60 * MINUTES
         )
     except subprocess.TimeoutExpired:
         raise InstallError(f"pip did not end within {MINUTES} minutes") from None

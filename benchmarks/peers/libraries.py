@@ -28,27 +28,28 @@ STATUS = {
 def findings(result: Result) -> str:
     """Return what the tables come to: how many numbers are exact, what batches do, what gives no value."""
     calls = list(_calls(result))
-    rows = [row for _, _, found in calls for row in found]
-    counts = Counter(row["status"] for row in rows)
+    all_rows = [row for _, _, rows in calls for row in rows]
+    counts = Counter(row["status"] for row in all_rows)
     explained = counts["explained"] + counts["rounding"]
-    exact = sum(all(row["status"] == "exact" for row in found) for _, _, found in calls)
+    exact = sum(all(row["status"] == "exact" for row in rows) for _, _, rows in calls)
     streams = {
-        peer["name"]: [row["value"] for row in found if row["case"] == _streamed(found) and row["value"] is not None]
-        for peer, _, found in _calls(result, ours=True)
-        if found[0]["batch"] is not None and any(row["value"] is not None for row in found)
+        peer["name"]: [row["value"] for row in rows if row["case"] == _streamed(rows) and row["value"] is not None]
+        for peer, _, rows in _calls(result, ours=True)
+        if rows[0]["batch"] is not None and any(row["value"] is not None for row in rows)
     }
     ours = streams.pop(OURS)
     moving = ", ".join(f"{name} {min(values):.3f} to {max(values):.3f}" for name, values in streams.items())
-    silent = {peer["name"]: None for peer, _, found in calls if any(row["value"] is None for row in found)}
+    silent = {peer["name"]: None for peer, _, rows in calls if any(row["value"] is None for row in rows)}
     rest = " for each" if max(ours) - min(ours) < 1e-9 else f" to {max(ours):.3f}"
     return (
         f"1. **The same name is not the same number.** {exact} of {len(calls)} calls give the exact value of the index "
-        f"that they are compared with on everything that was tried. Of all {len(rows)} results {counts['exact']} are "
-        f"exact, {explained} differ by a cause that was found and checked, {counts['unexplained']} by another, "
-        f"{counts['not unique']} are not determined by the data, and {counts['failed']} are no number.\n"
+        f"that they are compared with on everything that was tried. Of all {len(all_rows)} results "
+        f"{counts['exact']} are exact, {explained} differ by a cause that was found and checked, "
+        f"{counts['unexplained']} by another, {counts['not unique']} are not determined by the data, and "
+        f"{counts['failed']} are no number.\n"
         f"2. **A CKA that averages mini-batches depends on their size**: on the same activations {moving}. Added up "
         f"over blocks of the same sizes, as here, it is {min(ours):.3f}{rest}.\n"
-        f"3. **Some calls give no number at all**: {counts['failed']} of {len(rows)}, of {', '.join(silent)}. What "
+        f"3. **Some calls give no number at all**: {counts['failed']} of {len(all_rows)}, of {', '.join(silent)}. What "
         "they say instead stands below."
     )
 
@@ -78,26 +79,26 @@ def activations(result: Result) -> str:
 
 def values(result: Result) -> str:
     """Return each call's value on the authors' example, its largest difference, and the cause."""
-    rows = []
-    for peer, entry, found in _calls(result):
-        whole = {row["case"]: row for row in found if row["value"] is not None and _is_whole(row, result)}
+    lines = []
+    for peer, entry, rows in _calls(result):
+        whole = {row["case"]: row for row in rows if row["value"] is not None and _is_whole(row, result)}
         shown = whole.get(GOLDEN)
         differences = {name: abs(row["difference"]) for name, row in whole.items()}
         worst = max(differences, key=differences.__getitem__, default=None)
-        rows.append(
+        lines.append(
             [
                 peer["name"],
                 f"`{entry}`",
-                f"`{found[0]['reference']}`",
+                f"`{rows[0]['reference']}`",
                 "–" if shown is None else f"{shown['value']:.6g}",
-                f"{_on(found, GOLDEN)['exact']:.6g}",
+                f"{_on(rows, GOLDEN)['exact']:.6g}",
                 "–" if worst is None else f"{number(differences[worst])} ({worst})",
-                _cause(found, result),
-                _verdict(found),
+                _cause(rows, result),
+                _verdict(rows),
             ]
         )
     heads = ["library", "call", "index", "its value", "exact value", "largest difference", "cause", "checked"]
-    return table(heads, rows)
+    return table(heads, lines)
 
 
 def batches(result: Result) -> str:
@@ -119,12 +120,12 @@ def failures(result: Result) -> str:
     """Return what crashed, was not a number, or was refused, with the message."""
     lines = []
     for peer in result["peers"]:
-        found: dict[tuple[str, str], list[str]] = {}
+        failed: dict[tuple[str, str], list[str]] = {}
         for row in peer["rows"]:
             if row["error"]:
                 where = row["case"] if _is_whole(row, result) else f"{row['case']}, batches of {row['batch']}"
-                found.setdefault((row["entry"], row["error"]), []).append(where)
-        for (entry, error), places in found.items():
+                failed.setdefault((row["entry"], row["error"]), []).append(where)
+        for (entry, error), places in failed.items():
             lines.append([peer["name"], f"`{entry}`", "; ".join(places), _literal(error)])
         if peer["message"]:
             lines.append([peer["name"], "–", "–", _literal(peer["message"])])
@@ -209,7 +210,11 @@ def _on(rows: Sequence[Row], case: str) -> Row:
 
 def _pinned(peer: Row) -> str:
     """Return the version that was asked for of a library that could not say its own."""
-    wanted = [one.partition("==")[2] for one in peer["requires"] if one.startswith(f"{peer['name']}==")]
+    wanted = [
+        requirement.partition("==")[2]
+        for requirement in peer["requires"]
+        if requirement.startswith(f"{peer['name']}==")
+    ]
     return f"{wanted[0]} (asked for)" if wanted else "–"
 
 

@@ -47,17 +47,17 @@ def main(
     """Train in one process with all cores, and in one process per core at the same time."""
     pythons = {"keras": sys.executable, "torch": torch_python(folder)}
     rows = []
-    for name, kind, split in itertools.product(group or GROUPS, precision, (False, True)):
-        job = {**job_of(name, kind, split), "seconds": seconds}
-        found = {library: [] for library in LIBRARIES}
+    for name, arithmetic, split in itertools.product(group or GROUPS, precision, (False, True)):
+        job = {**job_of(name, arithmetic, split), "seconds": seconds}
+        measured = {library: [] for library in LIBRARIES}
         versions = {}
         for _, library in itertools.product(range(repeats), LIBRARIES):
             rate, versions[library] = _run(pythons[library], LIBRARIES[library], job, split)
-            found[library].append(rate)
-        median = {library: statistics.median(rates) for library, rates in found.items()}
-        row = {"group": name, "precision": kind, "processes": len(_cores()) if split else 1, "runs": found}
+            measured[library].append(rate)
+        median = {library: statistics.median(rates) for library, rates in measured.items()}
+        row = {"group": name, "precision": arithmetic, "processes": len(_cores()) if split else 1, "runs": measured}
         rows.append({**row, **median, "ratio": median["keras"] / median["torch"]})
-        print(f"{name:>10} {kind:>8} {row['processes']} process(es): {median['keras']:,.0f} images/s, "
+        print(f"{name:>10} {arithmetic:>8} {row['processes']} process(es): {median['keras']:,.0f} images/s, "
               f"{rows[-1]['ratio']:.2f} of PyTorch's")  # fmt: skip
     write_record(
         out,
@@ -84,7 +84,9 @@ def job_of(name, precision, split):
         "architecture": group.architecture,
         "channels": list(group.channels),
         "table": {
-            "convolutions": [asdict(one) for one in describe(group.architecture, group.channels).convolutions],
+            "convolutions": [
+                asdict(convolution) for convolution in describe(group.architecture, group.channels).convolutions
+            ],
             "residual": group.architecture.startswith("resnet"),
             "normalised": "nobn" not in group.architecture,
         },
@@ -105,13 +107,13 @@ def _run(python, script, job, split):
     jobs = [{**job, "cores": [core]} for core in _cores()] if split else [{**job, "cores": []}]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
 
-    def run(one):
-        given = {"input": json.dumps(one), "text": True, "env": environment}
+    def run(process_job):
+        given = {"input": json.dumps(process_job), "text": True, "env": environment}
         return subprocess.run([str(python), str(script)], stdout=subprocess.PIPE, check=True, **given).stdout
 
     with ThreadPoolExecutor(len(jobs)) as pool:
-        found = [json.loads(output.splitlines()[-1]) for output in pool.map(run, jobs)]
-    return sum(one["images_per_second"] for one in found), found[0]["version"]
+        reports = [json.loads(output.splitlines()[-1]) for output in pool.map(run, jobs)]
+    return sum(report["images_per_second"] for report in reports), reports[0]["version"]
 
 
 if __name__ == "__main__":

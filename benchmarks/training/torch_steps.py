@@ -34,17 +34,17 @@ class Network(nn.Module):
 
     def __init__(self, table, classes):
         super().__init__()
-        channels, parts = 3, []
-        for one in table["convolutions"]:
-            parts.append(Convolution(channels, one, table["normalised"]))
-            channels = one["channels"]
-        self.parts, self.residual = nn.ModuleList(parts), table["residual"]
+        channels, convolutions = 3, []
+        for layer in table["convolutions"]:
+            convolutions.append(Convolution(channels, layer, table["normalised"]))
+            channels = layer["channels"]
+        self.parts, self.residual = nn.ModuleList(convolutions), table["residual"]
         self.logits = nn.Linear(channels, classes)
 
     def forward(self, x):
         if not self.residual:
-            for part in self.parts:
-                x = functional.relu(part(x))
+            for convolution in self.parts:
+                x = functional.relu(convolution(x))
             return self.logits(x.mean((2, 3)))
         x = functional.relu(self.parts[0](x))
         for first, second in zip(self.parts[1::2], self.parts[2::2], strict=True):

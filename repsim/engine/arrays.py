@@ -95,8 +95,8 @@ def _nullable(x: Any, name: str) -> Array:
         if dtype.kind not in "iuf":
             raise _dtype_error(dtype, name)
     common = np.result_type(*columns) if all(dtype.kind == "f" for dtype in columns) else np.float64
-    found: Array = x.to_numpy(dtype=common, na_value=np.nan)
-    return found
+    array: Array = x.to_numpy(dtype=common, na_value=np.nan)
+    return array
 
 
 def host(x: Any) -> Array:

@@ -96,12 +96,12 @@ def _by_units(x: Float64, scales: Float64, view: Representation, rounding: float
 
 def root_mean_squares(units: Array, energies: Float64) -> Float64:
     """Root mean squares of centred units, (p, n), from the sums of their squares, unless these have vanished."""
-    found: Float64 = np.sqrt(energies / units.shape[1])
+    spreads: Float64 = np.sqrt(energies / units.shape[1])
     precision = np.finfo(units.dtype)
     for i in np.flatnonzero(energies < precision.tiny / precision.eps):
         peak = float(np.abs(units[i]).max())
-        found[i] = peak * np.sqrt(np.mean(np.square(units[i] / peak, dtype=np.float64))) if peak else 0.0
-    return found
+        spreads[i] = peak * np.sqrt(np.mean(np.square(units[i] / peak, dtype=np.float64))) if peak else 0.0
+    return spreads
 
 
 def unit_scales(view: Representation, spreads: Float64) -> Float64:

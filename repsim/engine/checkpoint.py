@@ -53,13 +53,13 @@ class Checkpoint:
         about = folder / "about.json"
         if about.exists():
             try:
-                found = json.loads(about.read_text(encoding="utf-8"))
+                saved = json.loads(about.read_text(encoding="utf-8"))
             except (OSError, ValueError, RecursionError):
-                found = None
-            if not isinstance(found, dict):
+                saved = None
+            if not isinstance(saved, dict):
                 raise ParameterError(f"resume: {about} is damaged; remove the folder to begin again")
-            if found != call:
-                different = sorted(key for key in found.keys() | call.keys() if found.get(key) != call.get(key))
+            if saved != call:
+                different = sorted(key for key in saved.keys() | call.keys() if saved.get(key) != call.get(key))
                 raise ParameterError(
                     f"resume: {folder} holds an unfinished run of another computation (different: "
                     f"{', '.join(different)}); give another folder, or remove it"
@@ -70,11 +70,11 @@ class Checkpoint:
         # A part of about.json is of a run that was killed as it began.
         if folder.exists() and any(path.name != "about.part" for path in folder.iterdir()):
             raise ParameterError(f"resume: {folder} is not empty and holds no unfinished run; give another folder")
-        part = about.with_name("about.part")
-        with _writing(part, f"resume: {folder} cannot be written into"):
+        partial = about.with_name("about.part")
+        with _writing(partial, f"resume: {folder} cannot be written into"):
             folder.mkdir(parents=True, exist_ok=True)
-            part.write_text(json.dumps(call), encoding="utf-8")
-            os.replace(part, about)
+            partial.write_text(json.dumps(call), encoding="utf-8")
+            os.replace(partial, about)
 
     def once(self, name: str, keys: Sequence[str], make: Callable[[], dict[str, Array]]) -> dict[str, Array]:
         """Return the arrays of these keys that an earlier run has kept under a name, or make and keep them.
@@ -138,13 +138,13 @@ class Checkpoint:
         """Write what a pass has filled, the number of its steps done and its block, if there is a folder to resume."""
         if self._named is None:
             return
-        part = self._named / f"progress-{name}.part"
-        with _writing(part, f"resume: progress cannot be written into {self._named}"):
-            with part.open("wb") as file:
+        partial = self._named / f"progress-{name}.part"
+        with _writing(partial, f"resume: progress cannot be written into {self._named}"):
+            with partial.open("wb") as file:
                 np.savez(file, **{"done": np.array([done, block])}, **arrays)  # type: ignore[arg-type]
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(part, part.with_suffix(".npz"))
+            os.replace(partial, partial.with_suffix(".npz"))
         self._saved = time.monotonic()
 
     def restore(self, name: str, arrays: Mapping[str, Float64]) -> tuple[int, int] | None:

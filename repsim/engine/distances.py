@@ -18,8 +18,8 @@ def squared_norms(xp: Any, rows: Any) -> Any:
         return xp.sum(rows * rows, axis=1)
     out = np.empty(len(rows), rows.dtype)
     for start in range(0, len(rows), CACHED_ROWS):
-        some = rows[start : start + CACHED_ROWS]
-        np.sum(some * some, axis=1, out=out[start : start + CACHED_ROWS])
+        cached = rows[start : start + CACHED_ROWS]
+        np.sum(cached * cached, axis=1, out=out[start : start + CACHED_ROWS])
     return out
 
 

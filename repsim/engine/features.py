@@ -44,9 +44,9 @@ def products_by_features(families: Families, products: Products, result: Sums, b
     column_sums = {key: np.zeros(sum(widths)) for key, widths in width.items()}
     # Centres rounded to float32 would leave the diagonals, which are taken as they are, off centre.
     sources = {rows: rows.in_double() for rows in distinct_rows(families)}
-    for some in blocks(result.n, block):
+    for where in blocks(result.n, block):
         read = {
-            rows: host(source.block(some.start, some.stop)).astype(np.float64, copy=False)
+            rows: host(source.block(where.start, where.stop)).astype(np.float64, copy=False)
             for rows, source in sources.items()
         }
         stacked = {}
@@ -54,11 +54,11 @@ def products_by_features(families: Families, products: Products, result: Sums, b
             stacked[key] = np.hstack([read[op.rows] for op in ops])
             column_sums[key] += stacked[key].sum(axis=0)
             for i, op in enumerate(ops):
-                result.diagonals[key][i, some] = np.einsum("ij,ij->i", read[op.rows], read[op.rows])
+                result.diagonals[key][i, where] = np.einsum("ij,ij->i", read[op.rows], read[op.rows])
         for a, b in products:
             cross[a, b] += stacked[a].T @ stacked[b]
         del read, stacked  # before the next ones are read
-        tick(2.0 * (some.stop - some.start) * sum(table.size for table in cross.values()))
+        tick(2.0 * (where.stop - where.start) * sum(table.size for table in cross.values()))
     owners = {key: np.repeat(np.eye(len(widths)), widths, axis=1) for key, widths in width.items()}
     for key in families:
         result.row_sums[key][...] = -result.diagonals[key]

@@ -46,9 +46,9 @@ class FileRows:
 
     def __getitem__(self, rows: slice) -> Array:
         start, stop, _ = rows.indices(self.shape[0])
-        found = np.empty((max(0, stop - start), *self.shape[1:]), self.dtype)
-        self.read_into(found, start)
-        return found
+        array = np.empty((max(0, stop - start), *self.shape[1:]), self.dtype)
+        self.read_into(array, start)
+        return array
 
     def holds_ends_of(self, x: Array) -> bool:
         """Whether the file has the first and last row of its map; another file may have taken its place since.

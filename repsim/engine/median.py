@@ -37,11 +37,11 @@ def median_squared_distance(
     gone through tile by tile, usually once, looking in a bracket that the distances of fewer examples suggest. `go_on`
     is called before each block of rows is read, and may raise.
     """
-    found, n = _median(rep, how, memory, go_on)
-    rows = kernel_rows(rep, found)
+    median, n = _median(rep, how, memory, go_on)
+    rows = kernel_rows(rep, median)
     if rows is not rep:
         return median_squared_distance(rows, how, memory=memory, go_on=go_on)
-    return _above_rounding(found, rep.name, n, rounding_of(rep.typical_square, rep.p, rep.dtype))
+    return _above_rounding(median, rep.name, n, rounding_of(rep.typical_square, rep.p, rep.dtype))
 
 
 def kernel_rows(rep: Representation, median: float) -> Representation:
@@ -110,7 +110,7 @@ class Thinned:
 
     def block(self, start: int, stop: int) -> Any:
         """Rows start to stop of those chosen; what lies between them is read too, some at a time."""
-        xp, parts = self._rep.xp, []
+        xp, taken = self._rep.xp, []
         step = max(1, _READ_ELEMENTS // self._rep.p)
         chosen = self._chosen[start:stop]
         for first in range(int(chosen[0]), int(chosen[-1]) + 1, step):
@@ -118,8 +118,8 @@ class Thinned:
             if inside.size:
                 read = self._rep.block(first, min(first + step, self._rep.n))
                 places = inside if xp is NUMPY else xp.asarray(inside, device=self._rep.device)
-                parts.append(xp.take(read, places, axis=0))
-        return parts[0] if len(parts) == 1 else xp.concat(parts, axis=0)
+                taken.append(xp.take(read, places, axis=0))
+        return taken[0] if len(taken) == 1 else xp.concat(taken, axis=0)
 
 
 def _matrix(rows: Thinned | Representation) -> Array:
@@ -187,9 +187,9 @@ def _all_distances(read: Callable[[int], Any], n: int, block: int, xp: Any) -> I
                     continue
                 step = CACHED_ROWS if xp is NUMPY else len(product)
                 for first in range(0, len(product), step):
-                    some = slice(first, first + step)
-                    found = tile_distances(xp, product[some, :], lengths[start][some], lengths[other])
-                    yield found if selects else host(found)
+                    rows = slice(first, first + step)
+                    distances = tile_distances(xp, product[rows, :], lengths[start][rows], lengths[other])
+                    yield distances if selects else host(distances)
 
 
 def _order_statistics(
@@ -207,23 +207,23 @@ def _order_statistics(
     width = _BAND
     low, high = bracket(width)
     while True:
-        found = _gather(distances(), low, high, limit)
-        place = first - found.below
-        if not 0 <= place < found.inside:
+        gathered = _gather(distances(), low, high, limit)
+        place = first - gathered.below
+        if not 0 <= place < gathered.inside:
             width *= 4
             low, high = bracket(width)
-        elif found.values is None:
-            edges = found.edges
+        elif gathered.values is None:
+            edges = gathered.edges
             if np.nextafter(low, high) == high:
-                low = high = low if place < found.lowest else high
+                low = high = low if place < gathered.lowest else high
             else:
-                bin_ = int(np.searchsorted(np.cumsum(found.counts), place, side="right"))
+                bin_ = int(np.searchsorted(np.cumsum(gathered.counts), place, side="right"))
                 low, high = edges[bin_], edges[bin_ + 1]
-        elif second < found.below + found.inside:
-            last = len(found.values) - 1
-            return _mean_of_ranks(found.values, min(place, last), min(second - found.below, last))
+        elif second < gathered.below + gathered.inside:
+            last = len(gathered.values) - 1
+            return _mean_of_ranks(gathered.values, min(place, last), min(second - gathered.below, last))
         else:
-            return (float(found.values.max()) + _least_above(distances(), high)) / 2
+            return (float(gathered.values.max()) + _least_above(distances(), high)) / 2
 
 
 class _Gathered(NamedTuple):
@@ -237,16 +237,16 @@ class _Gathered(NamedTuple):
     edges: Array
 
 
-def _gather(parts: Iterator[Any], low: Any, high: Any, limit: int) -> _Gathered:
+def _gather(tiles: Iterator[Any], low: Any, high: Any, limit: int) -> _Gathered:
     """Count and select where the distances are, and copy those in the bracket."""
     below, inside, lowest = 0, 0, 0
     held: list[Array] | None = []
     counts, edges = np.zeros(_BINS, np.int64), np.linspace(low, high, _BINS + 1, dtype=low.dtype)
     least, most = float(low), float(high)
-    for part in parts:
-        xp = namespace(part)
-        below += int(xp.count_nonzero(part < least))
-        values = host(part[(part >= least) & (part <= most)])
+    for tile in tiles:
+        xp = namespace(tile)
+        below += int(xp.count_nonzero(tile < least))
+        values = host(tile[(tile >= least) & (tile <= most)])
         inside += values.size
         lowest += int(np.count_nonzero(values == low))
         if held is not None:
@@ -260,6 +260,6 @@ def _gather(parts: Iterator[Any], low: Any, high: Any, limit: int) -> _Gathered:
     return _Gathered(below, inside, lowest, np.concatenate(held) if held else None, counts, edges)
 
 
-def _least_above(parts: Iterator[Any], high: Any) -> float:
-    copies = (host(part) for part in parts)
-    return min(float(part.min(where=part > high, initial=np.inf)) for part in copies)
+def _least_above(tiles: Iterator[Any], high: Any) -> float:
+    copies = (host(tile) for tile in tiles)
+    return min(float(tile.min(where=tile > high, initial=np.inf)) for tile in copies)

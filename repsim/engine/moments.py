@@ -49,7 +49,7 @@ class Plan:
     def __init__(self, wanted: Sequence[Wanted], rows: Sequence[int], columns: Sequence[int]) -> None:
         self._wanted, self._rows, self._columns = wanted, list(rows), list(columns)
         self._places: dict[MadeOperator, list[int]] = places_of(wanted, rows, columns)
-        self._products = list(dict.fromkeys(product for one in wanted for product in one.products))
+        self._products = list(dict.fromkeys(product for request in wanted for product in request.products))
 
     def operations(self, views: Sequence[Representation], memory: int) -> float:
         """Estimate the operations, as if every operator were as wide as its representation."""
@@ -84,19 +84,19 @@ class Plan:
         sums = inner_products(families, self._products, memory=left, block=block, tick=tick, checkpoint=checkpoint)
         self._again(families, sums, left, block)
         names = [x.view.name for x in representations]
-        return [self._moments(one, families, sums, names) for one in self._wanted]
+        return [self._moments(request, families, sums, names) for request in self._wanted]
 
-    def _moments(self, one: Wanted, families: Families, sums: Sums, names: Sequence[str]) -> Moments:
+    def _moments(self, request: Wanted, families: Families, sums: Sums, names: Sequence[str]) -> Moments:
         known = {
-            made: sums.side(made, families[made], [names[i] for i in self._places[made]], one.debiased)
-            for made in {one.x, one.y}
+            made: sums.side(made, families[made], [names[i] for i in self._places[made]], request.debiased)
+            for made in {request.x, request.y}
         }
-        x, y = known[one.x], known[one.y]
-        table = sums.centred(one.x, one.y, one.debiased)
-        table = held(sums.n, table, families[one.x], families[one.y], [x.trace, y.trace])
-        rows = [self._places[one.x].index(i) for i in self._rows]
-        columns = [self._places[one.y].index(i) for i in self._columns]
-        return Moments(sums.n, table[rows][:, columns], x.take(rows), y.take(columns), one.debiased)
+        x, y = known[request.x], known[request.y]
+        table = sums.centred(request.x, request.y, request.debiased)
+        table = held(sums.n, table, families[request.x], families[request.y], [x.trace, y.trace])
+        rows = [self._places[request.x].index(i) for i in self._rows]
+        columns = [self._places[request.y].index(i) for i in self._columns]
+        return Moments(sums.n, table[rows][:, columns], x.take(rows), y.take(columns), request.debiased)
 
     def _again(self, families: Families, sums: Sums, memory: int, block: int | None) -> None:
         """Compute anew, from better rows, what has lost its digits.
@@ -104,7 +104,11 @@ class Plan:
         Of kernels of which centring leaves little, float32 has rounded that away. What a debiased form asks for is
         small beside an outlying example, which is in the mean that all are about, and in the diagonals.
         """
-        weak = {one.x for one in self._wanted if one.x == one.y and _rounded_away(one, families[one.x], sums)}
+        weak = {
+            request.x
+            for request in self._wanted
+            if request.x == request.y and _rounded_away(request, families[request.x], sums)
+        }
         better = {op.rows: op.rows.in_double() for made in weak for op in families[made]}
         far = self._far_from_mean(families, sums, memory)
         better |= {rows: rows.about_most for rows in far}
@@ -118,15 +122,15 @@ class Plan:
                 for made in dict.fromkeys(made for product in products for made in product)
             }
         )
-        found = inner_products(anew, products, memory=memory, block=block)
-        for part in ("tables", "diagonals", "row_sums", "precision", "floors"):
-            getattr(sums, part).update(getattr(found, part))
+        recomputed = inner_products(anew, products, memory=memory, block=block)
+        for field in ("tables", "diagonals", "row_sums", "precision", "floors"):
+            getattr(sums, field).update(getattr(recomputed, field))
 
     def _far_from_mean(self, families: Families, sums: Sums, memory: int) -> set[Representation]:
         """Return the rows of debiased forms most of which are far from the mean of all, because some are far out."""
         if sums.n > _LARGEST_GRAM and features_are_cheaper(families, self._products, memory):
             return set()  # tiles would take far longer
-        debiased = {made for one in self._wanted if one.debiased for made in (one.x, one.y)}
+        debiased = {made for request in self._wanted if request.debiased for made in (request.x, request.y)}
         return {
             op.rows
             for made in debiased
@@ -147,12 +151,12 @@ def _of_one_library(families: Families) -> Families:
     return {made: [replace(op, rows=op.rows.on_host()) for op in ops] for made, ops in families.items()}
 
 
-def _rounded_away(one: Wanted, ops: Sequence[Operator], sums: Sums) -> bool:
+def _rounded_away(request: Wanted, ops: Sequence[Operator], sums: Sums) -> bool:
     single = np.array([op.rows.dtype.itemsize == 4 and isinstance(op.rows, Representation) for op in ops])
     if not single.any():
         return False
-    before, left = (np.diag(of(one.x, one.x, one.debiased)) for of in (sums.before, sums.centred))
-    few = one.debiased and sums.n < _FEW
+    before, left = (np.diag(of(request.x, request.x, request.debiased)) for of in (sums.before, sums.centred))
+    few = request.debiased and sums.n < _FEW
     return bool((single & (few | (left * _MOST_CENTRED < before))).any())
 
 

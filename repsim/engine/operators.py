@@ -241,9 +241,9 @@ def described(function: Any) -> str:
 def places_of(asked: Iterable[Any], rows: Sequence[int], columns: Sequence[int]) -> dict[Any, list[int]]:
     """Return what indexes want made, `x` on the rows of a table and `y` on its columns, and of which views."""
     places: dict[Any, set[int]] = {}
-    for one in asked:
-        places.setdefault(one.x, set()).update(rows)
-        places.setdefault(one.y, set()).update(columns)
+    for request in asked:
+        places.setdefault(request.x, set()).update(rows)
+        places.setdefault(request.y, set()).update(columns)
     return {made: sorted(numbers) for made, numbers in places.items()}
 
 
@@ -263,4 +263,4 @@ def examples(families: Families) -> int:
 
 def itemsize(rows: Iterable[Rows]) -> int:
     """Return the bytes of a number of the most precise rows."""
-    return max(some.dtype.itemsize for some in rows)
+    return max(source.dtype.itemsize for source in rows)

@@ -38,14 +38,14 @@ class Compared:
 
     def value(self, a: Any, b: Any, names: Sequence[str]) -> float:
         """Compare what was made of two representations, and check that a number comes of it."""
-        found: Any = self.compare(a, b)
+        returned: Any = self.compare(a, b)
         try:
-            if isinstance(found, str | bytes) or np.iscomplexobj(found):
+            if isinstance(returned, str | bytes) or np.iscomplexobj(returned):
                 raise TypeError
-            value = float(found)
+            value = float(returned)
         except (TypeError, ValueError):
             raise ParameterError(
-                f"index {self.name!r} of {' and '.join(names)} is {found!r:.100}; it must be a number"
+                f"index {self.name!r} of {' and '.join(names)} is {returned!r:.100}; it must be a number"
             ) from None
         if math.isnan(value):
             raise UndefinedSimilarityError(f"index {self.name!r} of {' and '.join(names)} is not a number")
@@ -59,7 +59,7 @@ class Pairs:
         self._compared, self._rows, self._columns = compared, list(rows), list(columns)
         wanted = {(i, j) for i in rows for j in columns}
         unordered = {(min(pair), max(pair)) for pair in wanted}  # of a symmetric one either order is enough
-        self._wanted = [unordered if one.symmetric else wanted for one in compared]
+        self._wanted = [unordered if index.symmetric else wanted for index in compared]
         self._tasks = sorted(set[tuple[int, int]]().union(*self._wanted))
 
     def operations(self, views: Sequence[Representation]) -> float:
@@ -88,11 +88,13 @@ class Pairs:
         try:
             with self._threads(views, memory - checkpoint.held) as threads:
                 for i, row in groupby(self._tasks[done:], key=lambda task: task[0]):
-                    focused = {one.x: one.x.focus(states[one.x, i], representations[i]) for one in self._compared}
+                    focused = {
+                        index.x: index.x.focus(states[index.x, i], representations[i]) for index in self._compared
+                    }
                     tasks = list(row)
                     values = threads.map(lambda task: self._values(focused, states, names, *task), tasks)  # noqa: B023
-                    for (_, j), found in zip(tasks, values, strict=True):
-                        for k, value in found.items():
+                    for (_, j), pair_values in zip(tasks, values, strict=True):
+                        for k, value in pair_values.items():
                             tables[str(k)][i, j] = value
                             if self._compared[k].symmetric:
                                 tables[str(k)][j, i] = value
@@ -104,26 +106,26 @@ class Pairs:
             raise
         places = np.ix_(self._rows, self._columns)
         return [
-            (np.ascontiguousarray(table[places]), self._ranks(one, representations))
-            for table, one in zip(tables.values(), self._compared, strict=True)
+            (np.ascontiguousarray(table[places]), self._ranks(index, representations))
+            for table, index in zip(tables.values(), self._compared, strict=True)
         ]
 
     def _check_resumed(self, representations: Sequence[Prepared], tables: Mapping[str, Float64], done: int) -> None:
         """Compute some pairs again that an interrupted run has finished: somebody's own functions may have changed."""
-        for k, one in enumerate(self._compared):
+        for k, index in enumerate(self._compared):
             finished = [pair for pair in self._tasks[:done] if pair in self._wanted[k]]
-            for i, j in finished[:: max(1, len(finished) // _CHECKED)] if isinstance(one.x, Own) else ():
+            for i, j in finished[:: max(1, len(finished) // _CHECKED)] if isinstance(index.x, Own) else ():
                 names = [representations[i].view.name, representations[j].view.name]
-                value = one.value(one.x.state(representations[i]), one.y.state(representations[j]), names)
+                value = index.value(index.x.state(representations[i]), index.y.state(representations[j]), names)
                 if value != (before := tables[str(k)][i, j]):
                     raise ParameterError(
-                        f"resume: index {one.name!r} of {' and '.join(names)} is {value} and was {before} in the "
+                        f"resume: index {index.name!r} of {' and '.join(names)} is {value} and was {before} in the "
                         "interrupted run; give another folder, or remove it"
                     )
 
-    def _ranks(self, one: Compared, representations: Sequence[Prepared]) -> Ranks:
+    def _ranks(self, index: Compared, representations: Sequence[Prepared]) -> Ranks:
         sides = []
-        for made, places in ((one.x, self._rows), (one.y, self._columns)):
+        for made, places in ((index.x, self._rows), (index.y, self._columns)):
             ranks = {i: made.rank(made.state(representations[i])) for i in places if not isinstance(made, Own)}
             sides.append({representations[i].view.name: rank for i, rank in ranks.items() if rank})
         return representations[0].view.n, sides[0], sides[1]
@@ -131,20 +133,22 @@ class Pairs:
     def _threads(self, views: Sequence[Representation], memory: int) -> AbstractContextManager[Crew]:
         """Return as many threads as pairs fit into the memory; somebody's own code is called in the caller's."""
         widest = max(min(view.n, view.p) for view in views)
-        alone = any(isinstance(one.x, Own) for one in self._compared)
+        alone = any(isinstance(index.x, Own) for index in self._compared)
         return crew(1 if alone else min(len(self._tasks), memory // (_BYTES * widest**2)), widest**3)
 
     def _states(self, representations: Sequence[Prepared], tasks: Sequence[tuple[int, int]]) -> dict[Any, Any]:
         """Return what was made of each representation that a task needs."""
-        needed = {(made, i): None for pair in tasks for one in self._compared for made in (one.x, one.y) for i in pair}
+        needed = {
+            (made, i): None for pair in tasks for index in self._compared for made in (index.x, index.y) for i in pair
+        }
         return {(made, i): made.state(representations[i]) for made, i in sorted(needed, key=lambda key: key[1])}
 
     def _values(
         self, focused: dict[Made, Any], states: dict[Any, Any], names: Sequence[str], i: int, j: int
     ) -> dict[int, float]:
         return {
-            k: one.value(focused[one.x], states[one.y, j], (names[i], names[j]))
-            for k, one in enumerate(self._compared)
+            k: index.value(focused[index.x], states[index.y, j], (names[i], names[j]))
+            for k, index in enumerate(self._compared)
             if (i, j) in self._wanted[k]
         }
 

@@ -93,12 +93,12 @@ class _Pass:
                 if number >= done:
                     tiles = room.tiles(first, second)
                     sums = self._fill(tiles, first, second, reader)
-                    found = {(a, b): self._table(tiles[a], tiles[b]) for a, b in self._products}
+                    tables = {(a, b): self._table(tiles[a], tiles[b]) for a, b in self._products}
                     whole = False
-                    for pair, table in found.items():
+                    for pair, table in tables.items():
                         result.tables[pair] += weight * table
-                    for kind, key, i, where, values in sums:
-                        getattr(result, kind)[key][i, where] += values
+                    for field, key, i, where, values in sums:
+                        getattr(result, field)[key][i, where] += values
                     done = number + 1
                     whole = True
                     if checkpoint is not None:
@@ -116,7 +116,7 @@ class _Pass:
         def of(rows: Rows) -> list[Part]:
             return list(fill(rows, self._users[rows], first, second, tiles, reader))
 
-        return [part for parts in self._threads.map(of, self._rows) for part in parts]
+        return [summand for summands in self._threads.map(of, self._rows) for summand in summands]
 
     def _table(self, a: Any, b: Any) -> Float64:
         """Inner products of all tiles of one family with all of another, in float64 after every chunk."""
@@ -127,8 +127,8 @@ class _Pass:
         if whole < size:
             spans.append((whole, size, size - whole))
         total = np.zeros((len(a), len(b)))
-        for found in self._threads.map(lambda span: _span_products(a, b, *span), spans):
-            total += found
+        for table in self._threads.map(lambda span: _span_products(a, b, *span), spans):
+            total += table
         return total
 
 
@@ -142,8 +142,8 @@ def _span_products(a: Any, b: Any, start: int, stop: int, length: int) -> Float6
     xp = namespace(a[0])
     left = _stacked(xp, a, start, stop, length)
     right = left if a is b else _stacked(xp, b, start, stop, length)
-    found: Float64 = host(left @ xp.permute_dims(right, (0, 2, 1))).astype(np.float64).sum(axis=0)
-    return found
+    table: Float64 = host(left @ xp.permute_dims(right, (0, 2, 1))).astype(np.float64).sum(axis=0)
+    return table
 
 
 def _stacked(xp: Any, tiles: Sequence[Any], start: int, stop: int, length: int) -> Any:

@@ -128,9 +128,9 @@ def blocks(n: int, block: int) -> Iterator[slice]:
 
 def there_and_back(n: int, block: int) -> list[tuple[slice, slice]]:
     """Return the tiles on and above the diagonal, every other row of them backwards: what was read last is cached."""
-    found: list[tuple[slice, slice]] = []
-    parts = list(blocks(n, block))
-    for number, first in enumerate(parts):
-        row = [(first, second) for second in parts[number:]]
-        found += row[::-1] if number % 2 else row
-    return found
+    tiles: list[tuple[slice, slice]] = []
+    slices = list(blocks(n, block))
+    for number, first in enumerate(slices):
+        row = [(first, second) for second in slices[number:]]
+        tiles += row[::-1] if number % 2 else row
+    return tiles

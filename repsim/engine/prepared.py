@@ -61,12 +61,12 @@ class Prepared:
 
     def find_median(self, how: str, memory: int, go_on: Callable[[], None]) -> float:
         """Find the median squared distance, and remember it."""
-        found = self._kept(
+        kept = self._kept(
             "median",
             ["value"],
             lambda: {"value": np.array([median_squared_distance(self.view, how, memory=memory, go_on=go_on)])},
         )
-        self.median = float(found["value"][0])
+        self.median = float(kept["value"][0])
         return self.median
 
     @cached_property
@@ -106,10 +106,10 @@ class Prepared:
         def make() -> dict[str, Array]:
             with crew(1, basis_operations(self.view)):
                 if made.threshold is not None:
-                    found = of_basis(self.basis.leading(made.threshold, made.truncation))
+                    projection = of_basis(self.basis.leading(made.threshold, made.truncation))
                 else:
-                    found = of_basis(self.basis) if self._singular else project(self.view, self._left)
-            return {"rows": found.rows, "facts": np.array([found.rank, found.complement])}
+                    projection = of_basis(self.basis) if self._singular else project(self.view, self._left)
+            return {"rows": projection.rows, "facts": np.array([projection.rank, projection.complement])}
 
         def widen(rows: Array) -> Array:
             size = 3 * rows.dtype.itemsize * len(rows) ** 2
@@ -164,8 +164,8 @@ def find_medians(representations: Sequence[Prepared], how: str, memory: int, tic
     product = max(median_block(view, memory // max(1, most)) ** 2 * view.p for view in views)
     with crew(most, product) as threads:
         share = memory // threads.size
-        found = threads.map(lambda x: x.find_median(how, share, threads.go_on), representations)
-        for view, _ in zip(views, found, strict=True):
+        medians = threads.map(lambda x: x.find_median(how, share, threads.go_on), representations)
+        for view, _ in zip(views, medians, strict=True):
             tick(median_operations(view))
 
 

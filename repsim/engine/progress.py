@@ -36,11 +36,11 @@ def _bar() -> Callable[[int, int], None]:
         now = time.monotonic()
         if done < total and now - drawn < _SECONDS_BETWEEN:
             return
-        drawn, part = now, done / total
-        left = (now - started) * (1 - part) / part if part > 0 else 0.0
-        blocks = "#" * round(_WIDTH * part)
+        drawn, fraction = now, done / total
+        left = (now - started) * (1 - fraction) / fraction if fraction > 0 else 0.0
+        blocks = "#" * round(_WIDTH * fraction)
         end = "\n" if done == total else ""
         clock = f"{int(left) // 3600}:{int(left) // 60 % 60:02}:{int(left) % 60:02}"
-        print(f"\r[{blocks:<{_WIDTH}}] {part:4.0%}  {clock} left ", end=end, file=sys.stderr, flush=True)
+        print(f"\r[{blocks:<{_WIDTH}}] {fraction:4.0%}  {clock} left ", end=end, file=sys.stderr, flush=True)
 
     return report

@@ -53,8 +53,8 @@ def project(view: Representation, memory: int) -> Projection:
         If the factorisation needs more memory than there may be.
     """
     for size in sorted({view.dtype.itemsize, 8}):
-        if (found := basis_by_qr(view, np.dtype(f"f{size}"), memory)) is not None:
-            return Projection(*found, view.name)
+        if (qr_basis := basis_by_qr(view, np.dtype(f"f{size}"), memory)) is not None:
+            return Projection(*qr_basis, view.name)
     return of_basis(factorise(view, memory))
 
 

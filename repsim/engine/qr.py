@@ -83,8 +83,8 @@ def _columns(apply: Any, matrix: Array, blocks: Array, start: int, width: int) -
         last = count if first == firsts[-1] else first + _PART
         reflections = np.asfortranarray(matrix[first:, first:last])
         for left in range(max(0, first - start), width, _PART):
-            part = out[first:, left : left + _PART]
-            part[:], _ = apply(reflections, blocks[:, first:last], part, overwrite_c=1)
+            columns = out[first:, left : left + _PART]
+            columns[:], _ = apply(reflections, blocks[:, first:last], columns, overwrite_c=1)
     return out
 
 
@@ -136,8 +136,8 @@ def _comparable(units: Array, view: Representation) -> tuple[Float64, float]:
         units *= scales.astype(units.dtype)[:, None]
     lengths = np.zeros(units.shape[1])
     for first in range(0, len(units), PANEL):  # of which the squares fit into the cache
-        some = units[first : first + PANEL]
-        lengths += np.einsum("ji,ji->i", some, some)
+        panel = units[first : first + PANEL]
+        lengths += np.einsum("ji,ji->i", panel, panel)
     return lengths, stored_rounding(view, spreads, scales)
 
 

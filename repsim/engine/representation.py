@@ -223,7 +223,7 @@ class Representation(Rows):
         """Bring the centre, and a mask of the columns that vary, to where the blocks are."""
         centre, alive = self.mean.astype(self.dtype), self.alive.astype(self.dtype)
         if self.xp is not NUMPY:
-            centre, alive = (self.xp.asarray(part, device=self.device) for part in (centre, alive))
+            centre, alive = (self.xp.asarray(vector, device=self.device) for vector in (centre, alive))
         self._centre, self._mask = centre, None if self.alive.all() else alive
 
     def _raise_non_finite(self, block: Array, start: int) -> None:
@@ -261,16 +261,16 @@ class Representation(Rows):
         step = max(1, _CACHED // width)
         for first in range(start, stop, step):
             last = min(first + step, stop)
-            part = out[first - start : last - start]
+            rows = out[first - start : last - start]
             if raw is not None:
                 values = raw[first - start : last - start]
             elif isinstance(self._x, FileRows) and self._x.dtype == self.dtype:
-                values = part
-                self._x.read_into(part, first)
+                values = rows
+                self._x.read_into(rows, first)
             else:
                 values = self.raw(first, last)[:, columns]
-            np.subtract(values, self._centre[columns], dtype=self.dtype, out=part)
-            self._scaled(part, first, last, columns)
+            np.subtract(values, self._centre[columns], dtype=self.dtype, out=rows)
+            self._scaled(rows, first, last, columns)
         return out
 
     def _scaled(self, out: Any, start: int, stop: int, columns: slice = slice(None)) -> Any:
@@ -316,8 +316,8 @@ class Representation(Rows):
             rows = host(self.block(0, self.n))[chosen]
         else:
             rows = np.concatenate([host(self.block(i, i + 1)) for i in chosen.tolist()])
-        found: Float64 = rows.astype(np.float64)
-        return found
+        typical: Float64 = rows.astype(np.float64)
+        return typical
 
     @cached_property
     def typical_square(self) -> float:
@@ -366,10 +366,10 @@ def evenly_spaced(n: int, count: int) -> NDArray[np.int64]:
 def _sum_of_differences(rows: Array, first: Float64) -> Float64:
     """Add up what rows differ by from the first of all."""
     if rows.dtype.kind == "f" and rows.dtype.itemsize <= 4:  # a sum of some is as good as exact in float64
-        found: Float64 = np.sum(rows, axis=0, dtype=np.float64) - len(rows) * first
+        total: Float64 = np.sum(rows, axis=0, dtype=np.float64) - len(rows) * first
     else:
-        found = np.sum(np.subtract(rows, first, dtype=np.float64), axis=0)
-    return found
+        total = np.sum(np.subtract(rows, first, dtype=np.float64), axis=0)
+    return total
 
 
 def _examples(x: Any, start: int, stop: int, name: str) -> Any:

@@ -40,8 +40,8 @@ class Run:
         call: Mapping[str, Any],
     ) -> None:
         self._asked, self._memory, self._median, self._block = asked, memory, median, block
-        wanted = [one for one in asked if isinstance(one, Wanted)]
-        compared = [one for one in asked if isinstance(one, Compared)]
+        wanted = [request for request in asked if isinstance(request, Wanted)]
+        compared = [request for request in asked if isinstance(request, Compared)]
         self._plan, self._pairs = Plan(wanted, rows, columns), Pairs(compared, rows, columns)
         self._places = places_of([*wanted, *compared], rows, columns)
         self._singular = any(made.needs_singular_values for made in self._places)
@@ -71,7 +71,7 @@ class Run:
         options: dict[str, Any] = {"memory": self._memory, "tick": tick, "checkpoint": self.checkpoint}
         moments = iter(self._plan.moments(self.representations, block=self._block, **options))
         compared = iter(self._pairs.tables(self.representations, **options))
-        return [next(moments) if isinstance(one, Wanted) else next(compared) for one in self._asked]
+        return [next(moments) if isinstance(request, Wanted) else next(compared) for request in self._asked]
 
     def __enter__(self) -> Run:
         return self

@@ -104,8 +104,8 @@ class Sums:
 
     def finite(self) -> bool:
         """Whether all that was added up is finite."""
-        parts = (self.tables, self.diagonals, self.row_sums)
-        return all(np.isfinite(array).all() for part in parts for array in part.values())
+        sums = (self.tables, self.diagonals, self.row_sums)
+        return all(np.isfinite(array).all() for arrays in sums for array in arrays.values())
 
     def before(self, a: MadeOperator, b: MadeOperator, debiased: bool) -> Float64:
         """<K, L>, as the operators are; without the diagonals for a debiased form."""

@@ -82,7 +82,9 @@ def crew(most: int, operations: float) -> Iterator[Crew]:
         return
     try:
         libraries = _libraries("scipy.linalg" in sys.modules)
-        cores = max((one["num_threads"] for one in libraries.info() if one["user_api"] == "blas"), default=1)
+        cores = max(
+            (library["num_threads"] for library in libraries.info() if library["user_api"] == "blas"), default=1
+        )
         size = min(most, cores)
         if size < 2 or 2 * size < cores:
             with libraries.limit(limits=1 if small else cores, user_api="blas"):

@@ -47,10 +47,10 @@ class Reader:
 
     def __init__(self, rows: Sequence[Rows], side: int, spare: int) -> None:
         self._keep = set[Rows]()
-        for some in rows:
-            size = side * some.p * some.dtype.itemsize
+        for source in rows:
+            size = side * source.p * source.dtype.itemsize
             if size <= spare:
-                self._keep.add(some)
+                self._keep.add(source)
                 spare -= size
         self._kept: dict[Rows, tuple[slice, Any]] = {}
         self._norms: dict[tuple[Rows, int], Any] = {}
@@ -65,9 +65,9 @@ class Reader:
             self._kept[rows] = where, block
         return block
 
-    def norms(self, rows: Rows, part: slice, block: Any) -> Any:
+    def norms(self, rows: Rows, span: slice, block: Any) -> Any:
         """Return the squared lengths of the rows of a block, in its own library and precision."""
-        where = rows, part.start
+        where = rows, span.start
         if where not in self._norms:
             self._norms[where] = squared_norms(namespace(block), block)
         return self._norms[where]
@@ -148,7 +148,7 @@ def _rbf_tiles(
     bandwidths = [op.bandwidth for op in operators]
     if xp is not NUMPY:
         return dict(zip(bandwidths, of(slice(None)), strict=True))
-    out = {one: room[one] if one in room else np.empty_like(product) for one in bandwidths}
+    out = {bandwidth: room[bandwidth] if bandwidth in room else np.empty_like(product) for bandwidth in bandwidths}
     for rows in blocks(len(product), CACHED_ROWS):
         for tile, values in zip(out.values(), of(rows), strict=True):
             tile[rows] = values
@@ -167,10 +167,10 @@ def _row_sums(xp: Any, tile: Any) -> Float64:
     """Sum the rows, a few entries at a time in their own precision."""
     total = np.zeros(tile.shape[0])
     if xp is not NUMPY and (whole := tile.shape[1] // _SUMMED * _SUMMED):  # all at once: each copy waits for the device
-        parts = xp.sum(xp.reshape(tile[:, :whole], (tile.shape[0], -1, _SUMMED)), axis=2)
-        total += host(parts).sum(axis=1, dtype=np.float64)
+        sums = xp.sum(xp.reshape(tile[:, :whole], (tile.shape[0], -1, _SUMMED)), axis=2)
+        total += host(sums).sum(axis=1, dtype=np.float64)
         tile = tile[:, whole:]
     for start in range(0, tile.shape[1], _SUMMED):
-        part = tile[:, start : start + _SUMMED]
-        total += host(part @ xp.ones(part.shape[1], dtype=tile.dtype, device=tile.device))
+        columns = tile[:, start : start + _SUMMED]
+        total += host(columns @ xp.ones(columns.shape[1], dtype=tile.dtype, device=tile.device))
     return total

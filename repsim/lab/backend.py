@@ -41,5 +41,5 @@ def device() -> str:
         return torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
     import tensorflow as tf
 
-    found = tf.config.list_physical_devices("GPU")
-    return str(tf.config.experimental.get_device_details(found[0])["device_name"]) if found else "CPU"
+    gpus = tf.config.list_physical_devices("GPU")
+    return str(tf.config.experimental.get_device_details(gpus[0])["device_name"]) if gpus else "CPU"

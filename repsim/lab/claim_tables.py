@@ -97,11 +97,11 @@ def counts(profile: str) -> dict[str, Counter[str]]:
 
 def summary(profile: str) -> str:
     """Return the verdicts of a profile in one line, that of the experiments at the paper's size first."""
-    parts = []
+    clauses = []
     for name, count in counts(profile).items():
         shown = [f"{count[verdict]} {verdict}" for verdict in VERDICTS if count[verdict]]
-        parts.append(f"{name}: {', '.join(shown) or 'none'}")
-    return f"{'; '.join(parts)} (profile {profile})"
+        clauses.append(f"{name}: {', '.join(shown) or 'none'}")
+    return f"{'; '.join(clauses)} (profile {profile})"
 
 
 def score(profile: str) -> str:
@@ -140,15 +140,15 @@ def first_page(profile: str) -> str:
     says = [f"- **{text}** {' '.join(map(_answer, claims))}" for text, claims in answers.items()]
     failed = [entry for entry in every if entry.verdict in DECIDED[1:]]
     close = [claim for claim, measured, verdict in every if measured and verdict in DECIDED and near(claim, measured)]
-    parts = [score(profile), "\n".join(says)]
+    blocks = [score(profile), "\n".join(says)]
     if any(claim.id in IDENTIFIED for claim, measured, _ in every if measured):
-        parts.append(figure_html(identified(every), "layers-identified", CAPTION))
-    parts += ["## The score", scorecard(profile)]
+        blocks.append(figure_html(identified(every), "layers-identified", CAPTION))
+    blocks += ["## The score", scorecard(profile)]
     if failed:
-        parts += ["## What failed, and why", "\n".join(_failure(entry, profile) for entry in failed)]
+        blocks += ["## What failed, and why", "\n".join(_failure(entry, profile) for entry in failed)]
     if close:
-        parts.append(f"Near their thresholds, on either side of them: {', '.join(map(link, close))}.")
-    return "\n\n".join(parts)
+        blocks.append(f"Near their thresholds, on either side of them: {', '.join(map(link, close))}.")
+    return "\n\n".join(blocks)
 
 
 def linked(text: str) -> str:
@@ -183,12 +183,12 @@ def _failure(entry: Judged, profile: str) -> str:
     return f"- {link(claim)} {_unbroken(verdict)}{whose}: {said}{why}{where}"
 
 
-def headline(claim: Claim, found: Measurement | None) -> str:
+def headline(claim: Claim, measured: Measurement | None) -> str:
     """Return what was measured, in words, and how far it is from the threshold."""
-    if found is None:
+    if measured is None:
         return DASH
-    how = distance(claim, found)
-    said = measured_sentence(claim, found)
+    how = distance(claim, measured)
+    said = measured_sentence(claim, measured)
     return f"{said.removesuffix('.')} ({how})." if how else said
 
 
@@ -216,11 +216,11 @@ def claims_page(profile: str, notebook_link: Callable[[str], str], commit_link: 
     """
     at = first_commits("book/claims.yml", r"  - id: (\S+)")
     commits = {name: f", in {commit_link(commit)}" for name, commit in at.items()}
-    parts = []
+    blocks = []
     for section, group in groupby(judged(profile), key=lambda entry: entry.claim.section):
-        parts.append(f"## {section}")
-        parts += [_in_full(profile, entry, notebook_link, commits.get(entry.claim.id, "")) for entry in group]
-    return "\n\n".join(parts)
+        blocks.append(f"## {section}")
+        blocks += [_in_full(profile, entry, notebook_link, commits.get(entry.claim.id, "")) for entry in group]
+    return "\n\n".join(blocks)
 
 
 def claims_table(profiles: Sequence[str], links: Callable[[str, Claim], Iterable[str]]) -> str:
@@ -236,15 +236,20 @@ def claims_table(profiles: Sequence[str], links: Callable[[str, Claim], Iterable
     names = ("claim", "verdict", "what is claimed", "here", "evidence", "section", "counted as", "profile")
     lines = [f"| {' | '.join(names)} |", "| --- " * len(names) + "|"]
     for both in zip(*(judged(profile) for profile in profiles), strict=True):
-        for profile, (claim, found, verdict) in zip(profiles, both, strict=True):
-            if found is not None or profile == profiles[0]:
-                cells = (_unbroken(verdict), claim.statement, headline(claim, found), ", ".join(links(profile, claim)))
+        for profile, (claim, measured, verdict) in zip(profiles, both, strict=True):
+            if measured is not None or profile == profiles[0]:
+                cells = (
+                    _unbroken(verdict),
+                    claim.statement,
+                    headline(claim, measured),
+                    ", ".join(links(profile, claim)),
+                )
                 lines.append(f"| {' | '.join([link(claim), *cells, claim.section, kind(claim, profile), profile])} |")
     return "\n".join(lines)
 
 
 def _in_full(profile: str, entry: Judged, notebook_link: Callable[[str], str], commit: str) -> str:
-    claim, found, verdict = entry
+    claim, measured, verdict = entry
     names = load_claims().names
     paper = f", {claim.paper:g}" if claim.paper is not None else ""
     where = f", in {notebook_link(claim.notebook)}" if claim.notebook else ""
@@ -258,12 +263,12 @@ def _in_full(profile: str, entry: Judged, notebook_link: Callable[[str], str], c
         needs = ", ".join(map("".join, least.items()))
         lines.append(f"- Counts as measured only with: {needs}.")
     lines.append(f"- On the threshold: {linked(claim.tolerance)} Fixed on {claim.fixed:%-d %B %Y}{commit}.")
-    if found is None:
+    if measured is None:
         by = f"; {notebook_link(claim.notebook)} measures it" if claim.notebook else ""
         lines.append(f"- Measured: nothing yet{by}.")
     else:
-        lines.append(f"- Measured{where}: {headline(claim, found)}")
-        if asked := robustness(found.values):
+        lines.append(f"- Measured{where}: {headline(claim, measured)}")
+        if asked := robustness(measured.values):
             lines.append(f"- {asked}")
     lines.append(f"- Verdict: **{marked(verdict)}**.{f' {linked(claim.why)}' if claim.why else ''}")
     return "\n".join(lines)
@@ -272,7 +277,7 @@ def _in_full(profile: str, entry: Judged, notebook_link: Callable[[str], str], c
 def rule(predicate: Predicate, claim: Claim) -> str:
     """Return a rule in words, its numbers as a reader meets them."""
     text = predicate.describe(load_claims().names, claim.paper)
-    return re.sub(r"(?<![\w.])-?\d[\d.]*(?:e[-+]\d+)?", lambda found: signed(found[0]), text)
+    return re.sub(r"(?<![\w.])-?\d[\d.]*(?:e[-+]\d+)?", lambda match: signed(match[0]), text)
 
 
 def write_readme(path: Path, profile: str) -> None:

@@ -231,7 +231,7 @@ def _plain(value: Any, where: str) -> Any:
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, list | tuple):
-        return [_plain(one, where) for one in value]
+        return [_plain(number, where) for number in value]
     if value is None or isinstance(value, bool):
         return None if value is None else int(value)
     if not isinstance(value, int | float):
@@ -261,23 +261,23 @@ def measurement(profile: str, claim_id: str) -> Measurement | None:
     return Measurement(claim_id, contents["values"], *(contents.get(key) for key in ("n", "spread", "notebook")))
 
 
-def judge(claim: Claim, found: Measurement | None) -> str:
+def judge(claim: Claim, measured: Measurement | None) -> str:
     """Return the verdict on a claim, one of `VERDICTS`, that follows from what was measured."""
-    if found is None:
+    if measured is None:
         return NOT_MEASURED
-    outcome = claim.predicate.holds(found.values, claim.paper)
-    if outcome is None or lacking(claim, found):
+    outcome = claim.predicate.holds(measured.values, claim.paper)
+    if outcome is None or lacking(claim, measured):
         return NOT_MEASURED
-    if undetermined(found.values):
+    if undetermined(measured.values):
         return NOT_DETERMINED
     if outcome:
         return REPORTED if isinstance(claim.predicate, Reported) else REPRODUCED
-    return PARTLY if claim.partly and claim.partly.holds(found.values, claim.paper) else NOT_REPRODUCED
+    return PARTLY if claim.partly and claim.partly.holds(measured.values, claim.paper) else NOT_REPRODUCED
 
 
-def lacking(claim: Claim, found: Measurement) -> list[str]:
+def lacking(claim: Claim, measured: Measurement) -> list[str]:
     """Return the quantities of which a claim needs more than was measured."""
-    values = {name: found.values.get(name) for name in claim.needs}
+    values = {name: measured.values.get(name) for name in claim.needs}
     return [name for name, have in values.items() if not (is_number(have) and float(have or 0) >= claim.needs[name])]
 
 
@@ -299,33 +299,33 @@ def undetermined(values: Mapping[str, Any]) -> str:
     return ", and ".join(reasons)
 
 
-def decisive(claim: Claim, found: Measurement) -> Margin | None:
+def decisive(claim: Claim, measured: Measurement) -> Margin | None:
     """Return how far from its threshold a claim is: the nearest that holds or, of those that fail, the farthest."""
-    margins = claim.predicate.margins(found.values, claim.paper)
+    margins = claim.predicate.margins(measured.values, claim.paper)
     if not margins:
         return None
     failing = [margin for margin in margins if not margin.holds]
     return min(failing or margins, key=lambda margin: (margin.relative, margin.distance))
 
 
-def near(claim: Claim, found: Measurement) -> bool:
+def near(claim: Claim, measured: Measurement) -> bool:
     """Return whether a claim is within a tenth of its threshold, or within one standard error of it.
 
     A value that is only known to be at least so much is near to nothing.
     """
-    margin = decisive(claim, found)
-    if margin is None or found.values.get("lower_bound"):
+    margin = decisive(claim, measured)
+    if margin is None or measured.values.get("lower_bound"):
         return False
-    return abs(margin.relative) <= 0.1 or abs(margin.distance) < standard_error(found)
+    return abs(margin.relative) <= 0.1 or abs(margin.distance) < standard_error(measured)
 
 
-def standard_error(found: Measurement) -> float:
+def standard_error(measured: Measurement) -> float:
     """Return the standard error of the mean over networks, 0 where it is not known."""
-    error, deviation, networks = (found.values.get(name) for name in ("standard_error", "deviation", "networks"))
+    error, deviation, networks = (measured.values.get(name) for name in ("standard_error", "deviation", "networks"))
     return float(error or ((deviation or 0) / math.sqrt(networks) if networks else 0))
 
 
 def judged(profile: str, path: Path | None = None) -> list[Judged]:
     """Return every claim, of the book or of another file, with what a profile measured for it and its verdict."""
-    measured = [(claim, measurement(profile, claim.id)) for claim in load_claims(path).values()]
-    return [Judged(claim, found, judge(claim, found)) for claim, found in measured]
+    measurements = [(claim, measurement(profile, claim.id)) for claim in load_claims(path).values()]
+    return [Judged(claim, measured, judge(claim, measured)) for claim, measured in measurements]

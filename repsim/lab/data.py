@@ -161,16 +161,16 @@ def fetch(name: str, address: str, md5: str, target: Path) -> None:
         If it cannot be downloaded, has another MD5, holds what :mod:`repsim.lab.unpacking` refuses, or there is no room
         for it. What is there under the names of archive and folder is as it was before, or whole.
     """
-    archive, part = target.with_name(address.rsplit("/", 1)[-1]), part_path(target)
+    archive, partial = target.with_name(address.rsplit("/", 1)[-1]), part_path(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(target.with_name(f".{target.name}.lock")):
             clear(target.parent, target.name)  # also where a run was killed when its folder had just appeared
             if target.exists():
                 return
-            _retrieve(address, md5, archive, part)
-            unpack_tar(archive, part)
-            os.replace(part / target.name, target)
+            _retrieve(address, md5, archive, partial)
+            unpack_tar(archive, partial)
+            os.replace(partial / target.name, target)
     except ArchiveError as error:
         raise DataError(str(error)) from None
     except Exception as error:  # every way a download can fail ends in the same advice
@@ -179,7 +179,7 @@ def fetch(name: str, address: str, md5: str, target: Path) -> None:
             f"{target.name} there, or name the folder that holds it in REPSIM_DATA."
         ) from error
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _why(error: Exception) -> str:
@@ -189,14 +189,14 @@ def _why(error: Exception) -> str:
     return (isinstance(error, OSError) and error.strerror) or type(error).__name__
 
 
-def _retrieve(address: str, md5: str, archive: Path, part: Path) -> None:
+def _retrieve(address: str, md5: str, archive: Path, partial: Path) -> None:
     """Download the archive into a passing folder, which outlives no run, unless a whole one is there."""
     import pooch
 
     if archive.exists() and pooch.file_hash(str(archive), "md5") == md5:
         return
-    pooch.retrieve(address, f"md5:{md5}", archive.name, part, progressbar=True)
-    os.replace(part / archive.name, archive)
+    pooch.retrieve(address, f"md5:{md5}", archive.name, partial, progressbar=True)
+    os.replace(partial / archive.name, archive)
 
 
 def _read(name: str, source: Source, split: str) -> Split:
@@ -204,25 +204,25 @@ def _read(name: str, source: Source, split: str) -> Split:
     names = source.train_files if split == "train" else source.test_files
     width = source.label_bytes + IMAGE_BYTES
     contents = {}
-    for part in names:
-        if not (folder / part).is_file():
-            raise DataError(f"{folder / part} is missing; delete {folder} to have {name} fetched again")
-        contents[part] = np.fromfile(folder / part, np.uint8)
+    for file in names:
+        if not (folder / file).is_file():
+            raise DataError(f"{folder / file} is missing; delete {folder} to have {name} fetched again")
+        contents[file] = np.fromfile(folder / file, np.uint8)
     records = np.concatenate(
         [content[: len(content) // width * width].reshape(-1, width) for content in contents.values()]
     )
-    expected, found = source.fingerprints[split], fingerprint(records)
+    expected, actual = source.fingerprints[split], fingerprint(records)
     size = source.records[split] // len(names) * width
     wrong = [
-        f"{folder / part} has {len(content)} bytes, not {size}"
-        for part, content in contents.items()
+        f"{folder / file} has {len(content)} bytes, not {size}"
+        for file, content in contents.items()
         if len(content) != size
     ]
-    if wrong or found != expected:
-        which = " and ".join(wrong) or f"the content of {' or '.join(str(folder / part) for part in names)} was altered"
+    if wrong or actual != expected:
+        which = " and ".join(wrong) or f"the content of {' or '.join(str(folder / file) for file in names)} was altered"
         raise DataError(
             f"{name} is damaged: {which}. The fingerprint (SHA-256) of its {split} records: expected {expected}, "
-            f"found {found}. Restore it, or delete {folder} to have {name} fetched again."
+            f"found {actual}. Restore it, or delete {folder} to have {name} fetched again."
         )
     labels = records[:, source.label_bytes - 1]
     raw = [record[source.label_bytes :].tobytes() for record in records]
@@ -241,9 +241,11 @@ def _synthetic() -> Dataset:
         noise = rng.normal(0, 60, (count, 32, 32, 3))
         return Split(np.clip(patterns[labels] + noise, 0, 255).astype(np.uint8), labels)
 
-    parts = split(SYNTHETIC_IMAGES), split(256)
-    digest = hashlib.sha256(b"".join(part.images.tobytes() + part.labels.tobytes() for part in parts)).hexdigest()
-    return Dataset("synthetic", SYNTHETIC_CLASSES, *parts, digest)
+    splits = split(SYNTHETIC_IMAGES), split(256)
+    digest = hashlib.sha256(
+        b"".join(subset.images.tobytes() + subset.labels.tobytes() for subset in splits)
+    ).hexdigest()
+    return Dataset("synthetic", SYNTHETIC_CLASSES, *splits, digest)
 
 
 def _source(name: str) -> Source:

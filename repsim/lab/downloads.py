@@ -45,19 +45,19 @@ HEADINGS = {
 COMPUTED = "computed"  # folder of the downloads for what a notebook computes itself
 
 
-def data_page(profile: str, part: Path, notebooks: Sequence[str]) -> str:
+def data_page(profile: str, book: Path, notebooks: Sequence[str]) -> str:
     """Copy what the figures are drawn from beside the pages, and return tables of it with its hashes.
 
     Parameters
     ----------
     profile
         Whose results are shown.
-    part
+    book
         The folder of the book that is being made, with its executed notebooks.
     notebooks
         Their stems, in the order of the book.
     """
-    copies = part / "results" / profile
+    copies = book / "results" / profile
     sums: list[str] = []
     sections: dict[str, str] = {}
     for folder in sorted(path.name for path in (results_root() / profile).glob("*") if path.is_dir()):
@@ -65,15 +65,15 @@ def data_page(profile: str, part: Path, notebooks: Sequence[str]) -> str:
             heading = HEADINGS.get(folder, folder)
             table = ["| file | size | SHA-256 |", "| --- | ---: | --- |", *rows]
             sections[folder] = "\n".join([f"(data-{folder})=", f"## {heading}", "", *table])
-    for one in shown_profiles(profile):
-        _copy_claims(one, part, sums)
+    for shown in shown_profiles(profile):
+        _copy_claims(shown, book, sums)
     figures = [
-        _figure_row(profile, stem, one, copies, sums, sections)
+        _figure_row(profile, stem, figure, copies, sums, sections)
         for stem in notebooks
-        for one in figures_of(part / "notebooks" / f"{stem}.ipynb")
+        for figure in figures_of(book / "notebooks" / f"{stem}.ipynb")
     ]
     verdicts = write_verdicts(profile, copies)
-    citation = yaml.safe_load((part / "CITATION.cff").read_text(encoding="utf-8"))
+    citation = yaml.safe_load((book / "CITATION.cff").read_text(encoding="utf-8"))
     described = copies / "croissant.json"
     described.write_bytes(as_json(croissant(profile, copies, citation)))
     sums += [f"{digest(path)}  {path.name}" for path in (verdicts, described)]
@@ -102,10 +102,10 @@ def _claim_files(profile: str) -> list[Path]:
     return sorted((results_root() / profile / "claims").glob("*.json"))
 
 
-def _copy_claims(profile: str, part: Path, sums: list[str]) -> None:
+def _copy_claims(profile: str, book: Path, sums: list[str]) -> None:
     """Copy what was measured for each claim, which the page of claims links to."""
     for path in _claim_files(profile):
-        copy = part / "results" / profile / "claims" / path.name
+        copy = book / "results" / profile / "claims" / path.name
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(path, copy)
         sums.append(f"{digest(path)}  ../{profile}/claims/{path.name}")
@@ -113,10 +113,10 @@ def _copy_claims(profile: str, part: Path, sums: list[str]) -> None:
 
 def downloadable(profile: str, folder: str) -> list[Path]:
     """Return the artefacts of a folder of the results that are small enough to be offered."""
-    found = sorted((results_root() / profile / folder).glob("*.npz"))
+    artefacts = sorted((results_root() / profile / folder).glob("*.npz"))
     return [
         path
-        for path in found
+        for path in artefacts
         if path.stat().st_size <= LARGEST_DOWNLOAD
         and record_path(path).exists()
         and MADE_AGAIN_BY not in unseal(record_path(path))
@@ -126,7 +126,9 @@ def downloadable(profile: str, folder: str) -> list[Path]:
 def data_anchors(profile: str, notebooks: Iterable[Path]) -> dict[str, str]:
     """Return for each figure of executed notebooks the anchor of the data that it is drawn from, if that is offered."""
     figures = [figure for notebook in notebooks for figure in figures_of(notebook)]
-    return {one.name: f"data-{folder}" for one in figures for folder in one.source if downloadable(profile, folder)}
+    return {
+        figure.name: f"data-{folder}" for figure in figures for folder in figure.source if downloadable(profile, folder)
+    }
 
 
 def _copies(profile: str, folder: str, copies: Path, sums: list[str]) -> Iterator[str]:
@@ -169,6 +171,6 @@ def _figure_row(
         sums.append(f"{digest(path)}  {COMPUTED}/{path.name}")
         where = f"[{path.name}](../results/{profile}/{COMPUTED}/{path.name}), computed by the notebook"
     else:
-        there = [f"[{HEADINGS.get(one, one)}](#data-{one})" for one in figure.source if one in sections]
+        there = [f"[{HEADINGS.get(folder, folder)}](#data-{folder})" for folder in figure.source if folder in sections]
         where = ", ".join(there) or "none"
     return f"| {figure.caption} | [{stem}](../notebooks/{stem}.ipynb) | {where} |"

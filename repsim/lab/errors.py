@@ -37,6 +37,6 @@ class MissingArtefactError(LabError):
     """An artefact that has not been made, where nothing is to be made."""
 
 
-def known(kind: str, name: object, names: Iterable[str]) -> str:
-    """Return the sentence for an unknown `name` of some `kind`, listing the known ones."""
-    return f"unknown {kind} {name!r}; known are: {', '.join(sorted(names))}"
+def known(noun: str, name: object, names: Iterable[str]) -> str:
+    """Return the sentence for an unknown `name` of what `noun` says, listing the known ones."""
+    return f"unknown {noun} {name!r}; known are: {', '.join(sorted(names))}"

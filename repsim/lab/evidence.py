@@ -69,17 +69,17 @@ class Evidence:
         declared = measuring(claim.id)
         function = declared.function if declared else None
         figure, cell = _figure_of(claim, cells, function), _cell_of(claim, cells, function)
-        found = []
+        links = []
         if figure:
-            found.append(f"[figure](#{cell_label(claim.notebook, figure[1])})")
+            links.append(f"[figure](#{cell_label(claim.notebook, figure[1])})")
         if cell:
-            found.append(f"[cell](#{cell_label(claim.notebook, cell)})")
+            links.append(f"[cell](#{cell_label(claim.notebook, cell)})")
         if figure and figure[0] in self.data:
-            found.append(f"[data](#{self.data[figure[0]]})")
+            links.append(f"[data](#{self.data[figure[0]]})")
         if declared:
-            found.append(code_link(declared.function, self.repository, "code"))
-            found += map(self._computing, declared.by)
-        return found
+            links.append(code_link(declared.function, self.repository, "code"))
+            links += map(self._computing, declared.by)
+        return links
 
     def _computing(self, function: Function) -> str:
         """Return a link to a function that computes: of the public ones to their page, of others to the code."""
@@ -95,8 +95,10 @@ Cell = tuple[str, str, str]  # identifier, source, what it shows
 def _code_cells(path: Path) -> Iterator[Cell]:
     for cell in read_notebook(path)["cells"]:
         if cell["cell_type"] == "code" and "remove-cell" not in cell["metadata"].get("tags", []):
-            data = [one.get("data", {}) for one in cell.get("outputs", [])]
-            shown = "".join("".join(one.get(kind, "")) for one in data for kind in ("text/html", "text/markdown"))
+            data = [output.get("data", {}) for output in cell.get("outputs", [])]
+            shown = "".join(
+                "".join(bundle.get(mime_type, "")) for bundle in data for mime_type in ("text/html", "text/markdown")
+            )
             yield cell["id"], "".join(cell["source"]), shown
 
 
@@ -106,7 +108,10 @@ def _cell_of(claim: Claim, cells: Sequence[Cell], function: Function | None) -> 
         for identifier, source, _ in cells:
             if re.search(rf"\bfindings\.{function.__name__}\(", source):
                 return identifier
-    return next((one for one, _, shown in cells if f"(#claim-{claim.id.lower().replace('.', '-')})" in shown), None)
+    return next(
+        (identifier for identifier, _, shown in cells if f"(#claim-{claim.id.lower().replace('.', '-')})" in shown),
+        None,
+    )
 
 
 def _figure_of(claim: Claim, cells: Sequence[Cell], function: Function | None) -> tuple[str, str] | None:
@@ -114,4 +119,7 @@ def _figure_of(claim: Claim, cells: Sequence[Cell], function: Function | None) -
     figures = [(name, identifier) for identifier, _, shown in cells for name in FIGURE.findall(shown)]
     section = claim.section.split(",")[0].lower().replace(" ", "-").replace(".", "")
     here = _cell_of(claim, cells, function)
-    return next((one for one in figures if one[0] == section), next((one for one in figures if one[1] == here), None))
+    return next(
+        (figure for figure in figures if figure[0] == section),
+        next((figure for figure in figures if figure[1] == here), None),
+    )

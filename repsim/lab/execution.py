@@ -104,13 +104,13 @@ def execute(notebook: Path, profile: str, output: Path) -> Path:
     """
     source = read_notebook(notebook)
     sha256, start = digest(notebook), time.perf_counter()
-    part = part_path(output, ".ipynb")  # papermill writes to no other suffix without a warning
+    partial = part_path(output, ".ipynb")  # papermill writes to no other suffix without a warning
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         clear(output.parent, output.name)
         with kernel_of_this_python():
-            _run(notebook, source, profile, part)
-        executed = json.loads(part.read_text(encoding="utf-8"))
+            _run(notebook, source, profile, partial)
+        executed = json.loads(partial.read_text(encoding="utf-8"))
         executed["metadata"][STAMP] = {
             "source": notebook.name,
             "source_sha256": sha256,
@@ -122,20 +122,20 @@ def execute(notebook: Path, profile: str, output: Path) -> Path:
             "peak_memory_mib": peak_memory_mib(resource.RUSAGE_CHILDREN),
         }
         _tidy(executed)
-        with part.open("w", encoding="utf-8") as file:
+        with partial.open("w", encoding="utf-8") as file:
             json.dump(executed, file, indent=1, ensure_ascii=False, sort_keys=True)
             file.write("\n")
             file.flush()
             os.fsync(file.fileno())
-        os.replace(part, output)
+        os.replace(partial, output)
     except OSError as error:
         raise NotebookError(f"{output} cannot be written: {error.strerror or error}") from error
     finally:
-        part.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
     return output
 
 
-def _run(notebook: Path, source: dict[str, Any], profile: str, part: Path) -> None:
+def _run(notebook: Path, source: dict[str, Any], profile: str, partial: Path) -> None:
     """Run through papermill, turning its errors into one sentence."""
     import papermill
     from nbclient.exceptions import CellControlSignal, DeadKernelError
@@ -145,7 +145,7 @@ def _run(notebook: Path, source: dict[str, Any], profile: str, part: Path) -> No
     try:
         papermill.execute_notebook(
             str(notebook),
-            str(part),
+            str(partial),
             parameters={"profile": profile},
             kernel_name=KERNEL,
             progress_bar=sys.stderr.isatty(),
@@ -219,8 +219,8 @@ def stamp(executed: Path) -> dict[str, Any] | None:
     NotebookError
         If the file is missing or not a notebook.
     """
-    found = read_notebook(executed)["metadata"].get(STAMP)
-    return found if isinstance(found, dict) else None
+    stamped = read_notebook(executed)["metadata"].get(STAMP)
+    return stamped if isinstance(stamped, dict) else None
 
 
 def kept(executed: Path, key: str) -> Iterator[Any]:
@@ -242,5 +242,5 @@ def is_stale(executed: Path, source: Path) -> bool:
     """Return whether an executed notebook is missing or was not made from the source as it is now."""
     if not executed.exists():
         return True
-    found = stamp(executed)
-    return found is None or found.get("source_sha256") != digest(source)
+    stamped = stamp(executed)
+    return stamped is None or stamped.get("source_sha256") != digest(source)

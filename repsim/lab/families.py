@@ -281,9 +281,9 @@ def builder(name: str, channels: Sequence[int] = ()) -> Callable[[Net, Any], Any
     UnknownNetworkError
         If there is no such network; the message lists those that there are.
     """
-    parts = re.fullmatch(r"([a-z]+)([1-9][0-9]*)(-[a-z]+)?", str(name))
-    named = _FAMILIES.get(f"{parts[1]}{{}}{parts[3] or ''}") if parts else None
-    if parts is None or named is None or int(parts[2]) not in named.sizes:
+    match = re.fullmatch(r"([a-z]+)([1-9][0-9]*)(-[a-z]+)?", str(name))
+    named = _FAMILIES.get(f"{match[1]}{{}}{match[3] or ''}") if match else None
+    if match is None or named is None or int(match[2]) not in named.sizes:
         raise UnknownNetworkError(known("network", name, _known_names()))
     if channels and len(channels) != len(named.channels):
         raise UnknownNetworkError(
@@ -291,7 +291,7 @@ def builder(name: str, channels: Sequence[int] = ()) -> Callable[[Net, Any], Any
         )
     if any(type(count) is not int or count < 1 for count in channels):
         raise UnknownNetworkError(f"{name}: channels must be positive integers, found {list(channels)}")
-    build, size, given = named.build, int(parts[2]), tuple(channels) or named.channels
+    build, size, given = named.build, int(match[2]), tuple(channels) or named.channels
     return lambda net, x: build(net, x, size, given)
 
 

@@ -50,15 +50,15 @@ class Figure:
 def figures_in(cell: Mapping[str, Any]) -> Iterator[Figure]:
     """Yield the figures among the outputs of a cell, in order."""
     for output in cell.get("outputs", []):
-        kinds = output.get("data", {})
-        if shown := FIGURE.search("".join(kinds.get("text/html", ""))):
+        bundle = output.get("data", {})
+        if shown := FIGURE.search("".join(bundle.get("text/html", ""))):
             about = output.get("metadata", {}).get(STAMP, {})
             drawing = DRAWING.search(shown[0])
             yield Figure(
                 name=html.unescape(shown[1]),
                 caption=html.unescape(re.sub(r"</?strong>", "", shown[2] or shown[1])),
                 svg=unquote(drawing[1]) if drawing else "",
-                pdf="".join(kinds.get("application/pdf", "")),
+                pdf="".join(bundle.get("application/pdf", "")),
                 data=about.get("data"),
                 source=about.get("source", ()),
             )

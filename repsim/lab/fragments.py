@@ -27,7 +27,7 @@ Stamp = Mapping[str, Any]
 BACKENDS = {"jax": "JAX", "tensorflow": "TensorFlow", "torch": "PyTorch"}
 
 
-def makers(profile: str, part: Path, stamps: Mapping[str, Stamp]) -> dict[str, Callable[[], str]]:
+def makers(profile: str, folder: Path, stamps: Mapping[str, Stamp]) -> dict[str, Callable[[], str]]:
     """Return for each generated part the function that writes it.
 
     What can be a notebook is one. These cannot. The verdicts and their evidence (first-page, overview, claims-table,
@@ -38,22 +38,22 @@ def makers(profile: str, part: Path, stamps: Mapping[str, Stamp]) -> dict[str, C
     ----------
     profile
         Whose results are shown.
-    part
+    folder
         The folder that is being made, where files for download go.
     stamps
         Path of each notebook in the repository -> its stamp, in the order of the book.
     """
-    chapters = {Path(name).stem: part / name for name in stamps if is_chapter(name)}
+    chapters = {Path(name).stem: folder / name for name in stamps if is_chapter(name)}
     address = repository_url()
     return {
         "summary": lambda: summary(profile),
         "first-page": lambda: first_page(profile),
         "overview": lambda: f"{overview(profile)}\n\n{claim_reviews(profile, judged(profile))}",
         "claims": lambda: claims_page(profile, partial(link_to_notebook, chapters), partial(link_to_commit, address)),
-        "explorer": lambda: explorer(profile, part / "book" / "_static"),
+        "explorer": lambda: explorer(profile, folder / "book" / "_static"),
         "claims-table": lambda: table_of_claims(profile, address, chapters),
-        "data": lambda: data_page(profile, part, list(chapters)),
-        "status": lambda: status(part, stamps),
+        "data": lambda: data_page(profile, folder, list(chapters)),
+        "status": lambda: status(folder, stamps),
         "cost": cost,
         "trained": lambda: trained(profile),
     }
@@ -77,25 +77,25 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.0f} seconds"
 
 
-def _where(found: Mapping[str, Any]) -> str:
-    cores = found.get("processors", "?")
-    return f"{found.get('system', 'an unknown system')}, {cores} processor core{'' if cores == 1 else 's'}"
+def _where(computer: Mapping[str, Any]) -> str:
+    cores = computer.get("processors", "?")
+    return f"{computer.get('system', 'an unknown system')}, {cores} processor core{'' if cores == 1 else 's'}"
 
 
-def stamp_sentence(found: Stamp) -> str:
+def stamp_sentence(stamp: Stamp) -> str:
     """Say where an executed notebook comes from."""
-    versions = found["machine"].get("versions", {})
+    versions = stamp["machine"].get("versions", {})
     packages = ", ".join(f"{name} {version}" for name, version in versions.items())
     return (
-        f"*Profile `{found['profile']}`, {commit_in_words(found['commit'])}, executed on {found['date'][:10]} in "
-        f"{duration(found['seconds'])} with at most {found['peak_memory_mib']:,} MiB of memory, on "
-        f"{_where(found['machine'])}, Python {found['machine'].get('python', '?')}: {packages}.*"
+        f"*Profile `{stamp['profile']}`, {commit_in_words(stamp['commit'])}, executed on {stamp['date'][:10]} in "
+        f"{duration(stamp['seconds'])} with at most {stamp['peak_memory_mib']:,} MiB of memory, on "
+        f"{_where(stamp['machine'])}, Python {stamp['machine'].get('python', '?')}: {packages}.*"
     )
 
 
 def provenance(profile: str, stamps: Mapping[str, Stamp]) -> str:
     """Say where the numbers of a page come from that is not a notebook."""
-    total = sum(found["seconds"] for found in stamps.values())
+    total = sum(stamp["seconds"] for stamp in stamps.values())
     return (
         f"*Profile `{profile}`, {commit_in_words(commit())}, put together on {datetime.now(UTC):%Y-%m-%d} on "
         f"{_where(machine())}; executing the {len(stamps)} notebooks took {duration(total)}.*"
@@ -111,17 +111,17 @@ def title(notebook: Path) -> str:
     return notebook.stem
 
 
-def status(part: Path, stamps: Mapping[str, Stamp]) -> str:
+def status(folder: Path, stamps: Mapping[str, Stamp]) -> str:
     """Return a table of the executed notebooks: when, how long, how much memory."""
     rows = [
         [
-            f"[{title(part / name)}](../{name})",
-            f"{found['date'][:16].replace('T', ' ')} UTC",
-            duration(found["seconds"]),
-            f"{found['peak_memory_mib']:,} MiB",
-            commit_in_words(found["commit"]).removeprefix("commit "),
+            f"[{title(folder / name)}](../{name})",
+            f"{stamp['date'][:16].replace('T', ' ')} UTC",
+            duration(stamp["seconds"]),
+            f"{stamp['peak_memory_mib']:,} MiB",
+            commit_in_words(stamp["commit"]).removeprefix("commit "),
         ]
-        for name, found in stamps.items()
+        for name, stamp in stamps.items()
     ]
     return table(["notebook", "executed", "took", "memory", "commit"], rows)
 
@@ -145,19 +145,19 @@ def cost() -> str:
 def trained(profile: str) -> str:
     """Return a table with a row for each group of networks of which any is trained."""
     rows, whole = [], 0.0
-    for group, found in trained_networks(profile):
-        scores = accuracies([one.record for one in found])
-        seconds = [float(one.record["seconds"]) for one in found]
+    for group, networks in trained_networks(profile):
+        scores = accuracies([network.record for network in networks])
+        seconds = [float(network.record["seconds"]) for network in networks]
         whole += sum(seconds)
         rows.append(
             [
                 network_facts(group)["title"],
-                f"{len(found)} of {len(group.seeds)}",
+                f"{len(networks)} of {len(group.seeds)}",
                 f"{scores['accuracy']:.2f}"
-                + (f" ({scores['lowest']:.2f} to {scores['highest']:.2f})" if len(found) > 1 else ""),
-                "; ".join(dict.fromkeys(_trained_on(one) for one in found)),
+                + (f" ({scores['lowest']:.2f} to {scores['highest']:.2f})" if len(networks) > 1 else ""),
+                "; ".join(dict.fromkeys(_trained_on(network) for network in networks)),
                 f"{sum(seconds) / len(seconds) / 60:.1f}"
-                + (" (the last run of some)" if any(one.record.get("resumed") for one in found) else ""),
+                + (" (the last run of some)" if any(network.record.get("resumed") for network in networks) else ""),
             ]
         )
     if not rows:

@@ -51,12 +51,12 @@ def write_verdicts(profile: str, folder: Path, claims: Path | None = None) -> Pa
             "statement": claim.statement,
             "place": claim.place,
             "paper": claim.paper,
-            "values": None if found is None else dict(found.values),
-            "examples": None if found is None else found.n,
-            "spread": None if found is None else found.spread,
+            "values": None if measured is None else dict(measured.values),
+            "examples": None if measured is None else measured.n,
+            "spread": None if measured is None else measured.spread,
             "verdict": verdict,
         }
-        for claim, found, verdict in judged(profile, claims)
+        for claim, measured, verdict in judged(profile, claims)
     ]
     path = folder / "verdicts.json"
     path.write_bytes(as_json({"profile": profile, "claims": rows}))

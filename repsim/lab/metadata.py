@@ -48,7 +48,7 @@ def claim_reviews(profile: str, judged: Iterable[Judged]) -> str:
     paper = {"@type": "ScholarlyArticle", "@id": PAPER, "url": PAPER}
     publisher = {"@type": "Organization", "name": "The repsim-revisited contributors"}
     graph: list[dict[str, Any]] = []
-    for claim, found, verdict in judged:
+    for claim, measurement, verdict in judged:
         here = f"#{label(claim)}"
         rating: dict[str, Any] = {"@type": "Rating", "alternateName": verdict}
         if verdict in DECIDED:
@@ -62,14 +62,14 @@ def claim_reviews(profile: str, judged: Iterable[Judged]) -> str:
             "itemReviewed": {"@id": here},
             "reviewRating": rating,
         }
-        if found is not None:
+        if measurement is not None:
             names = load_claims().names
             measured = [
-                {"@type": "PropertyValue", "name": names[name], "value": found.values[name]}
+                {"@type": "PropertyValue", "name": names[name], "value": measurement.values[name]}
                 for name in claim.judged
-                if found.values.get(name) is not None
+                if measurement.values.get(name) is not None
             ]
-            review["reviewBody"] = measured_sentence(claim, found)
+            review["reviewBody"] = measured_sentence(claim, measurement)
             review["isBasedOn"] = {
                 "@type": "Dataset",
                 "name": f"What was measured for claim {claim.id}",

@@ -50,8 +50,8 @@ def multiply_adds(group: Networks) -> int:
     """Return the multiply-adds of one network's forward passes in training; its backward passes take twice as many."""
     recipe = group.recipe
     images = (training_images(group.dataset) - recipe.held_out) // recipe.batch * recipe.batch
-    one = described(group.architecture, group.channels).multiply_adds(classes_of(group.dataset))
-    return one * images * recipe.epochs
+    per_image = described(group.architecture, group.channels).multiply_adds(classes_of(group.dataset))
+    return per_image * images * recipe.epochs
 
 
 def training_memory_mib(group: Networks) -> int:

@@ -106,7 +106,7 @@ class Simple(Strict):
             The paper's value.
         """
         lists = [numbers(values.get(name)) for name in self.quantities()]
-        return None if None in lists else self._margins([some for some in lists if some is not None], paper)
+        return None if None in lists else self._margins([listed for listed in lists if listed is not None], paper)
 
     def holds(self, values: Values, paper: float | None = None) -> bool | None:
         """Return whether it holds of `values`, None where a value that decides it is missing; see :meth:`margins`."""
@@ -226,7 +226,7 @@ class Descending(Simple):
         return list(self.of)
 
     def _margins(self, lists: Sequence[Sequence[float]], paper: float | None) -> list[Margin]:
-        return [Margin(a - b, 0, True) for a, b in pairwise(number for some in lists for number in some)]
+        return [Margin(a - b, 0, True) for a, b in pairwise(number for listed in lists for number in listed)]
 
     def describe(self, names: Names, paper: float | None = None) -> str:
         """Write it in words and signs, by the names of its quantities."""
@@ -258,21 +258,21 @@ class All(Strict):
 
     def quantities(self) -> list[str]:
         """Return the names of the measured quantities that it is about, in order."""
-        return list(dict.fromkeys(name for part in self.of for name in part.quantities()))
+        return list(dict.fromkeys(name for predicate in self.of for name in predicate.quantities()))
 
     def margins(self, values: Values, paper: float | None = None) -> list[Margin] | None:
         """Return how far each value is from its threshold, None where one is missing; see :class:`Simple`."""
-        parts = [part.margins(values, paper) for part in self.of]
-        return None if None in parts else [margin for part in parts for margin in part or ()]
+        lists = [predicate.margins(values, paper) for predicate in self.of]
+        return None if None in lists else [margin for margins in lists for margin in margins or ()]
 
     def holds(self, values: Values, paper: float | None = None) -> bool | None:
         """Return whether all hold; one that does not decides, even if another is open."""
-        outcomes = [part.holds(values, paper) for part in self.of]
+        outcomes = [predicate.holds(values, paper) for predicate in self.of]
         return False if False in outcomes else None if None in outcomes else True
 
     def describe(self, names: Names, paper: float | None = None) -> str:
         """Write it in words and signs, by the names of its quantities."""
-        return ", and ".join(part.describe(names, paper) for part in self.of)
+        return ", and ".join(predicate.describe(names, paper) for predicate in self.of)
 
 
 Predicate = Annotated[Bound | Between | Within | LessThan | Descending | All | Reported, Field(discriminator="kind")]

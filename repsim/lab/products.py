@@ -154,7 +154,7 @@ def compare(x: Basis, y: Basis, thresholds: Sequence[float] = THRESHOLDS) -> dic
     least = min(m.shape)
     m2, sx, sy = np.square(m, dtype=np.float64), x.singular**2, y.singular**2
     hsic = float(sx @ m2 @ sy)
-    one = {
+    symmetric = {
         "cca_r2": float(m2.sum()) / least,
         "cca_mean": float(cosines(m).sum()) / least,
         "hsic_linear": hsic / (n - 1) ** 2,
@@ -163,9 +163,9 @@ def compare(x: Basis, y: Basis, thresholds: Sequence[float] = THRESHOLDS) -> dic
     for threshold in thresholds:
         block = m[: x.kept(threshold), : y.kept(threshold)]
         ending = "" if threshold == 0.99 else f"_{threshold:g}"
-        one[f"svcca_r2{ending}"] = float(np.square(block, dtype=np.float64).sum()) / min(block.shape)
-        one[f"svcca_mean{ending}"] = float(cosines(block).sum()) / min(block.shape)
-    both = {name: (value, value) for name, value in one.items()}
+        symmetric[f"svcca_r2{ending}"] = float(np.square(block, dtype=np.float64).sum()) / min(block.shape)
+        symmetric[f"svcca_mean{ending}"] = float(cosines(block).sum()) / min(block.shape)
+    both = {name: (value, value) for name, value in symmetric.items()}
     both["linear_regression"] = (
         float(sx @ m2.sum(axis=1)) / float(sx.sum()),
         float(m2.sum(axis=0) @ sy) / float(sy.sum()),

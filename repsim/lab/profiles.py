@@ -359,13 +359,13 @@ def parse_profile(name: str, text: str) -> Profile:
     try:
         return TypeAdapter(Profile).validate_json(written)
     except ValidationError as error:
-        wrong = "; ".join(f"{_place(one['loc'])}{_said(one)}" for one in error.errors(include_url=False))
+        wrong = "; ".join(f"{_place(details['loc'])}{_said(details)}" for details in error.errors(include_url=False))
         raise ProfileError(f"profile {name}: {wrong}") from None
 
 
 def _place(location: tuple[int | str, ...]) -> str:
     """Write ("networks", 1, "recipe") as "networks[1].recipe: "."""
-    words = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    words = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in location)
     return f"{words.removeprefix('.')}: " if words else ""
 
 

@@ -95,20 +95,20 @@ def published_file(seed: int) -> Path:
 def _fetch(path: Path, address: str, expected: str) -> None:
     import pooch
 
-    part = part_path(path)
+    passing_folder = part_path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_name(f".{path.name}.lock")):
             if not path.exists():
-                pooch.retrieve(address, f"sha256:{expected}", path.name, part)
-                os.replace(part / path.name, path)
+                pooch.retrieve(address, f"sha256:{expected}", path.name, passing_folder)
+                os.replace(passing_folder / path.name, path)
     except Exception as error:  # every way a download can fail ends in the same advice
         raise DataError(
             f"{path} is missing and could not be downloaded ({' '.join(str(error).split()) or type(error).__name__}): "
             f"put the file of {address} there, or name the folder that holds it in {FOLDER}."
         ) from error
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(passing_folder, ignore_errors=True)
 
 
 def weights(path: Path) -> dict[str, np.ndarray]:
@@ -133,10 +133,10 @@ def weights(path: Path) -> dict[str, np.ndarray]:
         If the file is not one of tensors, or their names, kinds or shapes are others.
     """
     tensors = read_tensors(path)
-    expected, found = _expected(), {name: f"{array.dtype} {array.shape}" for name, array in tensors.items()}
-    if wrong := sorted(name for name in {*expected, *found} if expected.get(name) != found.get(name)):
+    expected, actual = _expected(), {name: f"{array.dtype} {array.shape}" for name, array in tensors.items()}
+    if wrong := sorted(name for name in {*expected, *actual} if expected.get(name) != actual.get(name)):
         listed = "; ".join(
-            f"{name}: expected {expected.get(name, 'none')}, found {found.get(name, 'none')}" for name in wrong[:3]
+            f"{name}: expected {expected.get(name, 'none')}, found {actual.get(name, 'none')}" for name in wrong[:3]
         )
         more = f"; and {len(wrong) - 3} more" if len(wrong) > 3 else ""
         raise DataError(f"{path} is not a Tiny-10 network of {NETWORKS.name}: {listed}{more}")
@@ -163,11 +163,11 @@ def _expected() -> dict[str, str]:
     """Return the kind and shape of every tensor that a file must hold."""
     shapes: dict[str, tuple[int, ...]] = {}
     inputs = 3
-    for number, one in enumerate(describe(NETWORKS.architecture).convolutions, start=1):
-        shapes[f"conv{number}.weight"] = (one.channels, inputs, one.size, one.size)
-        shapes[f"conv{number}.bias"] = (one.channels,)
-        shapes |= {f"bn{number}.{name}": (one.channels,) for name in _NORM.values()}
-        inputs = one.channels
+    for number, convolution in enumerate(describe(NETWORKS.architecture).convolutions, start=1):
+        shapes[f"conv{number}.weight"] = (convolution.channels, inputs, convolution.size, convolution.size)
+        shapes[f"conv{number}.bias"] = (convolution.channels,)
+        shapes |= {f"bn{number}.{name}": (convolution.channels,) for name in _NORM.values()}
+        inputs = convolution.channels
     classes = classes_of(NETWORKS.dataset)
     shapes |= {"fc.weight": (classes, inputs), "fc.bias": (classes,)}
     counts = {f"bn{number}.num_batches_tracked": "int64 ()" for number in range(1, _convolutions() + 1)}

@@ -45,8 +45,8 @@ class Cell:
     dataset: str | None = None
 
     def __str__(self) -> str:
-        (first, second), (one, other) = self.networks, self.layers
-        return f"{one} of {first} and {other} of {second} on {self.examples} examples"
+        (first_network, second_network), (first_layer, second_layer) = self.networks, self.layers
+        return f"{first_layer} of {first_network} and {second_layer} of {second_network} on {self.examples} examples"
 
 
 def accuracy(network: Artefact) -> tuple[str, float]:
@@ -68,8 +68,8 @@ def similarities(cell: Cell, networks: Sequence[Artefact]) -> dict[str, float]:
         for network, layer in zip(networks, cell.layers, strict=True)
     )
     with saturation_is_recorded():
-        found = repsim.pairwise([x], [y], index=list(cell.held))
-    return {name: float(value[0, 0]) for name, value in found.items()}
+        values = repsim.pairwise([x], [y], index=list(cell.held))
+    return {name: float(value[0, 0]) for name, value in values.items()}
 
 
 def pick(record: Mapping[str, Any], arrays: Arrays, rng: np.random.Generator) -> Cell:
@@ -83,11 +83,11 @@ def pick(record: Mapping[str, Any], arrays: Arrays, rng: np.random.Generator) ->
     b = (a + int(rng.integers(1, len(rows)))) % len(rows) if apart else int(rng.integers(len(columns)))
     b = a if table.alone else b
     sides = rows[a], columns[b]
-    i, j = (int(rng.integers(len(part["layers"]))) for part, _ in sides)
+    i, j = (int(rng.integers(len(facts["layers"]))) for facts, _ in sides)
     place = (i,) if table.diagonal else (i, j)
     names = {index: table.name(index, count) for index in record["indexes"]}
     return Cell(
-        tuple(part["network_files"][number] for part, number in sides),
+        tuple(facts["network_files"][number] for facts, number in sides),
         (rows[a][0]["layers"][i], columns[b][0]["layers"][i if table.diagonal else j]),
         record["split"],
         count,

@@ -62,7 +62,7 @@ def commit(folder: Path = REPOSITORY) -> str:
         if Path(_git(folder, "rev-parse", "--show-toplevel").strip()).resolve() != folder.resolve():
             return UNKNOWN
         name = _git(folder, "rev-parse", "HEAD").strip()
-        changed = _git(folder, "status", "--porcelain", "--", *(one for one in SOURCES if (folder / one).exists()))
+        changed = _git(folder, "status", "--porcelain", "--", *(path for path in SOURCES if (folder / path).exists()))
     except (OSError, subprocess.CalledProcessError):
         return UNKNOWN
     return f"{name}{MODIFIED}" if changed.strip() else name
@@ -84,14 +84,14 @@ def tracked_files(folder: Path = REPOSITORY) -> dict[str, bool]:
     RepositoryError
         If `folder` is not a git repository, or a tracked file is a link, another repository or missing.
     """
-    found = {}
+    files = {}
     for entry in filter(None, _asked(folder, "ls-files", "--stage", "-z").split("\0")):
         about, path = entry.split("\t", 1)
         mode = about.split()[0]
         if mode not in {"100644", "100755"} or not (folder / path).is_file():
             raise RepositoryError(f"{folder / path} is tracked by git, but is no plain file that can be read")
-        found[path] = mode == "100755"
-    return dict(sorted(found.items()))
+        files[path] = mode == "100755"
+    return dict(sorted(files.items()))
 
 
 def tracked_commit(folder: Path = REPOSITORY) -> str:
@@ -127,14 +127,14 @@ def first_commits(path: str, pattern: str, folder: Path = REPOSITORY) -> dict[st
         log = _git(folder, "log", "--reverse", "--format=commit %H", "--patch", "--unified=0", "--", path)
     except (OSError, subprocess.CalledProcessError):
         return {}
-    found: dict[str, str] = {}
+    commits: dict[str, str] = {}
     at = ""
     for line in log.splitlines():
         if line.startswith("commit "):
             at = line.removeprefix("commit ")
         elif added := re.fullmatch(rf"\+{pattern}", line):
-            found.setdefault(added[1], at)
-    return found
+            commits.setdefault(added[1], at)
+    return commits
 
 
 def _asked(folder: Path, *arguments: str) -> str:

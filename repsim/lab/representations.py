@@ -32,14 +32,14 @@ _WRITING = Lock()  # what is half-written bears the number of its process, not o
 
 def selected_images(dataset: Dataset, split: str, count: int) -> np.ndarray:
     """Return the first `count` images (uint8) of the fixed random order of a split, "train" or "test"."""
-    part = {"train": dataset.train, "test": dataset.test}[split]
-    return part.images[part.examples(count)]
+    subset = {"train": dataset.train, "test": dataset.test}[split]
+    return subset.images[subset.examples(count)]
 
 
 def selected_labels(dataset: Dataset, split: str, count: int) -> np.ndarray:
     """Return the labels that belong to :func:`selected_images`."""
-    part = {"train": dataset.train, "test": dataset.test}[split]
-    return part.labels[part.examples(count)]
+    subset = {"train": dataset.train, "test": dataset.test}[split]
+    return subset.labels[subset.examples(count)]
 
 
 def dataset_of(network: Artefact) -> str:
@@ -110,25 +110,25 @@ def _write(network: Artefact, name: str, split: str, count: int, layers: list[st
 
     images, own = selected_images(load_dataset(name), split, count), load_dataset(dataset_of(network))
     model = representation_model(load_network(network), layers)
-    parts = [part_path(folder / f"{layer}.npy") for layer in layers]
+    passing_paths = [part_path(folder / f"{layer}.npy") for layer in layers]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # Not through a memory map: writing into one on a full disk kills the process.
         with ExitStack() as stack:
-            files = [stack.enter_context(part.open("wb")) for part in parts]
+            files = [stack.enter_context(passing_path.open("wb")) for passing_path in passing_paths]
             for start in range(0, count, BATCH):
                 blocks = represent(model, own.scale(images[start : start + BATCH], scaling_of(network)))
                 for file, block in zip(files, blocks, strict=True):
                     if start == 0:
                         _write_header(file, (count, block.shape[1]))
                     file.write(np.ascontiguousarray(block, np.float32).data)
-        for part, layer in zip(parts, layers, strict=True):
-            os.replace(part, folder / f"{layer}.npy")
+        for passing_path, layer in zip(passing_paths, layers, strict=True):
+            os.replace(passing_path, folder / f"{layer}.npy")
     except OSError as error:
         raise StorageError(f"representations cannot be written into {folder}: {error.strerror or error}") from error
     finally:
-        for part in parts:
-            part.unlink(missing_ok=True)
+        for passing_path in passing_paths:
+            passing_path.unlink(missing_ok=True)
 
 
 def _write_header(file: BinaryIO, shape: tuple[int, int]) -> None:
@@ -172,12 +172,12 @@ def sources(
     stored = stored_layers(trained[0], count * len(trained), layers, share)
     computed = tuple(layer for layer in layers if layer not in stored)
     latest = LatestBatches(int(share * _KEPT_BYTES))
-    found: list[Any] = []
+    arrays: list[Any] = []
     for network in trained:
         kept = representations(network, split, count, stored, dataset, folder=folder) if stored else {}
         stream = Stream(network, dataset or dataset_of(network), split, count, computed, latest)
-        found += [kept[layer] if layer in kept else stream.blocks(layer) for layer in layers]
-    return found
+        arrays += [kept[layer] if layer in kept else stream.blocks(layer) for layer in layers]
+    return arrays
 
 
 def stored_layers(network: Artefact, rows: int, layers: tuple[str, ...], share: float = 1.0) -> tuple[str, ...]:
@@ -255,19 +255,19 @@ class Stream:
         return selected_images(load_dataset(self._dataset), self._split, self._count)
 
     def _read(self, layer: str, start: int, stop: int) -> np.ndarray:
-        parts = []
+        slices = []
         for number in range(start // BATCH, (stop - 1) // BATCH + 1):
             first = number * BATCH
-            parts.append(self._batch(number)[layer][max(0, start - first) : stop - first])
-        return np.concatenate(parts)
+            slices.append(self._batch(number)[layer][max(0, start - first) : stop - first])
+        return np.concatenate(slices)
 
     def _batch(self, number: int) -> dict[str, np.ndarray]:
         key = self._network.sha256, number
-        if (found := self._latest.find(key)) is None:
+        if (batch := self._latest.find(key)) is None:
             from repsim.lab.networks import represent  # only now is a backend needed
 
             images = self._images[number * BATCH : (number + 1) * BATCH]
             normalised = load_dataset(dataset_of(self._network)).scale(images, scaling_of(self._network))
-            found = dict(zip(self._layers, represent(self._model, normalised), strict=True))
-            self._latest.add(key, found)
-        return found
+            batch = dict(zip(self._layers, represent(self._model, normalised), strict=True))
+            self._latest.add(key, batch)
+        return batch

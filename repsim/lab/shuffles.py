@@ -102,17 +102,17 @@ def shuffled(
     right = np.ascontiguousarray(np.moveaxis(columns, 0, -1))
     right *= np.where(np.eye(n, dtype=bool), 1, 2).astype(np.float32)[:, :, None]
     moved = np.empty((left.shape[1], len(columns)), np.float32)
-    found = np.empty((permutations, len(rows), len(columns)), np.float32)
+    null = np.empty((permutations, len(rows), len(columns)), np.float32)
     for number in range(permutations):
         order, start = rng.permutation(n), 0
         for place, example in enumerate(order.tolist()):
             stop = start + n - place
             np.take(right[example], order[place:], axis=0, out=moved[start:stop], mode="clip")
             start = stop
-        found[number] = left @ moved
+        null[number] = left @ moved
         if progress:
             progress(number + 1, permutations)
-    return found
+    return null
 
 
 def against_shuffles(rows: Gram, columns: Gram, permutations: int, **more: Any) -> dict[str, NDArray[np.float32]]:

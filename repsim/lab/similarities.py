@@ -53,7 +53,7 @@ class Similarities:
     @property
     def groups(self) -> list[str]:
         """The names of the groups on the rows."""
-        return [part["group"] for part in self.rows]
+        return [facts["group"] for facts in self.rows]
 
     @property
     def examples(self) -> list[int]:
@@ -82,14 +82,14 @@ class Similarities:
         ComparedError
             If the group is not there.
         """
-        for part in getattr(self, side):
-            if part["group"] == group:
-                return dict(part)
-        raise ComparedError(known(f"group among the {side}", group, [part["group"] for part in getattr(self, side)]))
+        for facts in getattr(self, side):
+            if facts["group"] == group:
+                return dict(facts)
+        raise ComparedError(known(f"group among the {side}", group, [facts["group"] for facts in getattr(self, side)]))
 
     def networks(self, side: str) -> list[tuple[dict[str, Any], int]]:
         """Return for each network on one side its group and its number within it."""
-        return [(part, number) for part in getattr(self, side) for number in range(len(part["seeds"]))]
+        return [(facts, number) for facts in getattr(self, side) for number in range(len(facts["seeds"]))]
 
     def pair(self, name: str, a: int, b: int) -> NDArray[Any]:
         """Return (L1, L2), or (L,) of same layers, the values of network `a` of the rows with `b` of the columns."""
@@ -118,7 +118,7 @@ class Similarities:
         """
         self.part(first), self.part(second, "columns")
         sides = ((self.networks("rows"), first), (self.networks("columns"), second))
-        rows, columns = ([n for n, (part, _) in enumerate(side) if part["group"] == group] for side, group in sides)
+        rows, columns = ([n for n, (facts, _) in enumerate(side) if facts["group"] == group] for side, group in sides)
         if self.alone:
             return self.arrays[name][rows]
         values = np.stack([np.stack([self.pair(name, a, b) for b in columns], axis=-2) for a in rows])
@@ -133,5 +133,5 @@ def _own_group(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _layers_of(networks: list[tuple[dict[str, Any], int]], number: int) -> slice:
     """Return which rows or columns are the layers of one network."""
-    start = sum(len(part["layers"]) for part, _ in networks[:number])
+    start = sum(len(facts["layers"]) for facts, _ in networks[:number])
     return slice(start, start + len(networks[number][0]["layers"]))

@@ -67,26 +67,26 @@ def stage(
     load_profile(profile)
     toc = contents(published, root)
     stamps = {name: fit_to_show(executed_dir, root, name, profile) for name in notebooks(toc)}
-    part = part_path(target)
+    partial = part_path(target)
     try:
         clear(target.parent, target.name)
-        part.mkdir(parents=True)
-        shutil.copytree(root / "book", part / "book", ignore=shutil.ignore_patterns("__pycache__", ".*"))
+        partial.mkdir(parents=True)
+        shutil.copytree(root / "book", partial / "book", ignore=shutil.ignore_patterns("__pycache__", ".*"))
         for name in BESIDE:
             if (root / name).exists():
-                shutil.copy2(root / name, part / name)
-        (part / "_toc.yml").write_text(yaml.safe_dump(toc, sort_keys=False), encoding="utf-8")
-        _write_config(root, part, profile)
+                shutil.copy2(root / name, partial / name)
+        (partial / "_toc.yml").write_text(yaml.safe_dump(toc, sort_keys=False), encoding="utf-8")
+        _write_config(root, partial, profile)
         data = data_anchors(profile, [executed_dir / Path(name).name for name in stamps if is_chapter(name)])
-        for name, found in stamps.items():
-            _stage_notebook(executed_dir, part, name, found, data)
-        _fill(part / "book", fragments.makers(profile, part, stamps), fragments.provenance(profile, stamps))
+        for name, stamped in stamps.items():
+            _stage_notebook(executed_dir, partial, name, stamped, data)
+        _fill(partial / "book", fragments.makers(profile, partial, stamps), fragments.provenance(profile, stamps))
         shutil.rmtree(target, ignore_errors=True)
-        os.replace(part, target)
+        os.replace(partial, target)
     except (OSError, shutil.Error) as error:
         raise StagingError(f"{target} cannot be made: {_reason(error)}") from error
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(partial, ignore_errors=True)
     return target
 
 
@@ -114,13 +114,15 @@ def fit_to_show(executed_dir: Path, root: Path, name: str, profile: str) -> dict
         raise StagingError(f"{executed} is missing; make it with: {again}")
     if is_stale(executed, source):
         raise StagingError(f"{executed} was not made from {name} as it is now; make it again with: {again}")
-    found = stamp(executed) or {}
-    if found.get("profile") != profile:
-        raise StagingError(f"{executed} is of profile {found.get('profile')!r}, not {profile!r}; make it with: {again}")
-    return found
+    stamped = stamp(executed) or {}
+    if stamped.get("profile") != profile:
+        raise StagingError(
+            f"{executed} is of profile {stamped.get('profile')!r}, not {profile!r}; make it with: {again}"
+        )
+    return stamped
 
 
-def _write_config(root: Path, part: Path, profile: str) -> None:
+def _write_config(root: Path, folder: Path, profile: str) -> None:
     """Write the configuration with the repository's address, and with a banner for what is no result.
 
     Without an address there are no buttons that would lead to it.
@@ -132,27 +134,27 @@ def _write_config(root: Path, part: Path, profile: str) -> None:
         config["html"] |= dict.fromkeys(BUTTONS, False)
     if profile == "smoke":
         config.setdefault("html", {})["announcement"] = NOT_A_RESULT
-    (part / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    (folder / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
 def _stage_notebook(
-    executed_dir: Path, part: Path, name: str, found: Mapping[str, Any], data: Mapping[str, str]
+    executed_dir: Path, folder: Path, name: str, stamped: Mapping[str, Any], data: Mapping[str, str]
 ) -> None:
     """Copy an executed notebook with an anchor for each cell and the files of its figures, and say where it comes from.
 
     Its parameters are hidden.
     """
-    staged = part / name
+    staged = folder / name
     notebook = read_notebook(executed_dir / staged.name)
     for cell in notebook["cells"]:
         tags = cell["metadata"].get("tags", [])
         if {"parameters", "injected-parameters"} & set(tags):
             cell["metadata"]["tags"] = [*tags, "remove-cell"]
     links = "[Data of the figures](../book/data.md) · [The same with other seeds](#own-seeds)\n\n"
-    text = f"---\n\n{links if is_chapter(name) else ''}{fragments.stamp_sentence(found)}"
+    text = f"---\n\n{links if is_chapter(name) else ''}{fragments.stamp_sentence(stamped)}"
     cell = {"cell_type": "markdown", "id": "provenance", "metadata": {}, "source": text}
     cells = list(_anchored(notebook["cells"], staged.stem))
-    notebook["cells"] = [*(with_files(cells, part / "book" / "figures", data) if is_chapter(name) else cells), cell]
+    notebook["cells"] = [*(with_files(cells, folder / "book" / "figures", data) if is_chapter(name) else cells), cell]
     staged.parent.mkdir(parents=True, exist_ok=True)
     staged.write_bytes(as_json(notebook))
 

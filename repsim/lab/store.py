@@ -72,18 +72,18 @@ def write_atomically(path: Path, write: Callable[[Any], None]) -> None:
     StorageError
         If it cannot be written, as on a full disk.
     """
-    part = part_path(path)
+    partial = part_path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
+        with partial.open("wb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(part, path)
+        os.replace(partial, path)
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error
     finally:
-        part.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
@@ -170,10 +170,10 @@ def digest(path: Path) -> str:
 
 def check(path: Path, expected: str) -> None:
     """Raise DamagedArtefactError unless the file at `path` has the `expected` SHA-256."""
-    found = digest(path) if path.exists() else "no file"
-    if found != expected:
+    actual = digest(path) if path.exists() else "no file"
+    if actual != expected:
         raise DamagedArtefactError(
-            f"{path} is damaged: expected SHA-256 {expected}, found {found}. "
+            f"{path} is damaged: expected SHA-256 {expected}, found {actual}. "
             f"Restore it, or delete it together with {record_path(path).name} to have it made again."
         )
 

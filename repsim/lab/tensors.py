@@ -195,8 +195,8 @@ def _call(name: Any, *arguments: Any) -> Any:
     return _Tensor(storage, offset, shape)
 
 
-def _storage(kind: Any, storage: Any, key: Any, _: Any, count: Any, view: Any = None) -> _Storage:
+def _storage(typename: Any, storage: Any, key: Any, _: Any, count: Any, view: Any = None) -> _Storage:
     name = storage.name if isinstance(storage, _Name) else None
-    if kind != "storage" or name not in _STORAGES or view is not None or not isinstance(key, str):
+    if typename != "storage" or name not in _STORAGES or view is not None or not isinstance(key, str):
         raise ValueError(f"its storage {brief(key)} is of {brief(name)}; expected {' or '.join(map(str, _STORAGES))}")
     return _Storage(key, _STORAGES[name], count)

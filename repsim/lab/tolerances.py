@@ -19,15 +19,15 @@ class Tolerance:
     def __str__(self) -> str:
         return f"within {self.relative:g} of the value or {self.absolute:g}: {self.why}"
 
-    def holds(self, one: Any, other: Any) -> bool:
+    def holds(self, value: Any, other: Any) -> bool:
         """Return whether two JSON values are the same but for numbers that agree."""
-        if isinstance(one, Mapping) and isinstance(other, Mapping):
-            return one.keys() == other.keys() and all(self.holds(one[key], other[key]) for key in one)
-        if isinstance(one, list | tuple) and isinstance(other, list | tuple):
-            return len(one) == len(other) and all(map(self.holds, one, other))
-        if isinstance(one, int | float) and isinstance(other, int | float):
-            return math.isclose(one, other, rel_tol=self.relative, abs_tol=self.absolute)
-        return bool(one == other)
+        if isinstance(value, Mapping) and isinstance(other, Mapping):
+            return value.keys() == other.keys() and all(self.holds(value[key], other[key]) for key in value)
+        if isinstance(value, list | tuple) and isinstance(other, list | tuple):
+            return len(value) == len(other) and all(map(self.holds, value, other))
+        if isinstance(value, int | float) and isinstance(other, int | float):
+            return math.isclose(value, other, rel_tol=self.relative, abs_tol=self.absolute)
+        return bool(value == other)
 
 
 ROUNDING = Tolerance(1e-9, 1e-12, "processors add up float64 numbers in different orders")

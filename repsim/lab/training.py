@@ -222,7 +222,7 @@ def _train(
         "history": {
             "loss": history[:, 0].round(5).tolist(),
             "accuracy": history[:, 1].round(5).tolist(),
-            f"{name}_accuracy": [None if np.isnan(one) else one for one in history[:, 2].round(5).tolist()],
+            f"{name}_accuracy": [None if np.isnan(score) else score for score in history[:, 2].round(5).tolist()],
         },
         "parameters": int(model.count_params()),
         "backend": keras.backend.backend(),

@@ -79,9 +79,9 @@ def unpack_zip(archive: Path, folder: Path) -> dict[str, str]:
 
 def wrong(name: str, plain: bool) -> str:
     """Return why an entry of that name is refused, given whether it is a plain file or folder; empty if it is not."""
-    parts = name.split("/")
-    too_long = len(name) > 1000 or any(len(part.encode(errors="replace")) > 255 for part in parts)
-    if too_long or re.search(r"[\x00-\x1f\\:]|^/", name) or ".." in parts:
+    components = name.split("/")
+    too_long = len(name) > 1000 or any(len(component.encode(errors="replace")) > 255 for component in components)
+    if too_long or re.search(r"[\x00-\x1f\\:]|^/", name) or ".." in components:
         return "has a path that leads outside or is none"
     return "" if plain else "is a link or another special file"
 

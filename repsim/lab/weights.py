@@ -27,8 +27,8 @@ def inputs(networks: Networks, seed: int) -> dict[str, Any]:
 
 def artefact_name(networks: Networks, seed: int) -> str:
     """Return the readable part of the weights' file name."""
-    kind = "" if networks.recipe.epochs else "-untrained"
-    return f"{networks.architecture}-{networks.dataset}{kind}-seed{seed}"
+    untrained = "" if networks.recipe.epochs else "-untrained"
+    return f"{networks.architecture}-{networks.dataset}{untrained}-seed{seed}"
 
 
 def command_again(store: Store, networks: Networks, seed: int) -> str:
@@ -45,5 +45,7 @@ def trained_networks(profile: str) -> list[tuple[Networks, list[Artefact]]]:
     """Return the groups of networks of which any is trained, each with those that are."""
     store = profile_store(profile)
     groups = [group for group in load_profile(profile).networks if group.recipe.epochs]
-    found = [(group, [one for seed in group.seeds if (one := find_network(store, group, seed))]) for group in groups]
-    return [(group, some) for group, some in found if some]
+    by_group = [
+        (group, [network for seed in group.seeds if (network := find_network(store, group, seed))]) for group in groups
+    ]
+    return [(group, trained) for group, trained in by_group if trained]

@@ -66,8 +66,8 @@ class Words(Formatter):
         if spec.startswith("min ") and isinstance(value, list):
             return self.format_field(min(value) if all(map(is_number, value)) else None, spec.removeprefix("min "))
         if isinstance(value, list):
-            parts = [self.format_field(one, spec) for one in value]
-            return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+            written = [self.format_field(entry, spec) for entry in value]
+            return " and ".join(filter(None, [", ".join(written[:-1]), *written[-1:]]))
         if spec.startswith("±"):
             return f" ± {self.format_field(value, spec[1:])}" if value else ""
         if not is_number(value):
@@ -81,23 +81,23 @@ class Words(Formatter):
         return signed(super().format_field(value, spec)).replace("%", f"{NO_BREAK}%")
 
 
-def measured_sentence(claim: Claim, found: Measurement) -> str:
+def measured_sentence(claim: Claim, measurement: Measurement) -> str:
     """Return what was measured for a claim, in words."""
-    text = Words().vformat(claim.sentence, (), {**found.values, "n": found.n})
+    text = Words().vformat(claim.sentence, (), {**measurement.values, "n": measurement.n})
     return text[0].upper() + text[1:]
 
 
-def distance(claim: Claim, found: Measurement) -> str:
+def distance(claim: Claim, measurement: Measurement) -> str:
     """Say by how much a claim holds or fails and whether that is near, or why it is not judged."""
-    if missing := lacking(claim, found):
+    if missing := lacking(claim, measurement):
         names = load_claims().names
         return f"not judged; missing: {' and '.join(names.get(name, name) for name in missing)}"
-    if reason := undetermined(found.values):
+    if reason := undetermined(measurement.values):
         return f"not determined: {reason}"
-    margin = decisive(claim, found)
+    margin = decisive(claim, measurement)
     if margin is None:
         return ""
-    by = "at least " * bool(found.values.get("lower_bound")) + signed(f"{abs(margin.distance):.2g}")
+    by = "at least " * bool(measurement.values.get("lower_bound")) + signed(f"{abs(margin.distance):.2g}")
     if claim.unit:
         by += f" {claim.unit.removesuffix('s') if by == '1' else claim.unit}"
     said = f"holds by {by}" if margin.holds else f"fails by {by}"
@@ -106,21 +106,23 @@ def distance(claim: Claim, found: Measurement) -> str:
     if margin.at_threshold:
         said = "holds" if margin.holds else "fails"
         said += ", with the best value there can be" if margin.best else ", just at its threshold"
-    return f"{said}, near" if near(claim, found) else said
+    return f"{said}, near" if near(claim, measurement) else said
 
 
-def robustness(found: Mapping[str, Any]) -> str:
+def robustness(values: Mapping[str, Any]) -> str:
     """Say what became of the three questions, where they were asked: debiasing, fewer examples, shuffles."""
-    if "holds_debiased" not in found:
+    if "holds_debiased" not in values:
         return ""
-    parts = [f"with debiased CKA it {({1: 'holds', 0: 'does not hold'}).get(found['holds_debiased'], 'was not tried')}"]
-    if len(found["tried_n"]) > 1:
-        least = found["smallest_n"]
-        parts.append(f"it holds from {least:,} examples on" if least else "it does not hold on all examples either")
-    if (share := found["share_above_shuffles"]) is not None:
-        parts.append(
+    clauses = [
+        f"with debiased CKA it {({1: 'holds', 0: 'does not hold'}).get(values['holds_debiased'], 'was not tried')}"
+    ]
+    if len(values["tried_n"]) > 1:
+        least = values["smallest_n"]
+        clauses.append(f"it holds from {least:,} examples on" if least else "it does not hold on all examples either")
+    if (share := values["share_above_shuffles"]) is not None:
+        clauses.append(
             f"{math.floor(100 * share)}% of the similarities that it rests on, on fewer examples and networks, exceed "
             "the 99.9th percentile of shuffled ones"
         )
-    text = "; ".join(parts).replace("%", f"{NO_BREAK}%")
+    text = "; ".join(clauses).replace("%", f"{NO_BREAK}%")
     return f"{text[0].upper()}{text[1:]}."

@@ -109,14 +109,14 @@ def _layers_in(layer: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 def _named(layers: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """Return layers by name; others of a name that is taken, as there may be in a subclassed model, by a number too."""
-    found: dict[str, Any] = {}
+    named: dict[str, Any] = {}
     for path, layer in layers:
         name, number = path, 1
-        while name in found and found[name] is not layer:
+        while name in named and named[name] is not layer:
             number += 1
             name = f"{path} ({number})"
-        found[name] = layer
-    return found
+        named[name] = layer
+    return named
 
 
 def _in_models(name: str, layers: Mapping[str, Any]) -> bool:

@@ -146,9 +146,9 @@ def _wanted(arrays: Mapping[str, Any], layers: Any, owner: str) -> list[str]:
 
 def _own_mask(given: Any, how: Any) -> Any:
     """Return the mask that a tokenizer made."""
-    found = [name for name in given if str(name).endswith("attention_mask")] if isinstance(given, Mapping) else []
-    if len(found) > 1 and isinstance(how, str):
+    mask_names = [name for name in given if str(name).endswith("attention_mask")] if isinstance(given, Mapping) else []
+    if len(mask_names) > 1 and isinstance(how, str):
         raise ParameterError(
-            f"batches have {' and '.join(found)}; say with mask= which of them is of the tokens of the layers"
+            f"batches have {' and '.join(mask_names)}; say with mask= which of them is of the tokens of the layers"
         )
-    return given[found[0]] if len(found) == 1 else None
+    return given[mask_names[0]] if len(mask_names) == 1 else None

@@ -172,10 +172,10 @@ class OnDevice:
         self._batches.clear()
 
 
-def _check_dtype(found: Any, expected: Any) -> None:
-    if found != expected:
+def _check_dtype(actual: Any, expected: Any) -> None:
+    if actual != expected:
         before, now = (
-            "bfloat16" if dtype == _BFLOAT16 else str(dtype).removeprefix("torch.") for dtype in (expected, found)
+            "bfloat16" if dtype == _BFLOAT16 else str(dtype).removeprefix("torch.") for dtype in (expected, actual)
         )
         raise DTypeError(f"rows are {before} in one batch and {now} in another; all must be of one precision")
 
@@ -236,7 +236,7 @@ def read_file(path: Path, of_torch: bool | None = None) -> Any:
 
 def _counting(name: str) -> list[Any]:
     """Sort names as one counts: layer2 before layer10."""
-    return [int(part) if place % 2 else part for place, part in enumerate(re.split(r"(\d+)", name))]
+    return [int(segment) if place % 2 else segment for place, segment in enumerate(re.split(r"(\d+)", name))]
 
 
 def is_torch_bfloat16(values: Any) -> bool:

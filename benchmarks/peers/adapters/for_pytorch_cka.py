@@ -16,8 +16,8 @@ def features_in_double(x, y):
 
 def compare(x, y, batch, dtype):
     first, second = models(x, y, dtype)
-    found = compute_cka(first, second, loader(len(x), batch), layers=[LAYER], device="cpu", progress=False)
-    return found[0][0, 0]
+    matrices = compute_cka(first, second, loader(len(x), batch), layers=[LAYER], device="cpu", progress=False)
+    return matrices[0][0, 0]
 
 
 if __name__ == "__main__":

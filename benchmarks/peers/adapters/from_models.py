@@ -121,17 +121,17 @@ def main(library, calls, out):
     images = torch.randn(IMAGES, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(2))
     loader = DataLoader(TensorDataset(images, torch.zeros(IMAGES)), batch_size=BATCH)
     body = inspect.getsource(LIBRARIES[library]).splitlines()[1:]
-    found = {"lines": sum(bool(line.strip()) for line in body), "base_mib": peak_mib()}
+    measured = {"lines": sum(bool(line.strip()) for line in body), "base_mib": peak_mib()}
     try:
         for _ in range(int(calls)):
             processor, wall = time.process_time(), time.perf_counter()
             values = LIBRARIES[library](a, b, loader)
-        found["values"] = None if values is None else np.asarray(values, dtype=float).tolist()
+        measured["values"] = None if values is None else np.asarray(values, dtype=float).tolist()
     except Exception as error:  # whatever a library raises is what is reported
-        found["error"] = f"{type(error).__name__}: {error}"
-    found |= {"processor_seconds": time.process_time() - processor, "seconds": time.perf_counter() - wall}
-    found["peak_mib"] = peak_mib()
-    Path(out).write_text(json.dumps(found), encoding="utf-8")
+        measured["error"] = f"{type(error).__name__}: {error}"
+    measured |= {"processor_seconds": time.process_time() - processor, "seconds": time.perf_counter() - wall}
+    measured["peak_mib"] = peak_mib()
+    Path(out).write_text(json.dumps(measured), encoding="utf-8")
 
 
 if __name__ == "__main__":

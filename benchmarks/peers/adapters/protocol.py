@@ -61,9 +61,9 @@ def _version(package):
 
 
 def _write(path, values):
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(values, indent=1), encoding="utf-8")
-    os.replace(part, path)
+    partial = path.with_suffix(".part")
+    partial.write_text(json.dumps(values, indent=1), encoding="utf-8")
+    os.replace(partial, path)
 
 
 def _isolated(call, stem, batch, repeats, timeout):
@@ -104,12 +104,12 @@ def _measure(call, stem, batch, repeats):
             seconds.append(time.perf_counter() - start)
     except Exception as error:  # whatever a library raises is what is reported
         return {"error": f"{type(error).__name__}: {error}", "base_mib": base, "peak_mib": _peak_mib()}
-    found = {"seconds": statistics.median(seconds), "base_mib": base, "peak_mib": _peak_mib()}
+    measured = {"seconds": statistics.median(seconds), "base_mib": base, "peak_mib": _peak_mib()}
     if hasattr(call, "feeding"):
         start = time.perf_counter()
         call.feeding(len(x), batch)
-        found["feeding"] = time.perf_counter() - start
-    return {"value": value, **found} if math.isfinite(value) else {"error": f"returned {value}", **found}
+        measured["feeding"] = time.perf_counter() - start
+    return {"value": value, **measured} if math.isfinite(value) else {"error": f"returned {value}", **measured}
 
 
 def _peak_mib():

@@ -147,11 +147,11 @@ def claims(folder: Path, about: dict[str, Any], root: Path, scratch: Path) -> Ch
     judge(profile, scratch / "executed")
 
     def compare(name: str) -> Iterator[str]:
-        one, other = (unseal(part / name) for part in (held, again))
-        if not CLAIMS.holds(one, other):
-            yield f"results/{profile}/claims/{name}: holds {one['values']}, measured: {other['values']}"
+        archived, measured = (unseal(directory / name) for directory in (held, again))
+        if not CLAIMS.holds(archived, measured):
+            yield f"results/{profile}/claims/{name}: holds {archived['values']}, measured: {measured['values']}"
 
-    names = sorted({path.name for one in (held, again) for path in one.glob("*.json")})
+    names = sorted({path.name for directory in (held, again) for path in directory.glob("*.json")})
     for name in names:
         differs += checks.unless_unreadable(f"results/{profile}/claims/{name}", partial(compare, name))
     return Check(what, len(names), differs, str(CLAIMS))
@@ -193,7 +193,7 @@ def similarities(folder: Path, profile: str, rng: np.random.Generator, seconds: 
         cell = _drawn_cell(table, files, rng, SPEED * seconds / 2)
         networks = [read_artefact(files[name]) for name in cell.networks]
         inputs = table.record["inputs"]
-        if others := {one.sha256 for one in networks} - {*inputs["networks"], *(inputs.get("columns") or ())}:
+        if others := {network.sha256 for network in networks} - {*inputs["networks"], *(inputs.get("columns") or ())}:
             yield f"was not made from the networks that it names, but from others than {', '.join(others)}"
             return
         _at_hand(cell.dataset or dataset_of(networks[0]))

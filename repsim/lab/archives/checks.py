@@ -72,7 +72,7 @@ def stated(folder: Path) -> dict[str, Any]:
     except UNREADABLE as error:
         raise ArchiveError(f"{CODECHECK} does not say what the archive is of: {sentence(error)}") from None
     # The profile becomes part of paths.
-    if not all(isinstance(one, str) and re.fullmatch(r"\w[\w.+-]{0,79}", one) for one in texts.values()):
+    if not all(isinstance(text, str) and re.fullmatch(r"\w[\w.+-]{0,79}", text) for text in texts.values()):
         raise ArchiveError(f"{CODECHECK} does not say what the archive is of: {str(texts):.200}")
     return {**texts, "modified": modified}
 
@@ -110,7 +110,7 @@ def listings(folder: Path, profile: str) -> Check:
     def outputs() -> Iterator[str]:
         manifest = yaml.safe_load((folder / CODECHECK).read_text(encoding="utf-8"))["manifest"]
         return _compare(
-            CODECHECK, {str(one["file"]) for one in manifest}, {one for one in there if is_output(one, profile)}
+            CODECHECK, {str(entry["file"]) for entry in manifest}, {path for path in there if is_output(path, profile)}
         )
 
     def files() -> Iterator[str]:
@@ -149,7 +149,7 @@ def notebooks(folder: Path) -> Check:
     executed, drawn = sorted((folder / NOTEBOOKS).glob("*.ipynb")), {}
 
     def compare(path: Path) -> Iterator[str]:
-        sources = [one for where in SOURCES for one in folder.glob(f"{where}/{path.name}")]
+        sources = [source for where in SOURCES for source in folder.glob(f"{where}/{path.name}")]
         source = sources[0] if sources else folder / "notebooks" / path.name
         if is_stale(path, source):
             yield f"{path.relative_to(folder)}: was not made from {source.relative_to(folder)}"

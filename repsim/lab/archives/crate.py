@@ -146,7 +146,7 @@ def _people(crate: Any, identifier: str, people: Iterable[Mapping[str, Any]], **
 
 def _describe_whole(crate: Any, citation: Mapping[str, Any], about: Mapping[str, Any], when: int) -> None:
     """Say what the archive is, and what paper it is about."""
-    (paper,) = [one for one in citation["references"] if one["type"] == "conference-paper"]
+    (paper,) = [reference for reference in citation["references"] if reference["type"] == "conference-paper"]
     root = crate.root_dataset
     root["name"] = citation["title"]
     root["description"] = f"{citation['abstract']} {_sentence(about)}"
@@ -230,13 +230,13 @@ def configuration(citation: Mapping[str, Any], outputs: Sequence[str], about: Ma
     about
         What an archive says of itself: profile, commit, version.
     """
-    (paper,) = [one for one in citation["references"] if one["type"] == "conference-paper"]
+    (paper,) = [reference for reference in citation["references"] if reference["type"] == "conference-paper"]
     contents = {
         "version": SPECIFICATION,
         "manifest": [{"file": path, "comment": _comment(path)} for path in outputs],
         "paper": {
             "title": citation["title"],
-            "authors": [{"name": author_name(one)} for one in citation["authors"]],
+            "authors": [{"name": author_name(author)} for author in citation["authors"]],
             "reference": citation["repository-code"],
         },
         "source": f"A reproduction of {paper['title']}, {paper['url']}. CIFAR-10 and CIFAR-100 are fetched from their "

@@ -170,12 +170,12 @@ def gather(profile: str, root: Path, executed_dir: Path, folder: Path) -> dict[s
 
 def figure_files(executed: Path) -> dict[str, bytes]:
     """Return the drawings and tables of an executed notebook, by their file names."""
-    found = {}
+    files = {}
     for figure in figures_of(executed):
         if not figure.can_name_files:
             raise ArchiveError(f"{executed.name}: {figure.name!r:.60} is no name for a figure's file")
         if figure.svg:
-            found[f"{figure.name}.svg"] = figure.svg.encode()
+            files[f"{figure.name}.svg"] = figure.svg.encode()
         if figure.data is not None:
-            found[f"{figure.name}.csv"] = figure.table()
-    return found
+            files[f"{figure.name}.csv"] = figure.table()
+    return files

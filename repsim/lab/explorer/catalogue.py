@@ -98,19 +98,19 @@ def similarity_tables(profile: Profile) -> Iterator[SimilarityTable]:
     Of measurements of one name the latest is taken, and what is of groups that the profile no longer has is left out.
     """
     groups = known_groups(profile)
-    found = list(_transformer_tables(profile))
+    tables = list(_transformer_tables(profile))
     for artefact in (latest for step in STEPS[:-1] for latest in _latest(profile.name, step)):
         if artefact.record.get("diagonal"):
             continue
         held = Similarities(artefact.record, artefact.arrays())
         if {side["group"] for side in (*held.rows, *held.columns)} <= groups.keys():
-            found += [SimilarityTable(artefact, held, examples) for examples in held.examples]
-    yield from sorted(found, key=lambda table: (STEPS.index(table.record["step"]), -table.examples))
+            tables += [SimilarityTable(artefact, held, examples) for examples in held.examples]
+    yield from sorted(tables, key=lambda table: (STEPS.index(table.record["step"]), -table.examples))
 
 
 def _transformer_tables(profile: Profile) -> Iterator[SimilarityTable]:
     """Yield a table for each tap of the Transformers; a tap stands as a group does."""
-    tables = [one for one in _latest(profile.name, "transformers") if one.record["name"] == "table"]
+    tables = [artefact for artefact in _latest(profile.name, "transformers") if artefact.record["name"] == "table"]
     if not tables or not profile.transformers:
         return
     artefact, width = tables[0], profile.transformers.network.width
@@ -118,7 +118,9 @@ def _transformer_tables(profile: Profile) -> Iterator[SimilarityTable]:
     for tap in TAPS:
         values = {name.partition("/")[2]: table for name, table in arrays.items() if name.startswith(f"{tap}/")}
         depth = next(iter(values.values())).shape[-1]
-        layers = [f"{kind} {number + 1}" for number in range(depth // 2) for kind in ("attention", "feed-forward")]
+        layers = [
+            f"{sublayer} {number + 1}" for number in range(depth // 2) for sublayer in ("attention", "feed-forward")
+        ]
         side = {"group": f"{TRANSFORMER}{tap}", "layers": layers, "features": [width] * depth}
         side |= {"seeds": artefact.record["seeds"], "network_files": artefact.record["network_files"]}
         record = {**artefact.record, "name": tap, "indexes": list(values), "rows": [side], "columns": [side]}
@@ -127,31 +129,31 @@ def _transformer_tables(profile: Profile) -> Iterator[SimilarityTable]:
 
 
 def _latest(profile: str, step: str) -> list[Artefact]:
-    found: dict[str, Artefact] = {}
+    latest: dict[str, Artefact] = {}
     for path in sorted((results_root() / profile / step).glob("*.json")):
         record = unseal(path)
-        if record["name"] not in found or record["made"] > found[record["name"]].record["made"]:
-            found[record["name"]] = Artefact(path.with_suffix(".npz"), record)
-    return list(found.values())
+        if record["name"] not in latest or record["made"] > latest[record["name"]].record["made"]:
+            latest[record["name"]] = Artefact(path.with_suffix(".npz"), record)
+    return list(latest.values())
 
 
 def known_groups(profile: Profile) -> dict[str, dict[str, str]]:
     """Return what the page calls and says of each group of networks, and of each tap of Transformers, by name."""
-    found = {group.name: network_facts(group) for group in (*profile.networks, NETWORKS)}
+    groups = {group.name: network_facts(group) for group in (*profile.networks, NETWORKS)}
     if settings := profile.transformers:
         depth, width = 2 * settings.network.encoder_layers, settings.network.width
         said = f"{depth} sublayers of {width} units in the encoder; {settings.corpus}, {settings.recipe.epochs} epochs"
         for tap in TAPS:
             name = f"Transformer, {TAP_TITLES[tap]}"
-            found[f"{TRANSFORMER}{tap}"] = {"title": name, "facts": f"{name}: {said}"}
-    return found
+            groups[f"{TRANSFORMER}{tap}"] = {"title": name, "facts": f"{name}: {said}"}
+    return groups
 
 
 def network_facts(group: Networks) -> dict[str, str]:
     """Return what the page calls a group of networks, and what it says of it."""
     name, variant = architecture(group.architecture)
     shape = describe(group.architecture, group.channels)
-    channels = sorted({one.channels for one in shape.convolutions})
+    channels = sorted({convolution.channels for convolution in shape.convolutions})
     width = f"{channels[0]} to {channels[-1]} channels" if len(channels) > 1 else f"{channels[0]} channels"
     name += {"nobn": " without batch normalisation", "valid": " without borders"}.get(variant, "")
     name += " of another group" if group.name == NETWORKS.name else ""
@@ -188,7 +190,7 @@ def identification(table: SimilarityTable, index: str, group: str) -> dict[str, 
 
 def layer(name: str) -> str:
     """Return what the page calls a layer: those of residual blocks have names that are made of several words."""
-    return re.sub(r"^block(\d+)_(\w+)$", lambda found: f"block {found[1]} {PLACES[found[2]]}", name)
+    return re.sub(r"^block(\d+)_(\w+)$", lambda match: f"block {match[1]} {PLACES[match[2]]}", name)
 
 
 def presets(tables: Sequence[SimilarityTable]) -> list[dict[str, Any]]:
@@ -197,22 +199,22 @@ def presets(tables: Sequence[SimilarityTable]) -> list[dict[str, Any]]:
     Of the tables that hold a panel the first counts, which is on the most images. Figures 3, 4 and F.5 show single
     networks, the others means over pairs.
     """
-    found = []
+    panels = []
     for figure, first, second, index, own in PANELS:
-        if table := next((one for one in tables if one.own == own and one.holds(index, first, second)), None):
+        if table := next((table for table in tables if table.own == own and table.holds(index, first, second)), None):
             seed = str(table.seeds(first)[0]) if own else MEAN
             shows = {"first": first, "first-seed": seed, "second": second, "second-seed": seed, "index": index}
             names = " and ".join(dict.fromkeys(map(network, (first, second))))
             title = f"{figure}: {names}, {repsim.get_index(index).title}"
-            found.append({"title": title, "shows": {**shows, "images": table.key}})
-    return found
+            panels.append({"title": title, "shows": {**shows, "images": table.key}})
+    return panels
 
 
 def by_architecture(profile: Profile, tables: Sequence[SimilarityTable]) -> str:
     """Return a table of how many layers linear CKA identifies among the networks of each kind."""
     rows = []
     for group, facts in known_groups(profile).items():
-        scored = [(one, found) for one in tables if (found := identification(one, LINEAR, group))]
+        scored = [(table, identified) for table in tables if (identified := identification(table, LINEAR, group))]
         if scored:
             used, score = scored[0]
             error = "" if score["error"] is None else f" ± {100 * score['error']:.1f}"
@@ -267,8 +269,8 @@ def _images(table: SimilarityTable) -> str:
     if "splits" in table.record:
         fewer = f" ({table.record['rbf_examples']:,} for RBF CKA)"
         return f"{table.examples:,} tokens{fewer if table.record['rbf_examples'] < table.examples else ''}"
-    kind = {"train": "training", "test": "test"}[table.record["split"]]
-    return f"{table.examples:,} {kind} images, {title_of(table.record['dataset'])}"
+    split = {"train": "training", "test": "test"}[table.record["split"]]
+    return f"{table.examples:,} {split} images, {title_of(table.record['dataset'])}"
 
 
 def _entry(table: SimilarityTable) -> dict[str, Any]:
@@ -285,7 +287,7 @@ def _entry(table: SimilarityTable) -> dict[str, Any]:
         "rows": {side["group"]: side["seeds"] for side in table.rows},
         "columns": {side["group"]: side["seeds"] for side in table.columns},
         "saturated": {
-            side["group"]: [layer(one) for one in saturated_layers(side["layers"], side["features"], table.examples)]
+            side["group"]: [layer(name) for name in saturated_layers(side["layers"], side["features"], table.examples)]
             for side in (*table.rows, *table.columns)
         },
         "scores": {

@@ -20,9 +20,9 @@ WORDS = {1: "yes", 0: "no", None: DASH}
 
 def answered(answers: Answers) -> Drawing:
     """Draw, one row per claim, at which numbers of examples it holds, with debiased CKA, and above all shuffles."""
-    counts = sorted({n for found in answers.values() for n in found["tried_n"]})
+    counts = sorted({n for answer in answers.values() for n in answer["tried_n"]})
     columns = [*(f"n = {n:,}" for n in counts), "debiased", "above shuffled"]
-    cells = {claim: _cells(found, counts) for claim, found in answers.items()}
+    cells = {claim: _cells(answer, counts) for claim, answer in answers.items()}
     half = -(-len(cells) // 2)
     with style("ticks"):
         figure, axes = panels(1, 2, 0.9 + 0.19 * half, wide=True)
@@ -35,7 +35,9 @@ def answered(answers: Answers) -> Drawing:
         for axis, start in zip(axes.ravel(), (0, half), strict=True):
             shown = dict(list(cells.items())[start : start + half])
             for outcome, look in looks.items():
-                places = [(x, y) for y, row in enumerate(shown.values()) for x, one in enumerate(row) if one == outcome]
+                places = [
+                    (x, y) for y, row in enumerate(shown.values()) for x, cell in enumerate(row) if cell == outcome
+                ]
                 axis.plot(*np.reshape(places, (-1, 2)).T, linestyle="none", markersize=5.5, **look)
             axis.axvline(len(counts) - 0.5, color="0.8", linewidth=1)
             axis.set_xticks(range(len(columns)), columns, rotation=30, ha="left")
@@ -56,35 +58,35 @@ def answered(answers: Answers) -> Drawing:
     )
 
 
-def _cells(found: Mapping[str, Any], counts: list[int]) -> list[int | None]:
-    at = dict(zip(found["tried_n"], found["holds_at"], strict=True))
-    return [*(at.get(n) for n in counts), found["holds_debiased"], found["exceeds_shuffles"]]
+def _cells(answer: Mapping[str, Any], counts: list[int]) -> list[int | None]:
+    at = dict(zip(answer["tried_n"], answer["holds_at"], strict=True))
+    return [*(at.get(n) for n in counts), answer["holds_debiased"], answer["exceeds_shuffles"]]
 
 
 def answers_sentence(answers: Answers) -> str:
     """Say how many of the claims that hold as in the paper survive each question, and which do not."""
-    holding = {claim: found for claim, found in answers.items() if found["holds_at"][-1] == 1}
+    holding = {claim: answer for claim, answer in answers.items() if answer["holds_at"][-1] == 1}
     if not holding:
         return f"None of {len(answers)} claims holds with biased CKA on the most examples."
     questions = {
-        "hold with debiased CKA": {claim: found["holds_debiased"] for claim, found in holding.items()},
+        "hold with debiased CKA": {claim: answer["holds_debiased"] for claim, answer in holding.items()},
         "rest on similarities that all exceed the 99.9th percentile of shuffled examples": {
-            claim: found["exceeds_shuffles"] for claim, found in holding.items()
+            claim: answer["exceeds_shuffles"] for claim, answer in holding.items()
         },
         "hold on the fewest examples already, and on all more": {
-            claim: int(found["smallest_n"] == found["tried_n"][0]) if len(found["tried_n"]) > 1 else None
-            for claim, found in holding.items()
+            claim: int(answer["smallest_n"] == answer["tried_n"][0]) if len(answer["tried_n"]) > 1 else None
+            for claim, answer in holding.items()
         },
     }
-    parts = []
+    lines = []
     for question, outcomes in questions.items():
         failing = [claim for claim, outcome in outcomes.items() if outcome == 0]
         known = sum(outcome is not None for outcome in outcomes.values())
         names = [link(find_claim(claim)) for claim in failing]
         but = f" (all but {', '.join(names)})" if failing else ""
-        parts.append(f"- **{known - len(failing)} of {known}** {question}{but}")
+        lines.append(f"- **{known - len(failing)} of {known}** {question}{but}")
     first = f"Of {len(answers)} claims {len(holding)} hold with biased CKA on the most examples. Of those"
-    return "\n".join([f"{first}, where it was measured,", "", *parts])
+    return "\n".join([f"{first}, where it was measured,", "", *lines])
 
 
 def show_answers(answers: Answers, shuffled: Sequence[Mapping[str, Any]]) -> None:
@@ -98,15 +100,15 @@ def show_answers(answers: Answers, shuffled: Sequence[Mapping[str, Any]]) -> Non
         The records of the shuffles that they were given.
     """
     rows = []
-    for claim, found in answers.items():
-        above, least = found["share_above_shuffles"], found["smallest_n"]
+    for claim, answer in answers.items():
+        above, least = answer["share_above_shuffles"], answer["smallest_n"]
         rows.append(
             {
                 "claim": link(find_claim(claim)),
-                "biased": WORDS[found["holds_at"][-1]],
-                "debiased": WORDS[found["holds_debiased"]],
+                "biased": WORDS[answer["holds_at"][-1]],
+                "debiased": WORDS[answer["holds_debiased"]],
                 "above": DASH if above is None else f"{100 * above:.1f}\N{NO-BREAK SPACE}%",
-                "least": f"{least:,}" if least and len(found["tried_n"]) > 1 else DASH,
+                "least": f"{least:,}" if least and len(answer["tried_n"]) > 1 else DASH,
             }
         )
     columns = {
@@ -122,21 +124,21 @@ def show_answers(answers: Answers, shuffled: Sequence[Mapping[str, Any]]) -> Non
 
 def _tried(answers: Answers) -> str:
     """Say on how many examples each claim was tried."""
-    kinds: dict[tuple[int, ...], list[str]] = {}
-    for claim, found in answers.items():
-        kinds.setdefault(tuple(found["tried_n"]), []).append(claim)
-    most = max(kinds, key=lambda kind: len(kinds[kind]))
+    tried: dict[tuple[int, ...], list[str]] = {}
+    for claim, answer in answers.items():
+        tried.setdefault(tuple(answer["tried_n"]), []).append(claim)
+    most = max(tried, key=lambda counts: len(tried[counts]))
     others = [
-        f"; {', '.join(link(find_claim(claim)) for claim in claims)} with {', '.join(f'{n:,}' for n in kind)}"
-        for kind, claims in kinds.items()
-        if kind != most
+        f"; {', '.join(link(find_claim(claim)) for claim in claims)} with {', '.join(f'{n:,}' for n in counts)}"
+        for counts, claims in tried.items()
+        if counts != most
     ]
     return f"Tried with {', '.join(f'{n:,}' for n in most)} examples{''.join(others)}."
 
 
 def _shuffled(records: Sequence[Mapping[str, Any]]) -> str:
     """Say how many examples of how many networks were shuffled how often."""
-    most = max(len(part["seeds"]) for record in records for part in (*record["rows"], *record["columns"]))
+    most = max(len(side["seeds"]) for record in records for side in (*record["rows"], *record["columns"]))
     return (
         "Above shuffled examples is what exceeds the 99.9th percentile of "
         f"{records[0]['permutations']:,} shuffles of {records[0]['examples']:,} examples, of "

@@ -47,17 +47,19 @@ def depth_figure(
         first, second = sns.color_palette()[:2]
         for (upper, lower), (name, table) in zip(axes.T, tables.items(), strict=False):
             image = draw_map(upper, Panel(name, table, "", stages=square(features[name])), *ends)
-            found = accuracies[name]
-            count, share = len(found), plateau(found)
+            accuracy = accuracies[name]
+            count, share = len(accuracy), plateau(accuracy)
             reached = round(share * count)
-            lower.plot(np.arange(1, count + 1), found, "o-", color=first, markersize=2.5, linewidth=1)
-            lower.plot(reached, found[reached - 1], "*", color=second, markersize=9, markeredgecolor="black", mew=0.5)
+            lower.plot(np.arange(1, count + 1), accuracy, "o-", color=first, markersize=2.5, linewidth=1)
+            lower.plot(
+                reached, accuracy[reached - 1], "*", color=second, markersize=9, markeredgecolor="black", mew=0.5
+            )
             lower.axvline(count / 2, color="0.4", linestyle=":", linewidth=1)
             lower.axhline(0.1, color="0.4", linestyle="--", linewidth=0.8)
             lower.set(ylim=(0, 1), xlabel="layer")
             lower.set_xticks(*ticks(count, pooled=True))
             alike = f"{similar_to_last(table[None]):.0%} of {len(table) - 1}"
-            best = f"best classifier {100 * found.max():.1f} %, near it from layer {reached} of {count} on"
+            best = f"best classifier {100 * accuracy.max():.1f} %, near it from layer {reached} of {count} on"
             said.append(f"{name}, {alike}; {best}")
         for axis in axes[:, len(tables) :].ravel():
             axis.set_axis_off()
@@ -78,7 +80,7 @@ def width_curves(curves: WidthCurves, chance: Array) -> Drawing:
 
     `chance` (W,) is what shuffled examples give, of the layer where that is most.
     """
-    parts = {
+    similarities = {
         "Similarity with the widest": (curves.widest, curves.widest_error),
         "Similarity with the same width": (curves.same, curves.same_error),
     }
@@ -86,7 +88,7 @@ def width_curves(curves: WidthCurves, chance: Array) -> Drawing:
     with style("whitegrid"):
         figure, axes = panels(1, 2, 3.2, sharey=True, wide=True)
         shades = sns.color_palette("viridis", layers)
-        for axis, (name, (mean, error)) in zip(axes.ravel(), parts.items(), strict=True):
+        for axis, (name, (mean, error)) in zip(axes.ravel(), similarities.items(), strict=True):
             axis.plot(curves.widths, chance, ":", color="0.4", linewidth=1, label="shuffled")
             for layer, (colour, marker) in enumerate(zip(shades, MARKERS, strict=False)):
                 how = {"color": colour, "marker": marker, "label": f"conv{layer + 1}"}
@@ -147,20 +149,22 @@ def identification_with_depth(
     )
 
 
-def dataset_curves(found: Mapping[str, Mapping[str, tuple[Array, Array]]], chance: Mapping[str, Array]) -> Drawing:
+def dataset_curves(
+    similarities: Mapping[str, Mapping[str, tuple[Array, Array]]], chance: Mapping[str, Array]
+) -> Drawing:
     """Draw the similarity of the same layer of two networks against the layer, one panel per data set: Figure 7.
 
     Parameters
     ----------
-    found
+    similarities
         Title of the panel -> curve -> (L,) means and jackknife errors.
     chance
         Title of the panel -> (L,) what shuffled examples give, of the kind of pairs where that is most.
     """
     with style("whitegrid"):
-        figure, axes = panels(1, len(found), 3.4, sharey=True, wide=True)
+        figure, axes = panels(1, len(similarities), 3.4, sharey=True, wide=True)
         looks = list(zip(sns.color_palette(), MARKERS, ("-", "-", "-", "--", "--"), strict=False))
-        for axis, (name, curves) in zip(axes.ravel(), found.items(), strict=True):
+        for axis, (name, curves) in zip(axes.ravel(), similarities.items(), strict=True):
             for (curve, (mean, error)), (colour, marker, line) in zip(curves.items(), looks, strict=False):
                 how = {"color": colour, "marker": marker, "linestyle": line, "label": CURVES[curve]}
                 _band(axis, np.arange(1.0, len(mean) + 1), mean, error, **how)
@@ -170,7 +174,7 @@ def dataset_curves(found: Mapping[str, Mapping[str, tuple[Array, Array]]], chanc
         axes[0, 0].set_ylabel("CKA (linear)")
         figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3, columnspacing=1)
     said = []
-    for name, curves in found.items():
+    for name, curves in similarities.items():
         ends = [f"{CURVES[curve]} {number(float(m[0]))} to {number(float(m[-1]))}" for curve, (m, _) in curves.items()]
         said.append(f"{name}, {', '.join(ends)}, shuffled examples at most {number(float(np.max(chance[name])))}")
     return Drawing(

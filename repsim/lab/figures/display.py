@@ -38,20 +38,20 @@ def pdf(drawing: Drawing) -> bytes:
     return _saved(drawing, "pdf", "CreationDate", "Creator", "Producer")
 
 
-def _saved(drawing: Drawing, kind: str, *left_out: str) -> bytes:
+def _saved(drawing: Drawing, file_format: str, *left_out: str) -> bytes:
     buffer = io.BytesIO()
     with mpl.rc_context(SETTINGS):
-        drawing.figure.savefig(buffer, format=kind, dpi=150, metadata=dict.fromkeys(left_out))
+        drawing.figure.savefig(buffer, format=file_format, dpi=150, metadata=dict.fromkeys(left_out))
     return buffer.getvalue()
 
 
 def numbered(name: str) -> str:
     """Return which figure of the paper has the anchor, ``figure-f3`` for Figure F.3; others are ours."""
-    found = re.fullmatch(r"(figure|table)-([a-z]?)(\d+)", name)
-    if not found:
+    match = re.fullmatch(r"(figure|table)-([a-z]?)(\d+)", name)
+    if not match:
         return "Ours, not in the paper."
-    kind, appendix, place = found.groups()
-    return f"{kind.capitalize()} {f'{appendix.upper()}.' if appendix else ''}{place} of the paper."
+    label, appendix, place = match.groups()
+    return f"{label.capitalize()} {f'{appendix.upper()}.' if appendix else ''}{place} of the paper."
 
 
 def figure_html(drawing: Drawing, name: str, caption: str = "", number: str = "") -> str:
@@ -91,8 +91,8 @@ def show(drawing: Drawing, *, name: str, source: Artefact | Sequence[Artefact] |
         about = {"source": sorted({artefact.path.parent.name for artefact in artefacts})}
     text = figure_html(drawing, name, f"{caption} {drawing.note}".strip(), numbered(name))
     printed = base64.b64encode(pdf(drawing)).decode()
-    kinds = {"text/html": text, "application/pdf": printed, "text/plain": drawing.alt}
-    _display(kinds, about)
+    bundle = {"text/html": text, "application/pdf": printed, "text/plain": drawing.alt}
+    _display(bundle, about)
 
 
 def show_table(
@@ -146,8 +146,8 @@ def show_claims(
     _display({"text/markdown": text, "text/plain": text}, about)
 
 
-def _display(kinds: dict[str, str], about: Mapping[str, Any] | None) -> None:
-    display(kinds, raw=True, metadata={STAMP: about} if about else {})
+def _display(bundle: dict[str, str], about: Mapping[str, Any] | None) -> None:
+    display(bundle, raw=True, metadata={STAMP: about} if about else {})
 
 
 def say(text: str) -> None:
@@ -155,9 +155,9 @@ def say(text: str) -> None:
     display(Markdown(text))
 
 
-def listed(parts: Sequence[str]) -> str:
+def listed(phrases: Sequence[str]) -> str:
     """Return what a sentence makes of a list: "a, b and c"."""
-    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+    return " and ".join([", ".join(phrases[:-1]), phrases[-1]] if len(phrases) > 1 else phrases)
 
 
 def duration(hours: float) -> str:
@@ -169,25 +169,25 @@ def duration(hours: float) -> str:
 
 def cost_sentence(profile: str, records: Sequence[Mapping[str, Any]], what: str) -> str:
     """Return Markdown that says what `records` (of one kind of artefact, called `what`) cost, and in which profile."""
-    found = cost(records)
-    machine = found["machine"]
+    costs = cost(records)
+    machine = costs["machine"]
     versions = machine.get("versions", {})
     named = ", ".join(
         f"{name} {versions[name]}" for name in ("numpy", "keras", "tensorflow", "jax") if name in versions
     )
     system, cores, python = (machine.get(key, "?") for key in ("system", "processors", "python"))
     cores = f"{cores} processor core{'s' * (cores != 1)}"
-    memory = found["mebibytes"] / 1024
+    memory = costs["mebibytes"] / 1024
     before = (
-        f" ({found['resumed']} of {len(records)} runs {'was' if found['resumed'] == 1 else 'were'} interrupted: only "
-        f"the last part of {'it' if found['resumed'] == 1 else 'each'} is counted)"
+        f" ({costs['resumed']} of {len(records)} runs {'was' if costs['resumed'] == 1 else 'were'} interrupted: only "
+        f"the last part of {'it' if costs['resumed'] == 1 else 'each'} is counted)"
     )
-    before = before if found["resumed"] else ""
-    elsewhere = "".join(f", {count} of {len(records)} on {name}" for name, count in found["elsewhere"].items())
+    before = before if costs["resumed"] else ""
+    elsewhere = "".join(f", {count} of {len(records)} on {name}" for name, count in costs["elsewhere"].items())
     sentence = (
-        f"{what[0].upper() + what[1:]} took **{duration(found['hours'])}**{before} and at most {memory:.1f} GiB of "
+        f"{what[0].upper() + what[1:]} took **{duration(costs['hours'])}**{before} and at most {memory:.1f} GiB of "
         f"memory on {system} with {cores}{elsewhere} (Python {python}, {named}); the last was finished on "
-        f"{found['last'][:10]}. Profile: `{profile}` ({load_profile(profile).title.split(': ', 1)[-1]})."
+        f"{costs['last'][:10]}. Profile: `{profile}` ({load_profile(profile).title.split(': ', 1)[-1]})."
     )
     if profile == "smoke":
         sentence += "\n\n**This is the smoke profile: it only shows that the chain works. Its numbers mean nothing.**"
@@ -201,12 +201,12 @@ def p_value(p: float) -> str:
 
 def sample(*records: Mapping[str, Any]) -> str:
     """Say which networks and how many examples some records of measurements of groups are about."""
-    parts = {
-        part["group"]: len(part["seeds"])
+    counts = {
+        side["group"]: len(side["seeds"])
         for record in records
-        for part in (*record.get("rows", [record]), *record.get("columns", []))
+        for side in (*record.get("rows", [record]), *record.get("columns", []))
     }
-    named = listed([f"{count} × {network(group)}" for group, count in parts.items()])
+    named = listed([f"{count} × {network(group)}" for group, count in counts.items()])
     first = records[0]
     examples = np.max(first["examples"])
     images = {"train": "training", "test": "test"}[first.get("split", "test")]
@@ -217,12 +217,12 @@ def unchanged_by(index: str) -> str:
     """Say which transformations of the features leave an index unchanged, as Table 1 claims."""
     names = {"invertible": "invertible maps", "orthogonal": "rotations", "scaling": "a common factor"}
     names["same subspace"] = "invertible maps that keep the subspace"
-    parts = [
-        names[kind] + ("" if arguments == BOTH else " of the predicting side")
-        for kind, arguments in claimed_invariances(index).items()
+    transformations = [
+        names[transformation] + ("" if arguments == BOTH else " of the predicting side")
+        for transformation, arguments in claimed_invariances(index).items()
         if arguments
     ]
-    return ", ".join(parts) or "nothing"
+    return ", ".join(transformations) or "nothing"
 
 
 def thresholds_sentence(values: Mapping[str, Any]) -> str:

@@ -46,12 +46,12 @@ def identification(rows: Sequence[Mapping[str, Any]], layers: int) -> Drawing:
         (axis,) = axes.ravel()
         first, second = sns.color_palette()[:2]
         for label, fill, hollow in (("here", first, False), ("here, not determined", "white", True)):
-            some = [
+            points = [
                 (place - 0.12, row["accuracy"], row["standard_error"])
                 for place, row in enumerate(rows)
                 if row["accuracy"] is not None and bool(row["undetermined"]) == hollow
             ]
-            places, ours, errors = np.reshape(some, (-1, 3)).T
+            places, ours, errors = np.reshape(points, (-1, 3)).T
             axis.errorbar(ours, places, xerr=errors, fmt="o", color=first, markersize=5, mfc=fill, label=label)
         axis.plot(
             [row["paper"] for row in rows], np.arange(len(rows)) + 0.12, "D", color=second, markersize=5, label="paper"
@@ -60,12 +60,12 @@ def identification(rows: Sequence[Mapping[str, Any]], layers: int) -> Drawing:
         axis.set(yticks=range(len(rows)), yticklabels=names, xlim=(-3, 103), xlabel="layers identified (%)")
         axis.invert_yaxis()
         figure.legend(loc="outside upper center", ncols=4, columnspacing=1)
-    found = ", ".join(
+    said = ", ".join(
         f"{name} {row['accuracy']:.1f} (paper {row['paper']}{'; not determined' if row['undetermined'] else ''})"
         for name, row in zip(names, rows, strict=True)
         if row["accuracy"] is not None
     )
-    return Drawing(figure, f"Percentage of layers identified by each index: {found}.")
+    return Drawing(figure, f"Percentage of layers identified by each index: {said}.")
 
 
 def _label_lowest(axes: NDArray[np.object_], count: int, label: str) -> None:

@@ -123,18 +123,18 @@ def draw_map(axis: Axes, panel: Panel, low: float, high: float) -> Any:
 
 def limits(values: Sequence[Array]) -> Range:
     """Return the ends of a colour scale, whole tenths up to 1."""
-    found = np.concatenate([np.ravel(one) for one in values])
-    found = found[np.isfinite(found)]
-    if not found.size:
+    similarities = np.concatenate([np.ravel(array) for array in values])
+    similarities = similarities[np.isfinite(similarities)]
+    if not similarities.size:
         return 0.0, 1.0
-    low = math.floor(10 * found.min()) / 10
-    return low, max(min(math.ceil(10 * found.max()) / 10, 1.0), low + 0.1)
+    low = math.floor(10 * similarities.min()) / 10
+    return low, max(min(math.ceil(10 * similarities.max()) / 10, 1.0), low + 0.1)
 
 
 def colours(values: Sequence[Array], figure: str) -> tuple[Range, str]:
     """Return the ends of a colour scale, the paper's where nothing lies outside them, and what to say of it."""
-    found, paper = limits(values), PAPER[figure]
-    ends = min(found[0], paper[0]), max(found[1], paper[1])
+    measured, paper = limits(values), PAPER[figure]
+    ends = min(measured[0], paper[0]), max(measured[1], paper[1])
     if ends == paper:
         return ends, "Colours as in the paper."
     return ends, f"Colours run from {ends[0]:.1f} to {ends[1]:.1f}; the paper’s are labelled {paper[0]} to {paper[1]}."
@@ -211,9 +211,9 @@ def residual_maps(table: Array, layers: Sequence[str], features: Sequence[int]) 
     mean = number(float(table.mean()))
     drawn = [Panel("all layers", table, f"all {len(table)}, {mean}", stages=square(features))]
     for name, places in (("after additions", sums), ("inside blocks", interior)):
-        part, own = table[np.ix_(places, places)], [features[place] for place in places]
-        said = f"the {len(part)} {name}, {number(float(part.mean()))}"
-        drawn.append(Panel(name, part, said, pooled=False, stages=square(own)))
+        submatrix, own = table[np.ix_(places, places)], [features[place] for place in places]
+        said = f"the {len(submatrix)} {name}, {number(float(submatrix.mean()))}"
+        drawn.append(Panel(name, submatrix, said, pooled=False, stages=square(own)))
     what = "Heat maps of the similarity of the layers within a residual network, mean in each"
     return heat_maps(drawn, 3, what, 2.5, "4")
 

@@ -43,9 +43,9 @@ def layer_rows(architecture: str, channels: Sequence[int] = ()) -> list[dict[str
 def parameters(shape: Shapes, classes: int, *, normalised: bool = True) -> int:
     """Return how many parameters are trained: kernels, scales and shifts or biases, and the head."""
     before, total = 3, 0
-    for one in shape.convolutions:
-        total += one.size**2 * before * one.channels + (2 if normalised else 1) * one.channels
-        before = one.channels
+    for convolution in shape.convolutions:
+        total += convolution.size**2 * before * convolution.channels + (2 if normalised else 1) * convolution.channels
+        before = convolution.channels
     return total + (before + 1) * classes
 
 
@@ -63,17 +63,17 @@ def network_rows(groups: Sequence[Any], records: Records, paper: Mapping[str, fl
     """
     rows = []
     for group in groups:
-        if not (found := records.get(group.name)):
+        if not (members := records.get(group.name)):
             continue
         classes, normalised = classes_of(group.dataset), not group.architecture.endswith("nobn")
         here, theirs = describe(group.architecture, group.channels), describe(group.architecture)
         known = not group.architecture.startswith("resnet")  # whose width the paper does not give
-        scores = accuracies(found)
+        scores = accuracies(members)
         spread = "" if scores["deviation"] is None else f" ± {scores['deviation']:.2f}"
         rows.append(
             {
                 "network": network(group.name),
-                "networks": len(found),
+                "networks": len(members),
                 "channels": _channels(here),
                 "papers_channels": _channels(theirs) if known else None,
                 "parameters": parameters(here, classes, normalised=normalised),
@@ -86,7 +86,7 @@ def network_rows(groups: Sequence[Any], records: Records, paper: Mapping[str, fl
 
 
 def _channels(shape: Shapes) -> str:
-    return ", ".join(str(one) for one in sorted({convolution.channels for convolution in shape.convolutions}))
+    return ", ".join(str(channels) for channels in sorted({convolution.channels for convolution in shape.convolutions}))
 
 
 def curves(records: Records) -> Drawing:
@@ -116,8 +116,8 @@ def curves(records: Records) -> Drawing:
             axis.legend(loc="lower right", fontsize=7)
         axis.set(xlabel="epoch")
     ends = [
-        f"{network(group)} {100 * np.mean([one['test_accuracy'] for one in found]):.1f} %"
-        for group, found in records.items()
+        f"{network(group)} {100 * np.mean([record['test_accuracy'] for record in members]):.1f} %"
+        for group, members in records.items()
     ]
     return Drawing(
         figure,
@@ -157,20 +157,20 @@ def scores_on_test_images(records: Sequence[Mapping[str, Any]]) -> tuple[np.ndar
     Networks that were trained before scores were kept have none.
     """
     scores = [record["history"].get("test_accuracy", []) for record in records]
-    scored = [place for place, found in enumerate(zip(*scores, strict=False)) if None not in found]
-    return np.array(scored) + 1, 100 * np.array([np.mean([one[place] for one in scores]) for place in scored])
+    scored = [place for place, at_epoch in enumerate(zip(*scores, strict=False)) if None not in at_epoch]
+    return np.array(scored) + 1, 100 * np.array([np.mean([history[place] for history in scores]) for place in scored])
 
 
 def accuracy(records: Sequence[Mapping[str, Any]], paper: float | None) -> Drawing:
     """Draw each network's test accuracy, their mean, and the paper's mean where there is one."""
-    found = 100 * np.array([record["test_accuracy"] for record in records])
+    test = 100 * np.array([record["test_accuracy"] for record in records])
     seeds = [record["inputs"]["seed"] for record in records]
     with style("whitegrid"):
         figure, axes = panels(1, 1, 2.2)
         (axis,) = axes.ravel()
         first, second = sns.color_palette()[:2]
-        axis.plot(seeds, found, "o", color=first, label="one network")
-        axis.axhline(found.mean(), color=first, linewidth=1, label=f"their mean, {found.mean():.2f} %")
+        axis.plot(seeds, test, "o", color=first, label="one network")
+        axis.axhline(test.mean(), color=first, linewidth=1, label=f"their mean, {test.mean():.2f} %")
         if paper is not None:
             axis.axhline(paper, color=second, linestyle="--", label=f"the paper's mean, {paper} %")
         axis.set(xlabel="seed", ylabel="test accuracy (%)", xticks=seeds)
@@ -178,6 +178,6 @@ def accuracy(records: Sequence[Mapping[str, Any]], paper: float | None) -> Drawi
     beside = f"; the paper's mean is {paper} %" if paper is not None else ""
     return Drawing(
         figure,
-        f"Test accuracy of {len(records)} networks: from {found.min():.2f} to {found.max():.2f} %, "
-        f"mean {found.mean():.2f} %{beside}.",
+        f"Test accuracy of {len(records)} networks: from {test.min():.2f} to {test.max():.2f} %, "
+        f"mean {test.mean():.2f} %{beside}.",
     )

@@ -71,9 +71,9 @@ def recipe_curves(rows: Mapping[str, Mapping[str, Any]]) -> Drawing:
         figure, axes = panels(1, 4, 1.2 + 0.22 * len(rows), sharey=True)
         first, second = sns.color_palette()[:2]
         for axis, (value, error, label) in zip(axes.ravel(), PANELS, strict=False):
-            found = [row[value] for row in rows.values()]
+            values = [row[value] for row in rows.values()]
             errors = [row[error] or 0.0 for row in rows.values()]
-            axis.errorbar(found, places, xerr=errors, fmt="o", color=first, markersize=4)
+            axis.errorbar(values, places, xerr=errors, fmt="o", color=first, markersize=4)
             axis.set(xlabel=label)
         shares = axes.ravel()[-1]
         for place, row in zip(places, rows.values(), strict=True):
@@ -105,42 +105,42 @@ def confusions(counted: Mapping[tuple[str, str], int], most: int = 4) -> str:
 
 def identified_sentence(rows: Mapping[str, Mapping[str, Any]]) -> str:
     """Say how many convolutions are identified among the networks of each recipe."""
-    parts = [f"**{row['convolutions']:.1f} %** of {name} ({row['networks']} networks)" for name, row in rows.items()]
-    return f"Of the convolutions linear CKA identifies {listed(parts)}."
+    phrases = [f"**{row['convolutions']:.1f} %** of {name} ({row['networks']} networks)" for name, row in rows.items()]
+    return f"Of the convolutions linear CKA identifies {listed(phrases)}."
 
 
 def beside(theirs: Mapping[str, Any], ours: Mapping[str, Any] | None) -> str:
     """Say how many convolutions are identified of the networks of others and of ours, and by how much that differs."""
-    parts = [(theirs["convolutions"], theirs["convolutions_error"], "their convolutions")]
+    shares = [(theirs["convolutions"], theirs["convolutions_error"], "their convolutions")]
     if ours:
-        parts.append((ours["accuracy"], ours["standard_error"], "ours on as many test images"))
-    text = " and ".join(f"**{Words().format('{x:.1f}{e:±.1f}', x=x, e=e)} %** of {whose}" for x, e, whose in parts)
-    if ours and (error := math.hypot(*(e or 0 for _, e, _ in parts))):
-        text += f", a difference of {abs(parts[0][0] - parts[1][0]) / error:.1f} standard errors"
+        shares.append((ours["accuracy"], ours["standard_error"], "ours on as many test images"))
+    text = " and ".join(f"**{Words().format('{x:.1f}{e:±.1f}', x=x, e=e)} %** of {whose}" for x, e, whose in shares)
+    if ours and (error := math.hypot(*(e or 0 for _, e, _ in shares))):
+        text += f", a difference of {abs(shares[0][0] - shares[1][0]) / error:.1f} standard errors"
     return text
 
 
-def borders_sentence(found: Mapping[str, tuple[int, int]]) -> str:
+def borders_sentence(confused: Mapping[str, tuple[int, int]]) -> str:
     """Say how often the last convolution of networks without borders is taken for the pooling layer.
 
     Parameters
     ----------
-    found
+    confused
         By what each kind of networks is called: in how many of how many ordered pairs of networks.
     """
-    counts = " and ".join(f"{count} of {pairs} ordered pairs of {name}" for name, (count, pairs) in found.items())
+    counts = " and ".join(f"{count} of {pairs} ordered pairs of {name}" for name, (count, pairs) in confused.items())
     return (
         "Without padding the last convolution has only 2 × 2 positions left, whose mean the pooling layer is. "
         f"Linear CKA takes the one for the other in {counts}, which is no mistake about early layers."
     )
 
 
-def difference_sentence(what: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+def difference_sentence(what: str, row: Mapping[str, Any], other: Mapping[str, Any]) -> str:
     """Say what two recipes that differ in one thing make of it, given what :func:`recipe_row` returns of them."""
     return (
-        f"{what}: {one['accuracy']} % accuracy against {other['accuracy']} %, {one['convolutions']} % of the "
+        f"{what}: {row['accuracy']} % accuracy against {other['accuracy']} %, {row['convolutions']} % of the "
         f"convolutions identified against {other['convolutions']} %, and a CKA of layers 1 and 2 of "
-        f"{one['neighbours']} against {other['neighbours']}."
+        f"{row['neighbours']} against {other['neighbours']}."
     )
 
 
@@ -148,6 +148,6 @@ def missing_sentence(missing: Sequence[str], measured: int) -> str:
     """Say which recipes are left out because fewer than two of their networks are trained."""
     if not missing:
         return f"All {measured} recipes are measured."
-    found = "One recipe is" if measured == 1 else f"{measured} recipes are"
+    subject = "One recipe is" if measured == 1 else f"{measured} recipes are"
     names = ", ".join(f"`{name}`" for name in missing)
-    return f"{found} measured. Left out, for want of two trained networks: {names}."
+    return f"{subject} measured. Left out, for want of two trained networks: {names}."

@@ -43,9 +43,9 @@ class Drawing:
 
 
 @contextmanager
-def style(kind: str = "ticks") -> Iterator[None]:
+def style(theme: str = "ticks") -> Iterator[None]:
     """Draw in the book's look, leaving Matplotlib's own settings as they were."""
-    with sns.axes_style(kind), mpl.rc_context(SETTINGS), sns.color_palette(PALETTE):
+    with sns.axes_style(theme), mpl.rc_context(SETTINGS), sns.color_palette(PALETTE):
         yield
 
 
@@ -66,9 +66,9 @@ VARIANTS = {"untrained": ", untrained", "nobn": " without batch normalisation", 
 
 def architecture(name: str) -> tuple[str, str]:
     """Return what an architecture such as "plain10-nobn" is called, without its variant, and the variant."""
-    kind, _, variant = name.partition("-")
-    family = kind.rstrip("0123456789")
-    return f"{FAMILIES.get(family, family.capitalize())}-{kind.removeprefix(family)}", variant
+    base, _, variant = name.partition("-")
+    family = base.rstrip("0123456789")
+    return f"{FAMILIES.get(family, family.capitalize())}-{base.removeprefix(family)}", variant
 
 
 def network(group: str) -> str:

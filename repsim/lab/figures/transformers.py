@@ -63,7 +63,7 @@ def sublayer_maps(tables: Mapping[str, Array]) -> Drawing:
             axis.set_title(TAP_TITLES[tap], fontsize=7)
         figure.supxlabel("sublayer", fontsize=8)
     boards = {index: [checkerboard(mean_map(tables[f"{tap}/{index}"])) for tap in TAPS] for index in FIGURE_F1}
-    shares = "; ".join(f"{title(index)} {', '.join(f'{one:.2f}' for one in row)}" for index, row in boards.items())
+    shares = "; ".join(f"{title(index)} {', '.join(f'{share:.2f}' for share in row)}" for index, row in boards.items())
     return Drawing(
         figure,
         "Heat maps of the mean similarity between the sublayers of differently initialised Transformers, a row per "
@@ -114,8 +114,8 @@ def sublayers_with_training(rows: Sequence[Mapping[str, Any]]) -> Drawing:
         figure, axes = panels(2, 2, 1.9, sharex=True, sharey=True)
         for axis, tap in zip(axes.ravel(), TAPS, strict=True):
             for index in indexes:
-                some = [row["accuracy"] for row in rows if row["tap"] == tap and row["index"] == index]
-                axis.plot(range(len(epochs)), some, "o-", markersize=3, linewidth=1, label=title(index))
+                accuracies = [row["accuracy"] for row in rows if row["tap"] == tap and row["index"] == index]
+                axis.plot(range(len(epochs)), accuracies, "o-", markersize=3, linewidth=1, label=title(index))
             axis.set(title=TAP_TITLES[tap], ylim=(-3, 103))
             axis.set_xticks(range(len(epochs)), [str(epoch) for epoch in epochs])
         axes[0, 0].legend(fontsize=5)

@@ -32,10 +32,12 @@ Measured = Mapping[str, Mapping[str, Any]]  # claim -> values
 def _held(profile: str, measured: Measured, notebook: str = "") -> dict[str, dict[str, Any]]:
     """Return what the file of each claim would hold."""
     held = {}
-    for name, found in measured.items():
-        values = {quantity: value for quantity, value in found.items() if quantity != "examples"}
+    for name, quantities in measured.items():
+        values = {quantity: value for quantity, value in quantities.items() if quantity != "examples"}
         spread = next((values[quantity] for quantity in SPREADS if quantity in values), None)
-        held[name] = claims.contents(profile, name, values, n=found.get("examples"), spread=spread, notebook=notebook)
+        held[name] = claims.contents(
+            profile, name, values, n=quantities.get("examples"), spread=spread, notebook=notebook
+        )
     return held
 
 
@@ -44,8 +46,8 @@ def _judged(held: Mapping[str, Mapping[str, Any]]) -> list[tuple[claims.Claim, c
     rows = []
     for name, about in held.items():
         claim = claims.find_claim(name)
-        found = claims.Measurement(name, *(about[key] for key in ("values", "n", "spread", "notebook")))
-        rows.append((claim, found, claims.judge(claim, found)))
+        measurement = claims.Measurement(name, *(about[key] for key in ("values", "n", "spread", "notebook")))
+        rows.append((claim, measurement, claims.judge(claim, measurement)))
     return rows
 
 
@@ -61,16 +63,16 @@ def answer(profile: str, measured: Measured, *leading: str) -> None:
     """
     judged = _judged(_held(profile, measured))
     counted = [(claim, verdict) for claim, _, verdict in judged if verdict != REPORTED]
-    kinds = Counter(kind(claim, profile) for claim, _ in counted)
+    tally = Counter(kind(claim, profile) for claim, _ in counted)
     reported = len(judged) - len(counted)
     more = f" {reported} more {'is' if reported == 1 else 'are'} reported, without a threshold." if reported else ""
-    lines = [f"**{_counted(Counter(verdict for _, verdict in counted))}**{_apart(kinds)}{more}", ""]
-    for claim, found, verdict in judged:
+    lines = [f"**{_counted(Counter(verdict for _, verdict in counted))}**{_apart(tally)}{more}", ""]
+    for claim, measurement, verdict in judged:
         if claim.id in leading:
-            lines.append(f"- {SIGNS[verdict]} {claim.statement} Here: {_close(claim, found, verdict)}")
-    for claim, found, verdict in judged:
+            lines.append(f"- {SIGNS[verdict]} {claim.statement} Here: {_close(claim, measurement, verdict)}")
+    for claim, measurement, verdict in judged:
         if claim.id not in leading and verdict in (PARTLY, NOT_REPRODUCED):
-            close = ", near" if near(claim, found) else ""
+            close = ", near" if near(claim, measurement) else ""
             said = f"{claim.statement.removesuffix('.')} ({link(claim)})."
             lines.append(f"- {SIGNS[verdict]} {verdict.capitalize()}{close}: {said}")
     if unclear := [
@@ -101,36 +103,36 @@ def _counted(counts: Counter[str]) -> str:
     if held == total:
         return f"All {total} claims are reproduced."
     others = [f"{counts[verdict]} {words}" for verdict, words in COUNTED.items() if counts[verdict]]
-    parts = [f"{held or 'none'} {'is' if held <= 1 else 'are'} reproduced", *others]
-    return f"Of {total} claims {listed(parts)}."
+    phrases = [f"{held or 'none'} {'is' if held <= 1 else 'are'} reproduced", *others]
+    return f"Of {total} claims {listed(phrases)}."
 
 
-def _apart(kinds: Counter[str]) -> str:
+def _apart(tally: Counter[str]) -> str:
     """Say how many claims are counted apart: those on narrower networks, and ours."""
     words = {NARROWER: "measured on networks narrower than the paper’s", OURS: "ours, not the paper’s"}
     for apart, said in words.items():
-        if kinds and kinds[apart] == kinds.total():
-            return f" All are {said}." if kinds[apart] > 1 else f" {said.capitalize()}."
-    counts = [(kinds[apart], said) for apart, said in words.items() if kinds[apart]]
-    parts = [f"{count} {'is' if count == 1 else 'are'} {said}" for count, said in counts]
-    return f" Of all {kinds.total()}, {' and '.join(parts)}." if parts else ""
+        if tally and tally[apart] == tally.total():
+            return f" All are {said}." if tally[apart] > 1 else f" {said.capitalize()}."
+    counts = [(tally[apart], said) for apart, said in words.items() if tally[apart]]
+    phrases = [f"{count} {'is' if count == 1 else 'are'} {said}" for count, said in counts]
+    return f" Of all {tally.total()}, {' and '.join(phrases)}." if phrases else ""
 
 
-def _close(claim: claims.Claim, found: claims.Measurement, verdict: str) -> str:
+def _close(claim: claims.Claim, measurement: claims.Measurement, verdict: str) -> str:
     """Return what was measured, as it stands within a sentence, with the claim's link and whether it is near."""
-    said = measured_sentence(claim, found).removesuffix(".")
+    said = measured_sentence(claim, measurement).removesuffix(".")
     start = said[0] if said[1].isupper() else said[0].lower()  # of an abbreviation
-    close = ", near its threshold" if verdict in LOOKS and near(claim, found) else ""
+    close = ", near its threshold" if verdict in LOOKS and near(claim, measurement) else ""
     return f"{start}{said[1:]} ({link(claim)}{close})."
 
 
 def explain(profile: str, measured: Measured) -> None:
     """Show of each claim that fails, or is near its threshold, by how much and what is known of the reason."""
     lines, judged = [], _judged(_held(profile, measured))
-    for claim, found, verdict in judged:
-        if verdict in (PARTLY, NOT_REPRODUCED) or (verdict == REPRODUCED and near(claim, found)):
+    for claim, measurement, verdict in judged:
+        if verdict in (PARTLY, NOT_REPRODUCED) or (verdict == REPRODUCED and near(claim, measurement)):
             why = f" {linked(claim.why)}" if claim.why else ""
-            lines.append(f"- {link(claim)} {distance(claim, found)}.{why}")
+            lines.append(f"- {link(claim)} {distance(claim, measurement)}.{why}")
     unjudged = all(verdict == NOT_MEASURED for _, _, verdict in judged)
     none = "is judged yet" if unjudged else "fails, and none is near its threshold"
     say("\n".join(lines) or f"No claim of this page {none}.")
@@ -155,10 +157,10 @@ def conclude(profile: str, notebook: str, measured: Measured) -> None:
         {
             "claim": link(claim),
             "verdict": marked(verdict),
-            "here": headline(claim, found),
+            "here": headline(claim, measurement),
             "statement": claim.statement,
         }
-        for claim, found, verdict in _judged(held)
+        for claim, measurement, verdict in _judged(held)
     ]
     columns = {"claim": "claim", "verdict": "verdict", "here": "here", "statement": "the claim"}
     show_claims(rows, columns, about={"claims": held})
@@ -169,10 +171,10 @@ def identified(judged: Sequence[claims.Judged]) -> Drawing:
     indexes = {claim: index for index, claim, _ in TABLE_2}
     rows = [
         {
-            **{"accuracy": None, "standard_error": np.nan, **(measured.values if measured else {})},
+            **{"accuracy": None, "standard_error": np.nan, **(measurement.values if measurement else {})},
             **{"index": indexes[claim.id], "paper": claim.paper, "undetermined": verdict == NOT_DETERMINED},
         }
-        for claim, measured, verdict in judged
+        for claim, measurement, verdict in judged
         if claim.id in indexes
     ]
     return identification(rows, len(compared_layers(GROUP)))
@@ -184,8 +186,8 @@ def margins(judged: Sequence[claims.Judged]) -> Drawing:
     Claims about an order, and those whose value is the best there can be, have no threshold to be near to.
     """
     rows = []
-    for claim, measured, verdict in judged:
-        margin = decisive(claim, measured) if measured and verdict in LOOKS else None
+    for claim, measurement, verdict in judged:
+        margin = decisive(claim, measurement) if measurement and verdict in LOOKS else None
         if margin is not None and np.isfinite(margin.relative):
             rows.append((claim.id, margin.relative, verdict, margin.holds))
     rows.sort(key=lambda row: row[1])
@@ -196,7 +198,7 @@ def margins(judged: Sequence[claims.Judged]) -> Drawing:
         axis.axvline(0, color="0.3", linewidth=1)
         palette = sns.color_palette()
         for verdict, (marker, colour) in LOOKS.items():
-            places = [(relative, y) for y, (_, relative, one, _) in enumerate(rows) if one == verdict]
+            places = [(relative, y) for y, (_, relative, outcome, _) in enumerate(rows) if outcome == verdict]
             x, y = np.reshape(places, (-1, 2)).T
             axis.plot(np.clip(x, -FARTHEST, FARTHEST), y, marker, color=palette[colour], markersize=5, label=verdict)
         axis.set_yticks(range(len(rows)), [row[0] for row in rows], fontsize=7)

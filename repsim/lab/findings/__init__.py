@@ -56,8 +56,8 @@ def measures(
     """
 
     def register(function: Function) -> Function:
-        for some in claims:
-            for claim, index in ({some: ""} if isinstance(some, str) else some).items():
+        for declared in claims:
+            for claim, index in ({declared: ""} if isinstance(declared, str) else declared).items():
                 own = [
                     getattr(repsim, name) for name in INDEX_FUNCTIONS if index.startswith(f"{name}_") or index == name
                 ]

@@ -68,7 +68,9 @@ def width_curves(compared: Compared, index: str = "cka_linear", n: int | None = 
     same = [compared.jackknife(name, group, group) for group in groups]
     widest = [compared.jackknife(name, group, groups[-1]) for group in groups]
     columns = [
-        np.stack([pair[part] for pair in pairs])[:, :CONVOLUTIONS] for pairs in (same, widest) for part in (0, 1)
+        np.stack([pair[statistic] for pair in pairs])[:, :CONVOLUTIONS]
+        for pairs in (same, widest)
+        for statistic in (0, 1)
     ]
     return WidthCurves(np.array([int(group.removeprefix("width")) for group in groups], np.float64), *columns)
 
@@ -166,10 +168,10 @@ def figure_f4(
     def same_layers(first: str, second: str) -> float:
         return float(np.diagonal(compared.mean(name, first, second)).mean())
 
-    both, one, none = (
+    both, mixed, none = (
         same_layers(*groups) for groups in ((trained, trained), (untrained, trained), (untrained, untrained))
     )
-    return {"F.4a": {"drop": both - one, "trained": both, "one_trained": one}, "F.4b": {"similarity": none}}
+    return {"F.4a": {"drop": both - mixed, "trained": both, "one_trained": mixed}, "F.4b": {"similarity": none}}
 
 
 @measures("F.6a", "F.6b", by=(repsim.cka, repsim.diagonal_matches, repsim.pairwise), networks=(WITH, WITHOUT))
@@ -230,7 +232,7 @@ def figure_f7(arrays: Mapping[str, Array], index: str = "cka_linear", n: int | N
     """
     most = max(int(name.rsplit("_", 1)[1]) for name in arrays)
     ending = f"{index}_{most if n is None else n}"
-    whole, single = (mean_map(np.asarray(arrays[f"{kind}_{ending}"], np.float64)) for kind in ("all", "class"))
+    whole, single = (mean_map(np.asarray(arrays[f"{scope}_{ending}"], np.float64)) for scope in ("all", "class"))
     first, second = off_diagonal(whole), off_diagonal(single)
     varied = np.ptp(first) != 0 and np.ptp(second) != 0  # so it is where they are not known
     return {"correlation": float(np.corrcoef(first, second)[0, 1]) if varied else 0.0, "entries": first.size}
@@ -261,7 +263,7 @@ def same_layers_above_chance(compared: Mapping[str, Compared]) -> list[dict[str,
     trained = [pair for pair in CURVES.values() if UNTRAINED not in pair]
     untrained = [pair for pair in CURVES.values() if UNTRAINED in pair]
     panels = [compared[name] for name in ("datasets-cifar10", "datasets-cifar100")]
-    kinds = [
+    comparisons = [
         ("2", True, True, [(tiny, group, group) for group in tiny.groups]),
         ("6", True, True, [(widths, group, other) for group in widths.groups for other in {group, widest}]),
         ("7", True, False, [(panel, *pair) for panel in panels for pair in trained]),
@@ -270,7 +272,7 @@ def same_layers_above_chance(compared: Mapping[str, Compared]) -> list[dict[str,
     examples = max(tiny.examples)
     return [
         {"figure": figure, "trained": learnt, "paper_size": size, "examples": examples, **_above_chance(pairs)}
-        for figure, learnt, size, pairs in kinds
+        for figure, learnt, size, pairs in comparisons
     ]
 
 
@@ -296,8 +298,8 @@ def chance_claims(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]
     """Measure claims C1 and C2 from what :func:`same_layers_above_chance` returns."""
     others = [row for row in rows if not (row["trained"] and row["paper_size"])]
     near, pairs = (sum(row[name] for row in others) for name in ("near", "pairs"))
-    found = {
+    claims = {
         "C1": {"smallest_z": np.min([row["smallest_z"] for row in rows if row["trained"]])},
         "C2": {"share_near_chance": near / pairs, "smallest_z": np.min([row["smallest_z"] for row in others])},
     }
-    return {claim: {**values, "examples": rows[0]["examples"]} for claim, values in found.items()}
+    return {claim: {**values, "examples": rows[0]["examples"]} for claim, values in claims.items()}

@@ -39,8 +39,8 @@ def _jackknifed(table: Array, statistic: Callable[[Array], float]) -> tuple[floa
     """Return a statistic and its jackknife error over networks, None for fewer than three."""
     if len(table) < 3:
         return statistic(table), None
-    found = repsim.jackknife(table, statistic=statistic)
-    return found.estimate, found.standard_error
+    jackknife = repsim.jackknife(table, statistic=statistic)
+    return jackknife.estimate, jackknife.standard_error
 
 
 def _identified(table: Array) -> float:

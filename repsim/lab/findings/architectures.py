@@ -97,7 +97,7 @@ def figure_f8(
 def ranks_f8(compared: Compared, index: str, kept: Mapping[str, Mapping[str, Array]]) -> tuple[list[int], list[int]]:
     """Return :func:`repsim.lab.findings.layer_ranks` of ResNet-14 and of Tiny-10."""
     sides = (compared.part(RESIDUAL), compared.part(TINY, "columns"))
-    rows, columns = (layer_ranks(index, part["features"], kept.get(part["group"])) for part in sides)
+    rows, columns = (layer_ranks(index, side["features"], kept.get(side["group"])) for side in sides)
     return rows, columns
 
 
@@ -120,7 +120,9 @@ def identified_in(*compared: Compared) -> dict[str, dict[str, Any]]:
         G1: the percentage `identified` and the `mean_errors` in layers, both by group in order. G2:
         the mean errors of all groups but those with the fewest layers. Ties count in equal parts.
     """
-    blocks = [one.block(one.name(), group, group) for one in compared for group in one.groups]
+    blocks = [
+        comparison.block(comparison.name(), group, group) for comparison in compared for group in comparison.groups
+    ]
     if min(map(len, blocks)) < 2:
         return {}
     errors = [mean_error(block) for block in blocks]

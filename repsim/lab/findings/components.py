@@ -85,14 +85,14 @@ def shared_dimensions(arrays: Mapping[str, Array], layers: Sequence[str], exampl
     """
     rows = []
     for layer, features in zip(layers, np.asarray(arrays["features"]).tolist(), strict=True):
-        count, found = shared_dimension(median_cosines(arrays, layer))
-        most = count if found or count >= features else min(features, examples - 1)
+        count, known = shared_dimension(median_cosines(arrays, layer))
+        most = count if known or count >= features else min(features, examples - 1)
         rows.append(
             {
                 "layer": layer,
                 "features": int(features),
                 "dimension": count,
-                "found": found,
+                "found": known,
                 "fraction": count / features,
                 "largest_fraction": most / features,
             }
@@ -115,7 +115,7 @@ def figure_8(arrays: Mapping[str, Array], layers: Sequence[str], examples: int) 
     rows = {row["layer"]: row for row in shared_dimensions(arrays, layers, examples)}
     pool = median_cosines(arrays, "pool")
     convolutions = [row for layer, row in rows.items() if layer != "pool"]
-    found: dict[str, dict[str, Any]] = {
+    claims: dict[str, dict[str, Any]] = {
         "F8a": {
             "smallest_cosine": float(pool[:5].min()),
             "eigenvectors": min(5, len(pool)),
@@ -127,4 +127,4 @@ def figure_8(arrays: Mapping[str, Array], layers: Sequence[str], examples: int) 
             "largest_dimension": max(row["dimension"] for row in convolutions),
         },
     }
-    return {claim: values | {"examples": examples} for claim, values in found.items()}
+    return {claim: values | {"examples": examples} for claim, values in claims.items()}

@@ -138,16 +138,16 @@ def table_2(tables: Tables) -> list[dict[str, Any]]:
 
     `p` compares with the best index; `bold` says that it does not differ significantly from it.
     """
-    found = available(tables, [index for index, _, _ in TABLE_2])
-    tested = available(tables, list(found), "test")
-    scores = {index: percent(table, index) for index, table in found.items()}
-    best = max(found, key=lambda index: scores[index]["accuracy"])
+    measured = available(tables, [index for index, _, _ in TABLE_2])
+    tested = available(tables, list(measured), "test")
+    scores = {index: percent(table, index) for index, table in measured.items()}
+    best = max(measured, key=lambda index: scores[index]["accuracy"])
     rows = []
     for index, claim, paper in TABLE_2:
-        if index not in found:
+        if index not in measured:
             continue
-        table, asymmetric = found[index], index in ASYMMETRIC
-        p = p_value((best, found[best]), (index, table))
+        table, asymmetric = measured[index], index in ASYMMETRIC
+        p = p_value((best, measured[best]), (index, table))
         rows.append(
             {
                 "index": index,
@@ -170,20 +170,20 @@ def table_2(tables: Tables) -> list[dict[str, Any]]:
 @measures(FIGURE_2, by=(repsim.best_match, repsim.diagonal_matches, repsim.pairwise), networks=("tiny10",))
 def figure_2(tables: Tables) -> dict[str, dict[str, Any]]:
     """Measure claims F2a to F2f, those whose index was measured; the CKA ones with debiased CKA beside it."""
-    found = {}
+    claims = {}
     for claim, index in FIGURE_2.items():
         table = tables.get(index)
         if table is not None:
-            found[claim] = map_values(table) | {
+            claims[claim] = map_values(table) | {
                 "examples": tables.examples(index),
                 "networks": len(table),
                 "saturated_layers": len(tables.saturated(index)),
                 **tables.room(index),
             }
     debiased = tables.get("cka_linear_debiased")
-    if debiased is not None and "F2a" in found:
-        found["F2a"]["diagonal_rows_debiased"] = map_values(debiased)["diagonal_rows"]
-    return found
+    if debiased is not None and "F2a" in claims:
+        claims["F2a"]["diagonal_rows_debiased"] = map_values(debiased)["diagonal_rows"]
+    return claims
 
 
 @measures({claim: index for index, claim, _ in TABLE_2}, by=(repsim.jackknife, repsim.pairwise), networks=("tiny10",))
@@ -192,17 +192,17 @@ def table_2_claims(tables: Tables) -> dict[str, dict[str, Any]]:
 
     Accuracies and errors are in percent.
     """
-    found = available(tables, [index for index, _, _ in TABLE_2])
+    measured = available(tables, [index for index, _, _ in TABLE_2])
     claims: dict[str, dict[str, Any]] = {
         claim: {
-            **percent(found[index], index),
+            **percent(measured[index], index),
             "examples": tables.examples(index),
             "saturated_layers": len(tables.saturated(index)),
-            "networks": len(found[index]),
+            "networks": len(measured[index]),
             **tables.room(index),
         }
         for index, claim, _ in TABLE_2
-        if index in found
+        if index in measured
     }
     debiased = tables.get("cka_linear_debiased")
     if "S8" in claims and debiased is not None:
@@ -219,20 +219,20 @@ def compared_indexes(tables: Tables, linear: str = "cka_linear") -> dict[str, di
     taken = {index: linear if index == "cka_linear" else index for index, _, _ in TABLE_2}
     known = available(tables, list(taken.values()))
     common = min(map(len, known.values()), default=0)
-    found = {index: known[other][:common, :common] for index, other in taken.items() if other in known}
-    scores = {index: percent(table, index)["accuracy"] for index, table in found.items()}
+    measured = {index: known[other][:common, :common] for index, other in taken.items() if other in known}
+    scores = {index: percent(table, index)["accuracy"] for index, table in measured.items()}
     claims: dict[str, dict[str, Any]] = {}
 
     def p(first: str, second: str) -> float:
-        return p_value((first, found[first]), (second, found[second]))
+        return p_value((first, measured[first]), (second, measured[second]))
 
-    if {"cka_linear", *NOT_CKA} <= found.keys():
+    if {"cka_linear", *NOT_CKA} <= measured.keys():
         claims["S12"] = {
             "largest_p": max(p("cka_linear", index) for index in NOT_CKA),
             "smallest_lead": min(scores["cka_linear"] - scores[index] for index in NOT_CKA),
             **tables.room(*NOT_CKA),
         }
-    if {"cka_linear", "cka_rbf_0.2", "cka_rbf_0.4", "cka_rbf_0.8"} <= found.keys():
+    if {"cka_linear", "cka_rbf_0.2", "cka_rbf_0.4", "cka_rbf_0.8"} <= measured.keys():
         claims["S13"] = {
             "p_linear_04": p("cka_linear", "cka_rbf_0.4"),
             "p_linear_08": p("cka_linear", "cka_rbf_0.8"),
@@ -240,7 +240,7 @@ def compared_indexes(tables: Tables, linear: str = "cka_linear") -> dict[str, di
             "p_02_04": p("cka_rbf_0.2", "cka_rbf_0.4"),
             "lead_04_over_02": scores["cka_rbf_0.4"] - scores["cka_rbf_0.2"],
         }
-    if set(NOT_CKA) <= found.keys():
+    if set(NOT_CKA) <= measured.keys():
         claims["S14"] = {
             "linear_regression": scores["linear_regression"],
             "hsic_linear": scores["hsic_linear"],
@@ -361,16 +361,16 @@ def ridge_path(arrays: Mapping[str, Array]) -> list[dict[str, Any]]:
 def figure_f3(tables: Tables) -> dict[str, Any]:
     """Measure claim F.3: the best SVCCA threshold beside linear CKA on the same examples, percent."""
     measured = available(tables, FIGURE_F3)
-    found = {index: percent(table, index)["accuracy"] for index, table in measured.items()}
-    best = max(found, key=found.__getitem__, default="")
+    scores = {index: percent(table, index)["accuracy"] for index, table in measured.items()}
+    best = max(scores, key=scores.__getitem__, default="")
     linear = tables.beside("cka_linear", best)
     if linear is None:
         return {}
     return {
-        "largest_svcca": found[best],
+        "largest_svcca": scores[best],
         "cka_linear": percent(linear, "cka_linear")["accuracy"],
-        "thresholds": len(found),
+        "thresholds": len(scores),
         "networks": min(map(len, measured.values())),
         "examples": tables.examples(best),
-        **tables.room(*found),
+        **tables.room(*scores),
     }

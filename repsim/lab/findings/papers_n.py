@@ -25,9 +25,9 @@ def as_measure(compared: Compared, examples: int) -> Any:
         On how many examples.
     """
     (group,) = compared.groups
-    part, names = compared.part(group), compared.record["indexes"]
+    side, names = compared.part(group), compared.record["indexes"]
     record = {"split": compared.record["split"], "examples": examples, "indexes": names}
-    record |= {"layers": part["layers"], "features": part["features"]}
+    record |= {"layers": side["layers"], "features": side["features"]}
     arrays = {index: compared.block(compared.name(index, examples), group, group) for index in names}
     return SimpleNamespace(record=record, arrays=lambda: arrays)
 
@@ -109,10 +109,10 @@ def at_papers_n(tables: Tables) -> dict[str, dict[str, Any]]:
     tables
         Of measures of one number of training images. The claims' names end in "n".
     """
-    found = figure_2(tables) | table_2_claims(tables) | {"F.3": figure_f3(tables)}
+    claims = figure_2(tables) | table_2_claims(tables) | {"F.3": figure_f3(tables)}
     images = min(int(record["examples"]) for record in tables.records.values())
     return {
         f"{claim}n": {**values, "images": images}
-        for claim, values in found.items()
+        for claim, values in claims.items()
         if values and f"{claim}n" in AT_PAPERS_N
     }

@@ -47,14 +47,14 @@ Choice = Callable[[Array], Mask]  # from the mean similarities (L1, L2) to those
 Pair = tuple[Compared, str, str]
 
 
-def same_layers(part: slice = slice(None)) -> Choice:
-    """Choose the same layer of both networks, of all layers or a part of them."""
+def same_layers(layers: slice = slice(None)) -> Choice:
+    """Choose the same layer of both networks, of all or of a slice of the layers."""
 
     def chosen(mean: Array) -> Mask:
-        found = np.zeros(mean.shape, bool)
-        places = np.arange(min(mean.shape))[part]
-        found[places, places] = True
-        return found
+        mask = np.zeros(mean.shape, bool)
+        places = np.arange(min(mean.shape))[layers]
+        mask[places, places] = True
+        return mask
 
     return chosen
 
@@ -131,29 +131,29 @@ def _ask(measure: Callable[[str, int], Measured], examples: Sequence[int], shuff
     known, measured = load_claims(), cache(measure)
 
     def answers(claim: str) -> dict[str, Any]:
-        found = robust(known[claim], lambda index, n: measured(index, n)[claim], examples)
-        return {"tried_n": list(examples), **found, **shuffles[claim]}
+        robustness = robust(known[claim], lambda index, n: measured(index, n)[claim], examples)
+        return {"tried_n": list(examples), **robustness, **shuffles[claim]}
 
     return {claim: answers(claim) for claim in measured(BIASED, examples[-1])}
 
 
 def _above(pairs: Iterable[Pair], choose: Choice) -> Above:
     """Compare what is chosen of all pairs of different seeds of some pairs of groups with its shuffles."""
-    found: list[list[Array]] = [[np.empty(0)], [np.empty(0)]]
+    values_and_levels: list[list[Array]] = [[np.empty(0)], [np.empty(0)]]
     for null, *groups in pairs:
         different = null.different(*groups)
         if different.any():
-            both = [null.block(f"{BIASED}_{part}", *groups)[different] for part in ("value", "level")]
+            both = [null.block(f"{BIASED}_{ending}", *groups)[different] for ending in ("value", "level")]
             chosen = choose(both[0].mean(axis=0))
-            for kept, array in zip(found, both, strict=True):
+            for kept, array in zip(values_and_levels, both, strict=True):
                 kept.append(array[:, chosen].ravel())
-    return above_shuffles(*map(np.concatenate, found))
+    return above_shuffles(*map(np.concatenate, values_and_levels))
 
 
 def _above_within(null: Compared, choose: Choice) -> tuple[Array, Array]:
     """Return what is chosen of the similarities within the one network of a group, and its shuffles."""
     (group,) = null.groups
-    value, level = (null.block(f"{BIASED}_{part}", group, group)[0, 0] for part in ("value", "level"))
+    value, level = (null.block(f"{BIASED}_{ending}", group, group)[0, 0] for ending in ("value", "level"))
     chosen = choose(value)
     return value[chosen], level[chosen]
 
@@ -162,10 +162,10 @@ def _blocks_of(*places: tuple[Sequence[int], Sequence[int]]) -> Choice:
     """Choose the similarities of some layers with some others, rows and columns, for each such pair of lists."""
 
     def chosen(mean: Array) -> Mask:
-        found = np.zeros(mean.shape, bool)
+        mask = np.zeros(mean.shape, bool)
         for rows, columns in places:
-            found[np.ix_(rows, columns)] = True
-        return found & other_layers(mean)
+            mask[np.ix_(rows, columns)] = True
+        return mask & other_layers(mean)
 
     return chosen
 
@@ -205,8 +205,8 @@ def ask_table_2(tables: Tables) -> Answers:
 def ask_depth(within: Mapping[str, Mapping[str, Array]], null: Mapping[str, Compared]) -> Answers:
     """Ask of claim F3b, from the arrays of :func:`repsim.lab.measurements.within` and the shuffles of each group."""
     groups = [group for group in DEPTHS.values() if group in within]
-    parts = [_above_within(null[group], _last_convolution) for group in groups]
-    above = above_shuffles(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+    chosen = [_above_within(null[group], _last_convolution) for group in groups]
+    above = above_shuffles(*(np.concatenate(arrays) for arrays in zip(*chosen, strict=True)))
 
     def measure(index: str, n: int) -> Measured:
         return {"F3b": depth_similarities({group: within[group][f"{index}_{n}"] for group in groups})}
@@ -241,7 +241,7 @@ def ask_figure_6(compared: Compared, null: Compared) -> Answers:
     same = [(null, group, group) for group in null.groups]
     other = [(null, group, widest) for group in null.groups]
     pairs = {"F6a": same, "F6b": other, "F6c": same, "F6d": [(null, widest, widest)], "F6e": [*same, *other]}
-    shuffles = {claim: _above(some, same_layers(slice(0, CONVOLUTIONS))) for claim, some in pairs.items()}
+    shuffles = {claim: _above(claim_pairs, same_layers(slice(0, CONVOLUTIONS))) for claim, claim_pairs in pairs.items()}
     return _ask(lambda index, n: figure_6(width_curves(compared, index, n)), compared.examples, shuffles)
 
 
@@ -249,11 +249,11 @@ def ask_figure_7(compared: Sequence[Compared], null: Sequence[Compared]) -> Answ
     """Ask of claims F7a to F7e, from the comparisons on the images of CIFAR-10 and of CIFAR-100."""
 
     def measure(index: str, n: int) -> Measured:
-        panels = [dataset_curves(one, index, n) for one in compared]
+        panels = [dataset_curves(comparison, index, n) for comparison in compared]
         return figure_7(*({curve: mean for curve, (mean, _) in panel.items()} for panel in panels))
 
-    def above(panels: Sequence[Compared], curves: Sequence[str], part: slice) -> Above:
-        return _above([(one, *CURVES[curve]) for one in panels for curve in curves], same_layers(part))
+    def above(panels: Sequence[Compared], curves: Sequence[str], layers: slice) -> Above:
+        return _above([(panel, *CURVES[curve]) for panel in panels for curve in curves], same_layers(layers))
 
     trained = ("c10_c10", "c10_c100")
     shuffles = {

@@ -141,8 +141,8 @@ class Tables:
 
 def available(tables: Tables, indexes: Sequence[str], split: str = "train") -> dict[str, Array]:
     """Return the table of each of the indexes that was measured on a split."""
-    found = {index: tables.get(index, split) for index in indexes}
-    return {index: table for index, table in found.items() if table is not None}
+    table_by_index = {index: tables.get(index, split) for index in indexes}
+    return {index: table for index, table in table_by_index.items() if table is not None}
 
 
 class Compared(Similarities):

@@ -24,8 +24,8 @@ CCA = ("cca_r2", "cca_mean")
 def index_values(x: Array, ys: Sequence[Array], indexes: Sequence[str]) -> dict[str, Array]:
     """Return each index of `x` with each of `ys`, without the warning that a representation fills its space."""
     with saturation_is_recorded():
-        found = repsim.pairwise([x], list(ys), index=list(indexes))
-    return {name: np.asarray(found[name])[0] for name in indexes}
+        similarities = repsim.pairwise([x], list(ys), index=list(indexes))
+    return {name: np.asarray(similarities[name])[0] for name in indexes}
 
 
 def relative_change(value: float, reference: float) -> float:
@@ -51,8 +51,8 @@ def theorem_1(n: int = 100, p: int = 200, pairs: int = 20) -> Values:
     largest = dict.fromkeys(CCA, 0.0)
     for _ in range(pairs):
         x, y = rng.normal(size=(2, n, p))
-        kinds = _kinds(rng, n, x)
-        with_x, with_y = index_values(x, kinds, CCA), index_values(y, kinds, CCA)
+        representations = _kinds(rng, n, x)
+        with_x, with_y = index_values(x, representations, CCA), index_values(y, representations, CCA)
         for name in CCA:
             largest[name] = max(largest[name], float(np.abs(with_x[name] - with_y[name]).max()))
     return {"largest_difference": max(largest.values()), **{f"largest_difference_{k}": v for k, v in largest.items()}}
@@ -155,12 +155,12 @@ def ridge_limits(pairs: int = 20) -> Values:
         cca = repsim.canonical_ridge(x, y, kappa_x=small_x, kappa_y=small_y, normaliser="first")
         regression = repsim.canonical_ridge(x, y, kappa_x=large_x, kappa_y=small_y, normaliser="first")
         cka = repsim.canonical_ridge(x, y, kappa_x=large_x, kappa_y=large_y, normaliser="cosine")
-        found = {
+        limits = {
             "cca": (cca, repsim.cca(x, y)),
             "regression": (regression, repsim.linear_regression(x, y)),
             "cka": (cka, repsim.cka(x, y)),
         }
-        largest = {name: max(largest[name], relative_change(*sides)) for name, sides in found.items()}
+        largest = {name: max(largest[name], relative_change(*sides)) for name, sides in limits.items()}
     return {"relative_error": max(largest.values()), **{f"relative_error_{k}": v for k, v in largest.items()}}
 
 
@@ -215,13 +215,13 @@ def _within_subspace(rng: np.random.Generator, x: Array) -> Array:
     return vt.T / s @ middle @ vt
 
 
-def _transformed(rng: np.random.Generator, kind: str, x: Array) -> Array:
+def _transformed(rng: np.random.Generator, transformation: str, x: Array) -> Array:
     p = x.shape[1]
-    if kind == "scaling":
+    if transformation == "scaling":
         return 13.37 * x
-    if kind == "orthogonal":
+    if transformation == "orthogonal":
         return x @ _orthogonal(rng, p)
-    if kind == "same subspace":
+    if transformation == "same subspace":
         return x @ _within_subspace(rng, x)
     return x @ (_orthogonal(rng, p) * np.geomspace(0.1, 10, p)) @ _orthogonal(rng, p)
 
@@ -231,17 +231,19 @@ def largest_changes(claim: str, draws: int = 20) -> dict[str, dict[str, float]]:
     index = TABLE_1[claim]
     claimed = claimed_invariances(index)
     rng = np.random.default_rng(10)
-    largest = {kind: dict.fromkeys(BOTH, 0.0) for kind in claimed}
+    largest = {transformation: dict.fromkeys(BOTH, 0.0) for transformation in claimed}
     for x, y in related_pairs(10, draws, n=100):
         (reference,) = index_values(x, [y], [index])[index]
-        for kind in claimed:
-            x_changed, y_changed = (_transformed(rng, kind, z) for z in (x, y))
-            found = {
+        for transformation in claimed:
+            x_changed, y_changed = (_transformed(rng, transformation, z) for z in (x, y))
+            values = {
                 "x": index_values(x_changed, [y], [index])[index][0],
                 "y": index_values(x, [y_changed], [index])[index][0],
             }
-            for side, value in found.items():
-                largest[kind][side] = max(largest[kind][side], relative_change(float(value), float(reference)))
+            for side, value in values.items():
+                largest[transformation][side] = max(
+                    largest[transformation][side], relative_change(float(value), float(reference))
+                )
     return largest
 
 
@@ -251,11 +253,11 @@ def table_1_row(claim: str, draws: int = 20) -> Values:
 
     A row of which nothing is denied has no denied change.
     """
-    claimed, found = claimed_invariances(TABLE_1[claim]), largest_changes(claim, draws)
-    kept = [found[kind][side] for kind, sides in claimed.items() for side in sides]
+    claimed, changes = claimed_invariances(TABLE_1[claim]), largest_changes(claim, draws)
+    kept = [changes[transformation][side] for transformation, sides in claimed.items() for side in sides]
     denied = [
-        max(change for side, change in found[kind].items() if side not in sides)
-        for kind, sides in claimed.items()
+        max(change for side, change in changes[transformation].items() if side not in sides)
+        for transformation, sides in claimed.items()
         if sides != BOTH
     ]
     return {"claimed_change": max(kept)} | ({"denied_change": min(denied)} if denied else {})
@@ -293,14 +295,14 @@ def random_widths(
     """
     rng = np.random.default_rng(200)
     widths = [max(1, round(ratio * n)) for ratio in ratios]
-    found = {f"{kind}_{name}": np.zeros(len(widths)) for kind in ("related", "unrelated") for name in indexes}
+    means = {f"{relation}_{name}": np.zeros(len(widths)) for relation in ("related", "unrelated") for name in indexes}
     for place, width in enumerate(widths):
         for _ in range(draws):
             x, noise, unrelated = rng.normal(size=(3, n, width))
             for name, (high, low) in index_values(x, [x + noise, unrelated], indexes).items():
-                found[f"related_{name}"][place] += high / draws
-                found[f"unrelated_{name}"][place] += low / draws
-    return {"ratio": np.array(widths) / n, **found}
+                means[f"related_{name}"][place] += high / draws
+                means[f"unrelated_{name}"][place] += low / draws
+    return {"ratio": np.array(widths) / n, **means}
 
 
 def contrast(arrays: Mapping[str, Array], index: str) -> Array:

@@ -24,13 +24,13 @@ def paper_accuracy(records: Sequence[Mapping[str, Any]]) -> float | None:
 @measures("A1", by=(measurements.networks,), networks=("tiny10",))
 def accuracies(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Measure claim A1 from the networks' records: mean test accuracy, percent, and its spread over seeds."""
-    found = 100 * np.array([record["test_accuracy"] for record in records], np.float64)
+    accuracy = 100 * np.array([record["test_accuracy"] for record in records], np.float64)
     return {
-        "accuracy": float(found.mean()),
-        "deviation": float(found.std(ddof=1)) if len(found) > 1 else None,
-        "lowest": float(found.min()),
-        "highest": float(found.max()),
-        "networks": len(found),
+        "accuracy": float(accuracy.mean()),
+        "deviation": float(accuracy.std(ddof=1)) if len(accuracy) > 1 else None,
+        "lowest": float(accuracy.min()),
+        "highest": float(accuracy.max()),
+        "networks": len(accuracy),
     }
 
 

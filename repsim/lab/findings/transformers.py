@@ -97,10 +97,10 @@ def checkerboards(tables: Values) -> dict[str, dict[str, float]]:
 )
 def table_f1_claims(tables: Values, *, paper_size: bool) -> dict[str, dict[str, Any]]:
     """Measure claims X1, X2 and X6 to X12: Table F.1."""
-    found, margins = identified(tables), _margins(tables)
+    accuracy, margins = identified(tables), _margins(tables)
     errors = jackknifed(_margins, tables)
     networks = len(next(iter(tables.values())))
-    highest = {tap: max(row[tap] for row in found.values()) for tap in TAPS}
+    highest = {tap: max(row[tap] for row in accuracy.values()) for tap in TAPS}
     rows = table_f1(tables)
     excess = [abs(row["accuracy"] - row["paper"]) - max(5.0, 2 * (row["standard_error"] or 0.0)) for row in rows]
     shared = {"cells": len(rows), "networks": networks}
@@ -115,9 +115,11 @@ def table_f1_claims(tables: Values, *, paper_size: bool) -> dict[str, dict[str, 
         },
         "X6": {"gain": margins["X6"], "p": p_value(*linear)},
         "X7": {
-            "taps": sum(found["cka_rbf_0.2"][tap] < min(found[one][tap] for one in _BANDWIDTHS[1:]) for tap in TAPS)
+            "taps": sum(
+                accuracy["cka_rbf_0.2"][tap] < min(accuracy[index][tap] for index in _BANDWIDTHS[1:]) for tap in TAPS
+            )
         },
-        "X10": {"taps_of_one": max(sum(row[tap] >= highest[tap] for tap in TAPS) for row in found.values())},
+        "X10": {"taps_of_one": max(sum(row[tap] >= highest[tap] for tap in TAPS) for row in accuracy.values())},
         "X12a": {
             "largest_excess": max(excess),
             "largest_difference": max(abs(row["accuracy"] - row["paper"]) for row in rows),
@@ -131,18 +133,18 @@ def table_f1_claims(tables: Values, *, paper_size: bool) -> dict[str, dict[str, 
 
 def _margins(tables: Values) -> dict[str, float]:
     """Return by claim what is judged of Table F.1, in percent or points; of X12b the rank correlation."""
-    found = identified(tables)
-    cells = {(index, tap): value for index, row in found.items() for tap, value in row.items()}
+    accuracy = identified(tables)
+    cells = {(index, tap): value for index, row in accuracy.items() for tap, value in row.items()}
     lowest = cells.pop(("linear_regression", "residual"))
-    others = max(row["residual"] for index, row in found.items() if index != "cka_rbf_0.4")
-    paper = [value for index in found for value in TABLE_F1[index]]
+    others = max(row["residual"] for index, row in accuracy.items() if index != "cka_rbf_0.4")
+    paper = [value for index in accuracy for value in TABLE_F1[index]]
     return {
         "X1": min(lowest, *cells.values()),
-        "X6": found["cka_linear"]["scale"] - found["cka_linear"]["norm"],
+        "X6": accuracy["cka_linear"]["scale"] - accuracy["cka_linear"]["norm"],
         "X8": min(cells.values()) - lowest,
-        "X9": found["cka_rbf_0.4"]["residual"] - others,
-        "X11": min(found[one]["sublayer"] for one in CCA_KINDS) - found["cka_linear"]["sublayer"],
-        "X12b": float(spearmanr([row[tap] for row in found.values() for tap in TAPS], paper).statistic),
+        "X9": accuracy["cka_rbf_0.4"]["residual"] - others,
+        "X11": min(accuracy[index]["sublayer"] for index in CCA_KINDS) - accuracy["cka_linear"]["sublayer"],
+        "X12b": float(spearmanr([row[tap] for row in accuracy.values() for tap in TAPS], paper).statistic),
     }
 
 
@@ -151,11 +153,14 @@ def jackknifed(measure: Callable[[Values], Mapping[str, float]], tables: Values)
     networks = len(next(iter(tables.values())))
     if networks < LEAST_NETWORKS:
         return {}
-    parts = [
-        measure({name: np.delete(np.delete(table, one, 0), one, 1) for name, table in tables.items()})
-        for one in range(networks)
+    replicates = [
+        measure({name: np.delete(np.delete(table, network, 0), network, 1) for name, table in tables.items()})
+        for network in range(networks)
     ]
-    return {claim: {"standard_error": repsim.jackknife_se([part[claim] for part in parts])} for claim in parts[0]}
+    return {
+        claim: {"standard_error": repsim.jackknife_se([replicate[claim] for replicate in replicates])}
+        for claim in replicates[0]
+    }
 
 
 @measures("X3", "X4", "X5", by=(repsim.pairwise,), networks=("transformers",))
@@ -167,18 +172,18 @@ def figure_f1(tables: Values) -> dict[str, dict[str, Any]]:
 
 
 def _shares(tables: Values) -> dict[str, float]:
-    found = checkerboards(tables)
+    boards = checkerboards(tables)
     return {
-        "X3": min(found[index]["sublayer"] for index in FIGURE_F1),
-        "X4": min(found[index]["scale"] for index in ("cka_linear", "cka_rbf_0.4")),
-        "X5": max(found[index]["scale"] for index in _WITHOUT_CHECKERBOARD),
+        "X3": min(boards[index]["sublayer"] for index in FIGURE_F1),
+        "X4": min(boards[index]["scale"] for index in ("cka_linear", "cka_rbf_0.4")),
+        "X5": max(boards[index]["scale"] for index in _WITHOUT_CHECKERBOARD),
     }
 
 
 @measures("X13", "X14", by=(repsim.pairwise, repsim.identification_accuracy), networks=("transformers",))
 def untrained_transformers(tables: Values, untrained: Values) -> dict[str, dict[str, Any]]:
     """Measure claims X13 and X14: what networks have before training."""
-    after, before = (checkerboards(one)["cka_linear"]["sublayer"] for one in (tables, untrained))
+    after, before = (checkerboards(snapshot)["cka_linear"]["sublayer"] for snapshot in (tables, untrained))
     error = jackknifed(_highest, untrained).get("highest", {})
     return {
         "X13": {"difference": after - before, "trained": after, "untrained": before},
@@ -187,9 +192,9 @@ def untrained_transformers(tables: Values, untrained: Values) -> dict[str, dict[
 
 
 def _highest(untrained: Values) -> dict[str, float]:
-    found = identified(untrained)
+    accuracy = identified(untrained)
     return {
-        "highest": max(found[index][tap] for index in ("cka_linear", "cca_r2", "linear_regression") for tap in TAPS)
+        "highest": max(accuracy[index][tap] for index in ("cka_linear", "cca_r2", "linear_regression") for tap in TAPS)
     }
 
 

@@ -66,31 +66,33 @@ def largest_fall(accuracy: Array) -> tuple[float, int, int]:
 @measures("F3a", by=(measurements.networks,), networks=tuple(DEPTHS.values()))
 def depth_accuracies(records: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
     """Measure claim F3a from the records of the networks of each group: mean test accuracies, percent."""
-    found: dict[str, Any] = {
+    means: dict[str, Any] = {
         f"accuracy_{depth}": accuracies(records[group])["accuracy"] if group in records else None
         for depth, group in DEPTHS.items()
     }
-    return found | {"networks": min((len(some) for some in records.values()), default=0)}
+    return means | {"networks": min((len(networks) for networks in records.values()), default=0)}
 
 
 @measures("F3b", by=(repsim.cka, repsim.pairwise), networks=tuple(DEPTHS.values()))
 def depth_similarities(tables: Mapping[str, Array]) -> dict[str, Any]:
     """Measure claim F3b from the (m, L, L) tables of each group."""
-    found: dict[str, Any] = {}
+    fractions: dict[str, Any] = {}
     for depth, group in DEPTHS.items():
-        for threshold, ending in ((SIMILAR, ""), *((one, f"_{10 * one:02.0f}") for one in OTHER_THRESHOLDS)):
-            found[f"fraction_{depth}{ending}"] = similar_to_last(tables[group], threshold) if group in tables else None
-    return found
+        for threshold, ending in ((SIMILAR, ""), *((other, f"_{10 * other:02.0f}") for other in OTHER_THRESHOLDS)):
+            fractions[f"fraction_{depth}{ending}"] = (
+                similar_to_last(tables[group], threshold) if group in tables else None
+            )
+    return fractions
 
 
 @measures("F3c", "F3d", by=(measurements.probes,), networks=tuple(DEPTHS.values()))
 def depth_probes(probes: Mapping[str, Array]) -> dict[str, dict[str, Any]]:
     """Measure claims F3c and F3d from the (m, L) accuracies of each group, averaged over networks."""
-    found = {
+    plateaus = {
         f"plateau_{depth}": plateau(probes[group].mean(axis=0)) if group in probes else None
         for depth, group in DEPTHS.items()
     }
-    return {"F3c": dict(found), "F3d": dict(found)}
+    return {"F3c": dict(plateaus), "F3d": dict(plateaus)}
 
 
 GROUPS = 3  # of blocks whose layers have maps of one size

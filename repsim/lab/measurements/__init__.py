@@ -63,47 +63,61 @@ def steps(profile_name: str, only: str = "*") -> dict[str, Step]:
         If none matches; the message lists them.
     """
     profile = load_profile(profile_name)
-    found: dict[str, Step] = {f"tables/{one.name}": partial(tables, profile_name, one.name) for one in profile.measures}
-    found |= {
+    all_steps: dict[str, Step] = {
+        f"tables/{measure.name}": partial(tables, profile_name, measure.name) for measure in profile.measures
+    }
+    all_steps |= {
         "dimension": partial(dimension, profile_name),
         "components": partial(components, profile_name),
         "subspace": partial(subspace, profile_name),
     }
     if profile.ridge:
-        found["ridge"] = partial(ridge, profile_name)
-    found |= {f"between/{one.name}": partial(between, profile_name, one.name) for one in profile.comparisons}
+        all_steps["ridge"] = partial(ridge, profile_name)
+    all_steps |= {
+        f"between/{comparison.name}": partial(between, profile_name, comparison.name)
+        for comparison in profile.comparisons
+    }
     for group, split, examples in _with_svcca(profile):
-        found[f"ranks/{group}-{split}-{examples}"] = partial(svcca_ranks, profile_name, group, split, examples)
-    for part, measure in ((profile.within, within), (profile.within_class, within_class), (profile.probes, probes)):
-        groups = profile.groups(part.groups) if part else []
-        found |= {f"{measure.__name__}/{one.name}": partial(measure, profile_name, one.name) for one in groups}
+        all_steps[f"ranks/{group}-{split}-{examples}"] = partial(svcca_ranks, profile_name, group, split, examples)
+    for settings, measurement in (
+        (profile.within, within),
+        (profile.within_class, within_class),
+        (profile.probes, probes),
+    ):
+        groups = profile.groups(settings.groups) if settings else []
+        all_steps |= {
+            f"{measurement.__name__}/{group.name}": partial(measurement, profile_name, group.name) for group in groups
+        }
     recipes = [name for name in recipe_groups(profile_name) if len(trained_members(profile_name, name).networks) > 1]
-    found |= {f"recipes/{name}": partial(recipe, profile_name, name) for name in recipes}
+    all_steps |= {f"recipes/{name}": partial(recipe, profile_name, name) for name in recipes}
     if profile.group(GROUP).dataset == NETWORKS.dataset:  # else there are no images for these networks
-        found["published"] = partial(published, profile_name)
+        all_steps["published"] = partial(published, profile_name)
     if profile.shuffles:
-        shuffled = [one for one in profile.comparisons if set(SHUFFLED) <= set(one.indexes)]
-        found |= {f"null/{one.name}": partial(null_between, profile_name, one.name) for one in shuffled}
+        shuffled = [comparison for comparison in profile.comparisons if set(SHUFFLED) <= set(comparison.indexes)]
+        all_steps |= {
+            f"null/{comparison.name}": partial(null_between, profile_name, comparison.name) for comparison in shuffled
+        }
         groups = profile.groups(profile.within.groups) if profile.within else []
-        trained = [one.name for one in groups if one.recipe.epochs]  # no claim rests on the layers of an untrained one
-        found |= {f"null/within-{name}": partial(null_within, profile_name, name) for name in trained}
+        # No claim rests on the layers of an untrained one.
+        trained = [group.name for group in groups if group.recipe.epochs]
+        all_steps |= {f"null/within-{name}": partial(null_within, profile_name, name) for name in trained}
     if profile.transformers:
         epochs = comparable(profile_name)
-        found |= {f"transformers/epoch{epoch}": partial(_followed, profile_name, epoch) for epoch in epochs}
-        found |= {"transformers/table": partial(_transformers, profile_name, epochs[-1])} if any(epochs) else {}
-    chosen = {name: step for name, step in found.items() if fnmatchcase(name, only)}
+        all_steps |= {f"transformers/epoch{epoch}": partial(_followed, profile_name, epoch) for epoch in epochs}
+        all_steps |= {"transformers/table": partial(_transformers, profile_name, epochs[-1])} if any(epochs) else {}
+    chosen = {name: step for name, step in all_steps.items() if fnmatchcase(name, only)}
     if not chosen:
-        raise ProfileError(known("measurement", only, found))
+        raise ProfileError(known("measurement", only, all_steps))
     return chosen
 
 
 def _with_svcca(profile: Profile) -> list[tuple[str, str, int]]:
     """Return of which groups, on how many examples of which split, SVCCA is measured."""
-    asked = {(GROUP, one.split, one.examples) for one in profile.measures if "svcca_r2" in one.indexes}
-    for one in profile.comparisons:
-        if "svcca_r2" in one.indexes:
-            groups = profile.groups((*one.groups, *(one.columns or ())))
-            asked |= {(group.name, one.split, examples) for group in groups for examples in one.examples}
+    asked = {(GROUP, measure.split, measure.examples) for measure in profile.measures if "svcca_r2" in measure.indexes}
+    for comparison in profile.comparisons:
+        if "svcca_r2" in comparison.indexes:
+            groups = profile.groups((*comparison.groups, *(comparison.columns or ())))
+            asked |= {(group.name, comparison.split, examples) for group in groups for examples in comparison.examples}
     return sorted(asked)
 
 

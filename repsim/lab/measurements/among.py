@@ -71,11 +71,11 @@ def recipe(profile_name: str, group_name: str) -> Artefact:
 
 def measured_recipes(profile_name: str) -> dict[str, Artefact]:
     """Return the same of all groups of `recipe_groups` that have enough trained networks, by name."""
-    found = {}
+    artefacts = {}
     for name in recipe_groups(profile_name):
         with contextlib.suppress(MissingArtefactError):
-            found[name] = recipe(profile_name, name)
-    return found
+            artefacts[name] = recipe(profile_name, name)
+    return artefacts
 
 
 def published(profile_name: str) -> Artefact:

@@ -117,15 +117,17 @@ class Sides:
 
     def made_from(self, **more: Any) -> dict[str, Any]:
         """Return what decides the address of a measurement of them."""
-        first, second = ([network for some in side for network in some.networks] for side in (self.rows, self.columns))
+        first, second = (
+            [network for members in side for network in members.networks] for side in (self.rows, self.columns)
+        )
         columns = [network.sha256 for network in second] or None
         return made_from(first, columns=columns, split=self.split, images=self.dataset or None, **more)
 
     def facts(self) -> dict[str, Any]:
         """Return what a record says of them."""
         return {
-            "rows": [some.facts() for some in self.rows],
-            "columns": [some.facts() for some in self.columns or self.rows],
+            "rows": [members.facts() for members in self.rows],
+            "columns": [members.facts() for members in self.columns or self.rows],
             "split": self.split,
             "dataset": self.dataset or self.rows[0].group.dataset,
         }
@@ -267,12 +269,12 @@ def gather(
     share
         Of the disk and the memory that a measurement may take; each group gets what its features are of all.
     """
-    sizes = [len(some.networks) * sum(some.features) for some in gathered]
+    sizes = [len(members.networks) * sum(members.features) for members in gathered]
     arrays: list[Any] = []
-    for some, size in zip(gathered, sizes, strict=True):
-        part = share * size / math.fsum(sizes)
-        of = list(some.networks), split, count, some.layers
-        arrays += sources(*of, dataset or None, part, folder=scratch.stored)
+    for members, size in zip(gathered, sizes, strict=True):
+        group_share = share * size / math.fsum(sizes)
+        of = list(members.networks), split, count, members.layers
+        arrays += sources(*of, dataset or None, group_share, folder=scratch.stored)
     return arrays
 
 

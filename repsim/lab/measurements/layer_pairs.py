@@ -55,8 +55,8 @@ def layer_pairs(
     MissingArtefactError
         If pairs are missing and are not to be made; the message says how many.
     """
-    (some,) = members(profile_name, most=networks_compared)
-    trained, layers = list(some.networks), some.layers
+    (group,) = members(profile_name, most=networks_compared)
+    trained, layers = list(group.networks), group.layers
     missing = sum(_find(profile_name, trained, *pair, examples) is None for pair in _pairs(trained, layers))
     if missing and not make:
         raise MissingArtefactError(f"{missing} pairs of layers are not compared on {examples:,} images yet")
@@ -72,7 +72,7 @@ def layer_pairs(
                 table = tables.setdefault(index, np.full((len(trained),) * 2 + (len(layers),) * 2, np.nan))
                 table[a, b, i, j], table[b, a, j, i] = forth, back
         facts = {"split": SPLIT, "examples": examples, "indexes": sorted(tables)}
-        return {**tables, "ranks": ranks}, {**some.facts(), **facts}
+        return {**tables, "ranks": ranks}, {**group.facts(), **facts}
 
     return measured(profile_name, "tables", "papers-n", _inputs(trained, examples), gather)
 
@@ -89,37 +89,37 @@ def _pairs(trained: list[Artefact], layers: tuple[str, ...]) -> Iterator[tuple[P
             yield (a, first), (b, second)
 
 
-def _key(trained: list[Artefact], one: Place, other: Place, examples: int) -> tuple[str, str, dict[str, Any]]:
-    (a, first), (b, second) = one, other
+def _key(trained: list[Artefact], x_place: Place, y_place: Place, examples: int) -> tuple[str, str, dict[str, Any]]:
+    (a, first), (b, second) = x_place, y_place
     seeds = [trained[place].record["inputs"]["seed"] for place in (a, b)]
     name = f"seed{seeds[0]}-{first}-seed{seeds[1]}-{second}"
     return STEP, name, {**_inputs([trained[a], trained[b]], examples), "layers": [first, second]}
 
 
-def _find(profile_name: str, trained: list[Artefact], one: Place, other: Place, examples: int) -> Artefact | None:
-    return profile_store(profile_name).find(*_key(trained, one, other, examples))
+def _find(profile_name: str, trained: list[Artefact], x_place: Place, y_place: Place, examples: int) -> Artefact | None:
+    return profile_store(profile_name).find(*_key(trained, x_place, y_place, examples))
 
 
-def layer_pair(profile_name: str, trained: list[Artefact], one: Place, other: Place, examples: int) -> Artefact:
+def layer_pair(profile_name: str, trained: list[Artefact], x_place: Place, y_place: Place, examples: int) -> Artefact:
     """Return the similarities of two layers by each index: of one with the other, and of the other with the one.
 
     Parameters
     ----------
     profile_name, trained
         In whose results it is kept, and the networks.
-    one, other
+    x_place, y_place
         Each the place of a network among these, and one of its layers.
     examples
         How many training images.
     """
 
     def make(_: Any) -> Made:
-        x, y = (kept_basis(trained[place], layer, examples) for place, layer in (one, other))
+        x, y = (kept_basis(trained[place], layer, examples) for place, layer in (x_place, y_place))
         arrays = {name: np.array(values) for name, values in compare(x, y).items()}
         arrays["ranks"] = np.array([len(x.singular), len(y.singular)])
         return arrays, {"examples": examples}
 
-    return measured(profile_name, *_key(trained, one, other, examples), make)
+    return measured(profile_name, *_key(trained, x_place, y_place, examples), make)
 
 
 def kept_basis(network: Artefact, layer: str, examples: int) -> Basis:
@@ -133,17 +133,17 @@ def kept_basis(network: Artefact, layer: str, examples: int) -> Basis:
         How many images of the fixed random order.
     """
     folder = cache_root() / "bases" / f"v{VERSION}-{network.sha256[:16]}-{SPLIT}-{examples}-{layer}"
-    parts = [folder / f"{field.name}.npy" for field in fields(Basis)]
-    if not all(path.exists() for path in parts):
+    paths = [folder / f"{field.name}.npy" for field in fields(Basis)]
+    if not all(path.exists() for path in paths):
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):
             clear(folder)
-            if not all(path.exists() for path in parts):
+            if not all(path.exists() for path in paths):
                 made = basis(sources([network], SPLIT, examples, (layer,), folder=folder / "representations")[0])
                 shutil.rmtree(folder / "representations", ignore_errors=True)
-                for path, field in zip(parts, fields(Basis), strict=True):
+                for path, field in zip(paths, fields(Basis), strict=True):
                     _keep(path, getattr(made, field.name))
-    left, singular, right = (np.load(path, mmap_mode="r", allow_pickle=False) for path in parts)
+    left, singular, right = (np.load(path, mmap_mode="r", allow_pickle=False) for path in paths)
     return Basis(left, np.asarray(singular), right)
 
 

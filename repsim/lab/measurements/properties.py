@@ -57,23 +57,25 @@ def dimension(profile_name: str) -> Artefact:
         "shuffled_<index>" (L, k) with the examples of the second network in another order: what unrelated
         representations of the same shape and spectrum score.
     """
-    (some,), counts = members(profile_name, most=2), load_profile(profile_name).dimension_examples
+    (group,), counts = members(profile_name, most=2), load_profile(profile_name).dimension_examples
 
     def make(scratch: Scratch) -> Made:
-        first, second = (scratch.representations(one, "train", max(counts), some.layers) for one in some.networks)
-        shape, orders = (len(some.layers), len(counts)), ("same", "shuffled")
+        first, second = (
+            scratch.representations(network, "train", max(counts), group.layers) for network in group.networks
+        )
+        shape, orders = (len(group.layers), len(counts)), ("same", "shuffled")
         arrays = {f"{order}_{name}": np.empty(shape) for order in orders for name in DIMENSION_INDEXES}
-        for (row, layer), (column, count) in itertools.product(enumerate(some.layers), enumerate(counts)):
+        for (row, layer), (column, count) in itertools.product(enumerate(group.layers), enumerate(counts)):
             x, y = first[layer][:count], second[layer][:count]
             shuffled = y[np.random.default_rng(count).permutation(count)]
             with saturation_is_recorded():
                 values = repsim.pairwise([x], [y, shuffled], index=list(DIMENSION_INDEXES))
             for (position, order), name in itertools.product(enumerate(orders), DIMENSION_INDEXES):
                 arrays[f"{order}_{name}"][row, column] = values[name][0, position]
-        arrays |= {"examples": np.array(counts), "features": np.array(some.features)}
-        return arrays, {**some.facts(), "indexes": list(DIMENSION_INDEXES), "split": "train"}
+        arrays |= {"examples": np.array(counts), "features": np.array(group.features)}
+        return arrays, {**group.facts(), "indexes": list(DIMENSION_INDEXES), "split": "train"}
 
-    inputs = made_from(some.networks, split="train", examples=list(counts), indexes=list(DIMENSION_INDEXES))
+    inputs = made_from(group.networks, split="train", examples=list(counts), indexes=list(DIMENSION_INDEXES))
     return measured(profile_name, "dimension", "first-two-networks", inputs, make)
 
 
@@ -85,21 +87,21 @@ def components(profile_name: str) -> Artefact:
     Artefact
         "scores" (m, n, 2) float32, "explained" (m, 2) fraction of the total variance, "labels" (n,).
     """
-    (some,), count = members(profile_name), load_profile(profile_name).components_examples
+    (group,), count = members(profile_name), load_profile(profile_name).components_examples
 
     def make(scratch: Scratch) -> Made:
         scores, explained = [], []
-        for network in some.networks:
+        for network in group.networks:
             (x,) = scratch.representations(network, "test", count, (COMPONENTS_LAYER,)).values()
             projected = repsim.principal_components(x, 2)
             scores.append(projected.astype(np.float32))
             total = float(np.var(x, axis=0, dtype=np.float64).sum())
             explained.append(np.var(projected, axis=0) / total)
-        labels = selected_labels(load_dataset(some.group.dataset), "test", count)
+        labels = selected_labels(load_dataset(group.group.dataset), "test", count)
         arrays = {"scores": np.stack(scores), "explained": np.stack(explained), "labels": labels}
-        return arrays, {**some.facts(), "split": "test", "examples": count, "layer": COMPONENTS_LAYER}
+        return arrays, {**group.facts(), "split": "test", "examples": count, "layer": COMPONENTS_LAYER}
 
-    inputs = made_from(some.networks, split="test", examples=count, layer=COMPONENTS_LAYER)
+    inputs = made_from(group.networks, split="test", examples=count, layer=COMPONENTS_LAYER)
     return measured(profile_name, "components", COMPONENTS_LAYER, inputs, make)
 
 
@@ -119,20 +121,20 @@ def subspace(profile_name: str) -> Artefact:
         "pairs" (P, 2), and per layer "eigenvalues_<layer>" (m, k), "scaling_<layer>" (P, k) and "cosine_<layer>"
         (P, k) for the k largest eigenvectors of the first network of each pair; "features" (L,).
     """
-    (some,), count = members(profile_name), load_profile(profile_name).subspace_examples
-    pairs = list(itertools.permutations(range(len(some.networks)), 2))
+    (group,), count = members(profile_name), load_profile(profile_name).subspace_examples
+    pairs = list(itertools.permutations(range(len(group.networks)), 2))
 
     def make(scratch: Scratch) -> Made:
-        arrays = {"pairs": np.array(pairs), "features": np.array(some.features)}
-        for layer, p in zip(some.layers, some.features, strict=True):
-            stack = [scratch.representations(one, "test", count, (layer,))[layer] for one in some.networks]
+        arrays = {"pairs": np.array(pairs), "features": np.array(group.features)}
+        for layer, p in zip(group.layers, group.features, strict=True):
+            stack = [scratch.representations(network, "test", count, (layer,))[layer] for network in group.networks]
             shared = repsim.shared_subspaces(stack, pairs, k=min(eigenvectors(p), p, count - 1))
             arrays[f"eigenvalues_{layer}"] = shared.eigenvalues.astype(np.float32)
             arrays[f"scaling_{layer}"] = shared.scales.astype(np.float32)
             arrays[f"cosine_{layer}"] = shared.cosines.astype(np.float32)
-        return arrays, {**some.facts(), "split": "test", "examples": count}
+        return arrays, {**group.facts(), "split": "test", "examples": count}
 
-    inputs = made_from(some.networks, split="test", examples=count, eigenvectors=_EIGENVECTORS)
+    inputs = made_from(group.networks, split="test", examples=count, eigenvectors=_EIGENVECTORS)
     return measured(profile_name, "subspace", "all-pairs", inputs, make)
 
 
@@ -146,13 +148,16 @@ def probes(profile_name: str, group_name: str) -> Artefact:
         chose, :func:`repsim.lab.logistic.fit_probe`.
     """
     settings = required(load_profile(profile_name).probes, profile_name, "probes")
-    (some,) = members(profile_name, (group_name,), settings.networks)
+    (group,) = members(profile_name, (group_name,), settings.networks)
     sizes = {name: getattr(settings, name) for name in ("examples", "held_out", "test_examples")}
 
     def make(scratch: Scratch) -> Made:
-        dataset, counts = load_dataset(some.group.dataset), {"train": settings.examples, "test": settings.test_examples}
+        dataset, counts = (
+            load_dataset(group.group.dataset),
+            {"train": settings.examples, "test": settings.test_examples},
+        )
         labels = {split: selected_labels(dataset, split, count) for split, count in counts.items()}
-        layers = {split: gather(scratch, [some], split, count, share=0.5) for split, count in counts.items()}
+        layers = {split: gather(scratch, [group], split, count, share=0.5) for split, count in counts.items()}
 
         def fit(place: int) -> dict[str, np.ndarray]:
             x, other = (layers[split][place][:count] for split, count in counts.items())
@@ -160,23 +165,23 @@ def probes(profile_name: str, group_name: str) -> Artefact:
             values = {"accuracy": probe.accuracy(other, labels["test"]), "strength": probe.strength}
             return {name: np.array(value) for name, value in values.items()}
 
-        parts = []
+        fitted = []
         with progress_bar(f"probes {group_name}") as report:
             for place in range(len(layers["train"])):
-                parts.append(scratch.finished(str(place), partial(fit, place)))
+                fitted.append(scratch.finished(str(place), partial(fit, place)))
                 report(place + 1, len(layers["train"]))
-        shape = len(some.networks), len(some.layers)
-        arrays = {name: np.reshape([part[name] for part in parts], shape) for name in parts[0]}
-        return arrays, {**some.facts(), **sizes}
+        shape = len(group.networks), len(group.layers)
+        arrays = {name: np.reshape([values[name] for values in fitted], shape) for name in fitted[0]}
+        return arrays, {**group.facts(), **sizes}
 
     fitting = {"strengths": list(STRENGTHS), "patience": PATIENCE, "steps": STEPS, "tolerance": TOLERANCE}
-    return measured(profile_name, "probes", group_name, made_from(some.networks, **sizes, **fitting), make)
+    return measured(profile_name, "probes", group_name, made_from(group.networks, **sizes, **fitting), make)
 
 
 # Kappa, as a fraction of the largest eigenvalue of the Gram matrix.
 KAPPAS = (0.0, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, math.inf)
 # Of x and of y: CCA comes first, linear regression where x alone has no bound, linear CKA last.
-PATH = (*((one, 0.0) for one in KAPPAS), *((math.inf, one) for one in KAPPAS[1:]))
+PATH = (*((kappa, 0.0) for kappa in KAPPAS), *((math.inf, kappa) for kappa in KAPPAS[1:]))
 
 
 def ridge(profile_name: str) -> Artefact:
@@ -193,27 +198,27 @@ def ridge(profile_name: str) -> Artefact:
         fractions of the largest eigenvalue of the Gram matrix of x and of y.
     """
     settings = required(load_profile(profile_name).ridge, profile_name, "ridge")
-    (some,) = members(profile_name, most=settings.networks)
-    pairs = list(itertools.combinations(range(len(some.networks)), 2))
+    (group,) = members(profile_name, most=settings.networks)
+    pairs = list(itertools.combinations(range(len(group.networks)), 2))
 
     def make(scratch: Scratch) -> Made:
-        of = settings.split, settings.examples, some.layers
-        stacks = [scratch.representations(network, *of) for network in some.networks]
+        of = settings.split, settings.examples, group.layers
+        stacks = [scratch.representations(network, *of) for network in group.networks]
 
-        def factors(one: int) -> list[Arrays]:
+        def factors(place: int) -> list[Arrays]:
             return [
-                scratch.finished(f"factor-{one}-{layer}", partial(factorise, stacks[one][layer]))
-                for layer in some.layers
+                scratch.finished(f"factor-{place}-{layer}", partial(factorise, stacks[place][layer]))
+                for layer in group.layers
             ]
 
         def both_orders(pair: tuple[int, int]) -> Arrays:
-            return _cosines(*(factors(one) for one in pair))
+            return _cosines(*(factors(place) for place in pair))
 
         cosines = []
         with progress_bar("ridge") as report:
             for number, pair in enumerate(pairs):
-                part = scratch.finished(f"pair-{pair[0]}-{pair[1]}", partial(both_orders, pair))
-                cosines += [part["cosine"], part["exchanged"]]
+                orders = scratch.finished(f"pair-{pair[0]}-{pair[1]}", partial(both_orders, pair))
+                cosines += [orders["cosine"], orders["exchanged"]]
                 report(number + 1, len(pairs))
         kappa_x, kappa_y = np.array(PATH).T
         arrays = {
@@ -222,10 +227,10 @@ def ridge(profile_name: str) -> Artefact:
             "kappa_x": kappa_x,
             "kappa_y": kappa_y,
         }
-        return arrays, {**some.facts(), "split": settings.split, "examples": settings.examples}
+        return arrays, {**group.facts(), "split": settings.split, "examples": settings.examples}
 
-    how = {"split": settings.split, "examples": settings.examples, "strengths": [str(one) for one in KAPPAS]}
-    return measured(profile_name, "ridge", "path", made_from(some.networks, **how), make)
+    how = {"split": settings.split, "examples": settings.examples, "strengths": [str(kappa) for kappa in KAPPAS]}
+    return measured(profile_name, "ridge", "path", made_from(group.networks, **how), make)
 
 
 def factorise(x: NDArray[Any]) -> Arrays:
@@ -244,12 +249,12 @@ def factorise(x: NDArray[Any]) -> Arrays:
 
 def _cosines(first: list[Arrays], second: list[Arrays]) -> Arrays:
     """Return both orders of two networks, (S, L, L) each."""
-    steps = np.array([[KAPPAS.index(one) for one in step] for step in PATH]).T
-    found = np.empty((2, len(PATH), len(first), len(second)))
+    steps = np.array([[KAPPAS.index(kappa) for kappa in step] for step in PATH]).T
+    cosines = np.empty((2, len(PATH), len(first), len(second)))
     for (i, x), (j, y) in itertools.product(enumerate(first), enumerate(second)):
         a, b = x["weights"], y["weights"]
         overlaps = np.square(x["left"].T @ y["left"])
         cosine = (a.astype(np.float32).T @ overlaps).astype(np.float64) @ b
         cosine /= np.outer(np.linalg.norm(a, axis=0), np.linalg.norm(b, axis=0))
-        found[:, :, i, j] = cosine[steps[0], steps[1]], cosine[steps[1], steps[0]]
-    return {"cosine": found[0], "exchanged": found[1].transpose(0, 2, 1)}
+        cosines[:, :, i, j] = cosine[steps[0], steps[1]], cosine[steps[1], steps[0]]
+    return {"cosine": cosines[0], "exchanged": cosines[1].transpose(0, 2, 1)}

@@ -65,21 +65,21 @@ def tables(profile_name: str, measure_name: str) -> Artefact:
         "saturated" layers whose CCA R² is 1 with every layer of every network: their rank is n - 1.
     """
     measure = load_profile(profile_name).measure(measure_name)
-    (some,) = members(profile_name)
+    (group,) = members(profile_name)
     asked = {"split": measure.split, "examples": measure.examples, "indexes": list(measure.indexes)}
 
     def make(scratch: Scratch) -> Made:
         how: dict[str, Any] = {}
-        arrays = gather(scratch, [some], measure.split, measure.examples)
+        arrays = gather(scratch, [group], measure.split, measure.examples)
         values = scratch.pairwise(f"tables {measure_name}", arrays, index=list(measure.indexes), record=how)
-        by_index = {name: by_network(value, len(some.layers)) for name, value in values.items()}
+        by_index = {name: by_network(value, len(group.layers)) for name, value in values.items()}
         facts = asked | {name: how[name] for name in ("median", "median_distances") if "median" in how}
         if (cca := by_index.get("cca_r2")) is not None:
             full = np.flatnonzero((cca > SATURATED).all(axis=(0, 1, 3)))
-            facts["saturated"] = [some.layers[place] for place in full]
-        return by_index, {**some.facts(), **facts}
+            facts["saturated"] = [group.layers[place] for place in full]
+        return by_index, {**group.facts(), **facts}
 
-    return measured(profile_name, "tables", measure_name, made_from(some.networks, **asked), make)
+    return measured(profile_name, "tables", measure_name, made_from(group.networks, **asked), make)
 
 
 def svcca_ranks(profile_name: str, group_name: str, split: str, examples: int) -> Artefact:
@@ -90,16 +90,19 @@ def svcca_ranks(profile_name: str, group_name: str, split: str, examples: int) -
     Artefact
         By threshold, named "0.5" and so on, (m, L).
     """
-    (some,) = members(profile_name, (group_name,))
+    (group,) = members(profile_name, (group_name,))
     asked = {"split": split, "examples": examples, "thresholds": list(THRESHOLDS)}
 
     def make(scratch: Scratch) -> Made:
-        singular = [centred_singular_values(array[:examples]) for array in gather(scratch, [some], split, examples)]
-        shape = len(some.networks), len(some.layers)
-        kept = {f"{one:g}": [components_kept(values, one, "variance") for values in singular] for one in THRESHOLDS}
-        return {name: np.reshape(counts, shape) for name, counts in kept.items()}, {**some.facts(), **asked}
+        singular = [centred_singular_values(array[:examples]) for array in gather(scratch, [group], split, examples)]
+        shape = len(group.networks), len(group.layers)
+        kept = {
+            f"{threshold:g}": [components_kept(values, threshold, "variance") for values in singular]
+            for threshold in THRESHOLDS
+        }
+        return {name: np.reshape(counts, shape) for name, counts in kept.items()}, {**group.facts(), **asked}
 
-    return measured(profile_name, "ranks", f"{group_name}-{split}-{examples}", made_from(some.networks, **asked), make)
+    return measured(profile_name, "ranks", f"{group_name}-{split}-{examples}", made_from(group.networks, **asked), make)
 
 
 def centred_singular_values(x: NDArray[Any]) -> NDArray[np.float64]:
@@ -126,7 +129,7 @@ def between(profile_name: str, comparison_name: str) -> Artefact:
     """
     comparison = load_profile(profile_name).comparison(comparison_name)
     compared = sides(profile_name, comparison, comparison.networks)
-    if comparison.diagonal and len({len(some.layers) for some in (*compared.rows, *compared.columns)}) > 1:
+    if comparison.diagonal and len({len(group.layers) for group in (*compared.rows, *compared.columns)}) > 1:
         raise ProfileError(f"comparison {comparison.name}: same layers need networks with as many layers each")
 
     asked = {
@@ -167,30 +170,33 @@ def within(profile_name: str, group_name: str) -> Artefact:
         Per index and number of examples one float32 array ``<index>_<n>``, (m, L, L), each symmetric.
     """
     settings = required(load_profile(profile_name).within, profile_name, "within")
-    (some,) = members(profile_name, (group_name,), settings.networks)
+    (group,) = members(profile_name, (group_name,), settings.networks)
     asked = _asked(settings)
 
     def make(scratch: Scratch) -> Made:
-        parts = [
-            scratch.finished(network.record["name"], partial(_within, scratch, one, settings))
-            for network in some.networks
-            for one in [replace(some, networks=(network,))]
+        per_network = [
+            scratch.finished(network.record["name"], partial(_within, scratch, member, settings))
+            for network in group.networks
+            for member in [replace(group, networks=(network,))]
         ]
-        return {name: np.stack([part[name] for part in parts]) for name in parts[0]}, {**some.facts(), **asked}
+        return (
+            {name: np.stack([tables[name] for tables in per_network]) for name in per_network[0]},
+            {**group.facts(), **asked},
+        )
 
-    return measured(profile_name, "within", group_name, made_from(some.networks, **asked), make)
+    return measured(profile_name, "within", group_name, made_from(group.networks, **asked), make)
 
 
 def _asked(settings: Within) -> dict[str, Any]:
     return {"split": settings.split, "examples": list(settings.examples), "indexes": list(WITHIN_INDEXES)}
 
 
-def _within(scratch: Scratch, one: Members, settings: Within) -> dict[str, np.ndarray]:
+def _within(scratch: Scratch, member: Members, settings: Within) -> dict[str, np.ndarray]:
     """Return the (L, L) tables of one network, whose representations go before the next network's come."""
     tables: dict[str, np.ndarray] = {}
-    arrays = gather(scratch, [one], settings.split, max(settings.examples))
+    arrays = gather(scratch, [member], settings.split, max(settings.examples))
     for count in settings.examples:
-        title = f"within {one.networks[0].record['name']} n = {count}"
+        title = f"within {member.networks[0].record['name']} n = {count}"
         values = scratch.pairwise(title, beginnings(arrays, count), index=list(WITHIN_INDEXES))
         tables |= {f"{index}_{count}": table.astype(np.float32) for index, table in values.items()}
     shutil.rmtree(scratch.stored, ignore_errors=True)
@@ -208,40 +214,40 @@ def within_class(profile_name: str, group_name: str) -> Artefact:
         images of each class.
     """
     settings = required(load_profile(profile_name).within_class, profile_name, "within_class")
-    (some,) = members(profile_name, (group_name,), settings.networks)
+    (group,) = members(profile_name, (group_name,), settings.networks)
     asked = _asked(settings)
 
     def make(scratch: Scratch) -> Made:
-        arrays = gather(scratch, [some], settings.split, max(settings.examples))
+        arrays = gather(scratch, [group], settings.split, max(settings.examples))
         tables: dict[str, np.ndarray] = {}
         for count in settings.examples:
-            tables |= scratch.finished(str(count), partial(_classes, scratch, some, arrays, settings.split, count))
-        return tables, {**some.facts(), **asked}
+            tables |= scratch.finished(str(count), partial(_classes, scratch, group, arrays, settings.split, count))
+        return tables, {**group.facts(), **asked}
 
-    return measured(profile_name, "within-class", group_name, made_from(some.networks, **asked), make)
+    return measured(profile_name, "within-class", group_name, made_from(group.networks, **asked), make)
 
 
-def _classes(scratch: Scratch, some: Members, arrays: list[Any], split: str, count: int) -> dict[str, np.ndarray]:
-    labels = selected_labels(load_dataset(some.group.dataset), split, count)
+def _classes(scratch: Scratch, group: Members, arrays: list[Any], split: str, count: int) -> dict[str, np.ndarray]:
+    labels = selected_labels(load_dataset(group.group.dataset), split, count)
     classes, counts = np.unique(labels, return_counts=True)
-    title = f"classes of {some.group.name} n = {count}"
+    title = f"classes of {group.group.name} n = {count}"
     whole = scratch.pairwise(f"all {title}", beginnings(arrays, count), index=list(WITHIN_INDEXES))
     mean = {index: np.zeros_like(table) for index, table in whole.items()}
     with progress_bar(f"each of the {title}") as report:
         for done, label in enumerate(classes, start=1):
             chosen = np.flatnonzero(labels == label)
-            parts = [array[:count][chosen] for array in arrays]  # a tenth of the images fits into memory
+            class_arrays = [array[:count][chosen] for array in arrays]  # a tenth of the images fits into memory
             with saturation_is_recorded():
-                tables = repsim.pairwise(parts, index=list(WITHIN_INDEXES))
+                tables = repsim.pairwise(class_arrays, index=list(WITHIN_INDEXES))
             for index, table in tables.items():
                 mean[index] += table / len(classes)
             report(done, len(classes))
     tables = {
-        f"{kind}_{index}_{count}": kinds[index]
-        for kind, kinds in (("all", whole), ("class", mean))
+        f"{images}_{index}_{count}": by_index[index]
+        for images, by_index in (("all", whole), ("class", mean))
         for index in WITHIN_INDEXES
     }
-    shaped = {name: by_network(table, len(some.layers)).astype(np.float32) for name, table in tables.items()}
+    shaped = {name: by_network(table, len(group.layers)).astype(np.float32) for name, table in tables.items()}
     return shaped | {f"counts_{count}": counts}
 
 

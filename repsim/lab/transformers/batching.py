@@ -54,4 +54,6 @@ def shifted(target: np.ndarray) -> np.ndarray:
 
 
 def _lengths(source: Tokens, target: Tokens) -> np.ndarray:
-    return np.array([max(len(one), len(other)) for one, other in zip(source, target, strict=True)])
+    return np.array(
+        [max(len(sentence), len(translation)) for sentence, translation in zip(source, target, strict=True)]
+    )

@@ -73,7 +73,7 @@ class Corpus:
         """Refuse two files of one name: they lie in one folder."""
         parts = [part for parts in self.splits.values() for part in parts]
         names = {name for part in parts for name in ([part.archive] if part.archive else [part.source, part.target])}
-        name, count = Counter(Path(one).name for one in names).most_common(1)[0]
+        name, count = Counter(Path(name).name for name in names).most_common(1)[0]
         if count > 1:
             raise DataError(f"corpus {self.folder}: {count} files are called {name}; they lie in one folder")
 
@@ -172,8 +172,8 @@ def load_split(name: str, split: str) -> Split:
     corpus = CORPORA[name]
     pairs = [_paired(corpus, part) for part in corpus.splits[split]]
     return Split(
-        tuple(one for pair in pairs for one in pair.source),
-        tuple(one for pair in pairs for one in pair.target),
+        tuple(sentence for pair in pairs for sentence in pair.source),
+        tuple(sentence for pair in pairs for sentence in pair.target),
         tuple(file for pair in pairs for file in pair.files),
     )
 
@@ -306,7 +306,7 @@ def _toy(split: str) -> Split:
     """Make sentences of a small language and their translations: each word has its own, and the order is reversed."""
     rng = np.random.default_rng([20190515, *split.encode()])
     syllables = ["ba", "de", "gi", "ko", "lu", "ma", "ne", "ri", "so", "tu"]
-    words = [one + other for one in syllables for other in syllables]
+    words = [first + second for first in syllables for second in syllables]
     chosen = [rng.choice(len(words), rng.integers(3, 9)) for _ in range(TOY_SENTENCES[split])]
     source = tuple(" ".join(words[i] for i in sentence) for sentence in chosen)
     target = tuple(" ".join(words[i][::-1] for i in reversed(sentence)) for sentence in chosen)

@@ -52,17 +52,17 @@ def represented(
     normalised = tap in ("norm", "scale")
     encoder = tapped(model, ("norm",) if normalised else (tap,))
     whole = [sentence for split in splits or settings.splits for sentence in tokens(settings, split).source]
-    starts = np.cumsum([0, *(len(one) - 1 for one in whole)])
+    starts = np.cumsum([0, *(len(sentence) - 1 for sentence in whole)])
     arrays = [np.empty((starts[-1], settings.network.width), np.float32) for _ in encoder.outputs]
-    order = np.argsort([len(one) for one in whole], kind="stable")
+    order = np.argsort([len(sentence) for sentence in whole], kind="stable")
     for first in range(0, len(order), rows):
         here = order[first : first + rows]
         length = -(-max(len(whole[i]) for i in here) // 8) * 8  # in steps, so that few shapes occur
         length = min(length, settings.network.positions)
-        found = encoder(pad([whole[i] for i in here], length, rows), training=False)
-        for array, values in zip(arrays, found.values(), strict=True):
-            for sentence, row in zip(here, np.asarray(values), strict=False):
-                array[starts[sentence] : starts[sentence + 1]] = row[: len(whole[sentence]) - 1]
+        outputs = encoder(pad([whole[i] for i in here], length, rows), training=False)
+        for array, values in zip(arrays, outputs.values(), strict=True):
+            for i, row in zip(here, np.asarray(values), strict=False):
+                array[starts[i] : starts[i + 1]] = row[: len(whole[i]) - 1]
     for number, array in enumerate(arrays if normalised else [], 1):
         exact = array - array.mean(axis=1, dtype=np.float64, keepdims=True)
         scale = model.get_layer(f"encoder_{number}_scale")
@@ -101,9 +101,9 @@ def similarities(
 ) -> tuple[dict[str, np.ndarray], int]:
     """Return indexes between all arrays, and the number of examples of RBF CKA."""
     examples = len(arrays[0])
-    some = min(rbf_tokens or examples, examples)
-    chosen = np.sort(np.random.default_rng(0).permutation(examples)[:some])
-    found: dict[str, np.ndarray] = {}
+    rbf_examples = min(rbf_tokens or examples, examples)
+    chosen = np.sort(np.random.default_rng(0).permutation(examples)[:rbf_examples])
+    tables: dict[str, np.ndarray] = {}
     for rbf in (False, True):
         wanted = [index for index in indexes if index.startswith(RBF) == rbf]
         if not wanted:
@@ -111,8 +111,8 @@ def similarities(
         shown = [array[chosen] for array in arrays] if rbf else condensed(arrays)
         with progress_bar(f"{name} {RBF if rbf else ''}".strip()) as report, saturation_is_recorded():
             resume = cache_root() / "pairwise" / f"{name}-{RBF if rbf else 'all'}"
-            found |= repsim.pairwise(shown, index=wanted, resume=resume, progress=report)
-    return found, some
+            tables |= repsim.pairwise(shown, index=wanted, resume=resume, progress=report)
+    return tables, rbf_examples
 
 
 def compare_transformers(profile: str, epoch: int) -> Artefact:
@@ -149,29 +149,29 @@ def _compared(
     settings = transformers_of(profile)
     inputs = {
         "version": VERSION,
-        "networks": [one.sha256 for one in trained],
+        "networks": [artefact.sha256 for artefact in trained],
         "texts": [corpus.fingerprint(settings.corpus, split) for split in splits],
         "indexes": list(indexes),
         "rbf_tokens": rbf_tokens,
     }
 
     def make() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        found: dict[str, np.ndarray] = {}
-        some = 0
-        models = [load_transformer(one) for one in trained]
+        by_tap: dict[str, np.ndarray] = {}
+        rbf_examples = 0
+        models = [load_transformer(artefact) for artefact in trained]
         for tap in TAPS:
             arrays = [array for model in models for array in represented(model, settings, tap, splits)]
             shape = (len(trained), -1, len(trained), len(arrays) // len(trained))
-            tables, some = similarities(arrays, indexes, rbf_tokens, f"transformers-{tap}-{key(inputs)[:12]}")
-            found |= {f"{tap}/{index}": table.reshape(shape).transpose(0, 2, 1, 3) for index, table in tables.items()}
-        return found, {
+            tables, rbf_examples = similarities(arrays, indexes, rbf_tokens, f"transformers-{tap}-{key(inputs)[:12]}")
+            by_tap |= {f"{tap}/{index}": table.reshape(shape).transpose(0, 2, 1, 3) for index, table in tables.items()}
+        return by_tap, {
             "profile": profile,
             "corpus": settings.corpus,
             "epoch": epoch,
-            "seeds": [one.record["inputs"]["seed"] for one in trained],
-            "network_files": [one.path.name for one in trained],
+            "seeds": [artefact.record["inputs"]["seed"] for artefact in trained],
+            "network_files": [artefact.path.name for artefact in trained],
             "examples": len(arrays[0]),
-            "rbf_examples": some,
+            "rbf_examples": rbf_examples,
             "splits": list(splits),
         }
 

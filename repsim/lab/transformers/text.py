@@ -49,6 +49,6 @@ def tokens(settings: Transformers, split: str) -> Encoded:
                     "network more positions"
                 )
     expected = corpus.CORPORA[settings.corpus].examples.get(split) if settings.corpus in corpus.CORPORA else None
-    if expected and (count := sum(len(one) - 1 for one in sides[0])) != expected:
+    if expected and (count := sum(len(sentence) - 1 for sentence in sides[0])) != expected:
         raise DataError(f"{pairs.where(0, 0)}: expected {expected} tokens in all, found {count}: another vocabulary")
     return Encoded(*sides)

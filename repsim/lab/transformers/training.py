@@ -71,7 +71,7 @@ def train_transformer(
     run = {**inputs(settings, seed, settings.recipe.epochs), "epoch": "any"}
     checkpoint = cache_root() / "checkpoints" / f"transformer-{settings.corpus}-seed{seed}-{key(run)[:12]}.npz"
     followed = settings.snapshots if seed in settings.followed else ()
-    for snapshot in (*(one for one in followed if 0 < one < last), last):
+    for snapshot in (*(snapshot for snapshot in followed if 0 < snapshot < last), last):
         where = inputs(settings, seed, snapshot)
 
         def make(snapshot: int = snapshot) -> tuple[Arrays, dict[str, Any]]:
@@ -178,7 +178,7 @@ def translate(model: keras.Model, settings: Transformers, sentences: list[np.nda
     memory = model.get_layer("encoder_final_scale").output
     encoder = keras.Model(model.inputs[0], memory)
     decoder = keras.Model([memory, *model.inputs], model.output)
-    order, texts = np.argsort([len(one) for one in sentences], kind="stable"), [""] * len(sentences)
+    order, texts = np.argsort([len(sentence) for sentence in sentences], kind="stable"), [""] * len(sentences)
     for start in range(0, len(order), rows):
         here = order[start : start + rows]
         longest = max(len(sentences[i]) for i in here)
@@ -194,7 +194,7 @@ def translate(model: keras.Model, settings: Transformers, sentences: list[np.nda
             if (written == END).any(axis=1).all():
                 break
         for i, row in zip(here, written, strict=True):
-            texts[i] = processor(settings).decode([int(one) for one in row if one not in (PADDING, END)])
+            texts[i] = processor(settings).decode([int(token) for token in row if token not in (PADDING, END)])
     return texts
 
 
@@ -228,7 +228,7 @@ def _train(
                 losses.append(float(model.train_on_batch([source, shifted(target)], target)))
                 report(epoch * steps + len(losses), until * steps)
             history = np.append(history, [[np.mean(losses), held_out_loss(model, settings)]], axis=0)
-            state = {f"variable/{i}": np.asarray(one) for i, one in enumerate(_state(model))}
+            state = {f"variable/{i}": np.asarray(variable) for i, variable in enumerate(_state(model))}
             seconds = np.array(before + time.perf_counter() - start)
             write_arrays(checkpoint, {**state, "history": history, "seconds": seconds})
     return {

@@ -105,7 +105,7 @@ class Subwords:
 
     def encode(self, sentences: Sequence[str]) -> list[list[int]]:
         """Return the pieces of each sentence, by their numbers."""
-        return [[number for word in _words(one) for number in self._cut(word)] for one in sentences]
+        return [[number for word in _words(sentence) for number in self._cut(word)] for sentence in sentences]
 
     def decode(self, numbers: Sequence[int]) -> str:
         """Return the text of pieces."""
