@@ -196,6 +196,11 @@ class Comparison:
     networks: int = 0
     diagonal: bool = False
 
+    @property
+    def debiased(self) -> bool:
+        """Whether it is of linear CKA in both forms; it is then compared with shuffled examples too."""
+        return {"cka_linear", "cka_linear_debiased"} <= set(self.indexes)
+
 
 @dataclass(frozen=True, config=CONFIG)
 class Within:

@@ -22,7 +22,6 @@ from repsim.lab.measurements.properties import (
     subspace,
 )
 from repsim.lab.measurements.similarities import (
-    SHUFFLED,
     WITHIN_INDEXES,
     between,
     null_between,
@@ -93,7 +92,7 @@ def steps(profile_name: str, only: str = "*") -> dict[str, Step]:
     if profile.group(GROUP).dataset == NETWORKS.dataset:  # else there are no images for these networks
         all_steps["published"] = partial(published, profile_name)
     if profile.shuffles:
-        shuffled = [comparison for comparison in profile.comparisons if set(SHUFFLED) <= set(comparison.indexes)]
+        shuffled = [comparison for comparison in profile.comparisons if comparison.debiased]
         all_steps |= {
             f"null/{comparison.name}": partial(null_between, profile_name, comparison.name) for comparison in shuffled
         }

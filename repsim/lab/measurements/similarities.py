@@ -251,7 +251,7 @@ def _classes(scratch: Scratch, group: Members, arrays: list[Any], split: str, co
     return shaped | {f"counts_{count}": counts}
 
 
-SHUFFLED = {"cka_linear": False, "cka_linear_debiased": True}
+_DEBIASED = {"cka_linear": False, "cka_linear_debiased": True}
 
 
 def null_between(profile_name: str, comparison_name: str) -> Artefact:
@@ -292,12 +292,12 @@ def _null(profile_name: str, name: str, settings: Shuffles, compared: Sides) -> 
     def make(scratch: Scratch) -> Made:
         first, second = compared.gather(scratch, settings.examples)
         arrays: dict[str, np.ndarray] = {}
-        for index, debiased in SHUFFLED.items():
+        for index, debiased in _DEBIASED.items():
             left = unit_grams(first, debiased=debiased)
             right = left if second is None else unit_grams(second, debiased=debiased)
             with progress_bar(f"shuffles {name} {index}") as report:
                 values = against_shuffles(left, right, settings.permutations, progress=report)
             arrays |= {f"{index}_{quantity}": array for quantity, array in values.items()}
-        return arrays, {**compared.facts(), **asked, "indexes": list(SHUFFLED)}
+        return arrays, {**compared.facts(), **asked, "indexes": list(_DEBIASED)}
 
     return measured(profile_name, "null", name, compared.made_from(**asked), make)
