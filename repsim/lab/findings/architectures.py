@@ -111,32 +111,35 @@ def figure_f8_at_papers_n(compared: Compared) -> dict[str, dict[str, Any]]:
 def identified_in(*compared: Compared) -> dict[str, dict[str, Any]]:
     """Measure claims G1 and G2: how well the layers of each kind of network are found in others of its kind.
 
-    The kinds are the groups of the comparisons, in their order. Nothing is measured where there is only one network of
-    a kind.
+    The kinds are those groups of the comparisons, in their order, that have two networks or more.
 
     Returns
     -------
     dict
-        G1: the percentage `identified` and the `mean_errors` in layers, both by group in order. G2:
-        the mean errors of all groups but those with the fewest layers. Ties count in equal parts.
+        G1: the percentage `identified`, the `mean_errors` in layers, both by group in order. G2, if there are deeper
+        ones: the mean errors of all groups but those with the fewest layers. Ties count in equal parts.
     """
     blocks = [
-        comparison.block(comparison.name(), group, group) for comparison in compared for group in comparison.groups
+        comparison.block(comparison.name(), group, group) for comparison in compared for group in several(comparison)
     ]
-    if min(map(len, blocks)) < 2:
+    if not blocks:
         return {}
     errors = [mean_error(block) for block in blocks]
     fewest = min(block.shape[2] for block in blocks)
+    deeper = [error for error, block in zip(errors, blocks, strict=True) if block.shape[2] > fewest]
     return {
         "G1": {
             "identified": [100 * repsim.identification_accuracy(block) for block in blocks],
             "mean_errors": errors,
             "networks": min(len(block) for block in blocks),
         },
-        "G2": {
-            "mean_errors": [error for error, block in zip(errors, blocks, strict=True) if block.shape[2] > fewest],
-        },
+        **({"G2": {"mean_errors": deeper}} if deeper else {}),
     }
+
+
+def several(compared: Compared) -> list[str]:
+    """Return the groups of a comparison that have two networks or more."""
+    return [group for group in compared.groups if len(compared.part(group)["seeds"]) > 1]
 
 
 def mean_error(block: Array) -> float:
