@@ -242,7 +242,7 @@
   function summary(choice) {
     const { first, firstSeed, second, secondSeed, index, table } = choice;
     const { best, layers, minus } = shown;
-    const { title, exchanged, saturates } = data.indexes[index];
+    const { title, exchanged } = data.indexes[index];
     const itself = first === second && firstSeed === secondSeed && (firstSeed !== MEAN || table.own);
     const parts = [`${title}, ${table.title}.`];
     if (control("minus").value && !minus) parts.push("Nothing is subtracted: the other view has other layers.");
@@ -262,20 +262,21 @@
       const spread = Math.sqrt(2 / (table.examples * (table.examples - 3)));
       parts.push(`By chance, over all orders of the examples, it is 0 ± ${written(spread)}.`);
     } else if (index.startsWith("cka")) {
-      parts.push("By chance it is more than 0, by how much depends on both layers: debiased it is 0.");
+      parts.push("Its chance level is above 0 and depends on both layers; that of the debiased form is 0.");
+    }
+    const undetermined = ((table.undetermined[index] || {})[first] || {})[second];
+    if (undetermined) {
+      parts.push(`Not determined: ${undetermined} of ${layers[0].length * layers[1].length} pairs of layers have ` +
+        "more dimensions together than so many examples can tell apart.");
     }
     const score = first === second && (table.scores[index] || {})[first];
     if (score) {
-      const error = score.error === null ? "" : ` ± ${(100 * score.error).toFixed(1)}`;
+      const error = !score.error ? "" : ` ± ${(100 * score.error).toFixed(1)}`;
       parts.push(`Identification score over all ${score.networks * (score.networks - 1)} ordered pairs of the ` +
         `${score.networks} networks of this kind: ${(100 * score.accuracy).toFixed(1)}${error} % of the layers ` +
         `(by chance ${(100 / score.layers).toFixed(1)} %)${exchanged ? ", the roles exchanged and added" : ""}.`);
     } else if (first !== second) {
       parts.push("No identification score: it is for networks of one kind.");
-    }
-    const full = saturates ? [...new Set([...table.saturated[first], ...table.saturated[second]])] : [];
-    if (full.length) {
-      parts.push(`Says nothing at ${full.join(", ")}: as many features as examples.`);
     }
     return parts.join(" ");
   }

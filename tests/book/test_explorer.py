@@ -339,7 +339,7 @@ def test_no_line_leads_through_ties(page):
 
 @pytest.mark.browser
 def test_layers_where_an_index_says_nothing_are_named(page):
-    sentence = "Says nothing at conv1: as many features as examples."
+    sentence = "pairs of layers have more dimensions together than so many examples can tell apart."
     assert sentence not in text(page, "summary")
     show(page, f"{page.url.split('?')[0]}?index=linear_regression")
     assert text(page, "summary").endswith(sentence)

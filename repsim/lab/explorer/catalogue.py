@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from repsim.lab.figures.style import architecture, network
 from repsim.lab.findings.across_networks import WITH, WITHOUT
 from repsim.lab.findings.architectures import FIGURE_5, RESIDUAL, TINY
 from repsim.lab.findings.correspondence import ASYMMETRIC, FIGURE_2_PANELS, FIGURE_F3, score
-from repsim.lab.findings.tables import CCA_TYPE, off_diagonal, saturated_layers
+from repsim.lab.findings.tables import CCA_TYPE, layer_ranks, off_diagonal, room
 from repsim.lab.findings.transformers import TAP_TITLES, TAPS
 from repsim.lab.findings.within_networks import DEPTHS
 from repsim.lab.measurements.among import RECIPES
@@ -241,12 +241,12 @@ def _index(name: str) -> dict[str, Any]:
         "title": repsim.get_index(name).title,
         "bounds": [bound if math.isfinite(bound) else None for bound in bounds],
         "exchanged": name in ASYMMETRIC,
-        "saturates": name in CCA_TYPE or name.startswith("svcca"),
     }
 
 
 def catalogue(profile: Profile, tables: list[SimilarityTable]) -> dict[str, Any]:
     """Return what the page has to know before any similarity: networks, indexes, tables, scores."""
+    kept = {artefact.record["name"]: artefact.arrays() for artefact in _latest(profile.name, "ranks")}
     sides = {side["group"]: side for table in tables for side in (*table.columns, *table.rows)}
     names = {index for table in tables for index in table.indexes}
     known = [*repsim.INDEXES, *sorted(names - set(repsim.INDEXES))]
@@ -259,7 +259,7 @@ def catalogue(profile: Profile, tables: list[SimilarityTable]) -> dict[str, Any]
             if group in sides
         },
         "indexes": {name: _index(name) for name in ordered},
-        "tables": [_entry(table) for table in tables],
+        "tables": [_entry(table, kept) for table in tables],
         "figures": presets(tables),
         "blocks": {},
     }
@@ -273,7 +273,27 @@ def _images(table: SimilarityTable) -> str:
     return f"{table.examples:,} {split} images, {title_of(table.record['dataset'])}"
 
 
-def _entry(table: SimilarityTable) -> dict[str, Any]:
+def _undetermined(table: SimilarityTable, index: str, kept: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    """Return how many pairs of layers of which two groups leave an index of the CCA type too little room, if any do.
+
+    `kept` are the arrays of :func:`repsim.lab.measurements.svcca_ranks`, by name of the measurement.
+    """
+    if not index.startswith((*CCA_TYPE, "svcca")):
+        return {}
+
+    def ranks(side: Mapping[str, Any]) -> list[int]:
+        name = f"{side['group']}-{table.record.get('split')}-{table.examples}"
+        return layer_ranks(index, side["features"], kept.get(name))
+
+    pairs: dict[str, dict[str, int]] = {}
+    for first in table.rows:
+        for second in table.columns:
+            if count := room(ranks(first), ranks(second), table.examples)["undetermined_pairs"]:
+                pairs.setdefault(first["group"], {})[second["group"]] = count
+    return pairs
+
+
+def _entry(table: SimilarityTable, kept: Mapping[str, Any]) -> dict[str, Any]:
     record, groups = table.record, [side["group"] for side in table.rows]
     return {
         "key": table.key,
@@ -286,10 +306,7 @@ def _entry(table: SimilarityTable) -> dict[str, Any]:
         "indexes": table.indexes,
         "rows": {side["group"]: side["seeds"] for side in table.rows},
         "columns": {side["group"]: side["seeds"] for side in table.columns},
-        "saturated": {
-            side["group"]: [layer(name) for name in saturated_layers(side["layers"], side["features"], table.examples)]
-            for side in (*table.rows, *table.columns)
-        },
+        "undetermined": {index: pairs for index in table.indexes if (pairs := _undetermined(table, index, kept))},
         "scores": {
             index: {group: scored for group in groups if (scored := identification(table, index, group))}
             for index in table.indexes
