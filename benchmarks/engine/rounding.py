@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.results import NotMeasuredError, Result
-from repsim.lab.wording import table
+from repsim.lab.wording import signed, table
 
 WAYS = {
     "engine": "**the engine**, float32 as it is",
@@ -76,14 +76,16 @@ def fault(result: Result) -> str:
         for way, steps in STEPS.items():
             if {way, *steps} <= errors.keys():
                 best = min(steps, key=errors.__getitem__)
-                cause = f"with {steps[best]}, by {errors[best]:.1g}"
+                cause = f"with {steps[best]}, by {_digit(errors[best])}"
                 if errors[best] > errors[way] / 2:
                     cause = "no one step in float64 halves that"
-                sentences.append(f"{NAIVE[way]} is off by {errors[way]:.1g} on {KINDS[kind]}; {cause}.")
+                sentences.append(f"{NAIVE[way]} is off by {_digit(errors[way])} on {KINDS[kind]}; {cause}.")
         if "engine" in errors:
             limit = result["derived"]["asked"]["error"]
             verdict = met(errors["engine"] <= limit)
-            sentences.append(f"The engine is off by {errors['engine']:.1g}, where {limit:g} was asked ({verdict}).")
+            sentences.append(
+                f"The engine is off by {_digit(errors['engine'])}, where {_digit(limit)} was asked ({verdict})."
+            )
     sizes = result["sizes"]
     return f"At {sizes['n']:,} examples and {sizes['p_accuracy']:,} features: " + " ".join(sentences)
 
@@ -104,7 +106,8 @@ def invariance(result: Result) -> str:
     if not rows:
         raise NotMeasuredError("engine")
     heads = ["", "on", "largest change with the block", "blocks tried", "change with the order"]
-    return table(heads, rows) + f"\n\nAsked: {MOVED['engine_in_float64']:g} in float64, {MOVED['engine']:g} in float32."
+    asked = f"{_digit(MOVED['engine_in_float64'])} in float64, {_digit(MOVED['engine'])} in float32"
+    return table(heads, rows) + f"\n\nAsked: {asked}."
 
 
 def digits(result: Result) -> str:
@@ -115,8 +118,8 @@ def digits(result: Result) -> str:
         [
             f"`{row['index']}`",
             row["difficulty"],
-            f"{row['condition']:.0e}",
-            *("refused" if row[way] is None else f"{row[way]:.0e}" for way in WAYS_IN),
+            signed(f"{row['condition']:.0e}"),
+            *("refused" if row[way] is None else signed(f"{row[way]:.0e}") for way in WAYS_IN),
         ]
         for row in further
     ]
@@ -130,10 +133,14 @@ def digits(result: Result) -> str:
 
 
 def _asked(way: str, change: float | None) -> str:
-    return "–" if change is None else f"{abs(change):.1e} ({met(abs(change) <= MOVED[way])})"
+    return "–" if change is None else f"{signed(f'{abs(change):.1e}')} ({met(abs(change) <= MOVED[way])})"
+
+
+def _digit(value: float) -> str:
+    return signed(f"{value:.1g}")
 
 
 def _error(values: Mapping[str, Any] | None) -> str:
     if values is None:
         return "–"
-    return "not a number" if values["error"] is None else f"{values['error']:+.1e}"
+    return "not a number" if values["error"] is None else signed(f"{values['error']:+.1e}")

@@ -49,8 +49,8 @@ def findings(result: Result) -> str:
         f"{counts['failed']} are no number.\n"
         f"2. **A CKA that averages mini-batches depends on their size**: on the same activations {moving}. Added up "
         f"over blocks of the same sizes, as here, it is {min(ours):.3f}{rest}.\n"
-        f"3. **Some calls give no number at all**: {counts['failed']} of {len(all_rows)}, of {', '.join(silent)}. What "
-        "they say instead stands below."
+        f"3. **Some calls give no number at all**: {counts['failed']} of {len(all_rows)}, of {', '.join(silent)} "
+        "(where repsim is another project’s package, not this one). What they say instead stands below."
     )
 
 

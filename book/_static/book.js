@@ -3,6 +3,17 @@
 document.addEventListener("DOMContentLoaded", () => {
   document.querySelectorAll(".citation-list > .citation").forEach((entry) => entry.setAttribute("role", "listitem"));
 });
+// A table that is wider than its place says so.
+document.addEventListener("DOMContentLoaded", () => {
+  document.querySelectorAll(".bd-article table.table").forEach((table) => {
+    const place = table.parentElement;
+    if (place.scrollWidth <= place.clientWidth + 1) return;
+    const note = document.createElement("p");
+    note.className = "scrolls";
+    note.textContent = "This table scrolls sideways.";
+    place.before(note);
+  });
+});
 // Each figure can be seen as large as the window: a button beside the links to its files, which closes again with Escape or a click.
 document.addEventListener("DOMContentLoaded", () => {
   document.querySelectorAll(".bd-article .cell_output figure").forEach((figure) => {

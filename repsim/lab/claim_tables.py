@@ -14,7 +14,6 @@ from repsim.lab.claims import (
     NOT_MEASURED,
     NOT_REPRODUCED,
     PARTLY,
-    REPORTED,
     REPRODUCED,
     VERDICTS,
     Claim,
@@ -22,6 +21,7 @@ from repsim.lab.claims import (
     Measurement,
     judged,
     load_claims,
+    measurement_path,
     near,
     undetermined,
 )
@@ -33,7 +33,7 @@ from repsim.lab.store import write_atomically
 from repsim.lab.wording import DASH, NO_BREAK, distance, measured_sentence, robustness, signed
 
 BEGIN, END = "<!-- claims:begin -->", "<!-- claims:end -->"  # in the README
-SIGNS = {REPRODUCED: "✓", PARTLY: "◐", NOT_REPRODUCED: "✗", NOT_DETERMINED: "?", NOT_MEASURED: "○", REPORTED: "·"}
+SIGNS = dict(zip(VERDICTS, "✓◐✗?◌○·", strict=True))
 DECIDED = (REPRODUCED, PARTLY, NOT_REPRODUCED)
 PAPER_SIZE, NARROWER, MATHEMATICS, OURS = KINDS = ("paper’s size", "narrower here", "mathematics", "ours")
 COLUMNS = ("at the paper’s size", "narrower networks", "mathe\N{SOFT HYPHEN}matics", "ours")  # of the scorecard
@@ -42,6 +42,7 @@ CAPTION = (
     "for a verdict."
 )
 NAME = r"\b[A-Z]{1,2}\.?\d+[a-z]*\b"
+AGAIN = "n"  # ends the name of a claim that asks the same with as many images as the paper
 IDENTIFIED = tuple(f"S{place}" for place in range(1, 12))  # the columns of Table 2
 
 
@@ -106,12 +107,15 @@ def summary(profile: str) -> str:
 
 def score(profile: str) -> str:
     """Return the count that leads, in a sentence."""
-    lead = counts(profile)[PAPER_SIZE]
+    lead, known = counts(profile)[PAPER_SIZE], load_claims()
+    missing = [claim for claim, _, verdict in judged(profile) if verdict == NOT_MEASURED]
+    again = sum(claim.id.removesuffix(AGAIN) in known for claim in missing if claim.id.endswith(AGAIN))
+    more = f", {again} of which ask again what was asked on fewer images than the paper’s" if again else ""
     partly = f", {lead[PARTLY]} in part" if lead[PARTLY] else ""
     return (
         f"Of **{sum(lead[verdict] for verdict in DECIDED)}** experiments at the paper’s size that determine a verdict, "
         f"**{lead[REPRODUCED]}** reproduce what the paper says{partly}, and {lead[NOT_REPRODUCED]} do not. "
-        f"{lead[NOT_DETERMINED]} more determine none, and {lead[NOT_MEASURED]} are not measured."
+        f"{lead[NOT_DETERMINED]} more determine none, and {lead[NOT_MEASURED]} are not measured{more}."
     )
 
 
@@ -151,10 +155,16 @@ def first_page(profile: str) -> str:
     return "\n\n".join(blocks)
 
 
-def linked(text: str) -> str:
-    """Return a text whose names of claims are links."""
+def linked(text: str, profile: str) -> str:
+    """Return a text whose names of claims are links; those that a profile has not measured are said to be so."""
     known = load_claims()
-    return re.sub(NAME, lambda match: link(known[match[0]]) if match[0] in known else match[0], text)
+
+    def to_entry(match: re.Match[str]) -> str:
+        name = match[0]
+        missing = name in known and not measurement_path(profile, name).exists()
+        return f"{link(known[name]) if name in known else name}{' (not measured yet)' * missing}"
+
+    return re.sub(NAME, to_entry, text)
 
 
 def _answer(entry: Judged) -> str:
@@ -176,7 +186,7 @@ def _inner(sentence: str) -> str:
 
 def _failure(entry: Judged, profile: str) -> str:
     claim, measured, verdict = entry
-    why = f" {linked(claim.why)}" if claim.why else ""
+    why = f" {linked(claim.why, profile)}" if claim.why else ""
     where = f" [More](../notebooks/{claim.notebook}.ipynb)."
     whose = f" ({apart})" if (apart := kind(claim, profile)) != PAPER_SIZE else ""
     said = f"{claim.statement} Here: {headline(claim, measured)}"
@@ -262,7 +272,7 @@ def _in_full(profile: str, entry: Judged, notebook_link: Callable[[str], str], c
         least = {names[name]: f" ≥ {value:,.0f}" if value > 1 else "" for name, value in claim.needs.items()}
         needs = ", ".join(map("".join, least.items()))
         lines.append(f"- Counts as measured only with: {needs}.")
-    lines.append(f"- On the threshold: {linked(claim.tolerance)} Fixed on {claim.fixed:%-d %B %Y}{commit}.")
+    lines.append(f"- On the threshold: {linked(claim.tolerance, profile)} Fixed on {claim.fixed:%-d %B %Y}{commit}.")
     if measured is None:
         by = f"; {notebook_link(claim.notebook)} measures it" if claim.notebook else ""
         lines.append(f"- Measured: nothing yet{by}.")
@@ -270,7 +280,11 @@ def _in_full(profile: str, entry: Judged, notebook_link: Callable[[str], str], c
         lines.append(f"- Measured{where}: {headline(claim, measured)}")
         if asked := robustness(measured.values):
             lines.append(f"- {asked}")
-    lines.append(f"- Verdict: **{marked(verdict)}**.{f' {linked(claim.why)}' if claim.why else ''}")
+    again = f"{claim.id}{AGAIN}"
+    if verdict == NOT_DETERMINED and again in load_claims():
+        said = f"Withdrawn, for want of images; {again} asks the same with as many as the paper has."
+        lines.append(f"- {linked(said, profile)}")
+    lines.append(f"- Verdict: **{marked(verdict)}**.{f' {linked(claim.why, profile)}' if claim.why else ''}")
     return "\n".join(lines)
 
 

@@ -25,11 +25,12 @@ from repsim.lab.profiles import load_profile
 from repsim.lab.store import unseal, write_record
 from repsim.lab.tolerances import ROUNDING
 
-REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_DETERMINED, NOT_MEASURED, REPORTED = VERDICTS = (
+REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_DETERMINED, NOT_JUDGED, NOT_MEASURED, REPORTED = VERDICTS = (
     "reproduced",
     "partly",
     "not reproduced",
     "not determined",
+    "not judged",  # measured, but not on what the rule asks for
     "not measured",
     "reported",
 )
@@ -266,8 +267,10 @@ def judge(claim: Claim, measured: Measurement | None) -> str:
     if measured is None:
         return NOT_MEASURED
     outcome = claim.predicate.holds(measured.values, claim.paper)
-    if outcome is None or lacking(claim, measured):
+    if outcome is None:
         return NOT_MEASURED
+    if lacking(claim, measured):
+        return NOT_JUDGED
     if undetermined(measured.values):
         return NOT_DETERMINED
     if outcome:

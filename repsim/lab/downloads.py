@@ -40,7 +40,7 @@ HEADINGS = {
     "ranks": "Components that SVCCA keeps, Figures F.3 and F.8",
     "published": "Networks of others: similarities on test images",
     "recipes": "What the recipe decides: similarities among the networks of each recipe",
-    "transformers": "Figures F.1 and Table F.1: similarities of sublayers of Transformers",
+    "transformers": "Figure F.1 and Table F.1: similarities of sublayers of Transformers",
 }
 COMPUTED = "computed"  # folder of the downloads for what a notebook computes itself
 
@@ -173,4 +173,4 @@ def _figure_row(
     else:
         there = [f"[{HEADINGS.get(folder, folder)}](#data-{folder})" for folder in figure.source if folder in sections]
         where = ", ".join(there) or "none"
-    return f"| {figure.caption} | [{stem}](../notebooks/{stem}.ipynb) | {where} |"
+    return f"| {figure.caption} | [](../notebooks/{stem}.ipynb) | {where} |"

@@ -61,7 +61,7 @@ def makers(profile: str, folder: Path, stamps: Mapping[str, Stamp]) -> dict[str,
 
 def link_to_notebook(chapters: Collection[str], stem: str) -> str:
     """Return a link to the page of a notebook, or the name of its source where the book does not contain it."""
-    return f"[{stem}](../notebooks/{stem}.ipynb)" if stem in chapters else f"`notebooks/{stem}.ipynb`"
+    return f"[](../notebooks/{stem}.ipynb)" if stem in chapters else f"`notebooks/{stem}.ipynb`"
 
 
 def link_to_commit(address: str, at: str) -> str:

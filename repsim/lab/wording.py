@@ -8,13 +8,14 @@ from string import Formatter
 from typing import Any
 
 from repsim.lab.claims import Claim, Measurement, decisive, lacking, load_claims, near, undetermined
-from repsim.lab.predicates import is_number
+from repsim.lab.predicates import Within, is_number
 
 DASH = "–"
 NO_BREAK, MINUS = "\N{NO-BREAK SPACE}", "\N{MINUS SIGN}"
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 SMALLEST_P = 0.001
 NOTHING = 1e-12  # what is 0 but for rounding differs from one processor to the next, so that only a bound is written
+SHARE = "percentage points"  # the unit of the distance of a share, which a sentence gives in percent
 ROUNDED = 1e-3  # thresholds for what is 0 but for rounding and limits: the distance to one is the threshold itself
 
 
@@ -97,16 +98,27 @@ def distance(claim: Claim, measurement: Measurement) -> str:
     margin = decisive(claim, measurement)
     if margin is None:
         return ""
-    by = "at least " * bool(measurement.values.get("lower_bound")) + signed(f"{abs(margin.distance):.2g}")
-    if claim.unit:
-        by += f" {claim.unit.removesuffix('s') if by == '1' else claim.unit}"
-    said = f"holds by {by}" if margin.holds else f"fails by {by}"
-    if margin.holds and 0 < margin.threshold <= ROUNDED:
+    by, unit = abs(margin.distance), claim.unit
+    if unit == SHARE:
+        by, unit = 100 * by, "points"
+    said = f"{'holds' if margin.holds else 'fails'} by {_measured_in(unit, by)}"
+    if isinstance(claim.predicate, Within):
+        off = _measured_in(unit, margin.threshold - margin.distance)
+        said = f"{off} from the paper’s value, where {margin.threshold:.2g} are allowed"
+    elif measurement.values.get("lower_bound"):
+        said = "fails, by how much is not known"
+    elif margin.holds and 0 < margin.threshold <= ROUNDED:
         said = f"the rule allows {signed(f'{margin.threshold:g}')}"
     if margin.at_threshold:
         said = "holds" if margin.holds else "fails"
         said += ", with the best value there can be" if margin.best else ", just at its threshold"
     return f"{said}, near" if near(claim, measurement) else said
+
+
+def _measured_in(unit: str | None, value: float) -> str:
+    """Write a distance to two digits, with its unit."""
+    written = f"{value:,.0f}" if value >= 100 else signed(f"{value:.2g}")
+    return f"{written} {unit.removesuffix('s') if written == '1' else unit}" if unit else written
 
 
 def robustness(values: Mapping[str, Any]) -> str:

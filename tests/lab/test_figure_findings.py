@@ -439,7 +439,7 @@ def test_f7_compares_patterns(sign, expected):
 
 def test_accuracies_of_families_are_judged_at_the_papers_size_only():
     records = {"plain10": [{"test_accuracy": 0.935}], "plain66": [{"test_accuracy": 0.90}]}
-    for paper_size, expected in ((True, ["reproduced", "not reproduced"]), (False, ["not measured"] * 2)):
+    for paper_size, expected in ((True, ["reproduced", "not reproduced"]), (False, ["not judged"] * 2)):
         found = findings.family_accuracies(records, paper_size)
         assert list(found) == ["A2", "A5"]
         judged = [claims.judge(CLAIMS[one], claims.Measurement(one, values)) for one, values in found.items()]

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 import repsim
-from repsim.lab import measurements, recomputing
+from repsim.lab import claims, measurements, recomputing
 from repsim.lab.paths import REPOSITORY
 from repsim.lab.profiles import load_profile
 from repsim.lab.store import ONLY_READ, profile_store, read_artefact, record_path
@@ -110,3 +110,14 @@ def test_a_cell_of_the_transformers_table_is_recomputed(real_data):
     indexes = [index for index in settings.indexes if not index.startswith(measurement.RBF)]
     for index, value in repsim.pairwise([x], [y], index=indexes).items():
         assert abs(float(value[0, 0]) - table.arrays()[f"scale/{index}"][0, 1, 3, 5]) < 1e-5, index
+
+
+def test_every_claim_that_fails_or_is_near_says_why():
+    decided = [entry for entry in claims.judged("laptop") if entry.measured and entry.verdict in claims.VERDICTS[:3]]
+    unexplained = [
+        entry.claim.id
+        for entry in decided
+        if (entry.verdict != claims.REPRODUCED or claims.near(entry.claim, entry.measured)) and not entry.claim.why
+    ]
+    assert decided
+    assert unexplained == []

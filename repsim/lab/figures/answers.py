@@ -108,7 +108,7 @@ def show_answers(answers: Answers, shuffled: Sequence[Mapping[str, Any]]) -> Non
                 "biased": WORDS[answer["holds_at"][-1]],
                 "debiased": WORDS[answer["holds_debiased"]],
                 "above": DASH if above is None else f"{100 * above:.1f}\N{NO-BREAK SPACE}%",
-                "least": f"{least:,}" if least and len(answer["tried_n"]) > 1 else DASH,
+                "least": f"{least:,}{' (nothing else tried)' * (len(answer['tried_n']) == 1)}" if least else DASH,
             }
         )
     columns = {

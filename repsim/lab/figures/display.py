@@ -20,7 +20,6 @@ from repsim.lab.figures.style import SETTINGS, Drawing, network
 from repsim.lab.findings.theory import BOTH, claimed_invariances
 from repsim.lab.findings.training import cost
 from repsim.lab.predicates import is_number
-from repsim.lab.profiles import load_profile
 from repsim.lab.store import Artefact
 from repsim.lab.wording import DASH, NO_BREAK, SMALLEST_P, number, signed, table
 
@@ -168,7 +167,7 @@ def duration(hours: float) -> str:
 
 
 def cost_sentence(profile: str, records: Sequence[Mapping[str, Any]], what: str) -> str:
-    """Return Markdown that says what `records` (of one kind of artefact, called `what`) cost, and in which profile."""
+    """Return Markdown that says what `records` (of one kind of artefact, called `what`) cost, and on which machines."""
     costs = cost(records)
     machine = costs["machine"]
     versions = machine.get("versions", {})
@@ -183,11 +182,13 @@ def cost_sentence(profile: str, records: Sequence[Mapping[str, Any]], what: str)
         f"the last part of {'it' if costs['resumed'] == 1 else 'each'} is counted)"
     )
     before = before if costs["resumed"] else ""
-    elsewhere = "".join(f", {count} of {len(records)} on {name}" for name, count in costs["elsewhere"].items())
+    runs = {f"with {name}": count for name, count in costs["elsewhere"].items()}
+    if here := len(records) - sum(runs.values()):
+        runs[f"with {cores}"] = here
+    where = listed([f"{count} {device}" for device, count in runs.items()] if len(runs) > 1 else list(runs))
     sentence = (
         f"{what[0].upper() + what[1:]} took **{duration(costs['hours'])}**{before} and at most {memory:.1f} GiB of "
-        f"memory on {system} with {cores}{elsewhere} (Python {python}, {named}); the last was finished on "
-        f"{costs['last'][:10]}. Profile: `{profile}` ({load_profile(profile).title.split(': ', 1)[-1]})."
+        f"memory on {system}, {where} (Python {python}, {named}); the last was finished on {costs['last'][:10]}."
     )
     if profile == "smoke":
         sentence += "\n\n**This is the smoke profile: it only shows that the chain works. Its numbers mean nothing.**"

@@ -19,7 +19,7 @@ from repsim.lab.findings.within_networks import SIMILAR, block_places, similar_t
 from repsim.lab.wording import number
 
 Range = tuple[float, float]
-MOST_TICKS = 8
+MOST_TICKS = 6
 POOL = "P"
 # What the paper's colour bars are labelled from and to.
 PAPER: dict[str, Range] = {
@@ -81,7 +81,7 @@ def ticks(count: int, pooled: bool) -> tuple[list[int], list[str]]:
     places = list(range(step, count + 1, step))
     if not pooled:
         return places, [str(place) for place in places]
-    places = [place for place in places if count - place >= count / 12]  # the last may stand too close to the P
+    places = [place for place in places if count - place >= count / 8]  # the last may stand too close to the P
     return [*places, count], [*map(str, places), POOL]
 
 

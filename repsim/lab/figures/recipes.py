@@ -98,7 +98,7 @@ def recipe_row(values: Mapping[str, Any], confused: Mapping[tuple[str, str], int
 def confusions(counted: Mapping[tuple[str, str], int], most: int = 4) -> str:
     """Return which layers are taken for which others, the most frequent first."""
     ordered = sorted(counted.items(), key=lambda entry: -entry[1])
-    frequent = [f"{layer} for {other} ({count})" for (layer, other), count in ordered[:most]]
+    frequent = [f"{layer} taken for {other} ({count})" for (layer, other), count in ordered[:most]]
     more = sum(count for _, count in ordered[most:])
     return ", ".join([*frequent, *([f"others ({more})"] if more else [])]) or "none"
 
@@ -106,7 +106,7 @@ def confusions(counted: Mapping[tuple[str, str], int], most: int = 4) -> str:
 def identified_sentence(rows: Mapping[str, Mapping[str, Any]]) -> str:
     """Say how many convolutions are identified among the networks of each recipe."""
     phrases = [f"**{row['convolutions']:.1f} %** of {name} ({row['networks']} networks)" for name, row in rows.items()]
-    return f"Of the convolutions linear CKA identifies {listed(phrases)}."
+    return f"Of the convolutions, the pooling layer left out of the choice, linear CKA identifies {listed(phrases)}."
 
 
 def beside(theirs: Mapping[str, Any], ours: Mapping[str, Any] | None) -> str:
@@ -149,5 +149,5 @@ def missing_sentence(missing: Sequence[str], measured: int) -> str:
     if not missing:
         return f"All {measured} recipes are measured."
     subject = "One recipe is" if measured == 1 else f"{measured} recipes are"
-    names = ", ".join(f"`{name}`" for name in missing)
+    names = ", ".join(missing)
     return f"{subject} measured. Left out, for want of two trained networks: {names}."

@@ -11,7 +11,17 @@ import seaborn as sns
 
 from repsim.lab import claims
 from repsim.lab.claim_tables import NARROWER, OURS, SIGNS, headline, kind, link, linked, marked
-from repsim.lab.claims import NOT_DETERMINED, NOT_MEASURED, NOT_REPRODUCED, PARTLY, REPORTED, REPRODUCED, decisive, near
+from repsim.lab.claims import (
+    NOT_DETERMINED,
+    NOT_JUDGED,
+    NOT_MEASURED,
+    NOT_REPRODUCED,
+    PARTLY,
+    REPORTED,
+    REPRODUCED,
+    decisive,
+    near,
+)
 from repsim.lab.families import compared_layers
 from repsim.lab.figures.display import listed, say, show_claims
 from repsim.lab.figures.indexes import identification
@@ -88,7 +98,8 @@ COUNTED = {
     PARTLY: "in part",
     NOT_REPRODUCED: "not reproduced",
     NOT_DETERMINED: "not determined",
-    NOT_MEASURED: "not judged",
+    NOT_JUDGED: "not judged",
+    NOT_MEASURED: "not measured",
 }
 
 
@@ -99,7 +110,7 @@ def _counted(counts: Counter[str]) -> str:
         return "No claim of this page is judged yet."
     if total == 1:
         (verdict,) = counts
-        return f"The claim is {COUNTED[verdict] if verdict == NOT_MEASURED else verdict}."
+        return f"The claim is {verdict}."
     if held == total:
         return f"All {total} claims are reproduced."
     others = [f"{counts[verdict]} {words}" for verdict, words in COUNTED.items() if counts[verdict]]
@@ -115,7 +126,7 @@ def _apart(tally: Counter[str]) -> str:
             return f" All are {said}." if tally[apart] > 1 else f" {said.capitalize()}."
     counts = [(tally[apart], said) for apart, said in words.items() if tally[apart]]
     phrases = [f"{count} {'is' if count == 1 else 'are'} {said}" for count, said in counts]
-    return f" Of all {tally.total()}, {' and '.join(phrases)}." if phrases else ""
+    return f" Of these, {' and '.join(phrases)}." if phrases else ""
 
 
 def _close(claim: claims.Claim, measurement: claims.Measurement, verdict: str) -> str:
@@ -131,9 +142,9 @@ def explain(profile: str, measured: Measured) -> None:
     lines, judged = [], _judged(_held(profile, measured))
     for claim, measurement, verdict in judged:
         if verdict in (PARTLY, NOT_REPRODUCED) or (verdict == REPRODUCED and near(claim, measurement)):
-            why = f" {linked(claim.why)}" if claim.why else ""
+            why = f" {linked(claim.why, profile)}" if claim.why else ""
             lines.append(f"- {link(claim)} {distance(claim, measurement)}.{why}")
-    unjudged = all(verdict == NOT_MEASURED for _, _, verdict in judged)
+    unjudged = all(verdict in (NOT_JUDGED, NOT_MEASURED) for _, _, verdict in judged)
     none = "is judged yet" if unjudged else "fails, and none is near its threshold"
     say("\n".join(lines) or f"No claim of this page {none}.")
 
@@ -188,7 +199,8 @@ def margins(judged: Sequence[claims.Judged]) -> Drawing:
     rows = []
     for claim, measurement, verdict in judged:
         margin = decisive(claim, measurement) if measurement and verdict in LOOKS else None
-        if margin is not None and np.isfinite(margin.relative):
+        known = margin is not None and not measurement.values.get("lower_bound")
+        if known and np.isfinite(margin.relative):
             rows.append((claim.id, margin.relative, verdict, margin.holds))
     rows.sort(key=lambda row: row[1])
     with style("whitegrid"):
