@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import re
 import shutil
 import tempfile
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,13 +23,11 @@ from repsim.errors import (
     ConstantRepresentationError,
     NonFiniteError,
     ParameterError,
-    RepresentationError,
     UndefinedSimilarityError,
 )
 from repsim.indexes import Index
-from repsim.notices import warn
 from repsim.options import folder_path
-from repsim.pairwise import chosen_indexes, pairwise
+from repsim.pairwise import Named, chosen_indexes, pairwise
 from repsim.pool import Pool
 from repsim.tapping.batches import Inputs, Mask
 from repsim.tapping.running import Feed, Progress, take
@@ -44,7 +40,6 @@ _Computed = tuple[dict[str, Float64], dict[str, Chance[Float64]]]
 _LEAST_MEMORY = 2**26  # bytes for the comparison beside the activations, unless told otherwise
 _MEMORY_OF_THREADS = 2**28  # bytes, below which one thread takes less time than several
 _SHARE = 6  # or this fraction of what they take
-_PLACE = re.compile(r"\b(xs|ys)\[(\d+)\]")
 # What one layer is at fault for, whatever it is compared with.
 _UNDEFINED = (ConstantRepresentationError, UndefinedSimilarityError, NonFiniteError)
 
@@ -128,14 +123,14 @@ def compare(  # type: ignore[misc]
     """
     layers, layers_b = (list(chosen) if isinstance(chosen, Iterator) else chosen for chosen in (layers, layers_b))
     indexes = chosen_indexes(index, chance)
-    options = _Options(chance, undefined, memory, resume, progress)
+    tables = _Tables(chance, undefined, memory, resume, progress)
     models = [(model_a, layers, "model_a")]
     if model_b is not model_a or layers_b is not None:
         models.append((model_b, layers if layers_b is None else layers_b, "model_b"))
     feed = Feed(images, pool, inputs, mask, batch_size, progress)
     with tempfile.TemporaryDirectory() as folder:
-        taken = take(models, feed, [store_in(to, name) for name in "ab"], options.memory, Path(folder))
-        compared = _Tables(taken, _held(models, taken), options).compare(indexes)
+        taken = take(models, feed, [store_in(to, name) for name in "ab"], memory, Path(folder))
+        compared = tables.compare(indexes, taken, _held(models, taken))
     return compared[indexes[0].name] if isinstance(index, str | Index) else compared
 
 
@@ -212,15 +207,21 @@ def activations(
     return taken
 
 
-@dataclass(frozen=True)
-class _Options:
-    """How layers are compared, checked before models are run."""
+class _UndefinedLayer(Exception):
+    """A layer that may be left out, by what messages call it."""
+
+
+@dataclass
+class _Tables:
+    """Tables of the layers in one or two sets of activations; options are checked before models are run."""
 
     chance: bool
     undefined: str
     memory: int | None
     resume: Path_ | None
     progress: Progress
+    attempts: int = 0
+    held: int = 0  # bytes of the activations that are in memory and were taken here
 
     def __post_init__(self) -> None:
         if self.undefined not in ("raise", "nan"):
@@ -230,31 +231,19 @@ class _Options:
         if self.resume is not None:
             folder_path("resume", self.resume)
 
-
-class _UndefinedLayer(Exception):
-    """A layer that may be left out: its list, and its name there."""
-
-
-class _Tables:
-    """Tables of the layers in one or two sets of activations, whose messages name layers.
-
-    `held` is the bytes of those that are in memory and were taken here.
-    """
-
-    def __init__(self, taken: Sequence[Mapping[str, Any]], held: int, options: _Options) -> None:
-        self._sides = dict(zip(("xs", "ys"), taken, strict=False))
-        self._names = {side: list(arrays) for side, arrays in self._sides.items()}
-        self._held, self._options = held, options
-        self._attempts = 0
-
-    def compare(self, indexes: Sequence[Index]) -> dict[str, Comparison]:
+    def compare(self, indexes: Sequence[Index], taken: Sequence[Mapping[str, Any]], held: int) -> dict[str, Comparison]:
         """Return the comparison by each index."""
-        tables, chances = self._compute(indexes)
-        if self._attempts:
+        self.held = held
+        sides = [
+            Named({f"layer {name!r} of {owner}": x for name, x in arrays.items()})
+            for owner, arrays in zip(("model_a", "model_b"), taken, strict=False)
+        ]
+        tables, chances = self._compute(indexes, sides)
+        if self.attempts:
             with contextlib.suppress(OSError):  # it stays if it holds something else
-                Path(self._options.resume or "").rmdir()
-        a, b = tuple(self._names["xs"]), tuple(self._names.get("ys", self._names["xs"]))
-        record = {"examples": int(np.shape(self._sides["xs"][a[0]])[0])}
+                Path(self.resume or "").rmdir()
+        a, b = tuple(taken[0]), tuple(taken[-1])
+        record = {"examples": int(np.shape(taken[0][a[0]])[0])}
         return {
             index.name: Comparison(
                 tables[index.name], a, b, index.name, chances.get(index.name), dict(record), *scale_of(index)
@@ -262,63 +251,60 @@ class _Tables:
             for index in indexes
         }
 
-    def _compute(self, indexes: Sequence[Index]) -> _Computed:
+    def _compute(self, indexes: Sequence[Index], sides: Sequence[Named]) -> _Computed:
         """Return a table of each index and, if it is asked for, its chance; undefined layers are NaN if they may be."""
         with contextlib.suppress(_UndefinedLayer):
-            return self._pairwise(indexes, self._names)
-        whole = {index.name: self._without_undefined(index) for index in indexes}
+            return self._pairwise(indexes, sides)
+        whole = {index.name: self._without_undefined(index, sides) for index in indexes}
         chances = {name: Chance(*tables[1:]) for name, tables in whole.items() if len(tables) > 1}
         return {name: tables[0] for name, tables in whole.items()}, chances
 
-    def _without_undefined(self, index: Index) -> Float64:
+    def _without_undefined(self, index: Index, sides: Sequence[Named]) -> Float64:
         """Return the values, and what they are by chance, one above the other, with NaN where a layer has none."""
-        kept = {side: list(names) for side, names in self._names.items()}
-        sides = ("xs", list(kept)[-1])
-        whole = np.full([4 if self._options.chance else 1, *(len(self._names[side]) for side in sides)], np.nan)
-        while all(kept.values()):
+        kept = [Named(side) for side in sides]
+        whole = np.full([4 if self.chance else 1, len(sides[0]), len(sides[-1])], np.nan)
+        while all(kept):
             try:
                 tables, chances = self._pairwise([index], kept)
             except _UndefinedLayer as left_out:
-                side, name = left_out.args
-                kept[side].remove(name)
+                for side in kept:
+                    side.pop(str(left_out), None)
             else:
                 levels = [(c.mean, c.standard_deviation, c.z) for c in chances.values()]
-                places = [np.isin(self._names[side], kept[side]) for side in sides]
+                places = [np.isin(list(sides[i]), list(kept[i])) for i in (0, -1)]
                 whole[np.ix_(np.ones(len(whole), bool), *places)] = [tables[index.name], *sum(levels, ())]
                 break
         return whole
 
-    def _pairwise(self, indexes: Sequence[Index], names: Mapping[str, Sequence[str]]) -> _Computed:
-        """Return `pairwise` of one or two lists; what it warns of or refuses names layers."""
-        lists = [[self._sides[side][name] for name in names[side]] for side in names]
-        chosen = self._options
-        resume = chosen.resume
-        if resume is not None and chosen.undefined == "nan":  # with fewer layers it is another computation
-            self._attempts += 1
-            resume = Path(resume, f"attempt-{self._attempts}")
+    def _pairwise(self, indexes: Sequence[Index], sides: Sequence[Named]) -> _Computed:
+        """Return `pairwise` of one or two lists, or raise the one layer that it refuses if that may be left out."""
+        resume = self.resume
+        if resume is not None and self.undefined == "nan":  # with fewer layers it is another computation
+            self.attempts += 1
+            resume = Path(resume, f"attempt-{self.attempts}")
         compute = functools.partial(
-            pairwise, *lists, index=indexes, chance=chosen.chance, resume=resume, progress=chosen.progress
+            pairwise, *sides, index=indexes, chance=self.chance, resume=resume, progress=self.progress
         )
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            try:
-                tables = self._beside_activations(compute)
-            except (ParameterError, RepresentationError) as error:
-                about = self._about_layers(error, names)
-                if resume is not None and isinstance(about, _UndefinedLayer):
-                    shutil.rmtree(resume, ignore_errors=True)
-                raise about from error
-        for warning in caught:
-            warn(warning.category(self._named(str(warning.message), names)))
-        return tables if chosen.chance else (tables, {})
+        try:
+            tables = self._beside_activations(compute)
+        except _UNDEFINED as error:
+            layer = next((name for side in sides for name in side if str(error).startswith(name)), None)
+            if layer is None:
+                raise
+            if self.undefined == "raise":
+                raise type(error)(f"{error}; or undefined='nan', which leaves it out") from error
+            if resume is not None:
+                shutil.rmtree(resume, ignore_errors=True)
+            raise _UndefinedLayer(layer) from error
+        return tables if self.chance else (tables, {})
 
     def _beside_activations(self, compute: Callable[..., Any]) -> Any:
         """Call something within the memory that there is beside the activations."""
-        if self._options.memory is not None:
-            return compute(memory=max(1, self._options.memory - self._held))
-        if not self._held:
+        if self.memory is not None:
+            return compute(memory=max(1, self.memory - self.held))
+        if not self.held:
             return compute()
-        modest = max(_LEAST_MEMORY, self._held // _SHARE)
+        modest = max(_LEAST_MEMORY, self.held // _SHARE)
         # Tiles are small then, and threads of the linear algebra would wait for each other.
         threads = 1 if modest < _MEMORY_OF_THREADS else None
         try:
@@ -328,21 +314,6 @@ class _Tables:
             if not str(error).startswith("memory"):
                 raise
         return compute()
-
-    def _about_layers(self, error: ValueError, names: Mapping[str, Sequence[str]]) -> Exception:
-        """Return an error that names layers, or the one layer that it is about if that may be left out."""
-        places = _PLACE.findall(str(error)) if isinstance(error, _UNDEFINED) else []
-        if len(places) != 1:
-            return type(error)(self._named(str(error), names))
-        if self._options.undefined == "raise":
-            return type(error)(f"{self._named(str(error), names)}; or undefined='nan', which leaves it out")
-        side, place = places[0]
-        return _UndefinedLayer(side, names[side][int(place)])
-
-    def _named(self, message: str, names: Mapping[str, Sequence[str]]) -> str:
-        """Return a message with the names of layers where `pairwise` has places in lists."""
-        owners = {"xs": "model_a", "ys": "model_b"}
-        return _PLACE.sub(lambda m: f"layer {names[m[1]][int(m[2])]!r} of {owners[m[1]]}", message)
 
 
 def _held(models: Sequence[tuple[Any, Any, str]], taken: Sequence[Mapping[str, Any]]) -> int:

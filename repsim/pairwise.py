@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from repsim.chance import Chance
 from repsim.cka import chance_of
 from repsim.engine.arrays import NUMPY, Float64, check_dense
 from repsim.engine.median import check_median
@@ -131,7 +130,7 @@ def pairwise(
     ['cca_r2', 'procrustes']
     """
     indexes = chosen_indexes(index, chance)
-    first, second = _named(xs, "xs"), None if ys is None else _named(ys, "ys")
+    first, second = named(xs, "xs"), None if ys is None else named(ys, "ys")
     _check_options(block, progress, record, resume)
     minimum = 4 if chance or any(index.debiased for index in indexes) else 2
     allowed = budget(memory, sum(getattr(x, "nbytes", np.inf) for x in (first | (second or {})).values()))
@@ -175,21 +174,23 @@ def chosen_indexes(index: Any, chance: Any) -> list[Index]:
     return indexes
 
 
-def _named(arrays: Any, label: str) -> dict[str, Any]:
+class Named(dict[str, Any]):
+    """Representations by what messages shall call them."""
+
+
+def named(arrays: Any, label: str) -> Named:
     """Return representations by what messages call them: those of a mapping, as of an .npz file, by its names."""
     alone = hasattr(arrays, "shape") and len(arrays.shape) < 3 and str(getattr(arrays, "dtype", "")) != "object"
     if alone or not isinstance(arrays, Iterable):
         what = f"an array of shape {tuple(arrays.shape)}" if hasattr(arrays, "shape") else repr(arrays)
         raise ParameterError(f"{label} is {what}; a list of representations is needed")
-    if isinstance(arrays, Mapping):
-        named = {f"{label}[{key!r}]": arrays[key] for key in arrays}
-    else:
-        named = {f"{label}[{i}]": x for i, x in enumerate(arrays)}
-    if not named:
+    items = arrays.items() if isinstance(arrays, Mapping) else enumerate(arrays)
+    found = arrays if isinstance(arrays, Named) else Named({f"{label}[{key!r}]": x for key, x in items})
+    if not found:
         raise ParameterError(f"nothing to compare: {label} must not be empty")
-    for name, x in named.items():
+    for name, x in found.items():
         check_dense(x, name)
-    return named
+    return found
 
 
 def _check_options(block: Any, progress: Any, record: Any, resume: Any) -> None:
@@ -203,7 +204,7 @@ def _check_options(block: Any, progress: Any, record: Any, resume: Any) -> None:
 
 
 def _views(
-    first: dict[str, Any], second: dict[str, Any] | None, minimum: int, memory: int, recognised: bool
+    first: Named, second: Named | None, minimum: int, memory: int, recognised: bool
 ) -> tuple[list[Representation], list[int], list[int]]:
     """Check each distinct array once; return the views and where each list finds its own among them."""
     distinct: dict[int, tuple[Any, str]] = {}
@@ -211,7 +212,7 @@ def _views(
     for name, x in [*sides[0].items(), *sides[1].items()]:
         distinct.setdefault(id(x), (x, name))
     number = {identity: i for i, identity in enumerate(distinct)}
-    rows, columns = ([number[id(x)] for x in named.values()] for named in sides)
+    rows, columns = ([number[id(x)] for x in side.values()] for side in sides)
     arrays = list(distinct.values())
     views: list[Representation] = []
     with crew(_hands([x for x, _ in arrays], memory), 0) as threads:
@@ -231,15 +232,10 @@ def _hands(arrays: list[Any], memory: int) -> int:
     return min(len(arrays), memory // (_SCAN_BYTES * widest))
 
 
-def _values(indexes: Sequence[Index], results: Sequence[Any]) -> tuple[dict[str, Float64], dict[str, Chance[Float64]]]:
-    """Return the values of each index and the chance of CKA, and warn of what says little."""
-    tables, chances = {}, {}
-    for index, result in zip(indexes, results, strict=True):
-        if index.value is None:
-            tables[index.name], _ = result
-            continue
-        tables[index.name] = index.value(result)
-        if index.own and (table := chance_of(index.name, result, tables[index.name])):
-            chances[index.name] = table
+def _values(indexes: Sequence[Index], results: Sequence[Any]) -> tuple[dict[str, Float64], dict[str, Any]]:
+    """Return the values of each index and the chance of CKA; once all are known, warn of what says little."""
+    found = list(zip(indexes, results, strict=True))
+    tables = {index.name: index.value(result) if index.value else result[0] for index, result in found}
+    chances = {index.name: chance_of(index.name, result, tables[index.name]) for index, result in found if index.own}
     warn_of_ranks(*(result if isinstance(result, Moments) else result[1] for result in results))
     return tables, chances

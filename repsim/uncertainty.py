@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import re
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -21,14 +20,12 @@ from repsim.engine.checkpoint import Checkpoint
 from repsim.engine.representation import Representation
 from repsim.errors import BiasWarning, DimensionError, ParameterError, RepresentationError, ShapeMismatchError
 from repsim.indexes import Index, get_index
-from repsim.notices import warn
 from repsim.options import real_number, whole_number
-from repsim.pairwise import pairwise
+from repsim.pairwise import Named, named, pairwise
 from repsim.results import Result
 
 _ROUNDING = 1e-12  # of values that are the same in every order
 _MANY = (list, tuple, Mapping)
-_PLACE = re.compile(r"\b(xs|ys)\[(\d+)\]")
 
 
 @dataclass(frozen=True, eq=False)
@@ -352,24 +349,23 @@ class _Pairs:
         if y is not None and self._single == isinstance(y, _MANY):
             what = "one representation and y is a list" if self._single else "a list and y is one representation"
             raise ParameterError(f"x is {what}; both must be one, or both lists")
-        self._sides = {"xs": {"x": whole(x, "x")} if self._single else _arrays(x, "xs")}
-        if y is not None:
-            self._sides["ys"] = {"y": whole(y, "y")} if self._single else _arrays(y, "ys")
+        self._sides: list[Named] = []
+        for label, given in [("x", x)] if y is None else [("x", x), ("y", y)]:
+            side = {label: given} if self._single else named(given, f"{label}s")
+            self._sides.append(Named({name: whole(array, name) for name, array in side.items()}))
         self._index, self._options = index, options
         self.n = self._examples()
 
     def _examples(self) -> int:
         """Return the number of examples, which all must have."""
         counts: dict[int, str] = {}
-        for name, x in itertools.chain.from_iterable(named.items() for named in self._sides.values()):
+        for name, x in itertools.chain.from_iterable(side.items() for side in self._sides):
             if not x.shape:
                 raise DimensionError(f"{name} is a single number; (examples, features) is needed")
             counts.setdefault(int(x.shape[0]), name)
         if len(counts) > 1:
             (n, first), (m, other), *_ = counts.items()
             raise ShapeMismatchError(f"{first} has {n} examples and {other} has {m}; all must be of the same ones")
-        if not counts:
-            raise ParameterError("nothing to compare: xs must not be empty")
         return next(iter(counts))
 
     def begin(self, **call: Any) -> None:
@@ -381,8 +377,8 @@ class _Pairs:
             call |= {name: repr(self._options.get(name)) for name in ("block", "median")}
             call["index"] = get_index(self._index).definition
             call["representations"] = [
-                [Representation(x, name, recognised=True).fingerprint() for name, x in named.items()]
-                for named in self._sides.values()
+                [Representation(x, name, recognised=True).fingerprint() for name, x in side.items()]
+                for side in self._sides
             ]
         self._checkpoint = Checkpoint(self._folder, call, sys.maxsize)
         self._numbers = itertools.count()
@@ -396,28 +392,26 @@ class _Pairs:
         name, options = f"table-{next(self._numbers)}", dict(self._options)
         if self._folder is not None:  # each table is a computation by itself, which has a folder of its own
             options["resume"] = self._folder / name
-        first, *second = (list(named.values()) for named in self._sides.values())
-        lists = [_some(first, rows), *(_some(xs, rows, shuffle) for xs in second)]
+        kept = None if rows is None else np.sort(rows)
+        lists = [
+            side if order is None else Named({name: _view(x, order) for name, x in side.items()})
+            for side, order in zip(self._sides, (kept, kept if shuffle is None else shuffle), strict=False)
+        ]
 
         def table() -> dict[str, Float64]:
             return {"values": pairwise(*lists, index=self._index, **options)}
 
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
+        with warnings.catch_warnings():
+            if rows is not None or shuffle is not None:
+                warnings.simplefilter("ignore", BiasWarning)
             try:
                 values: Float64 = np.array(self._checkpoint.once(name, ["values"], table)["values"])
-            except (RepresentationError, ParameterError) as error:
-                on_subset = isinstance(error, RepresentationError) and rows is not None
-                left_out = f" (here {self.n - len(rows)} of the {self.n} examples are left out)" if on_subset else ""
-                raise type(error)(f"{self._named(str(error))}{left_out}") from error
-        for warning in caught:
-            if not (issubclass(warning.category, BiasWarning) and (rows is not None or shuffle is not None)):
-                warn(warning.category(self._named(str(warning.message))))
+            except RepresentationError as error:
+                if rows is None:
+                    raise
+                left_out = f"(here {self.n - len(rows)} of the {self.n} examples are left out)"
+                raise type(error)(f"{error} {left_out}") from error
         return values
-
-    def _named(self, message: str) -> str:
-        """Return a message with the caller's names where `pairwise` has places in lists."""
-        return _PLACE.sub(lambda m: list(self._sides[m[1]])[int(m[2])], message)
 
     def shaped(self, tables: Any) -> Any:
         """Return what a caller gets for a table: that of one pair is a number."""
@@ -426,19 +420,7 @@ class _Pairs:
         return float(tables[0, 0]) if tables.ndim == 2 else tables[..., 0, 0]
 
 
-def _arrays(xs: Any, label: str) -> dict[str, Any]:
-    """Return representations, by what messages call them, whose rows can be taken in any order: read as a whole."""
-    named = xs.items() if isinstance(xs, Mapping) else enumerate(xs)
-    arrays = {f"{label}[{key!r}]": x for key, x in named}
-    return {name: whole(x, name) for name, x in arrays.items()}
-
-
-def _some(xs: Sequence[Any], rows: Any, shuffle: Any = None) -> list[Any]:
-    """Return views of some rows of each, in their order, or of all shuffled, which are read when they are needed."""
-    chosen = np.sort(rows) if rows is not None else shuffle
-    return list(xs) if chosen is None else [_view(x, chosen) for x in xs]
-
-
 def _view(x: Any, chosen: Any) -> Blocks:
+    """Return some rows, which are read when they are needed."""
     read: Callable[[int, int], Any] = lambda start, stop: x[chosen[start:stop]]  # noqa: E731
     return Blocks(read, (len(chosen), *x.shape[1:]))
