@@ -16,13 +16,13 @@ from repsim.chance import NEAR, Chance
 from repsim.engine.arrays import Float64
 from repsim.errors import ParameterError, UnknownIndexError
 from repsim.indexes import FREE, Index, get_index
-from repsim.results import same
+from repsim.results import Result
 
 _CHANCE = ("mean", "standard_deviation", "z")
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class Comparison(Result):
     """Similarities of the layers of two models.
 
     Two are equal if all of their values, names and chance levels are.
@@ -61,9 +61,9 @@ class Comparison:
     layers_b: tuple[str, ...]
     index: str
     chance: Chance[Float64] | None = None
-    record: Mapping[str, Any] = field(default_factory=dict)
-    title: str = ""
-    bounds: tuple[float, float] = FREE
+    record: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    title: str = field(default="", compare=False)
+    bounds: tuple[float, float] = field(default=FREE, compare=False)
 
     def __post_init__(self) -> None:
         layers = len(self.layers_a), len(self.layers_b)
@@ -73,14 +73,6 @@ class Comparison:
                     f"{name} has shape {shape}, and there are {layers[0]} and {layers[1]} names of layers; "
                     f"a table of shape {layers} is needed"
                 )
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Comparison):
-            return NotImplemented
-        mine, theirs = self._arrays(), other._arrays()
-        return mine.keys() == theirs.keys() and all(same(values, theirs[name]) for name, values in mine.items())
-
-    __hash__ = None  # type: ignore[assignment]
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all of it to an .npz file, which is named exactly as `path` says.
