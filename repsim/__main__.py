@@ -34,7 +34,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             undefined="nan" if chosen.nan else "raise",
             progress=sys.stderr.isatty(),
         )
-        _give(comparison, chosen.out, chosen.plot, chosen.chance)
+        if chosen.out:
+            comparison.save(chosen.out)
+        if chosen.plot:
+            comparison.plot(chance=chosen.chance).figure.savefig(chosen.plot)
+        if not (chosen.out or chosen.plot):
+            _print(comparison)
     except (ImportError, OSError, ParameterError, RepresentationError, UnknownIndexError) as error:
         print(f"repsim: {_for_a_shell(str(error))}", file=sys.stderr)
         return 1
@@ -87,16 +92,6 @@ def _for_a_shell(message: str) -> str:
     """Return what is said to Python's callers with the options of this command, or where it has none, who has them."""
     message = message.replace("undefined='nan'", "--nan")
     return f"{message} (options of repsim.compare, in Python)" if _PYTHONS.search(message) else message
-
-
-def _give(comparison: Comparison, out: Path | None, plot: Path | None, chance: bool) -> None:
-    """Write and draw what is asked for, or else print."""
-    if out:
-        comparison.save(out)
-    if plot:
-        comparison.plot(chance=chance).figure.savefig(plot)
-    if not (out or plot):
-        _print(comparison)
 
 
 def _read(path: Path) -> Mapping[str, Any]:

@@ -237,18 +237,13 @@ def _eigen(x: Float64, k: int | None, *, keep_all: bool) -> tuple[Float64, Float
     sound = min(kept, above)
     vectors = vectors[:, :sound]
     if p < n:
-        vectors = _normalised(x @ vectors)
+        # The small ones, whose orthogonality rounding has spoilt, are normalised after the large ones.
+        q, r = np.linalg.qr(x @ vectors)
+        vectors = q * np.where(np.diag(r) < 0, -1.0, 1.0)
     if keep_all and sound < kept:
         vectors = np.hstack([vectors, np.zeros((n, kept - sound))])
         return vectors, np.concatenate([eigenvalues[:sound], np.zeros(kept - sound)])
     return vectors, eigenvalues[:sound].copy()
-
-
-def _normalised(scores: Float64) -> Float64:
-    """Normalise orthogonal columns; the small ones, whose orthogonality rounding has spoilt, after the large ones."""
-    q, r = np.linalg.qr(scores)
-    orthonormal: Float64 = q * np.where(np.diag(r) < 0, -1.0, 1.0)
-    return orthonormal
 
 
 def _unscaled(values: Float64, exponent: int) -> Float64:
