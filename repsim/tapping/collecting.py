@@ -41,7 +41,6 @@ class Collector:
         """Prepare for a batch of so many inputs, whose tokens are those in the mask; so many inputs are to come."""
         self._rows, self._mask, self._promised = rows, mask, promised
         self._calls: dict[str, int] = {}
-        self._seen: set[str] = set()
         self._given: set[str] = set()
 
     def take(self, layer: str, output: Any, states: int | None = None) -> None:
@@ -80,7 +79,7 @@ class Collector:
                     "or say with inputs= what the model takes"
                 )
             check_folders(self._stores.values())
-        elif missing := sorted(set(self._stores) - self._seen):
+        elif missing := sorted(set(self._stores) - self._given):
             raise ShapeMismatchError(
                 f"layer {missing[0]!r} of {self.owner} gave rows for some batches only; choose layers that every "
                 "example goes through"
@@ -134,7 +133,6 @@ class Collector:
             )
         with self._naming(name):
             store.append(rows)
-        self._seen.add(name)
 
     @contextlib.contextmanager
     def _naming(self, name: str) -> Iterator[None]:
@@ -163,18 +161,16 @@ class Collector:
             return None
         try:
             check_dense(values, label)
-        except DTypeError:
-            if by_default:
-                return None
-            raise
-        if not ((self._counted(values) and not states) or function):
+            if not function and (states or not self._counted(values)):
+                raise ShapeMismatchError(
+                    f"{label} gave {_rows(values)} row(s){' of states' if states else ''} for {self._rows} input(s); "
+                    "an array with one row for each input is needed (a function as pool= can make it one; "
+                    "pool='tokens' says that rows are tokens)"
+                )
+        except (DTypeError, ShapeMismatchError):
             if by_default:  # such as positions, of which there may have been as many as inputs
                 return None
-            raise ShapeMismatchError(
-                f"{label} gave {_rows(values)} row(s){' of states' if states else ''} for {self._rows} input(s); an "
-                "array with one row for each input is needed (a function as pool= can make it one; pool='tokens' says "
-                "that rows are tokens)"
-            )
+            raise
         try:
             pooled = as_rows(values, self._pooling, self._mask, self._channels, label)
         except DimensionError:
@@ -212,7 +208,8 @@ class Collector:
 
 def as_rows(values: Any, how: Any, mask: Any, channels: str | None, name: str) -> Any:
     """Return activations that an index takes: pooled, or as they are if they are rows already."""
-    if callable(how) and not isinstance(values, Blocks) and _can_be_changed(values):
+    read_only = isinstance(values, np.ndarray) and not values.flags.writeable
+    if callable(how) and not isinstance(values, Blocks) and not read_only:
         values = copied(values)
     if how is not None:
         return pool(values, how, mask, channels=channels, name=name)
@@ -231,10 +228,6 @@ def as_rows(values: Any, how: Any, mask: Any, channels: str | None, name: str) -
     return values
 
 
-def _can_be_changed(values: Any) -> bool:
-    return not isinstance(values, np.ndarray) or values.flags.writeable
-
-
 def _rows(values: Any) -> int:
     return int(values.shape[0]) if len(values.shape) else 0
 
@@ -250,13 +243,8 @@ def _arrays(name: str, output: Any) -> Iterator[tuple[str, Any]]:
             yield from _arrays(f"{name}[{key}]", values)
     elif dataclasses.is_dataclass(output):
         yield from _arrays(name, {field.name: getattr(output, field.name) for field in dataclasses.fields(output)})
-    elif hasattr(output, "__array__") or _is_table(output):
-        yield name, output
+    elif hasattr(output, "__array__") or (holds_numbers(output) and isinstance(output[0], list)):
+        yield name, output  # numbers in one list are no array, such as an image's sides
     elif isinstance(output, tuple | list):
         for i, values in enumerate(output):
             yield from _arrays(f"{name}[{i}]", values)
-
-
-def _is_table(output: Any) -> bool:
-    """Whether something is rows of numbers as lists; numbers in one list are none, such as an image's sides."""
-    return isinstance(output, list) and bool(output) and isinstance(output[0], list) and holds_numbers(output)
