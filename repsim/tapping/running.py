@@ -76,33 +76,30 @@ def take(
     Each batch is seen by all models, and a loader is gone through once. Mappings of arrays are activations already.
     Where those in memory come to take more than half of `memory`, they go to `folder`.
     """
-    wanted = [_wanted(*model) if isinstance(model[0], Mapping) else [] for model in models]
-    running = [i for i, (model, *_) in enumerate(models) if not isinstance(model, Mapping)]
-    if feed.mask and not running:
+    before = {i: _wanted(*model) for i, model in enumerate(models) if isinstance(model[0], Mapping)}
+    if feed.mask and len(before) == len(models):
         raise ParameterError("mask is a function of batches, and no model is run; use repsim.pool(h, how, mask)")
-    taps = [_tap(*models[i]) for i in running]
+    taps = {i: _tap(*model) for i, model in enumerate(models) if i not in before}
     if taps and feed.images is None:
         raise ParameterError("images is None; examples to run the models on are needed")
-    collectors = [
-        Collector(models[i][2], stores[i], feed.pool, run.channels) for i, run in zip(running, taps, strict=True)
-    ]
+    collectors = {i: Collector(models[i][2], stores[i], feed.pool, run.channels) for i, run in taps.items()}
     with contextlib.ExitStack() as stack:
-        for collector in collectors:
+        for collector in collectors.values():
             stack.callback(collector.discard)
-        masks = _run(taps, collectors, feed, memory, folder) if running else []
-        if any(wanted) and isinstance(feed.pool, str) and len({mask.shape[1:] for mask in masks}) > 1:
+        masks = _run(list(taps.values()), list(collectors.values()), feed, memory, folder) if taps else []
+        if any(before.values()) and isinstance(feed.pool, str) and len({mask.shape[1:] for mask in masks}) > 1:
             raise ParameterError(
                 "batches are padded to different lengths, so that activations that were taken before cannot be pooled "
                 "beside them; pool those with repsim.pool(h, how, mask) first"
             )
-        mask = np.concatenate(masks) if any(wanted) and masks else None
-        taken = [
-            {name: as_rows(arrays[name], feed.pool, mask, None, f"layer {name!r} of {owner}") for name in chosen}
-            for (arrays, _, owner), chosen in zip(models, wanted, strict=True)
-        ]
-        for i, collector in zip(running, collectors, strict=True):
-            taken[i] = collector.finish()
-    return taken
+        mask = np.concatenate(masks) if any(before.values()) and masks else None
+        taken = {
+            i: {name: as_rows(arrays[name], feed.pool, mask, None, f"layer {name!r} of {owner}") for name in before[i]}
+            for i, (arrays, _, owner) in enumerate(models)
+            if i in before
+        }
+        taken |= {i: collector.finish() for i, collector in collectors.items()}
+    return [taken[i] for i in range(len(models))]
 
 
 def _run(
