@@ -18,24 +18,10 @@ _PLACE = re.compile(r"(#\d+)?(\[[^\]]*\])*$")
 class Selection:
     """The layers that were asked for, and the order in which they are given back.
 
-    Parameters
-    ----------
-    known : mapping of str to layer
-        Every layer of the model by its name, in the model's order.
-    requested : None, str, type, tuple of types or iterable of str
-        A name, a pattern with ``*`` and ``?``, the class of layers, or names and patterns. Names may be followed
-        by ``#2`` for a second call, and by the part of a tuple or mapping, as in ``lstm[0]``.
-    default : iterable of str
-        Layers to take where `requested` is None.
-    owner : str
-        What messages call the model.
-    repeated : mapping of str to str, optional
-        Names of layers that have an earlier name too, with that name: what a layer gives is known by the layer only.
-
-    Attributes
-    ----------
-    layers : list of str
-        Names of the layers to look at.
+    `known` holds every layer of the model by its name, in the model's order. `requested` is as `repsim.activations`
+    takes it; where it is None, the layers in `default` are taken. Messages call the model `owner`. `repeated` holds
+    the names of layers that have an earlier name too, with that name: what a layer gives is known by the layer only.
+    `layers` are then the names of the layers to look at.
     """
 
     def __init__(
