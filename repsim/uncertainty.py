@@ -6,7 +6,7 @@ import itertools
 import os
 import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
@@ -422,5 +422,4 @@ class _Pairs:
 
 def _view(x: Any, chosen: Any) -> Blocks:
     """Return some rows, which are read when they are needed."""
-    read: Callable[[int, int], Any] = lambda start, stop: x[chosen[start:stop]]  # noqa: E731
-    return Blocks(read, (len(chosen), *x.shape[1:]))
+    return Blocks(lambda start, stop: x[chosen[start:stop]], (len(chosen), *x.shape[1:]))
