@@ -28,7 +28,6 @@ class Basis:
     left: Array  # (n, rank), orthonormal columns, orthogonal to the constant vector
     singular: Float64  # (rank,), descending, of the matrix scaled by 2**-exponent
     exponent: int
-    name: str  # of the representation
 
     @property
     def n(self) -> int:
@@ -43,7 +42,7 @@ class Basis:
     def leading(self, threshold: float, truncation: str) -> Basis:
         """Keep the fewest components that reach a proportion of the variance, or of the singular values."""
         count = components_kept(self.singular, threshold, truncation)
-        return Basis(self.left[:, :count], self.singular[:count], self.exponent, self.name)
+        return Basis(self.left[:, :count], self.singular[:count], self.exponent)
 
 
 def factorise(view: Representation, memory: int) -> Basis:
@@ -74,7 +73,7 @@ def factorise(view: Representation, memory: int) -> Basis:
         left, singular = _by_units(x, scales, view, rounding)
         rank = len(singular)
     rank = max(1, rank)
-    return Basis(np.ascontiguousarray(left[:, :rank], view.dtype), singular[:rank], view.exponent, view.name)
+    return Basis(np.ascontiguousarray(left[:, :rank], view.dtype), singular[:rank], view.exponent)
 
 
 def _rank(singular: Float64, view: Representation, rounding: float) -> int:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from repsim.engine.arrays import NUMPY, Float64
+from repsim.engine.arrays import NUMPY, Float64, host
 from repsim.engine.distances import shift_of, shift_rounding, shifted_rbf
-from repsim.engine.median import distances_and_rounding, median_of
+from repsim.engine.median import distances_and_rounding, kernel_rows, median_of
 from repsim.engine.representation import BasisRows, Rows
 from repsim.errors import RepresentationError
 
@@ -123,7 +123,7 @@ class RBFGram(MadeOperator):
 
     def operator(self, x: Prepared) -> Operator:
         """Take the rows in the precision that distances need."""
-        return Operator(x.kernel_rows, self.fraction, x.median)
+        return Operator(kernel_rows(x.view, x.median), self.fraction, x.median)
 
     def whole(self, x: Prepared) -> Whole:
         """Make it and the median from the same distances."""
@@ -192,7 +192,7 @@ class SingularVectors(Made):
 
     def state(self, x: Prepared) -> Any:
         """Return the basis."""
-        return x.double_basis
+        return x.basis
 
     def focus(self, state: Any, x: Prepared) -> Any:
         """Return the basis and Q' X, (rank, p)."""
@@ -226,7 +226,7 @@ class Own(Made):
     def state(self, x: Prepared) -> Any:
         """Call it; what it refuses is said of the representation."""
         try:
-            return self.prepare(x.array)
+            return self.prepare(host(x.view.raw(0, x.view.n)).astype(np.float64))
         except RepresentationError as error:
             raise type(error)(f"{x.view.name}: {error}") from None
 

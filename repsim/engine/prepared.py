@@ -7,10 +7,10 @@ from functools import cached_property
 
 import numpy as np
 
-from repsim.engine.arrays import Array, Float64, host
+from repsim.engine.arrays import Array, Float64
 from repsim.engine.bases import Basis, compact, factorise, shrinkage, svd_bytes
 from repsim.engine.checkpoint import Checkpoint
-from repsim.engine.median import kernel_rows, median_block, median_squared_distance
+from repsim.engine.median import median_block, median_squared_distance
 from repsim.engine.memory import check_fits
 from repsim.engine.operators import Projector
 from repsim.engine.projectors import Projection, complement_of, of_basis, project
@@ -27,7 +27,8 @@ class Prepared:
     """One representation and what has been made of it; large arrays are kept where the checkpoint has room.
 
     Making something may take `memory` bytes beside what the checkpoint holds, which knows it by its `number`. Where the
-    `singular` values are needed, projectors are made from them; where a basis in `double` precision is, every basis is.
+    `singular` values are needed, projectors are made from them; where their vectors in `double` precision are, these
+    are kept, and rounded for what needs only the precision of the view.
     """
 
     def __init__(
@@ -43,16 +44,17 @@ class Prepared:
         self.view, self._memory, self._singular, self._double = view, memory, singular, double
         self._checkpoint = checkpoint or Checkpoint(None, {}, memory)
         self._number = number
-        self._projections: dict[Projector, Projection] = {}
-        self._shrunk: dict[float, tuple[Array, Float64, float]] = {}
+        self._made: dict[str, dict[str, Array]] = {}
 
     @property
     def _left(self) -> int:
         return self._memory - self._checkpoint.held
 
     def _kept(self, name: str, keys: Sequence[str], make: Callable[[], dict[str, Array]]) -> dict[str, Array]:
-        """Return arrays by name as an earlier run has kept them, or make and keep them."""
-        return self._checkpoint.once(f"{name} {self._number}", keys, make)
+        """Return arrays by name as they were made before, perhaps by an earlier run, or make and keep them."""
+        if name not in self._made:
+            self._made[name] = self._checkpoint.once(f"{name} {self._number}", keys, make)
+        return self._made[name]
 
     @cached_property
     def median(self) -> float:
@@ -70,45 +72,29 @@ class Prepared:
         return self.median
 
     @cached_property
-    def kernel_rows(self) -> Representation:
-        """The rows in the precision that distances need."""
-        return kernel_rows(self.view, self.median)
-
-    @cached_property
     def basis(self) -> Basis:
-        """Singular vectors, in the precision of the view, and singular values."""
-        return self._basis("basis", self.view)
+        """Singular vectors and values."""
+        view = self.view.in_double() if self._double else self.view
 
-    @cached_property
-    def double_basis(self) -> Basis:
-        """The same in float64."""
-        if self.view.dtype.itemsize == 8:
-            return self.basis
-        return self._basis("double basis", self.view.in_double())
-
-    def _basis(self, name: str, view: Representation) -> Basis:
         def make() -> dict[str, Array]:
-            if self._double and view.dtype.itemsize < 8:
-                basis = self.double_basis
-            else:
-                with crew(1, basis_operations(view)):
-                    basis = factorise(view, self._left)
-            return {"left": basis.left.astype(view.dtype, copy=False), "singular": basis.singular}
+            with crew(1, basis_operations(view)):
+                basis = factorise(view, self._left)
+            return {"left": basis.left, "singular": basis.singular}
 
-        kept = self._kept(name, ("left", "singular"), make)
-        return Basis(kept["left"], np.array(kept["singular"]), view.exponent, view.name)
+        kept = self._kept("basis", ("left", "singular"), make)
+        return Basis(kept["left"], np.array(kept["singular"]), view.exponent)
 
     def projection(self, made: Projector) -> Projection:
         """Return the projector onto all columns, or onto the leading components."""
-        if made in self._projections:
-            return self._projections[made]
 
         def make() -> dict[str, Array]:
             with crew(1, basis_operations(self.view)):
                 if made.threshold is not None:
-                    projection = of_basis(self.basis.leading(made.threshold, made.truncation))
+                    projection = of_basis(self.basis.leading(made.threshold, made.truncation), self.view.dtype)
+                elif self._singular:
+                    projection = of_basis(self.basis, self.view.dtype)
                 else:
-                    projection = of_basis(self.basis) if self._singular else project(self.view, self._left)
+                    projection = project(self.view, self._left)
             return {"rows": projection.rows, "facts": np.array([projection.rank, projection.complement])}
 
         def widen(rows: Array) -> Array:
@@ -119,20 +105,17 @@ class Prepared:
         components = "" if made.threshold is None else f" {made.threshold} {made.truncation}"
         kept = self._kept(f"projection{components}", ("rows", "facts"), make)
         rank, complement = kept["facts"].tolist()
-        self._projections[made] = Projection(kept["rows"], rank, bool(complement), self.view.name, widen)
-        return self._projections[made]
+        return Projection(kept["rows"], rank, bool(complement), widen)
 
     def shrunk(self, kappa: float) -> tuple[Array, Float64, float]:
         """Return the basis by the roots of weights, these weights, and the binary logarithm of what divides them."""
-        if kappa not in self._shrunk:
-            weights, logarithm = shrinkage(self.basis, kappa)
+        weights, logarithm = shrinkage(self.basis, kappa)
 
-            def make() -> dict[str, Array]:
-                left = self.basis.left
-                return {"rows": np.ascontiguousarray(left * np.sqrt(weights).astype(left.dtype))}
+        def make() -> dict[str, Array]:
+            left = self.basis.left.astype(self.view.dtype, copy=False)
+            return {"rows": np.ascontiguousarray(left * np.sqrt(weights).astype(left.dtype))}
 
-            self._shrunk[kappa] = self._kept(f"shrunk {kappa!r}", ["rows"], make)["rows"], weights, logarithm
-        return self._shrunk[kappa]
+        return self._kept(f"shrunk {kappa!r}", ["rows"], make)["rows"], weights, logarithm
 
     @cached_property
     def compact(self) -> Array:
@@ -144,11 +127,6 @@ class Prepared:
                 return {"matrix": compact(self.view.in_double().matrix()).astype(self.view.dtype, copy=False)}
 
         return self._kept("compact", ["matrix"], make)["matrix"]
-
-    @property
-    def array(self) -> Float64:
-        """A copy of the array as it was given, (n, p) in float64."""
-        return host(self.view.raw(0, self.view.n)).astype(np.float64)
 
 
 def basis_operations(view: Representation) -> float:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +33,6 @@ class Projection:
     rows: Array  # (n, w), orthonormal columns, orthogonal to the constant vector
     rank: int  # of P
     complement: bool  # whether P is H - rows rows', with H = I - 11'/n, rather than rows rows'
-    name: str  # of the representation
     widen: Callable[[Array], Array] = complement_of  # makes the basis from a complement, which is as large as (n, n)
 
     @cached_property
@@ -54,15 +54,14 @@ def project(view: Representation, memory: int) -> Projection:
     """
     for size in sorted({view.dtype.itemsize, 8}):
         if (qr_basis := basis_by_qr(view, np.dtype(f"f{size}"), memory)) is not None:
-            return Projection(*qr_basis, view.name)
-    return of_basis(factorise(view, memory))
+            return Projection(*qr_basis)
+    return of_basis(factorise(view, memory), view.dtype)
 
 
-def of_basis(basis: Basis) -> Projection:
+def of_basis(basis: Basis, dtype: np.dtype[Any]) -> Projection:
     """Take the basis, or its complement if that is narrower."""
-    complement = 2 * basis.rank > basis.n - 1
-    rows = complement_of(basis.left) if complement else basis.left
-    return Projection(rows, basis.rank, complement, basis.name)
+    left, complement = basis.left.astype(dtype, copy=False), 2 * basis.rank > basis.n - 1
+    return Projection(complement_of(left) if complement else left, basis.rank, complement)
 
 
 def correlations(a: Projection, b: Projection) -> Float64:

@@ -25,7 +25,7 @@ def matrix(projection):
 
 def by_qr(view, dtype, memory):
     found = basis_by_qr(view, dtype, memory)
-    return found and Projection(*found, view.name)
+    return found and Projection(*found)
 
 
 def expected(x):
@@ -208,8 +208,8 @@ def test_correlations_that_are_nearly_zero_are_not_made_from_sines(rng, dtype):
 def test_a_factor_gives_the_same(rng):
     x = rng.standard_normal((30, 20))
     basis = factorise(Representation(x, "x", dtype=np.float64), MEMORY)
-    for kept in (basis, Basis(basis.left[:, :4], basis.singular[:4], 0, "x")):
-        found = of_basis(kept)
+    for kept in (basis, Basis(basis.left[:, :4], basis.singular[:4], 0)):
+        found = of_basis(kept, basis.left.dtype)
         assert found.rows.shape[1] == min(kept.rank, 29 - kept.rank)
         np.testing.assert_allclose(matrix(found), kept.left @ kept.left.T, atol=1e-13)
 
