@@ -81,7 +81,7 @@ def _median(rep: Representation, how: str, memory: int, go_on: Callable[[], None
         if width >= 0.5:
             return above.dtype.type(0), largest
         low, high = np.quantile(above, [0.5 - width, 0.5 + width]).astype(above.dtype)
-        return low, high
+        return low, np.nextafter(high, largest)
 
     def read(start: int) -> Any:
         go_on()
@@ -201,8 +201,8 @@ def _order_statistics(
 ) -> float:
     """Mean of the values of two ranks, equal or adjacent, of more numbers than can be held.
 
-    Those in a bracket are gathered and the ones below it counted. If the first rank is not in it, the bracket is
-    widened; if too many are, it is cut down to one bin of their histogram, in the end to one value.
+    Those in a bracket, its upper end excluded, are gathered and the ones below it counted. If the first rank is not in
+    it, the bracket is widened; if too many are, it is cut down to one bin of their histogram, in the end to one value.
     """
     width = _BAND
     low, high = bracket(width)
@@ -213,25 +213,20 @@ def _order_statistics(
             width *= 4
             low, high = bracket(width)
         elif gathered.values is None:
-            edges = gathered.edges
-            if np.nextafter(low, high) == high:
-                low = high = low if place < gathered.lowest else high
-            else:
-                bin_ = int(np.searchsorted(np.cumsum(gathered.counts), place, side="right"))
-                low, high = edges[bin_], edges[bin_ + 1]
+            bin_ = int(np.searchsorted(np.cumsum(gathered.counts), place, side="right"))
+            low, high = gathered.edges[bin_ : bin_ + 2]
         elif second < gathered.below + gathered.inside:
             last = len(gathered.values) - 1
             return _mean_of_ranks(gathered.values, min(place, last), min(second - gathered.below, last))
         else:
-            return (float(gathered.values.max()) + _least_above(distances(), high)) / 2
+            return (float(gathered.values.max()) + _least_from(distances(), high)) / 2
 
 
 class _Gathered(NamedTuple):
-    """Of the numbers in a bracket: how many are below, inside and at its lower end, and they themselves if few."""
+    """Of the numbers in a bracket: how many are below and inside, and they themselves if few; one if all are equal."""
 
     below: int
     inside: int
-    lowest: int
     values: Array | None
     counts: Array
     edges: Array
@@ -239,27 +234,25 @@ class _Gathered(NamedTuple):
 
 def _gather(tiles: Iterator[Any], low: Any, high: Any, limit: int) -> _Gathered:
     """Count and select where the distances are, and copy those in the bracket."""
-    below, inside, lowest = 0, 0, 0
+    below, inside = 0, 0
     held: list[Array] | None = []
     counts, edges = np.zeros(_BINS, np.int64), np.linspace(low, high, _BINS + 1, dtype=low.dtype)
     least, most = float(low), float(high)
     for tile in tiles:
         xp = namespace(tile)
         below += int(xp.count_nonzero(tile < least))
-        values = host(tile[(tile >= least) & (tile <= most)])
+        values = host(tile[(tile >= least) & (tile < most)])
         inside += values.size
-        lowest += int(np.count_nonzero(values == low))
         if held is not None:
             held.append(values)
             values, held = (np.concatenate(held), None) if inside > limit else (values[:0], held)
         if held is None:
-            places = np.searchsorted(edges, values, side="right") - 1
-            counts += np.bincount(np.minimum(places, _BINS - 1), minlength=_BINS)
-    if low == high:
-        return _Gathered(below, inside, lowest, np.array([low]), counts, edges)
-    return _Gathered(below, inside, lowest, np.concatenate(held) if held else None, counts, edges)
+            counts += np.bincount(np.searchsorted(edges, values, side="right") - 1, minlength=_BINS)
+    if np.nextafter(low, high) == high:
+        held = [np.array([low])]
+    return _Gathered(below, inside, np.concatenate(held) if held else None, counts, edges)
 
 
-def _least_above(tiles: Iterator[Any], high: Any) -> float:
+def _least_from(tiles: Iterator[Any], high: Any) -> float:
     copies = (host(tile) for tile in tiles)
-    return min(float(tile.min(where=tile > high, initial=np.inf)) for tile in copies)
+    return min(float(tile.min(where=tile >= high, initial=np.inf)) for tile in copies)
