@@ -58,7 +58,8 @@ def basis_by_qr(view: Representation, dtype: np.dtype[Any], memory: int) -> tupl
     factor, apply = get_lapack_funcs(("geqrt", "gemqrt"), dtype=dtype)
     first = 0 if full else 1
     last = first + min(n - 1, p)
-    least = _least_allowed(math.sqrt(float(lengths.sum())), view, dtype, last - first, rounding)
+    norm, (for_each, at_most) = math.sqrt(float(lengths.sum())), SAFE_CONDITION[dtype.itemsize]
+    least = max(4 * rank_floor(view, norm, rounding), norm / min(for_each * (last - first), at_most))
     if last > _MANY:  # more columns have no larger least singular value than the first of them
         panel, _, _ = factor(PANEL, matrix[:, :PANEL])
         if _least_singular_value(np.array(panel[first:PANEL, first:], order="F")) <= least:
@@ -139,12 +140,6 @@ def _comparable(units: Array, view: Representation) -> tuple[Float64, float]:
         panel = units[first : first + PANEL]
         lengths += np.einsum("ji,ji->i", panel, panel)
     return lengths, stored_rounding(view, spreads, scales)
-
-
-def _least_allowed(norm: float, view: Representation, dtype: np.dtype[Any], rank: int, rounding: float) -> float:
-    """Return the singular value that all must exceed, to be far enough above what rounding can make out of zero."""
-    for_each, at_most = SAFE_CONDITION[dtype.itemsize]
-    return max(4 * rank_floor(view, norm, rounding), norm / min(for_each * rank, at_most))
 
 
 def _least_singular_value(triangle: Array) -> float:
