@@ -277,9 +277,7 @@ class Representation(Rows):
         """Bring rows less their centre to the common scale, in place where that can be."""
         if self._mask is not None:
             out *= self._mask[columns]
-        if 0 < abs(self.exponent) < (100 if self.dtype.itemsize == 4 else 1000):
-            out *= 2.0**-self.exponent
-        elif self.exponent:
+        if self.exponent:  # by halves, of which each fits the precision
             for half in (-self.exponent // 2, -self.exponent - -self.exponent // 2):
                 out *= 2.0**half
         if self._recomputed and not math.isfinite(float(self.xp.sum(out))):
