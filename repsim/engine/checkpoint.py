@@ -106,16 +106,14 @@ class Checkpoint:
             self.held += size
             return arrays
         folder = self._folder(size)
-        kept = {}
         for key, array in arrays.items():
             path = folder / f"{name}.{key}.npy"
             with _writing(path):
                 np.save(path, array, allow_pickle=False)
-            kept[key] = np.load(path, mmap_mode="r", allow_pickle=False) if array.size else array
         done = folder / f"{name}.done"
         with _writing(done):
             done.touch()
-        return kept
+        return self._read(folder, name, list(arrays))
 
     def _folder(self, size: int) -> Path:
         if self._named is None and self._temporary is None:
