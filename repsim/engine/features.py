@@ -31,15 +31,13 @@ def cross_products(families: Families, products: Products) -> int:
     return sum(width[a] * width[b] for a, b in products)
 
 
-def feature_block(families: Families, memory: int) -> int:
-    """Return how many examples are read at once."""
-    width = max(1, sum(op.rows.p for ops in families.values() for op in ops))
-    return max(1, min(examples(families), memory // (64 * width), _READ // width))
-
-
-def products_by_features(families: Families, products: Products, result: Sums, block: int, tick: Tick) -> None:
+def products_by_features(
+    families: Families, products: Products, result: Sums, memory: int, block: int | None, tick: Tick
+) -> None:
     """Linear operators only: ||Y'X||^2 from cross-products of all features with all features."""
     width = {key: [op.rows.p for op in ops] for key, ops in families.items()}
+    of_all = max(1, sum(map(sum, width.values())))  # a complement may have none
+    block = block or max(1, min(memory // (64 * of_all), _READ // of_all))
     cross = {(a, b): np.zeros((sum(width[a]), sum(width[b]))) for a, b in products}
     column_sums = {key: np.zeros(sum(widths)) for key, widths in width.items()}
     # Centres rounded to float32 would leave the diagonals, which are taken as they are, off centre.

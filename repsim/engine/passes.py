@@ -9,7 +9,7 @@ import numpy as np
 
 from repsim.engine.arrays import Float64, full_precision, host, namespace
 from repsim.engine.checkpoint import Checkpoint
-from repsim.engine.features import cross_products, feature_block, features_are_cheaper, products_by_features
+from repsim.engine.features import cross_products, features_are_cheaper, products_by_features
 from repsim.engine.operators import Families, MadeOperator, Operator, Products, distinct_rows, examples
 from repsim.engine.plan import (
     bytes_needed,
@@ -46,7 +46,7 @@ def inner_products(
     # BLAS may raise the flag of an invalid operation over finite numbers with a finite result (NumPy's issue 24067).
     with full_precision(), np.errstate(invalid="ignore"):
         if features_are_cheaper(families, products, memory):
-            products_by_features(families, products, result, block or feature_block(families, memory), tick)
+            products_by_features(families, products, result, memory, block, tick)
         else:
             side, widest = tile_block(families, memory, asked=block), max(rows.p for rows in distinct_rows(families))
             with crew(hands(families, memory, side), side**2 * widest) as threads:
