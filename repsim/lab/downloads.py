@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,16 +14,7 @@ from repsim.lab.judging import write_verdicts
 from repsim.lab.metadata import croissant
 from repsim.lab.paths import results_root
 from repsim.lab.profiles import NAMES
-from repsim.lab.store import (
-    MADE_AGAIN_BY,
-    Artefact,
-    as_json,
-    digest,
-    read_artefact,
-    record_path,
-    unseal,
-    write_atomically,
-)
+from repsim.lab.store import MADE_AGAIN_BY, as_json, digest, read_artefact, record_path, unseal, write_atomically
 
 LARGEST_DOWNLOAD = 10 << 20
 HEADINGS = {
@@ -58,25 +50,25 @@ def data_page(profile: str, book: Path, notebooks: Sequence[str]) -> str:
         Their stems, in the order of the book.
     """
     copies = book / "results" / profile
-    sums: list[str] = []
     sections: dict[str, str] = {}
     for folder in sorted(path.name for path in (results_root() / profile).glob("*") if path.is_dir()):
-        if rows := list(_copies(profile, folder, copies, sums)):
+        if rows := list(_copies(profile, folder, copies)):
             heading = HEADINGS.get(folder, folder)
             table = ["| file | size | SHA-256 |", "| --- | ---: | --- |", *rows]
             sections[folder] = "\n".join([f"(data-{folder})=", f"## {heading}", "", *table])
     for shown in shown_profiles(profile):
-        _copy_claims(shown, book, sums)
+        for path in _claim_files(shown):  # which the page of claims links to
+            _copy(path, book / "results" / shown / "claims")
     figures = [
-        _figure_row(profile, stem, figure, copies, sums, sections)
+        _figure_row(profile, stem, figure, copies, sections)
         for stem in notebooks
         for figure in figures_of(book / "notebooks" / f"{stem}.ipynb")
     ]
-    verdicts = write_verdicts(profile, copies)
+    write_verdicts(profile, copies)
     citation = yaml.safe_load((book / "CITATION.cff").read_text(encoding="utf-8"))
-    described = copies / "croissant.json"
-    described.write_bytes(as_json(croissant(profile, copies, citation)))
-    sums += [f"{digest(path)}  {path.name}" for path in (verdicts, described)]
+    (copies / "croissant.json").write_bytes(as_json(croissant(profile, copies, citation)))
+    files = sorted(path for path in (book / "results").rglob("*") if path.is_file())
+    sums = [f"{digest(path)}  {os.path.relpath(path, copies)}" for path in files]
     (copies / "SHA256SUMS.txt").write_text("\n".join(sums) + "\n", encoding="utf-8")
     above = (
         f"- [verdicts.json](../results/{profile}/verdicts.json): every claim with what was measured and its verdict\n"
@@ -102,13 +94,9 @@ def _claim_files(profile: str) -> list[Path]:
     return sorted((results_root() / profile / "claims").glob("*.json"))
 
 
-def _copy_claims(profile: str, book: Path, sums: list[str]) -> None:
-    """Copy what was measured for each claim, which the page of claims links to."""
-    for path in _claim_files(profile):
-        copy = book / "results" / profile / "claims" / path.name
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(path, copy)
-        sums.append(f"{digest(path)}  ../{profile}/claims/{path.name}")
+def _copy(path: Path, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(path, folder)
 
 
 def downloadable(profile: str, folder: str) -> list[Path]:
@@ -131,21 +119,19 @@ def data_anchors(profile: str, notebooks: Iterable[Path]) -> dict[str, str]:
     }
 
 
-def _copies(profile: str, folder: str, copies: Path, sums: list[str]) -> Iterator[str]:
+def _copies(profile: str, folder: str, copies: Path) -> Iterator[str]:
     """Copy the artefacts of one folder with their records, and yield a row of the table for each.
 
     Of one that is not committed there is only the record, and the row says how it is made.
     """
 
     def link(name: str, path: Path) -> str:
-        copy = copies / folder / path.name
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(path, copy)
-        sums.append(f"{digest(path)}  {folder}/{path.name}")
+        _copy(path, copies / folder)
         return f"[{name}](../results/{profile}/{folder}/{path.name})"
 
-    offered = [read_artefact(path) for path in downloadable(profile, folder)]
-    for artefact in [*offered, *_not_committed(profile, folder)]:
+    records = sorted((results_root() / profile / folder).glob("*.json"))
+    not_committed = [path.with_suffix(".npz") for path in records if MADE_AGAIN_BY in unseal(path)]
+    for artefact in map(read_artefact, [*downloadable(profile, folder), *not_committed]):
         path, size = artefact.path, f"{max(artefact.record['bytes'] / 1024, 1):,.0f} KiB"
         first = f"`{path.name}`" if artefact.made_again_by else link(path.name, path)
         what = f"{first}, {link('record', record_path(path))}"
@@ -154,21 +140,12 @@ def _copies(profile: str, folder: str, copies: Path, sums: list[str]) -> Iterato
         yield f"| {what} | {size} | `{artefact.sha256}` |"
 
 
-def _not_committed(profile: str, folder: str) -> list[Artefact]:
-    """Return the artefacts of a folder of which only the records are committed."""
-    records = sorted((results_root() / profile / folder).glob("*.json"))
-    return [read_artefact(path.with_suffix(".npz")) for path in records if MADE_AGAIN_BY in unseal(path)]
-
-
-def _figure_row(
-    profile: str, stem: str, figure: Figure, copies: Path, sums: list[str], sections: Mapping[str, str]
-) -> str:
+def _figure_row(profile: str, stem: str, figure: Figure, copies: Path, sections: Mapping[str, str]) -> str:
     """Return where a figure's data is, writing a file of what came with it."""
     name = figure.name
     if figure.data is not None:
         path = copies / COMPUTED / f"{name}.csv"
         write_atomically(path, lambda file: file.write(figure.table()))
-        sums.append(f"{digest(path)}  {COMPUTED}/{path.name}")
         where = f"[{path.name}](../results/{profile}/{COMPUTED}/{path.name}), computed by the notebook"
     else:
         there = [f"[{HEADINGS.get(folder, folder)}](#data-{folder})" for folder in figure.source if folder in sections]
