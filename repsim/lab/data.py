@@ -107,6 +107,12 @@ class Dataset:
     test: Split
     fingerprint: str
 
+    def first(self, split: str, count: int) -> Split:
+        """Return the first `count` examples of the fixed random order of a split, "train" or "test"."""
+        whole = {"train": self.train, "test": self.test}[split]
+        chosen = whole.examples(count)
+        return Split(whole.images[chosen], whole.labels[chosen])
+
     def scale(self, images: np.ndarray, scaling: str) -> np.ndarray:
         """Return float32 images as a recipe's `scaling` says: normalised by "colour", or in [0, 1] ("unit")."""
         return self.normalise(images) if scaling == "colour" else images.astype(np.float32) / np.float32(255)

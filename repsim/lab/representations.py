@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from threading import Lock
@@ -17,7 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from repsim import Blocks
-from repsim.lab.data import Dataset, classes_of, load_dataset
+from repsim.lab.data import classes_of, load_dataset
 from repsim.lab.errors import StorageError
 from repsim.lab.families import describe, represented_layers
 from repsim.lab.paths import cache_root
@@ -28,18 +30,6 @@ BATCH = 500
 STORED_BYTES = 30 << 30  # of all networks of a measurement together; what is left over is computed
 _KEPT_BYTES = 1 << 30  # of the latest batches: both blocks of a tile, of all computed layers of one network
 _WRITING = Lock()  # what is half-written bears the number of its process, not of its thread
-
-
-def selected_images(dataset: Dataset, split: str, count: int) -> np.ndarray:
-    """Return the first `count` images (uint8) of the fixed random order of a split, "train" or "test"."""
-    subset = {"train": dataset.train, "test": dataset.test}[split]
-    return subset.images[subset.examples(count)]
-
-
-def selected_labels(dataset: Dataset, split: str, count: int) -> np.ndarray:
-    """Return the labels that belong to :func:`selected_images`."""
-    subset = {"train": dataset.train, "test": dataset.test}[split]
-    return subset.labels[subset.examples(count)]
 
 
 def dataset_of(network: Artefact) -> str:
@@ -105,11 +95,7 @@ def representations(
 
 
 def _write(network: Artefact, name: str, split: str, count: int, layers: list[str], folder: Path) -> None:
-    from repsim.lab.networks import represent, representation_model  # only now is a backend needed
-    from repsim.lab.training import load_network
-
-    images, own = selected_images(load_dataset(name), split, count), load_dataset(dataset_of(network))
-    model = representation_model(load_network(network), layers)
+    images, activations = load_dataset(name).first(split, count).images, _activations(network, layers)
     passing_paths = [part_path(folder / f"{layer}.npy") for layer in layers]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -117,8 +103,7 @@ def _write(network: Artefact, name: str, split: str, count: int, layers: list[st
         with ExitStack() as stack:
             files = [stack.enter_context(passing_path.open("wb")) for passing_path in passing_paths]
             for start in range(0, count, BATCH):
-                blocks = represent(model, own.scale(images[start : start + BATCH], scaling_of(network)))
-                for file, block in zip(files, blocks, strict=True):
+                for file, block in zip(files, activations(images[start : start + BATCH]), strict=True):
                     if start == 0:
                         _write_header(file, (count, block.shape[1]))
                     file.write(np.ascontiguousarray(block, np.float32).data)
@@ -129,6 +114,16 @@ def _write(network: Artefact, name: str, split: str, count: int, layers: list[st
     finally:
         for passing_path in passing_paths:
             passing_path.unlink(missing_ok=True)
+
+
+def _activations(network: Artefact, layers: Sequence[str]) -> Callable[[np.ndarray], list[np.ndarray]]:
+    """Return the function from images to what each of some layers makes of them."""
+    from repsim.lab.networks import represent, representation_model  # only now is a backend needed
+    from repsim.lab.training import load_network
+
+    model = representation_model(load_network(network), layers)
+    dataset, scaling = load_dataset(dataset_of(network)), scaling_of(network)
+    return lambda images: represent(model, dataset.scale(images, scaling))
 
 
 def _write_header(file: BinaryIO, shape: tuple[int, int]) -> None:
@@ -206,68 +201,50 @@ class LatestBatches:
         self._most, self._size = most, 0
         self._batches: OrderedDict[tuple[str, int], dict[str, np.ndarray]] = OrderedDict()
 
-    def find(self, key: tuple[str, int]) -> dict[str, np.ndarray] | None:
-        """Return a batch if it is still there."""
-        if key in self._batches:
-            self._batches.move_to_end(key)
-        return self._batches.get(key)
-
-    def add(self, key: tuple[str, int], batch: dict[str, np.ndarray]) -> None:
-        """Keep a batch, and let go of the oldest ones beyond the limit."""
-        self._batches[key] = batch
-        self._size += _bytes(batch)
+    def get(self, key: tuple[str, int], compute: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        """Return a batch, computed if it is no longer there, and let go of the oldest ones beyond the limit."""
+        if key not in self._batches:
+            self._batches[key] = compute()
+            self._size += _bytes(self._batches[key])
+        self._batches.move_to_end(key)
         while self._size > self._most and len(self._batches) > 1:
             self._size -= _bytes(self._batches.popitem(last=False)[1])
+        return self._batches[key]
 
 
 def _bytes(batch: dict[str, np.ndarray]) -> int:
     return sum(array.nbytes for array in batch.values())
 
 
+@dataclass
 class Stream:
     """Some layers of one network, computed in batches that begin at the same images whatever is asked for."""
 
-    def __init__(
-        self,
-        network: Artefact,
-        dataset: str,
-        split: str,
-        count: int,
-        layers: tuple[str, ...],
-        latest: LatestBatches,
-    ) -> None:
-        self._network, self._layers, self._latest = network, layers, latest
-        self._dataset, self._split, self._count = dataset, split, count
+    network: Artefact
+    dataset: str
+    split: str
+    count: int
+    layers: tuple[str, ...]
+    latest: LatestBatches
 
     def blocks(self, layer: str) -> Blocks:
         """Return one layer as the engine reads it."""
-        return Blocks(partial(self._read, layer), (self._count, layer_features(self._network)[layer]))
+        return Blocks(partial(self._read, layer), (self.count, layer_features(self.network)[layer]))
 
     @cached_property
-    def _model(self) -> Any:
-        from repsim.lab.networks import representation_model  # only now is a backend needed
-        from repsim.lab.training import load_network
-
-        return representation_model(load_network(self._network), self._layers)
+    def _activations(self) -> Callable[[np.ndarray], list[np.ndarray]]:
+        return _activations(self.network, self.layers)
 
     @cached_property
     def _images(self) -> np.ndarray:
-        return selected_images(load_dataset(self._dataset), self._split, self._count)
+        return load_dataset(self.dataset).first(self.split, self.count).images
 
     def _read(self, layer: str, start: int, stop: int) -> np.ndarray:
         slices = []
-        for number in range(start // BATCH, (stop - 1) // BATCH + 1):
-            first = number * BATCH
-            slices.append(self._batch(number)[layer][max(0, start - first) : stop - first])
+        for first in range(start // BATCH * BATCH, stop, BATCH):
+            batch = self.latest.get((self.network.sha256, first), partial(self._batch, first))
+            slices.append(batch[layer][max(0, start - first) : stop - first])
         return np.concatenate(slices)
 
-    def _batch(self, number: int) -> dict[str, np.ndarray]:
-        key = self._network.sha256, number
-        if (batch := self._latest.find(key)) is None:
-            from repsim.lab.networks import represent  # only now is a backend needed
-
-            images = self._images[number * BATCH : (number + 1) * BATCH]
-            normalised = load_dataset(dataset_of(self._network)).scale(images, scaling_of(self._network))
-            batch = dict(zip(self._layers, represent(self._model, normalised), strict=True))
-            self._latest.add(key, batch)
-        return batch
+    def _batch(self, first: int) -> dict[str, np.ndarray]:
+        return dict(zip(self.layers, self._activations(self._images[first : first + BATCH]), strict=True))

@@ -52,9 +52,12 @@ def test_they_are_the_same(trained, monkeypatch, stored, kept):
 
 
 def test_the_oldest_batches_are_let_go():
-    latest = LatestBatches(100)
-    for number in range(4):
-        latest.add(("network", number), {"layer": np.zeros(5)})  # 40 bytes
-    assert [latest.find(("network", number)) is not None for number in range(4)] == [False, False, True, True]
-    latest.add(("network", 9), {"layer": np.zeros(50)})
-    assert latest.find(("network", 9)) is not None
+    latest, computed = LatestBatches(100), []
+
+    def get(number, size=5):
+        computed.append(number)
+        return latest.get(("network", number), lambda: {"layer": np.full(size, len(computed))})["layer"][0]
+
+    assert [get(number) for number in range(4)] == [1, 2, 3, 4]  # 40 bytes each
+    assert [get(3), get(2), get(1), get(0)] == [4, 3, 7, 8]
+    assert [get(9, size=50), get(9), get(0)] == [9, 9, 11]

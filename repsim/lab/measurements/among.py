@@ -19,7 +19,7 @@ from repsim.lab.errors import MissingArtefactError
 from repsim.lab.measurements.common import Made, Members, Scratch, Sides, made_from, measured
 from repsim.lab.profiles import Measure, load_profile
 from repsim.lab.published import NETWORKS, SHA256, published_networks
-from repsim.lab.representations import BATCH, selected_labels, sources
+from repsim.lab.representations import BATCH, sources
 from repsim.lab.store import Artefact, profile_store
 from repsim.lab.weights import find_network
 
@@ -119,7 +119,7 @@ def _measured(scratch: Scratch, members: Members, measure: Measure, indexes: Seq
     read = sources(list(members.networks), measure.split, n, layers, folder=scratch.stored)
     logits, first = read[len(layers) - 1 :: len(layers)], read[:: len(layers)]
     compared = [array for place, array in enumerate(read) if (place + 1) % len(layers)]
-    labels = selected_labels(load_dataset(members.group.dataset), measure.split, n)
+    labels = load_dataset(members.group.dataset).first(measure.split, n).labels
     tables = scratch.pairwise(f"among {members.group.name}", compared, index=list(indexes), median=MEDIAN)
     squares = np.diag(tables["hsic_linear"])[:: len(members.layers)] * (n - 1) ** 2
     shares = [first_eigenvalue(x) ** 2 / total for x, total in zip(first, squares, strict=True)]

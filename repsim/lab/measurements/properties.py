@@ -30,7 +30,6 @@ from repsim.lab.measurements.common import (
 )
 from repsim.lab.profiles import load_profile
 from repsim.lab.progress import progress_bar
-from repsim.lab.representations import selected_labels
 from repsim.lab.store import Arrays, Artefact
 
 DIMENSION_INDEXES = (
@@ -97,7 +96,7 @@ def components(profile_name: str) -> Artefact:
             scores.append(projected.astype(np.float32))
             total = float(np.var(x, axis=0, dtype=np.float64).sum())
             explained.append(np.var(projected, axis=0) / total)
-        labels = selected_labels(load_dataset(group.group.dataset), "test", count)
+        labels = load_dataset(group.group.dataset).first("test", count).labels
         arrays = {"scores": np.stack(scores), "explained": np.stack(explained), "labels": labels}
         return arrays, {**group.facts(), "split": "test", "examples": count, "layer": COMPONENTS_LAYER}
 
@@ -156,7 +155,7 @@ def probes(profile_name: str, group_name: str) -> Artefact:
             load_dataset(group.group.dataset),
             {"train": settings.examples, "test": settings.test_examples},
         )
-        labels = {split: selected_labels(dataset, split, count) for split, count in counts.items()}
+        labels = {split: dataset.first(split, count).labels for split, count in counts.items()}
         layers = {split: gather(scratch, [group], split, count, share=0.5) for split, count in counts.items()}
 
         def fit(place: int) -> dict[str, np.ndarray]:

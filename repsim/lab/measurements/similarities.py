@@ -35,7 +35,6 @@ from repsim.lab.measurements.common import (
 from repsim.lab.products import THRESHOLDS
 from repsim.lab.profiles import Comparison, Shuffles, Within, load_profile
 from repsim.lab.progress import progress_bar
-from repsim.lab.representations import selected_labels
 from repsim.lab.shuffles import against_shuffles, unit_grams
 from repsim.lab.store import Artefact
 
@@ -228,7 +227,7 @@ def within_class(profile_name: str, group_name: str) -> Artefact:
 
 
 def _classes(scratch: Scratch, group: Members, arrays: list[Any], split: str, count: int) -> dict[str, np.ndarray]:
-    labels = selected_labels(load_dataset(group.group.dataset), split, count)
+    labels = load_dataset(group.group.dataset).first(split, count).labels
     classes, counts = np.unique(labels, return_counts=True)
     title = f"classes of {group.group.name} n = {count}"
     whole = scratch.pairwise(f"all {title}", beginnings(arrays, count), index=list(WITHIN_INDEXES))
