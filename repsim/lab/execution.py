@@ -20,10 +20,10 @@ from typing import Any
 
 import yaml
 
-from repsim.lab.errors import LabError
+from repsim.lab.errors import LabError, StorageError
 from repsim.lab.paths import REPOSITORY, environment
 from repsim.lab.repository import commit
-from repsim.lab.store import clear, digest, machine, part_path, peak_memory_mib
+from repsim.lab.store import clear, digest, machine, part_path, peak_memory_mib, write_json
 
 STAMP = "repsim"  # key of the stamp in the notebook's metadata
 KERNEL = "repsim-here"
@@ -99,8 +99,9 @@ def execute(notebook: Path, profile: str, output: Path) -> Path:
     Raises
     ------
     NotebookError
-        If the source is not a notebook or a cell fails; the message names the notebook and the cell. If the output
-        cannot be written, as on a full disk.
+        If the source is not a notebook or a cell fails; the message names the notebook and the cell.
+    StorageError
+        If the output cannot be written, as on a full disk.
     """
     source = read_notebook(notebook)
     sha256, start = digest(notebook), time.perf_counter()
@@ -122,14 +123,9 @@ def execute(notebook: Path, profile: str, output: Path) -> Path:
             "peak_memory_mib": peak_memory_mib(resource.RUSAGE_CHILDREN),
         }
         _tidy(executed)
-        with partial.open("w", encoding="utf-8") as file:
-            json.dump(executed, file, indent=1, ensure_ascii=False, sort_keys=True)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, output)
+        write_json(output, executed)
     except OSError as error:
-        raise NotebookError(f"{output} cannot be written: {error.strerror or error}") from error
+        raise StorageError(f"{output} cannot be written: {error.strerror or error}") from error
     finally:
         partial.unlink(missing_ok=True)
     return output

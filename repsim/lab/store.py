@@ -91,9 +91,9 @@ def write_atomically(path: Path, write: Callable[[Any], None]) -> None:
         os.close(folder)
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write `value` as indented JSON, atomically."""
-    write_atomically(path, lambda file: file.write((json.dumps(value, indent=1, sort_keys=True) + "\n").encode()))
+    write_atomically(path, lambda file: file.write(as_json(value)))
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from repsim.lab import execution
-from repsim.lab.errors import LabError
+from repsim.lab.errors import LabError, StorageError
 from repsim.lab.execution import NotebookError, execute, is_stale, stamp
 from repsim.lab.repository import commit
 
@@ -113,7 +113,7 @@ def test_no_room_for_the_output_is_one_sentence(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("papermill.execute_notebook", full)
-    with pytest.raises(NotebookError, match=r"out\.ipynb cannot be written: No space left on device$"):
+    with pytest.raises(StorageError, match=r"out\.ipynb cannot be written: No space left on device$"):
         execute(source, "smoke", tmp_path / "out.ipynb")
     assert (tmp_path / "out.ipynb").read_text() == "old"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.ipynb", "source.ipynb"]
