@@ -99,7 +99,6 @@ def show_table(
     columns: Mapping[str, tuple[str, Callable[[Any], str]]],
     *,
     caption: str = "",
-    about: Mapping[str, Any] | None = None,
 ) -> None:
     """Display rows as a table that can be scrolled sideways on a narrow screen.
 
@@ -111,8 +110,6 @@ def show_table(
         Key in the rows -> heading, and how to write a value. None is written as a dash.
     caption
         A line above it.
-    about
-        What the executed notebook keeps beside it, for a later step of the chain.
     """
     head = "".join(f'<th scope="col">{html.escape(heading)}</th>' for heading, _ in columns.values())
     body = []
@@ -125,7 +122,7 @@ def show_table(
     whole = f'<table class="table">{above}<thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table>'
     plain = "\n".join(", ".join(f"{heading}: {row.get(key)}" for key, (heading, _) in columns.items()) for row in rows)
     text = f'<div style="overflow-x:auto" tabindex="0" role="region" aria-label="table">{whole}</div>'
-    _display({"text/html": text, "text/plain": plain}, about)
+    _display({"text/html": text, "text/plain": plain})
 
 
 def _cell(value: Any, write: Callable[[Any], str]) -> str:
@@ -139,13 +136,13 @@ def show_claims(
 ) -> None:
     """Display rows as a table whose cells are Markdown, such as links to claims, by keys; `columns` has their headings.
 
-    `about` is as for :func:`show_table`.
+    `about` is what the executed notebook keeps beside it, for a later step of the chain.
     """
     text = table(list(columns.values()), [[row[key] for key in columns] for row in rows])
     _display({"text/markdown": text, "text/plain": text}, about)
 
 
-def _display(bundle: dict[str, str], about: Mapping[str, Any] | None) -> None:
+def _display(bundle: dict[str, str], about: Mapping[str, Any] | None = None) -> None:
     display(bundle, raw=True, metadata={STAMP: about} if about else {})
 
 

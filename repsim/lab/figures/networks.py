@@ -17,9 +17,9 @@ from repsim.lab.findings.training import accuracies
 Records = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
-def layer_rows(architecture: str, channels: Sequence[int] = ()) -> list[dict[str, Any]]:
+def layer_rows(architecture: str) -> list[dict[str, Any]]:
     """Return the rows of a table of layers, as tables E.1 to E.3 of the paper have them: equal convolutions are one."""
-    shape = describe(architecture, channels)
+    shape = describe(architecture)
     rows, number = [], 1
     for convolution, same in groupby(shape.convolutions):
         count = len(list(same))

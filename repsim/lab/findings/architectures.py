@@ -76,18 +76,16 @@ def figure_5(compared: Compared, index: str = "cka_linear", n: int | None = None
 
 
 @measures(FIGURE_F8, by=BY_PATH, networks=(TINY, RESIDUAL))
-def figure_f8(
-    compared: Compared, n: int | None = None, kept: Mapping[str, Mapping[str, Array]] | None = None
-) -> dict[str, dict[str, Any]]:
+def figure_f8(compared: Compared, kept: Mapping[str, Mapping[str, Array]] | None = None) -> dict[str, dict[str, Any]]:
     """Measure claims F.8a to F.8h, those whose index was measured.
 
     Rows are layers of ResNet-14 and columns layers of Tiny-10, so that linear regression predicts the former from the
     latter, as in the paper's figure; the path is that of Tiny-10's layers. `kept` are, by group, the arrays of
     :func:`repsim.lab.measurements.svcca_ranks`.
     """
-    examples = compared.examples[-1] if n is None else n
+    examples = compared.examples[-1]
     return {
-        claim: match_path(compared.mean(compared.name(index, n), RESIDUAL, TINY).T)
+        claim: match_path(compared.mean(compared.name(index), RESIDUAL, TINY).T)
         | (room(*ranks_f8(compared, index, kept or {}), examples) if index.startswith(CCA_TYPE) else {})
         for claim, index in FIGURE_F8.items()
         if index in compared.record["indexes"]

@@ -283,7 +283,6 @@ def random_widths(
     n: int = 200,
     ratios: Sequence[float] = (0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95, 1.1, 1.5, 2, 4),
     draws: int = 3,
-    indexes: Sequence[str] = DIMENSION_INDEXES,
 ) -> dict[str, Array]:
     """Measure each index on random data of growing width, at a fixed number of examples.
 
@@ -295,11 +294,12 @@ def random_widths(
     """
     rng = np.random.default_rng(200)
     widths = [max(1, round(ratio * n)) for ratio in ratios]
-    means = {f"{relation}_{name}": np.zeros(len(widths)) for relation in ("related", "unrelated") for name in indexes}
+    names = [f"{relation}_{name}" for relation in ("related", "unrelated") for name in DIMENSION_INDEXES]
+    means = {name: np.zeros(len(widths)) for name in names}
     for place, width in enumerate(widths):
         for _ in range(draws):
             x, noise, unrelated = rng.normal(size=(3, n, width))
-            for name, (high, low) in index_values(x, [x + noise, unrelated], indexes).items():
+            for name, (high, low) in index_values(x, [x + noise, unrelated], DIMENSION_INDEXES).items():
                 means[f"related_{name}"][place] += high / draws
                 means[f"unrelated_{name}"][place] += low / draws
     return {"ratio": np.array(widths) / n, **means}

@@ -38,9 +38,9 @@ def similar_to_last(table: Array, threshold: float = SIMILAR) -> float:
     return float((others >= threshold).mean()) if np.isfinite(others).all() else math.nan
 
 
-def like_last(table: Array, threshold: float = SIMILAR) -> list[int]:
+def like_last(table: Array) -> list[int]:
     """Return the numbers, from 1, of the convolutions before the last one that are similar to it in (L, L)."""
-    return [place + 1 for place, value in enumerate(table[-2, :-2]) if value >= threshold]
+    return [place + 1 for place, value in enumerate(table[-2, :-2]) if value >= SIMILAR]
 
 
 def plateau(accuracy: Array) -> float:
