@@ -30,7 +30,7 @@ from repsim.lab.predicates import ClaimError, Predicate
 from repsim.lab.profiles import load_profile
 from repsim.lab.repository import first_commits
 from repsim.lab.store import write_atomically
-from repsim.lab.wording import DASH, NO_BREAK, distance, measured_sentence, robustness, signed
+from repsim.lab.wording import DASH, NO_BREAK, distance, measured_sentence, robustness, signed, table
 
 BEGIN, END = "<!-- claims:begin -->", "<!-- claims:end -->"  # in the README
 SIGNS = dict(zip(VERDICTS, "✓◐✗?◌○·", strict=True))
@@ -174,11 +174,11 @@ def _answer(entry: Judged) -> str:
     if measured and (declared := measuring(claim.id)) and declared.networks:
         close = ", near the threshold" if near(claim, measured) else ""
         doubt = f" ({why})" if (why := undetermined(measured.values)) else close
-        here = f" Here {_inner(measured_sentence(claim, measured))}{doubt}."
+        here = f" Here {inner(measured_sentence(claim, measured))}{doubt}."
     return f"{_unbroken(verdict)} ({link(claim)}): {claim.statement}{here}"
 
 
-def _inner(sentence: str) -> str:
+def inner(sentence: str) -> str:
     """Return a sentence as it stands within another."""
     start = sentence[0] if sentence[1].isupper() else sentence[0].lower()  # of an abbreviation
     return start + sentence[1:].removesuffix(".")
@@ -244,18 +244,14 @@ def claims_table(profiles: Sequence[str], links: Callable[[str, Claim], Iterable
         From a profile and a claim to Markdown links.
     """
     names = ("claim", "verdict", "what is claimed", "here", "evidence", "section", "counted as", "profile")
-    lines = [f"| {' | '.join(names)} |", "| --- " * len(names) + "|"]
+    rows = []
     for both in zip(*(judged(profile) for profile in profiles), strict=True):
         for profile, (claim, measured, verdict) in zip(profiles, both, strict=True):
             if measured is not None or profile == profiles[0]:
-                cells = (
-                    _unbroken(verdict),
-                    claim.statement,
-                    headline(claim, measured),
-                    ", ".join(links(profile, claim)),
-                )
-                lines.append(f"| {' | '.join([link(claim), *cells, claim.section, kind(claim, profile), profile])} |")
-    return "\n".join(lines)
+                said = [claim.statement, headline(claim, measured), ", ".join(links(profile, claim))]
+                about = [claim.section, kind(claim, profile), profile]
+                rows.append([link(claim), _unbroken(verdict), *said, *about])
+    return table(names, rows)
 
 
 def _in_full(profile: str, entry: Judged, notebook_link: Callable[[str], str], commit: str) -> str:

@@ -67,8 +67,8 @@ class Evidence:
         """Return Markdown that links to what there is: figure, cell, data, code, and the package's functions."""
         cells = self.cells.get(claim.notebook, [])
         declared = measuring(claim.id)
-        function = declared.function if declared else None
-        figure, cell = _figure_of(claim, cells, function), _cell_of(claim, cells, function)
+        cell = _cell_of(claim, cells, declared)
+        figure = _figure_of(claim, cells, cell)
         links = []
         if figure:
             links.append(f"[figure](#{cell_label(claim.notebook, figure[1])})")
@@ -102,24 +102,20 @@ def _code_cells(path: Path) -> Iterator[Cell]:
             yield cell["id"], "".join(cell["source"]), shown
 
 
-def _cell_of(claim: Claim, cells: Sequence[Cell], function: Function | None) -> str | None:
+def _cell_of(claim: Claim, cells: Sequence[Cell], declared: Measuring | None) -> str | None:
     """Return the cell that calls what measures a claim, else that which shows the verdict."""
-    if function:
-        for identifier, source, _ in cells:
-            if re.search(rf"\bfindings\.{function.__name__}\(", source):
-                return identifier
-    return next(
-        (identifier for identifier, _, shown in cells if f"(#claim-{claim.id.lower().replace('.', '-')})" in shown),
-        None,
-    )
+    calling = [
+        identifier
+        for identifier, source, _ in cells
+        if declared and re.search(rf"\bfindings\.{declared.function.__name__}\(", source)
+    ]
+    verdict = f"(#claim-{claim.id.lower().replace('.', '-')})"
+    return next(iter([*calling, *(identifier for identifier, _, shown in cells if verdict in shown)]), None)
 
 
-def _figure_of(claim: Claim, cells: Sequence[Cell], function: Function | None) -> tuple[str, str] | None:
-    """Return the figure that shows a claim and its cell: that called as its section, else that of the cell itself."""
+def _figure_of(claim: Claim, cells: Sequence[Cell], cell: str | None) -> tuple[str, str] | None:
+    """Return the figure that shows a claim and its cell: that called as its section, else that of the claim's cell."""
     figures = [(name, identifier) for identifier, _, shown in cells for name in FIGURE.findall(shown)]
     section = claim.section.split(",")[0].lower().replace(" ", "-").replace(".", "")
-    here = _cell_of(claim, cells, function)
-    return next(
-        (figure for figure in figures if figure[0] == section),
-        next((figure for figure in figures if figure[1] == here), None),
-    )
+    named = [figure for figure in figures if figure[0] == section]
+    return next(iter([*named, *(figure for figure in figures if figure[1] == cell)]), None)

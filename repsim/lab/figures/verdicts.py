@@ -10,7 +10,7 @@ import numpy as np
 import seaborn as sns
 
 from repsim.lab import claims
-from repsim.lab.claim_tables import NARROWER, OURS, SIGNS, headline, kind, link, linked, marked
+from repsim.lab.claim_tables import NARROWER, OURS, SIGNS, headline, inner, kind, link, linked, marked
 from repsim.lab.claims import (
     NOT_DETERMINED,
     NOT_JUDGED,
@@ -131,10 +131,8 @@ def _apart(tally: Counter[str]) -> str:
 
 def _close(claim: claims.Claim, measurement: claims.Measurement, verdict: str) -> str:
     """Return what was measured, as it stands within a sentence, with the claim's link and whether it is near."""
-    said = measured_sentence(claim, measurement).removesuffix(".")
-    start = said[0] if said[1].isupper() else said[0].lower()  # of an abbreviation
     close = ", near its threshold" if verdict in LOOKS and near(claim, measurement) else ""
-    return f"{start}{said[1:]} ({link(claim)}{close})."
+    return f"{inner(measured_sentence(claim, measurement))} ({link(claim)}{close})."
 
 
 def explain(profile: str, measured: Measured) -> None:
