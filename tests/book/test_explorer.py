@@ -77,7 +77,7 @@ def test_the_score_is_that_of_the_findings(made, found):
     for index in table.indexes:
         expected = findings.score(made["tables"].arrays()[index], index)
         scored = identification(table, index, "tiny10")
-        assert (scored["accuracy"], scored["error"]) == (expected.estimate, expected.standard_error)
+        assert (scored["accuracy"], scored["error"]) == expected
     two = identification(found["between-architectures_50"], "cka_linear", "plain10")
     assert (two["networks"], two["error"]) == (2, None)
     assert 0 <= two["accuracy"] <= 1
@@ -134,8 +134,8 @@ def test_panels_of_the_figures_show_what_the_tables_hold(made, found):
 
 def test_identification_by_architecture(made, found):
     rows = by_architecture(load_profile("smoke"), list(found.values())).splitlines()
-    scored = findings.score(made["tables"].arrays()["cka_linear"], "cka_linear")
-    assert f"| {100 * scored.estimate:.1f} ± {100 * scored.standard_error:.1f} |" in rows[2]
+    accuracy, error = findings.score(made["tables"].arrays()["cka_linear"], "cka_linear")
+    assert f"| {100 * accuracy:.1f} ± {100 * error:.1f} |" in rows[2]
     assert "400 training images" in rows[2]
     assert rows[3].count("±") == 0, "two networks have no jackknife error"
     assert rows[3].endswith("| 25.0 |"), "four layers"
@@ -245,8 +245,8 @@ def test_the_table_the_path_and_the_score(page, results):
     assert [["●" in cell for cell in row[1:]].index(True) for row in rows] == best.tolist()
     path = ", ".join(f"{layer} → {LAYERS['tiny10'][j]}" for layer, j in zip(LAYERS["tiny10"], best, strict=True))
     assert text(page, "path") == f"Best-match path: {path}."
-    scored = findings.score(values, "cka_linear")
-    assert f"{100 * scored.estimate:.1f} ± {100 * scored.standard_error:.1f} % of the layers" in text(page, "summary")
+    accuracy, error = findings.score(values, "cka_linear")
+    assert f"{100 * accuracy:.1f} ± {100 * error:.1f} % of the layers" in text(page, "summary")
     assert page.locator(".map_marks path").count() == 9
 
 

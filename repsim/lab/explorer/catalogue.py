@@ -169,22 +169,14 @@ def network_facts(group: Networks) -> dict[str, str]:
 
 
 def identification(table: SimilarityTable, index: str, group: str) -> dict[str, Any] | None:
-    """Return the identification score of an index over the networks of one group, None where there are no pairs.
-
-    As :func:`repsim.lab.findings.score`, whose jackknife error needs a third network.
-    """
+    """Return :func:`repsim.lab.findings.score` over the networks of one group, None where there are no pairs."""
     if table.own or not table.holds(index, group, group):
         return None
     block = np.asarray(table.block(index, group, group), np.float64)
     networks, layers = block.shape[0], block.shape[2]
     if networks < 2 or not np.isfinite(off_diagonal(block)).all():
         return None
-    error = None
-    if networks > 2:
-        scored = score(block, index)
-        accuracy, error = scored.estimate, scored.standard_error
-    else:
-        accuracy = repsim.identification_accuracy(block, symmetrise=index in ASYMMETRIC)
+    accuracy, error = score(block, index)
     return {"accuracy": accuracy, "error": error, "networks": networks, "layers": layers}
 
 

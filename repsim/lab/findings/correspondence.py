@@ -90,8 +90,8 @@ def match_path_tau(matches: Sequence[int] | NDArray[np.intp]) -> float:
     return float(kendalltau(np.arange(len(matches)), matches).statistic)
 
 
-def score(table: Array, index: str, *, pool: bool = True, symmetrise: bool | None = None) -> repsim.Jackknife:
-    """Return the identification accuracy of an index with its jackknife error.
+def score(table: Array, index: str, *, pool: bool = True, symmetrise: bool | None = None) -> tuple[float, float | None]:
+    """Return the identification accuracy of an index and its jackknife error, None for fewer than three networks.
 
     Parameters
     ----------
@@ -104,22 +104,18 @@ def score(table: Array, index: str, *, pool: bool = True, symmetrise: bool | Non
     symmetrise
         Overrides what `index` implies.
     """
-    return repsim.jackknife(table, **_counted(table, index, pool, symmetrise))
-
-
-def _counted(table: Array, index: str, pool: bool = True, symmetrise: bool | None = None) -> dict[str, Any]:
-    layers = range(table.shape[-1] if pool else table.shape[-1] - 1)
+    layers = list(range(table.shape[-1] if pool else table.shape[-1] - 1))
     exchanged = index in ASYMMETRIC if symmetrise is None else symmetrise
-    return {"symmetrise": exchanged, "layers": list(layers)}
+    if len(table) < LEAST_NETWORKS:
+        return repsim.identification_accuracy(table, symmetrise=exchanged, layers=layers), None
+    scored = repsim.jackknife(table, symmetrise=exchanged, layers=layers)
+    return scored.estimate, scored.standard_error
 
 
 def percent(table: Array, index: str, **how: Any) -> dict[str, float]:
     """Return :func:`score` as percentages: the "accuracy" and its "standard_error", NaN where there are too few."""
-    if len(table) >= LEAST_NETWORKS:
-        scored = score(table, index, **how)
-        return {"accuracy": 100 * scored.estimate, "standard_error": 100 * scored.standard_error}
-    accuracy = repsim.identification_accuracy(table, **_counted(table, index, **how)) if len(table) > 1 else math.nan
-    return {"accuracy": 100 * accuracy, "standard_error": math.nan}
+    accuracy, error = score(table, index, **how) if len(table) > 1 else (math.nan, None)
+    return {"accuracy": 100 * accuracy, "standard_error": math.nan if error is None else 100 * error}
 
 
 def p_value(first: tuple[str, Array], second: tuple[str, Array]) -> float:

@@ -14,7 +14,7 @@ from scipy.stats import spearmanr
 
 import repsim
 from repsim.lab.findings import measures
-from repsim.lab.findings.correspondence import ASYMMETRIC, LEAST_NETWORKS, p_value
+from repsim.lab.findings.correspondence import ASYMMETRIC, LEAST_NETWORKS, p_value, score
 from repsim.lab.findings.tables import CCA_KINDS, Array, mean_map
 
 Values = Mapping[str, Array]
@@ -58,10 +58,9 @@ def table_f1(tables: Values) -> list[dict[str, Any]]:
     cells = []
     for index, row in identified(tables).items():
         for tap, paper in zip(TAPS, TABLE_F1[index], strict=True):
-            table, error = tables[f"{tap}/{index}"], None
-            if len(table) >= LEAST_NETWORKS:
-                error = 100 * repsim.jackknife(table, symmetrise=index in ASYMMETRIC).standard_error
-            cells.append({"index": index, "tap": tap, "accuracy": row[tap], "standard_error": error, "paper": paper})
+            _, error = score(tables[f"{tap}/{index}"], index)
+            shown = {"accuracy": row[tap], "standard_error": None if error is None else 100 * error, "paper": paper}
+            cells.append({"index": index, "tap": tap, **shown})
     return cells
 
 
