@@ -5,7 +5,7 @@ Every function asks the store first, so a figure can be drawn from committed res
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from functools import partial
 
@@ -62,9 +62,12 @@ def steps(profile_name: str, only: str = "*") -> dict[str, Step]:
         If none matches; the message lists them.
     """
     profile = load_profile(profile_name)
-    all_steps: dict[str, Step] = {
-        f"tables/{measure.name}": partial(tables, profile_name, measure.name) for measure in profile.measures
-    }
+    all_steps: dict[str, Step] = {}
+
+    def add(begins: str, measurement: Callable[..., Artefact], names: Iterable[object]) -> None:
+        all_steps.update({f"{begins}{name}": partial(measurement, profile_name, name) for name in names})
+
+    add("tables/", tables, [measure.name for measure in profile.measures])
     all_steps |= {
         "dimension": partial(dimension, profile_name),
         "components": partial(components, profile_name),
@@ -72,10 +75,7 @@ def steps(profile_name: str, only: str = "*") -> dict[str, Step]:
     }
     if profile.ridge:
         all_steps["ridge"] = partial(ridge, profile_name)
-    all_steps |= {
-        f"between/{comparison.name}": partial(between, profile_name, comparison.name)
-        for comparison in profile.comparisons
-    }
+    add("between/", between, [comparison.name for comparison in profile.comparisons])
     for group, split, examples in _with_svcca(profile):
         all_steps[f"ranks/{group}-{split}-{examples}"] = partial(svcca_ranks, profile_name, group, split, examples)
     for settings, measurement in (
@@ -84,25 +84,19 @@ def steps(profile_name: str, only: str = "*") -> dict[str, Step]:
         (profile.probes, probes),
     ):
         groups = profile.groups(settings.groups) if settings else []
-        all_steps |= {
-            f"{measurement.__name__}/{group.name}": partial(measurement, profile_name, group.name) for group in groups
-        }
+        add(f"{measurement.__name__}/", measurement, [group.name for group in groups])
     recipes = [name for name in recipe_groups(profile_name) if len(trained_members(profile_name, name).networks) > 1]
-    all_steps |= {f"recipes/{name}": partial(recipe, profile_name, name) for name in recipes}
+    add("recipes/", recipe, recipes)
     if profile.group(GROUP).dataset == NETWORKS.dataset:  # else there are no images for these networks
         all_steps["published"] = partial(published, profile_name)
     if profile.shuffles:
-        shuffled = [comparison for comparison in profile.comparisons if comparison.debiased]
-        all_steps |= {
-            f"null/{comparison.name}": partial(null_between, profile_name, comparison.name) for comparison in shuffled
-        }
+        add("null/", null_between, [comparison.name for comparison in profile.comparisons if comparison.debiased])
         groups = profile.groups(profile.within.groups) if profile.within else []
         # No claim rests on the layers of an untrained one.
-        trained = [group.name for group in groups if group.recipe.epochs]
-        all_steps |= {f"null/within-{name}": partial(null_within, profile_name, name) for name in trained}
+        add("null/within-", null_within, [group.name for group in groups if group.recipe.epochs])
     if profile.transformers:
         epochs = comparable(profile_name)
-        all_steps |= {f"transformers/epoch{epoch}": partial(_followed, profile_name, epoch) for epoch in epochs}
+        add("transformers/epoch", _followed, epochs)
         all_steps |= {"transformers/table": partial(_transformers, profile_name, epochs[-1])} if any(epochs) else {}
     chosen = {name: step for name, step in all_steps.items() if fnmatchcase(name, only)}
     if not chosen:
