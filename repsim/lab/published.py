@@ -133,7 +133,9 @@ def weights(path: Path) -> dict[str, np.ndarray]:
         If the file is not one of tensors, or their names, kinds or shapes are others.
     """
     tensors = read_tensors(path)
-    expected, actual = _expected(), {name: f"{array.dtype} {array.shape}" for name, array in tensors.items()}
+    places = _places()
+    expected = {name: f"{'float32' if ours else 'int64'} {shape}" for name, (ours, shape) in places.items()}
+    actual = {name: f"{array.dtype} {array.shape}" for name, array in tensors.items()}
     if wrong := sorted(name for name in {*expected, *actual} if expected.get(name) != actual.get(name)):
         listed = "; ".join(
             f"{name}: expected {expected.get(name, 'none')}, found {actual.get(name, 'none')}" for name in wrong[:3]
@@ -142,36 +144,30 @@ def weights(path: Path) -> dict[str, np.ndarray]:
         raise DataError(f"{path} is not a Tiny-10 network of {NETWORKS.name}: {listed}{more}")
     first, bias = tensors["conv1.weight"].astype(np.float64) / DEVIATION[:, None, None], tensors["conv1.bias"]
     tensors |= {"conv1.weight": first, "conv1.bias": bias - (first * MEAN[:, None, None]).sum(axis=(1, 2, 3))}
-    renamed: dict[str, np.ndarray] = {}
-    for number in range(1, _convolutions() + 1):
-        renamed[f"filter{number}/kernel"] = tensors[f"conv{number}.weight"].transpose(2, 3, 1, 0)
-        renamed[f"filter{number}/bias"] = tensors[f"conv{number}.bias"]
-        for ours, theirs in _NORM.items():
-            renamed[f"norm{number}/{ours}"] = tensors[f"bn{number}.{theirs}"]
-    renamed |= {"logits/kernel": tensors["fc.weight"].T, "logits/bias": tensors["fc.bias"]}
-    return {name: np.ascontiguousarray(array, np.float32) for name, array in renamed.items()}
+    return {
+        ours: np.ascontiguousarray(array.transpose(2, 3, 1, 0) if array.ndim == 4 else array.T, np.float32)
+        for name, (ours, _) in places.items()
+        if ours
+        for array in [tensors[name]]
+    }
 
 
-_NORM = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
+_NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
 
 
-def _convolutions() -> int:
-    return len(describe(NETWORKS.architecture).convolutions)
-
-
-def _expected() -> dict[str, str]:
-    """Return the kind and shape of every tensor that a file must hold."""
-    shapes: dict[str, tuple[int, ...]] = {}
+def _places() -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Return what each tensor of a file is called here, where it has a place, and its shape there."""
+    places: dict[str, tuple[str, tuple[int, ...]]] = {}
     inputs = 3
     for number, convolution in enumerate(describe(NETWORKS.architecture).convolutions, start=1):
-        shapes[f"conv{number}.weight"] = (convolution.channels, inputs, convolution.size, convolution.size)
-        shapes[f"conv{number}.bias"] = (convolution.channels,)
-        shapes |= {f"bn{number}.{name}": (convolution.channels,) for name in _NORM.values()}
-        inputs = convolution.channels
+        channels, size = convolution.channels, convolution.size
+        places[f"conv{number}.weight"] = f"filter{number}/kernel", (channels, inputs, size, size)
+        places[f"conv{number}.bias"] = f"filter{number}/bias", (channels,)
+        places |= {f"bn{number}.{theirs}": (f"norm{number}/{ours}", (channels,)) for theirs, ours in _NORM.items()}
+        places[f"bn{number}.num_batches_tracked"] = "", ()
+        inputs = channels
     classes = classes_of(NETWORKS.dataset)
-    shapes |= {"fc.weight": (classes, inputs), "fc.bias": (classes,)}
-    counts = {f"bn{number}.num_batches_tracked": "int64 ()" for number in range(1, _convolutions() + 1)}
-    return {name: f"float32 {shape}" for name, shape in shapes.items()} | counts
+    return places | {"fc.weight": ("logits/kernel", (classes, inputs)), "fc.bias": ("logits/bias", (classes,))}
 
 
 def as_network(path: Path, seed: int = 0) -> Artefact:
