@@ -7,6 +7,7 @@ after its ReLU.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -35,20 +36,11 @@ class BatchNormalization(layers.BatchNormalization):
         gamma, beta, mean, variance = (
             tf.convert_to_tensor(weight) for weight in (self.gamma, self.beta, self.moving_mean, self.moving_variance)
         )
+        kernel = partial(tf.raw_ops.FusedBatchNormV3, x=inputs, scale=gamma, offset=beta, epsilon=self.epsilon)
         if not training:
-            return tf.raw_ops.FusedBatchNormV3(
-                x=inputs,
-                scale=gamma,
-                offset=beta,
-                mean=mean,
-                variance=variance,
-                epsilon=self.epsilon,
-                is_training=False,
-            )[0]
+            return kernel(mean=mean, variance=variance, is_training=False)[0]
         empty = tf.zeros([0])
-        outputs, batch_mean, batch_variance, *_ = tf.raw_ops.FusedBatchNormV3(
-            x=inputs, scale=gamma, offset=beta, mean=empty, variance=empty, epsilon=self.epsilon, is_training=True
-        )
+        outputs, batch_mean, batch_variance, *_ = kernel(mean=empty, variance=empty, is_training=True)
         # The kernel returns the variance over count - 1; Keras keeps that over count.
         count = tf.cast(tf.size(inputs) / tf.shape(inputs)[-1], "float32")
         batch_variance = batch_variance * (count - 1) / count
