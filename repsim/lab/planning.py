@@ -96,24 +96,21 @@ def cost_of_transformers(profile_name: str, settings: Transformers) -> Cost:
 def describe(profile_name: str) -> str:
     """Return the cost of a profile in words: a line per group of networks, the sums, and what has been done."""
     profile, store = load_profile(profile_name), profile_store(profile_name)
-    costs = [cost_of(store, group) for group in profile.networks]
-    wide = max(len(group.name) for group in profile.networks)
+    rows = [(group.name, group.dataset, group.recipe.epochs, cost_of(store, group)) for group in profile.networks]
+    wide = max(len(name) for name, *_ in rows)
+    if of := profile.transformers:
+        rows.append(("transformers", of.corpus, of.recipe.epochs, cost_of_transformers(profile_name, of)))
     lines = [
         f"profile {profile.title}",
         f"  {'networks':<{wide}}  data       count  done  epochs  multiply-adds  minutes      MiB      GB",
     ]
-    for group, its in zip(profile.networks, costs, strict=True):
+    for name, data, epochs, its in rows:
+        adds, memory = (f"{its.multiply_adds:.1e}", f"{its.memory_mib:,}") if its.memory_mib else ("–", "–")
         lines.append(
-            f"  {group.name:<{wide}}  {group.dataset:<9}  {its.networks:>5}  {its.done:>4}  {group.recipe.epochs:>6}"
-            f"  {its.multiply_adds:>13.1e}  {its.minutes:>7,.1f}  {its.memory_mib:>7,}  {its.gigabytes:>6,.1f}"
+            f"  {name:<{wide}}  {data:<9}  {its.networks:>5}  {its.done:>4}  {epochs:>6}"
+            f"  {adds:>13}  {its.minutes:>7,.1f}  {memory:>7}  {its.gigabytes:>6,.1f}"
         )
-    if profile.transformers:
-        its, of = cost_of_transformers(profile_name, profile.transformers), profile.transformers
-        lines.append(
-            f"  {'transformers':<{wide}}  {of.corpus:<9}  {its.networks:>5}  {its.done:>4}  {of.recipe.epochs:>6}"
-            f"  {'–':>13}  {its.minutes:>7,.1f}  {'–':>7}  {its.gigabytes:>6,.1f}"
-        )
-        costs.append(its)
+    costs = [its for *_, its in rows]
     count, done = sum(cost.networks for cost in costs), sum(cost.done for cost in costs)
     minutes, operations = sum(cost.minutes for cost in costs), sum(cost.multiply_adds for cost in costs)
     processor = "GPU" if profile.cluster.training_gpus else "processor core"
