@@ -13,9 +13,9 @@ from repsim.lab.findings import measures
 from repsim.lab.findings.tables import Array
 
 
-def centred(scores: Any) -> Array:
-    """Return scores (n, 2) in float64 with mean 0."""
-    values = np.asarray(scores, np.float64)
+def centred(x: Any) -> Array:
+    """Return x (n, p) in float64 with columns of mean 0."""
+    values = np.asarray(x, np.float64)
     return values - values.mean(axis=0)
 
 

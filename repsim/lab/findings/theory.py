@@ -13,6 +13,7 @@ import numpy as np
 
 import repsim
 from repsim.lab.findings import measures
+from repsim.lab.findings.components import centred
 from repsim.lab.findings.tables import Array
 from repsim.lab.measurements import DIMENSION_INDEXES, saturation_is_recorded
 
@@ -80,11 +81,6 @@ def cka_tells_related(n: int = 100, p: int = 200, draws: int = 100) -> Values:
         for name, (related, other) in index_values(x, [x + noise, unrelated], names).items():
             higher[name] += int(related > other)
     return {"draws": draws, "higher": higher["cka_linear"], "higher_debiased": higher["cka_linear_debiased"]}
-
-
-def centred(x: Array) -> Array:
-    """Return x with columns of mean 0."""
-    return x - x.mean(axis=0)
 
 
 def _bases(x: Array) -> tuple[Array, Array]:
@@ -236,14 +232,10 @@ def largest_changes(claim: str, draws: int = 20) -> dict[str, dict[str, float]]:
         (reference,) = index_values(x, [y], [index])[index]
         for transformation in claimed:
             x_changed, y_changed = (_transformed(rng, transformation, z) for z in (x, y))
-            values = {
-                "x": index_values(x_changed, [y], [index])[index][0],
-                "y": index_values(x, [y_changed], [index])[index][0],
-            }
-            for side, value in values.items():
-                largest[transformation][side] = max(
-                    largest[transformation][side], relative_change(float(value), float(reference))
-                )
+            for side, (first, second) in zip(BOTH, ((x_changed, y), (x, y_changed)), strict=True):
+                (value,) = index_values(first, [second], [index])[index]
+                change = relative_change(float(value), float(reference))
+                largest[transformation][side] = max(largest[transformation][side], change)
     return largest
 
 
