@@ -63,7 +63,7 @@ def commit(folder: Path = REPOSITORY) -> str:
             return UNKNOWN
         name = _git(folder, "rev-parse", "HEAD").strip()
         changed = _git(folder, "status", "--porcelain", "--", *(path for path in SOURCES if (folder / path).exists()))
-    except (OSError, subprocess.CalledProcessError):
+    except RepositoryError:
         return UNKNOWN
     return f"{name}{MODIFIED}" if changed.strip() else name
 
@@ -85,7 +85,7 @@ def tracked_files(folder: Path = REPOSITORY) -> dict[str, bool]:
         If `folder` is not a git repository, or a tracked file is a link, another repository or missing.
     """
     files = {}
-    for entry in filter(None, _asked(folder, "ls-files", "--stage", "-z").split("\0")):
+    for entry in filter(None, _git(folder, "ls-files", "--stage", "-z").split("\0")):
         about, path = entry.split("\t", 1)
         mode = about.split()[0]
         if mode not in {"100644", "100755"} or not (folder / path).is_file():
@@ -96,12 +96,12 @@ def tracked_files(folder: Path = REPOSITORY) -> dict[str, bool]:
 
 def tracked_commit(folder: Path = REPOSITORY) -> str:
     """Return the commit that `folder` is at; see :func:`tracked_files` for what is raised."""
-    return _asked(folder, "rev-parse", "HEAD").strip()
+    return _git(folder, "rev-parse", "HEAD").strip()
 
 
 def modified_files(folder: Path = REPOSITORY) -> list[str]:
     """Return the tracked files that differ from the commit; see :func:`tracked_files` for what is raised."""
-    return sorted(filter(None, _asked(folder, "diff", "--name-only", "--no-renames", "-z", "HEAD").split("\0")))
+    return sorted(filter(None, _git(folder, "diff", "--name-only", "--no-renames", "-z", "HEAD").split("\0")))
 
 
 def commit_time(folder: Path = REPOSITORY) -> int:
@@ -115,7 +115,7 @@ def commit_time(folder: Path = REPOSITORY) -> int:
     given = os.environ.get("SOURCE_DATE_EPOCH", "")
     if given and not given.isdecimal():
         raise RepositoryError(f"SOURCE_DATE_EPOCH is {given!r}, not a number of seconds since 1970")
-    return int(given or _asked(folder, "log", "-1", "--format=%ct"))
+    return int(given or _git(folder, "log", "-1", "--format=%ct"))
 
 
 def first_commits(path: str, pattern: str, folder: Path = REPOSITORY) -> dict[str, str]:
@@ -125,7 +125,7 @@ def first_commits(path: str, pattern: str, folder: Path = REPOSITORY) -> dict[st
     """
     try:
         log = _git(folder, "log", "--reverse", "--format=commit %H", "--patch", "--unified=0", "--", path)
-    except (OSError, subprocess.CalledProcessError):
+    except RepositoryError:
         return {}
     commits: dict[str, str] = {}
     at = ""
@@ -137,14 +137,9 @@ def first_commits(path: str, pattern: str, folder: Path = REPOSITORY) -> dict[st
     return commits
 
 
-def _asked(folder: Path, *arguments: str) -> str:
+def _git(folder: Path, *arguments: str) -> str:
     """Return git's answer, or say in one sentence that there is none."""
     try:
-        return _git(folder, *arguments)
+        return subprocess.run(["git", "-C", str(folder), *arguments], check=True, capture_output=True, text=True).stdout
     except (OSError, subprocess.CalledProcessError):
         raise RepositoryError(f"{folder} is not a git repository with a commit, or git is not installed") from None
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    command = ["git", "-C", str(folder), *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
