@@ -207,8 +207,8 @@ def _tidy(executed: dict[str, Any]) -> None:
             cell["metadata"].pop(key, None)
 
 
-def stamp(executed: Path) -> dict[str, Any] | None:
-    """Return the stamp of an executed notebook, None if it has none.
+def stamp(executed: Path) -> dict[str, Any]:
+    """Return the stamp of an executed notebook, empty if it has none.
 
     Raises
     ------
@@ -216,7 +216,7 @@ def stamp(executed: Path) -> dict[str, Any] | None:
         If the file is missing or not a notebook.
     """
     stamped = read_notebook(executed)["metadata"].get(STAMP)
-    return stamped if isinstance(stamped, dict) else None
+    return stamped if isinstance(stamped, dict) else {}
 
 
 def kept(executed: Path, key: str) -> Iterator[Any]:
@@ -236,7 +236,4 @@ def kept(executed: Path, key: str) -> Iterator[Any]:
 
 def is_stale(executed: Path, source: Path) -> bool:
     """Return whether an executed notebook is missing or was not made from the source as it is now."""
-    if not executed.exists():
-        return True
-    stamped = stamp(executed)
-    return stamped is None or stamped.get("source_sha256") != digest(source)
+    return not executed.exists() or stamp(executed).get("source_sha256") != digest(source)

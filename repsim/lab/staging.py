@@ -114,7 +114,7 @@ def fit_to_show(executed_dir: Path, root: Path, name: str, profile: str) -> dict
         raise StagingError(f"{executed} is missing; make it with: {again}")
     if is_stale(executed, source):
         raise StagingError(f"{executed} was not made from {name} as it is now; make it again with: {again}")
-    stamped = stamp(executed) or {}
+    stamped = stamp(executed)
     if stamped.get("profile") != profile:
         raise StagingError(
             f"{executed} is of profile {stamped.get('profile')!r}, not {profile!r}; make it with: {again}"

@@ -177,7 +177,7 @@ def _executed(added: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
 
 def _run(executed: Path, result: Any, source: Any, agent: Any) -> dict[str, Any]:
     """Return what the metadata says of the execution of a notebook."""
-    told = stamp(executed) or {}
+    told = stamp(executed)
     ended = datetime.fromisoformat(told["date"])
     return {
         "name": f"Execution of {source['name']}",
