@@ -55,7 +55,7 @@ class SimilarityTable:
     def __init__(self, artefact: Artefact, held: Similarities, examples: int) -> None:
         self.record, self.path, self.examples = artefact.record, artefact.path, examples
         self.own, self.rows, self.columns = held.alone, held.rows, held.columns
-        self._held = held
+        self.held = held
 
     @property
     def key(self) -> str:
@@ -68,20 +68,11 @@ class SimilarityTable:
         """The names of its indexes."""
         return list(self.record["indexes"])
 
-    @property
-    def bytes(self) -> int:
-        """How many bytes each number has."""
-        return next(iter(self._held.arrays.values())).dtype.itemsize
-
     def pairs(self) -> list[tuple[str, str]]:
         """Return the groups of each block."""
         if self.own:
             return [(side["group"], side["group"]) for side in self.rows]
         return [(first["group"], second["group"]) for first in self.rows for second in self.columns]
-
-    def seeds(self, group: str) -> list[int]:
-        """Return the seeds of the networks of a group among those of the first side."""
-        return next(list(side["seeds"]) for side in self.rows if side["group"] == group)
 
     def holds(self, index: str, first: str, second: str) -> bool:
         """Return whether it has a block of an index and two groups."""
@@ -89,7 +80,7 @@ class SimilarityTable:
 
     def block(self, index: str, first: str, second: str) -> np.ndarray:
         """Return (m1, m2, L1, L2), or (m, L, L) where each network is compared with itself, as it was stored."""
-        return self._held.block(self._held.name(index, self.examples), first, second)
+        return self.held.block(self.held.name(index, self.examples), first, second)
 
 
 def similarity_tables(profile: Profile) -> Iterator[SimilarityTable]:
@@ -194,7 +185,7 @@ def presets(tables: Sequence[SimilarityTable]) -> list[dict[str, Any]]:
     panels = []
     for figure, first, second, index, own in PANELS:
         if table := next((table for table in tables if table.own == own and table.holds(index, first, second)), None):
-            seed = str(table.seeds(first)[0]) if own else MEAN
+            seed = str(table.held.part(first)["seeds"][0]) if own else MEAN
             shows = {"first": first, "first-seed": seed, "second": second, "second-seed": seed, "index": index}
             names = " and ".join(dict.fromkeys(map(network, (first, second))))
             title = f"{figure}: {names}, {repsim.get_index(index).title}"
@@ -294,7 +285,7 @@ def _entry(table: SimilarityTable, kept: Mapping[str, Any]) -> dict[str, Any]:
         "file": f"{record['step']}/{table.path.name}",
         "data": f"data.html#data-{record['step']}",
         "own": table.own,
-        "bytes": table.bytes,
+        "bytes": next(iter(table.held.arrays.values())).dtype.itemsize,
         "indexes": table.indexes,
         "rows": {side["group"]: side["seeds"] for side in table.rows},
         "columns": {side["group"]: side["seeds"] for side in table.columns},
