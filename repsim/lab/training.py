@@ -14,6 +14,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from scipy.special import log_softmax
 
 from repsim.engine.arrays import full_precision
 from repsim.lab.backend import device
@@ -92,10 +93,8 @@ def evaluate(model: keras.Model, dataset: Dataset, split: Split, scaling: str = 
     """Return the accuracy (a fraction) and the mean cross-entropy (nats) of a network on a split."""
     with full_precision():  # on a GPU, JAX multiplies float32 in fewer bits unless told otherwise
         logits = model.predict(dataset.scale(split.images, scaling), batch_size=EVALUATED, verbose=0).astype(np.float64)
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    log_likelihood = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    rows = np.arange(len(logits))
-    return float((logits.argmax(1) == split.labels).mean()), float(-log_likelihood[rows, split.labels].mean())
+    log_likelihood = log_softmax(logits, axis=1)[np.arange(len(logits)), split.labels]
+    return float((logits.argmax(1) == split.labels).mean()), float(-log_likelihood.mean())
 
 
 def hold_out(split: Split, count: int) -> tuple[Split, Split]:
