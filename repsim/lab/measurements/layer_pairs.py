@@ -57,7 +57,8 @@ def layer_pairs(
     """
     (group,) = members(profile_name, most=networks_compared)
     trained, layers = list(group.networks), group.layers
-    missing = sum(_find(profile_name, trained, *pair, examples) is None for pair in _pairs(trained, layers))
+    store = profile_store(profile_name)
+    missing = sum(store.find(*_key(trained, *pair, examples)) is None for pair in _pairs(trained, layers))
     if missing and not make:
         raise MissingArtefactError(f"{missing} pairs of layers are not compared on {examples:,} images yet")
 
@@ -94,10 +95,6 @@ def _key(trained: list[Artefact], x_place: Place, y_place: Place, examples: int)
     seeds = [trained[place].record["inputs"]["seed"] for place in (a, b)]
     name = f"seed{seeds[0]}-{first}-seed{seeds[1]}-{second}"
     return STEP, name, {**_inputs([trained[a], trained[b]], examples), "layers": [first, second]}
-
-
-def _find(profile_name: str, trained: list[Artefact], x_place: Place, y_place: Place, examples: int) -> Artefact | None:
-    return profile_store(profile_name).find(*_key(trained, x_place, y_place, examples))
 
 
 def layer_pair(profile_name: str, trained: list[Artefact], x_place: Place, y_place: Place, examples: int) -> Artefact:
