@@ -28,6 +28,7 @@ HEADINGS = {
     "probes": "Figure 3: accuracies of linear classifiers",
     "between": "Figures 5, 6, 7, F.4, F.6 and F.8: similarities between networks",
     "within-class": "Figure F.7: similarities within classes",
+    "chance": "Similarities of shuffled examples, over all shuffles",
     "null": "Similarities of shuffled examples",
     "ranks": "Components that SVCCA keeps, Figures F.3 and F.8",
     "published": "Networks of others: similarities on test images",

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import repsim
-from repsim.lab import data, measurements
+from repsim.lab import data, findings, measurements
 from repsim.lab.errors import DataError, ProfileError
 from repsim.lab.families import compared_layers
 from repsim.lab.measurements import common
@@ -317,6 +317,20 @@ def test_null_stands_beside_the_values():
     within = measurements.null_within("smoke", "plain10")
     assert within.arrays()["cka_linear_debiased_p"].shape == (9, 9)
     assert within.record["permutations"] == 50
+
+
+def test_chance_of_two_layers_is_that_of_each_with_itself():
+    own = measurements.chance("smoke", "datasets-cifar10").arrays()
+    first, second = members("smoke", ["plain10", "plain10-cifar100"])
+    assert own["plain10"].shape == (len(first.networks), 9)
+    pairs = [
+        [repsim.chance(*(layers[layer] for layers in (a, b))).mean for layer in first.layers]
+        for one in first.networks
+        for two in second.networks
+        for a, b in [[representations(network, "test", 200, dataset="synthetic") for network in (one, two)]]
+    ]
+    level = findings.chance_level(own, "plain10", "plain10-cifar100")
+    assert level == pytest.approx(np.mean(pairs, axis=0), rel=1e-4)
 
 
 def test_ranks_are_what_svcca_keeps():

@@ -386,6 +386,9 @@ def test_tensor2tensors_pieces_are_the_longest_that_fit():
         ["a", "_", "\\", "u", "\\", "3", "8", ";", "_"],  # "_" is escaped, and "&", which no piece has
     ]
     assert [words.decode(one) for one in cut] == ["Hello, world", "Hello Hello", "a_&"]
+    letters = "".join(f"'{piece}'\n" for piece in ("<pad>_", "<EOS>_", "\\9", "9", ";", "\\65"))
+    escaped = Subwords("pieces", letters.encode())
+    assert escaped.decode([2, *[3] * 20, 4, 5, 4]) == "\u3013A", "no character has so many digits"
     with pytest.raises(DataError, match="pieces, line 2: expected a piece in quotes, found EOS"):
         Subwords("pieces", b"'<pad>_'\nEOS\n")
     assert Subwords("pieces", "'<pad>_'\n'<EOS>_'\n'\u2028'\n".encode()).pieces[2] == "\u2028", "is no end of a line"
@@ -486,6 +489,17 @@ def test_what_cannot_be_trained_is_refused(tiny, tmp_path):
     for seed, epoch in ((7, 1), (0, 3), (0, -1)):
         with pytest.raises(TransformerError, match=f"seed {seed} after {epoch} epochs: expected one of the seeds"):
             train_transformer(Store(tmp_path), tiny, seed, epoch=epoch, quiet=True)
+    longest = max(len(one) for one in tokens(tiny, "test").source)
+    cramped = replace(
+        tiny,
+        network=replace(tiny.network, positions=longest - 1),
+        recipe=replace(tiny.recipe, buckets=(8,)),
+        splits=("test",),
+        scored="test",
+    )
+    with pytest.raises(DataError, match=f"expected at most {longest - 1} tokens, found {longest}"):
+        train_transformer(Store(tmp_path), cramped, 0, quiet=True)
+    assert not list((tmp_path / "networks").glob("*")), "said before anything is trained"
     short = replace(tiny, recipe=replace(tiny.recipe, buckets=(2,)))
     with pytest.raises(TransformerError, match="all 400 pairs of sentences are longer than the buckets"):
         train_transformer(Store(tmp_path), short, 0, quiet=True)

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from repsim.lab.measurements import steps
-from repsim.lab.planning import measuring_job, training_job
+from repsim.lab.planning import measuring_job, training_job, transformer_job
 from repsim.lab.profiles import load_profile
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
@@ -39,12 +39,16 @@ def test_each_network_and_each_measurement_is_a_job_with_what_the_plan_says(root
     jobs = graph(root, tmp_path, name, *slurm, f"profile={name}", "cluster=true")
     profile = load_profile(name)
     assert len(jobs["train"]) == len(profile.jobs())
+    assert len(jobs["transformer"]) == len(profile.transformers.seeds)
     assert len(jobs["measure"]) == len(steps(name))
     for text in jobs["train"]:
         asked = training_job(profile, profile.group(re.search(r"group=(\S+),", text)[1]))
         assert number(text, "mem_mb") == asked.memory_mib
         assert number(text, "runtime") == asked.minutes
         assert number(text, "gpu") == (asked.gpus or None)
+    for text in jobs["transformer"]:
+        assert number(text, "mem_mb") == transformer_job(profile).memory_mib
+        assert number(text, "runtime") == transformer_job(profile).minutes
     for text in jobs["measure"]:
         assert number(text, "mem_mb") == measuring_job(profile).memory_mib
         assert number(text, "gpu") is None

@@ -12,6 +12,8 @@ from matplotlib.patches import FancyBboxPatch
 from repsim.lab.figures.style import HEAT, Drawing, panels, style, title
 from repsim.lab.findings.tables import Array, mean_map
 from repsim.lab.findings.transformers import FIGURE_F1, TAP_TITLES, TAPS, checkerboard
+from repsim.lab.transformers.settings import BASE, Transformers
+from repsim.lab.wording import DASH
 
 
 def sublayer() -> Drawing:
@@ -54,6 +56,8 @@ def sublayer_maps(tables: Mapping[str, Array]) -> Drawing:
                 similarities = mean_map(tables[f"{tap}/{index}"])
                 sns.heatmap(similarities, ax=axis, cmap=HEAT, square=True, cbar=False)
                 axis.invert_yaxis()
+                ends = f"{similarities.min():.2f} to {similarities.max():.2f}"
+                axis.text(1.04, 0.5, ends, transform=axis.transAxes, fontsize=5, va="center")
                 ticks = np.arange(3, len(similarities) + 1, 3)
                 axis.set_xticks(ticks - 0.5, ticks, fontsize=6)
                 axis.set_yticks(ticks - 0.5, ticks, fontsize=6, rotation=0)
@@ -126,6 +130,33 @@ def sublayers_with_training(rows: Sequence[Mapping[str, Any]]) -> Drawing:
         f"Percentage of sublayers identified at each of the four taps after {', '.join(map(str, epochs))} epochs, by "
         f"{len(indexes)} indexes.",
     )
+
+
+def size_rows(settings: Transformers, records: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Return, for a table, what the Transformers of a profile are beside tensor2tensor's base model."""
+    here, recipe = settings.network, settings.recipe
+    sizes = [
+        (words, f"{getattr(here, name):g}", f"{getattr(BASE, name):g}")
+        for name, words in {
+            "width": "width",
+            "hidden": "width of feed-forward",
+            "heads": "heads",
+            "encoder_layers": "layers of the encoder, of two sublayers each",
+            "decoder_layers": "layers of the decoder",
+            "dropout": "dropout",
+        }.items()
+    ]
+    bleu = [record["bleu"] for record in records if record.get("bleu")]
+    training = [
+        ("parameters", f"{records[0]['parameters']:,}" if records else DASH, DASH),
+        ("networks", str(len(records)), DASH),
+        ("epochs", str(recipe.epochs), DASH),
+        ("tokens in a batch", f"{recipe.tokens:,}", "4,096"),
+        ("rate, warm-up in steps", f"{recipe.rate:g}, {recipe.warmup:,}", "2, 8,000"),
+        ("label smoothing", f"{recipe.smoothing:g}", "0.1"),
+        ("BLEU", f"{min(bleu):.1f} to {max(bleu):.1f}" if bleu else DASH, DASH),
+    ]
+    return [{"what": what, "here": ours, "base": base} for what, ours, base in (*sizes, *training)]
 
 
 def cell(value: Mapping[str, Any]) -> str:

@@ -139,6 +139,15 @@ class Tables:
         return None if name is None else self.records[name]
 
 
+def chance_level(own: Mapping[str, Array], first: str, second: str) -> Array:
+    """Return (L,), what linear CKA of same layers of two groups' networks is on shuffled examples, on average.
+
+    `own` are the arrays of :func:`repsim.lab.measurements.chance`.
+    """
+    levels = [np.sqrt(own[group]).mean(axis=0) for group in (first, second)]
+    return np.asarray(np.multiply(*levels))
+
+
 def available(tables: Tables, indexes: Sequence[str], split: str = "train") -> dict[str, Array]:
     """Return the table of each of the indexes that was measured on a split."""
     table_by_index = {index: tables.get(index, split) for index in indexes}
@@ -176,10 +185,6 @@ class Compared(Similarities):
     def itself(self, name: str, group: str) -> Array:
         """Return (L, L), the mean over the networks of a group of each with itself."""
         return np.asarray(np.einsum("aaij->aij", self.block(name, group, group)).mean(axis=0))
-
-    def shuffled(self, first: str, second: str) -> Array:
-        """Return (L,), of a comparison with shuffled examples: what linear CKA of same layers is on average."""
-        return np.asarray(np.diagonal(self.mean("cka_linear_mean", first, second)))
 
     def jackknife(self, name: str, first: str, second: str) -> tuple[Array, Array]:
         """Return the mean over pairs and its jackknife standard error, leaving out one seed at a time.

@@ -24,6 +24,7 @@ from repsim.lab.measurements.properties import (
 from repsim.lab.measurements.similarities import (
     WITHIN_INDEXES,
     between,
+    chance,
     null_between,
     null_within,
     svcca_ranks,
@@ -34,12 +35,11 @@ from repsim.lab.measurements.similarities import (
 from repsim.lab.profiles import Profile, load_profile
 from repsim.lab.published import NETWORKS
 from repsim.lab.store import Artefact
-from repsim.lab.transformers.weights import comparable
 
 __all__ = [
-    "COMPONENTS_LAYER", "DIMENSION_INDEXES", "GROUP", "VERSION", "WITHIN_INDEXES", "between", "components",
-    "dimension", "measured_recipes", "networks", "null_between", "null_within", "probes", "published", "recipe",
-    "recipe_groups", "ridge", "saturation_is_recorded", "steps", "subspace", "svcca_ranks", "tables",
+    "COMPONENTS_LAYER", "DIMENSION_INDEXES", "GROUP", "VERSION", "WITHIN_INDEXES", "between", "chance",
+    "components", "dimension", "measured_recipes", "networks", "null_between", "null_within", "probes", "published",
+    "recipe", "recipe_groups", "ridge", "saturation_is_recorded", "steps", "subspace", "svcca_ranks", "tables",
     "trained_members", "within", "within_class",
 ]  # fmt: skip
 
@@ -76,6 +76,8 @@ def steps(profile_name: str, only: str = "*") -> dict[str, Step]:
     if profile.ridge:
         all_steps["ridge"] = partial(ridge, profile_name)
     add("between/", between, [comparison.name for comparison in profile.comparisons])
+    # Drawn into curves; in the maps it would be less than their colours show.
+    add("chance/", chance, [comparison.name for comparison in profile.comparisons if comparison.diagonal])
     for group, split, examples in _with_svcca(profile):
         all_steps[f"ranks/{group}-{split}-{examples}"] = partial(svcca_ranks, profile_name, group, split, examples)
     for settings, measurement in (
@@ -95,9 +97,9 @@ def steps(profile_name: str, only: str = "*") -> dict[str, Step]:
         # No claim rests on the layers of an untrained one.
         add("null/within-", null_within, [group.name for group in groups if group.recipe.epochs])
     if profile.transformers:
-        epochs = comparable(profile_name)
+        epochs = sorted({0, *profile.transformers.snapshots})
         add("transformers/epoch", _followed, epochs)
-        all_steps |= {"transformers/table": partial(_transformers, profile_name, epochs[-1])} if any(epochs) else {}
+        all_steps["transformers/table"] = partial(_transformers, profile_name, epochs[-1])
     chosen = {name: step for name, step in all_steps.items() if fnmatchcase(name, only)}
     if not chosen:
         raise ProfileError(known("measurement", only, all_steps))

@@ -285,6 +285,48 @@ def null_within(profile_name: str, group_name: str) -> Artefact:
     return _null(profile_name, f"within-{group_name}", settings, Sides(first, (), within.split))
 
 
+def chance(profile_name: str, comparison_name: str) -> Artefact:
+    """Return what linear CKA of layers is on shuffled examples, over all shuffles, of a comparison's trained networks.
+
+    That of two layers is the geometric mean of what it is of each with itself, see :func:`repsim.chance`; so these are
+    all that is kept. The examples are as many as the comparison has at most.
+
+    Returns
+    -------
+    Artefact
+        For each group of networks, by its name, (m, L): of each layer with itself.
+    """
+    comparison = load_profile(profile_name).comparison(comparison_name)
+    every, count = sides(profile_name, comparison, comparison.networks), max(comparison.examples)
+    trained = [group for group in every.rows if group.group.recipe.epochs]
+    compared = Sides(trained, (), every.split, every.dataset)
+    asked = {"examples": count, "indexes": ["cka_linear"]}
+
+    def make(scratch: Scratch) -> Made:
+        of = partial(_chance_of_layers, scratch, compared, count)
+        arrays = {
+            group.group.name: np.stack(
+                [
+                    scratch.finished(network.record["name"], partial(of, replace(group, networks=(network,))))["mean"]
+                    for network in group.networks
+                ]
+            )
+            for group in compared.rows
+        }
+        return arrays, {**compared.facts(), **asked}
+
+    return measured(profile_name, "chance", comparison.name, compared.made_from(**asked), make)
+
+
+def _chance_of_layers(scratch: Scratch, compared: Sides, count: int, member: Members) -> dict[str, np.ndarray]:
+    """Return (L,) of one network, whose representations go before the next network's come."""
+    layers = gather(scratch, [member], compared.split, count, compared.dataset)
+    with saturation_is_recorded():
+        means = [repsim.pairwise([layer], chance=True)[1].mean.item() for layer in layers]
+    shutil.rmtree(scratch.stored, ignore_errors=True)
+    return {"mean": np.array(means)}
+
+
 def _null(profile_name: str, name: str, settings: Shuffles, compared: Sides) -> Artefact:
     asked = {"examples": settings.examples, "permutations": settings.permutations}
 

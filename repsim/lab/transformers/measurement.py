@@ -10,6 +10,7 @@ from scipy.linalg.blas import dsyrk
 from scipy.linalg.lapack import dpstrf
 
 import repsim
+from repsim.lab.errors import ProfileError
 from repsim.lab.measurements.common import saturation_is_recorded
 from repsim.lab.paths import cache_root
 from repsim.lab.progress import progress_bar
@@ -37,6 +38,12 @@ def networks(profile: str, epoch: int, *, followed: bool = False) -> list[Artefa
     seeds = settings.followed if followed else settings.seeds
     trained = [artefact for seed in seeds if (artefact := find_transformer(store, settings, seed, epoch))]
     missing = seeds if epoch == 0 else seeds[:2] if len(trained) < 2 else ()
+    for artefact in trained:
+        if (scored := artefact.record.get("scored", settings.scored)) != settings.scored:
+            raise ProfileError(
+                f"{artefact.path.name} was scored on {scored}, and the profile asks for {settings.scored}; train it "
+                f"again: repsim-lab transformers {profile} --seed {artefact.record['inputs']['seed']} --again"
+            )
     return [train_transformer(store, settings, seed, epoch=epoch) for seed in missing] or trained
 
 
@@ -71,7 +78,7 @@ def represented(
 
 
 def condensed(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Return centred representations on fewer rows where all features together, k, are fewer than the examples.
+    """Return centred representations on fewer rows, where all features together, k, are less than half the examples.
 
     Turning the examples leaves all inner products of features as they are, and so every index but those with an RBF
     kernel. The k + 1 rows are the Cholesky factor of those inner products, with a row of zeros, turned once more so
@@ -79,7 +86,7 @@ def condensed(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
     """
     n, widths = len(arrays[0]), [array.shape[1] for array in arrays]
     k = sum(widths)
-    if k + 1 >= n:
+    if 2 * (k + 1) > n:  # what is saved then is less than what it takes
         return list(arrays)
     means, ends = [array.mean(axis=0, dtype=np.float64) for array in arrays], np.cumsum(widths)
     gram: Any = np.zeros((k, k), order="F")

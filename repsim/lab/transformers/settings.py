@@ -56,6 +56,9 @@ class Network:
     positions: PositiveInt
 
 
+BASE = Network(512, 2048, 8, 6, 6, 0.1, 256)  # tensor2tensor's `transformer_base`, version 3
+
+
 @dataclass(frozen=True, config=CONFIG)
 class Transformers:
     """The Transformers of a profile.
@@ -106,7 +109,7 @@ class Transformers:
     @property
     def paper_size(self) -> bool:
         """Whether network and text are those of tensor2tensor's library, which the paper used."""
-        return self.corpus == "wmt32k" and self.network == Network(512, 2048, 8, 6, 6, 0.1, 256)
+        return self.corpus == "wmt32k" and self.network == BASE
 
     @model_validator(mode="after")
     def _can_be_trained(self) -> Self:

@@ -68,6 +68,8 @@ def train_transformer(
             f"seed {seed} after {last} epochs: expected one of the seeds {list(settings.seeds)}, and at most "
             f"{settings.recipe.epochs} epochs"
         )
+    for split in ("train", *settings.splits, settings.scored):  # what is wrong with a text is said before training
+        tokens(settings, split)
     run = {**inputs(settings, seed, settings.recipe.epochs), "epoch": "any"}
     checkpoint = cache_root() / "checkpoints" / f"transformer-{settings.corpus}-seed{seed}-{key(run)[:12]}.npz"
     followed = settings.snapshots if seed in settings.followed else ()
@@ -80,7 +82,9 @@ def train_transformer(
             facts = _train(model, settings, seed, snapshot, checkpoint, quiet=quiet) if snapshot else {}
             weights = {path: array.astype(KEPT) for path, array in get_weights(model).items()}
             set_weights(model, weights)
-            facts |= {"bleu": round(bleu(model, settings), 2)} if snapshot else {}
+            if snapshot:
+                scored = {"scored": settings.scored, "held_out": settings.splits[0]}
+                facts |= {"bleu": round(bleu(model, settings), 2), **scored}
             facts |= {"parameters": int(model.count_params()), "backend": keras.backend.backend()}
             command = f"repsim-lab transformers {store.folder.name} --seed {seed} --epoch {snapshot} --again"
             committed = settings.committed and snapshot == settings.recipe.epochs

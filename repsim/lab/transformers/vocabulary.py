@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -16,6 +17,7 @@ import numpy as np
 from repsim.lab.errors import DataError
 from repsim.lab.transformers.corpus import load_split, subwords_of
 
+NO_CHARACTER = "\u3013"  # as tensor2tensor, for numbers that are none
 END = 1  # the token that ends each sentence; 0 is padding and 2 what the vocabulary does not know
 
 
@@ -140,7 +142,10 @@ def _words(text: str) -> list[str]:
 
 
 def _unescaped(match: re.Match[str]) -> str:
-    return chr(int(match[1])) if match[1] else {"\\u": "_", "\\\\": "\\"}[match[0]]
+    if not match[1]:
+        return {"\\u": "_", "\\\\": "\\"}[match[0]]
+    number = int(match[1][:8])  # more digits are no character either
+    return chr(number) if number <= sys.maxunicode else NO_CHARACTER
 
 
 def encode(processor: Any, sentences: Sequence[str]) -> list[np.ndarray]:

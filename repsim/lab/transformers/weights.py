@@ -59,6 +59,14 @@ def trained_seeds(profile: str, epoch: int | None = None) -> list[int]:
     return [seed for seed in settings.seeds if find_transformer(store, settings, seed, last)]
 
 
+def trained_records(profile: str) -> list[dict[str, Any]]:
+    """Return the records of the networks that have been trained to the end, in the order of their seeds."""
+    settings, store = transformers_of(profile), profile_store(profile)
+    last = settings.recipe.epochs
+    networks = [find_transformer(store, settings, seed, last) for seed in trained_seeds(profile)]
+    return [network.record for network in networks if network]
+
+
 def comparable(profile: str) -> list[int]:
     """Return after which epochs there are at least two of the networks that are followed to compare."""
     settings = transformers_of(profile)
