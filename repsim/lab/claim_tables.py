@@ -110,7 +110,7 @@ def score(profile: str) -> str:
     lead, known = counts(profile)[PAPER_SIZE], load_claims()
     missing = [claim for claim, _, verdict in judged(profile) if verdict == NOT_MEASURED]
     again = sum(claim.id.removesuffix(AGAIN) in known for claim in missing if claim.id.endswith(AGAIN))
-    more = f", {again} of which ask again what was asked on fewer images than the paper’s" if again else ""
+    more = f", of which {again} ask the same again of as many images as the paper has" if again else ""
     partly = f", {lead[PARTLY]} in part" if lead[PARTLY] else ""
     return (
         f"Of **{sum(lead[verdict] for verdict in DECIDED)}** experiments at the paper’s size that determine a verdict, "
@@ -172,7 +172,7 @@ def _answer(entry: Judged) -> str:
     claim, measured, verdict = entry
     here = ""
     if measured and (declared := measuring(claim.id)) and declared.networks:
-        close = ", near the threshold" if near(claim, measured) else ""
+        close = f" ({distance(claim, measured)})" if near(claim, measured) else ""
         doubt = f" ({why})" if (why := undetermined(measured.values)) else close
         here = f" Here {inner(measured_sentence(claim, measured))}{doubt}."
     return f"{_unbroken(verdict)} ({link(claim)}): {claim.statement}{here}"

@@ -196,9 +196,10 @@ def margins(judged: Sequence[claims.Judged]) -> Drawing:
     """
     rows = []
     for claim, measurement, verdict in judged:
-        margin = decisive(claim, measurement) if measurement and verdict in LOOKS else None
-        known = margin is not None and not measurement.values.get("lower_bound")
-        if known and np.isfinite(margin.relative):
+        if measurement is None or verdict not in LOOKS or measurement.values.get("lower_bound"):
+            continue
+        margin = decisive(claim, measurement)
+        if margin is not None and np.isfinite(margin.relative):
             rows.append((claim.id, margin.relative, verdict, margin.holds))
     rows.sort(key=lambda row: row[1])
     with style("whitegrid"):
