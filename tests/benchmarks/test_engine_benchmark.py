@@ -582,9 +582,10 @@ def test_the_fault_is_named(result):
     }
     found = {"centred": {"ways": {way: {"value": 1.0, "error": -error} for way, error in ways.items()}}}
     said = rounding.fault({"derived": {"accuracy": found, "asked": asked}, "sizes": sizes})
-    assert "float32 throughout is off by 1e-05 on centred data; with the sums over each tile's entries" in said
+    said = said.replace("\N{NO-BREAK SPACE}", " ")
+    assert "float32 throughout is off by 1 × 10⁻⁵ on centred data; with the sums over each tile's entries" in said
     assert "textbook formula in float32 is off by 0.0001 on centred data; no one step in float64 halves that" in said
-    assert "The engine is off by 1e-09, where 1e-06 was asked (met)." in said
+    assert "The engine is off by 1 × 10⁻⁹, where 1 × 10⁻⁶ was asked (met)." in said
 
 
 def test_what_has_not_been_measured_says_how_to():

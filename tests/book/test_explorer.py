@@ -246,7 +246,8 @@ def test_the_table_the_path_and_the_score(page, results):
     path = ", ".join(f"{layer} → {LAYERS['tiny10'][j]}" for layer, j in zip(LAYERS["tiny10"], best, strict=True))
     assert text(page, "path") == f"Best-match path: {path}."
     accuracy, error = findings.score(values, "cka_linear")
-    assert f"{100 * accuracy:.1f} ± {100 * error:.1f} % of the layers" in text(page, "summary")
+    spread = f" ± {100 * error:.1f}" if error else ""
+    assert f"{100 * accuracy:.1f}{spread} % of the layers" in text(page, "summary")
     assert page.locator(".map_marks path").count() == 9
 
 
@@ -338,11 +339,11 @@ def test_no_line_leads_through_ties(page):
 
 
 @pytest.mark.browser
-def test_layers_where_an_index_says_nothing_are_named(page):
+def test_where_an_index_determines_nothing_is_said(page):
     sentence = "pairs of layers have more dimensions together than so many examples can tell apart."
     assert sentence not in text(page, "summary")
     show(page, f"{page.url.split('?')[0]}?index=linear_regression")
-    assert text(page, "summary").endswith(sentence)
+    assert sentence in text(page, "summary")
 
 
 @pytest.mark.browser

@@ -153,7 +153,7 @@ def test_every_figure_has_its_data(repository, executed, results, copies, tmp_pa
     path.write_text(json.dumps(content))
     target = stage("smoke", copies, tmp_path / "book", root=repository)
     page = (target / "book" / "data.md").read_text()
-    assert "| Maps & more. | [04-correspondence](../notebooks/04-correspondence.ipynb) | [Figure 2" in page
+    assert "| Maps & more. | [](../notebooks/04-correspondence.ipynb) | [Figure 2" in page
     assert "(#data-tables) |" in page
     assert "\n(data-tables)=\n## Figure 2" in page
     assert made.path.name in page

@@ -169,7 +169,7 @@ def test_a_row_has_spreads_where_there_are_some():
     assert row["accuracy"] == "91.0 ± 1.0"
     assert row["identified"] == "94.4"
     assert row["neighbours"].startswith("0.167 ± 0.")
-    assert (row["networks"], row["confused"]) == ("3", "conv1 for conv2 (1)")
+    assert (row["networks"], row["confused"]) == ("3", "conv1 taken for conv2 (1)")
 
 
 def test_claims_of_the_published_networks():
