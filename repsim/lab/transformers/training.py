@@ -68,8 +68,6 @@ def train_transformer(
             f"seed {seed} after {last} epochs: expected one of the seeds {list(settings.seeds)}, and at most "
             f"{settings.recipe.epochs} epochs"
         )
-    for split in ("train", *settings.splits, settings.scored):  # what is wrong with a text is said before training
-        tokens(settings, split)
     run = {**inputs(settings, seed, settings.recipe.epochs), "epoch": "any"}
     checkpoint = cache_root() / "checkpoints" / f"transformer-{settings.corpus}-seed{seed}-{key(run)[:12]}.npz"
     followed = settings.snapshots if seed in settings.followed else ()
@@ -215,6 +213,8 @@ def _train(
     model: keras.Model, settings: Transformers, seed: int, until: int, checkpoint: Path, *, quiet: bool
 ) -> dict[str, Any]:
     """Train a network up to an epoch, from its checkpoint if there is one; return what the record says."""
+    for split in (*settings.splits, settings.scored):  # what is wrong with a text is said before training
+        tokens(settings, split)
     recipe, training = settings.recipe, tokens(settings, "train")
     among = (training.source, training.target, recipe.tokens, recipe.buckets)
     steps, left_out = count_batches(*among), too_long(training.source, training.target, recipe.buckets)
