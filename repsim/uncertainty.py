@@ -402,7 +402,7 @@ class _Pairs:
             return {"values": pairwise(*lists, index=self._index, **options)}
 
         with warnings.catch_warnings():
-            if rows is not None or shuffle is not None:
+            if rows is not None or shuffle is not None:  # that of the whole table has been said
                 warnings.simplefilter("ignore", BiasWarning)
             try:
                 values: Float64 = np.array(self._checkpoint.once(name, ["values"], table)["values"])

@@ -29,6 +29,7 @@ ProfileName = Annotated[str, typer.Argument(metavar="PROFILE", help="smoke, lapt
 def data(profile: ProfileName) -> None:
     """Fetch and check the data sets of a profile."""
     from repsim.lab.data import load_dataset
+    from repsim.lab.transformers.corpus import load_split
     from repsim.lab.transformers.text import tokens
 
     for name in sorted({networks.dataset for networks in load_profile(profile).networks}):
@@ -36,11 +37,11 @@ def data(profile: ProfileName) -> None:
         console.print(f"{name}: {len(dataset.train.labels)} training and {len(dataset.test.labels)} test images")
     if settings := load_profile(profile).transformers:
         for split in dict.fromkeys(("train", *settings.splits, settings.scored)):
-            encoded = tokens(settings, split)
-            pieces = sum(map(len, encoded.source))
             console.print(
-                f"{settings.corpus}, {split}: {len(encoded.source)} pairs of sentences, {pieces} source tokens"
+                f"{settings.corpus}, {split}: {len(load_split(settings.corpus, split).source)} pairs of sentences"
             )
+            if split != "train":  # of which too long sentences are left out
+                tokens(settings, split)
 
 
 @app.command()

@@ -267,7 +267,7 @@ def _in_full(profile: str, entry: Judged, notebook_link: Callable[[str], str], c
     if claim.needs:
         least = {names[name]: f" ≥ {value:,.0f}" if value > 1 else "" for name, value in claim.needs.items()}
         needs = ", ".join(map("".join, least.items()))
-        lines.append(f"- Counts as measured only with: {needs}.")
+        lines.append(f"- Judged only with: {needs}.")
     lines.append(f"- On the threshold: {linked(claim.tolerance, profile)} Fixed on {claim.fixed:%-d %B %Y}{commit}.")
     if measured is None:
         by = f"; {notebook_link(claim.notebook)} measures it" if claim.notebook else ""
