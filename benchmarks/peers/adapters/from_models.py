@@ -51,6 +51,36 @@ def forward(a, b, loader):
             b(images)
 
 
+def least(a, b, loader):
+    """Do what exact values need at least: each activation copied once, one symmetric product of each layer."""
+    from scipy.linalg.blas import ssyrk
+
+    for model in (a, b):
+        for rows in _copied(model, loader):
+            ssyrk(1.0, rows.T, trans=True)
+
+
+def _copied(model, loader):
+    """Yield (n, p) of each convolution, which may go when the next one comes."""
+    copies, images_before = {}, 0
+
+    def copy(module, inputs, output):
+        flat = output.flatten(1).numpy()
+        if module not in copies:
+            copies[module] = np.empty((IMAGES, flat.shape[1]), np.float32)
+        copies[module][images_before : images_before + len(flat)] = flat
+
+    hooks = [module.register_forward_hook(copy) for module in model.modules() if isinstance(module, nn.Conv2d)]
+    with torch.no_grad():
+        for images, _ in loader:
+            model(images)
+            images_before += len(images)
+    for hook in hooks:
+        hook.remove()
+    while copies:
+        yield copies.pop(next(iter(copies)))
+
+
 def ours(a, b, loader):
     import repsim
 
@@ -106,7 +136,7 @@ def exact(a, b, loader):
     return np.array(grams[:half]) @ np.array(grams[half:]).T
 
 
-LIBRARIES = {f.__name__: f for f in (forward, ours, torch_cka, pytorch_cka, ckatorch, exact)}
+LIBRARIES = {f.__name__: f for f in (forward, least, ours, torch_cka, pytorch_cka, ckatorch, exact)}
 
 
 def peak_mib():

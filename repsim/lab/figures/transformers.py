@@ -54,17 +54,17 @@ def sublayer_maps(tables: Mapping[str, Array]) -> Drawing:
         for row, index in zip(axes, FIGURE_F1, strict=True):
             for axis, tap in zip(row, TAPS, strict=True):
                 similarities = mean_map(tables[f"{tap}/{index}"])
-                sns.heatmap(similarities, ax=axis, cmap=HEAT, square=True, cbar=False)
+                sns.heatmap(similarities, ax=axis, cmap=HEAT, cbar=False)
                 axis.invert_yaxis()
-                ends = f"{similarities.min():.2f} to {similarities.max():.2f}"
-                axis.text(1.04, 0.5, ends, transform=axis.transAxes, fontsize=5, va="center")
+                ends = f"{similarities.min():.2f}\nto {similarities.max():.2f}"
+                axis.text(1.03, 0.5, ends, transform=axis.transAxes, fontsize=7, va="center", linespacing=1.3)
                 ticks = np.arange(3, len(similarities) + 1, 3)
-                axis.set_xticks(ticks - 0.5, ticks, fontsize=6)
-                axis.set_yticks(ticks - 0.5, ticks, fontsize=6, rotation=0)
+                axis.set_xticks(ticks - 0.5, ticks, fontsize=7)
+                axis.set_yticks(ticks - 0.5, ticks, fontsize=7, rotation=0)
                 axis.tick_params(length=1.5, pad=1, labelbottom=row[0] is axes[-1, 0], labelleft=axis is row[0])
-            row[0].set_ylabel(title(index), fontsize=6)
+            row[0].set_ylabel(title(index).replace(" ", "\n"), fontsize=7)
         for axis, tap in zip(axes[0], TAPS, strict=True):
-            axis.set_title(TAP_TITLES[tap], fontsize=7)
+            axis.set_title(TAP_TITLES[tap], fontsize=8)
         figure.supxlabel("sublayer", fontsize=8)
     boards = {index: [checkerboard(mean_map(tables[f"{tap}/{index}"])) for tap in TAPS] for index in FIGURE_F1}
     shares = "; ".join(f"{title(index)} {', '.join(f'{share:.2f}' for share in row)}" for index, row in boards.items())
