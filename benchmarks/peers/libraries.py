@@ -227,7 +227,8 @@ def _cause(rows: Sequence[Row], result: Result) -> str:
     if all(row["value"] is None for row in rows):
         return "–"
     if cause == "none":
-        return "none: it is the same quantity"
+        rounded = any(row["status"] == "rounding" for row in rows)
+        return f"it is the same quantity{', and rounding of float32 the difference' if rounded else ''}"
     return f"{result['causes'][cause]} (`{cause}`)"
 
 

@@ -110,12 +110,13 @@ def score(profile: str) -> str:
     lead, known = counts(profile)[PAPER_SIZE], load_claims()
     missing = [claim for claim, _, verdict in judged(profile) if verdict == NOT_MEASURED]
     again = sum(claim.id.removesuffix(AGAIN) in known for claim in missing if claim.id.endswith(AGAIN))
-    more = f", of which {again} ask the same again of as many images as the paper has" if again else ""
+    more = f"; {again} of them repeat an experiment on as many images as the paper has" if again else ""
     partly = f", {lead[PARTLY]} in part" if lead[PARTLY] else ""
     return (
         f"Of **{sum(lead[verdict] for verdict in DECIDED)}** experiments at the paper’s size that determine a verdict, "
         f"**{lead[REPRODUCED]}** reproduce what the paper says{partly}, and {lead[NOT_REPRODUCED]} do not. "
-        f"{lead[NOT_DETERMINED]} more determine none, and {lead[NOT_MEASURED]} are not measured{more}."
+        f"For {lead[NOT_DETERMINED]} more the images are too few for a verdict, and {lead[NOT_MEASURED]} are not "
+        f"measured yet{more}."
     )
 
 
@@ -188,9 +189,9 @@ def _failure(entry: Judged, profile: str) -> str:
     claim, measured, verdict = entry
     why = f" {linked(claim.why, profile)}" if claim.why else ""
     where = f" [More](../notebooks/{claim.notebook}.ipynb)."
-    whose = f" ({apart})" if (apart := kind(claim, profile)) != PAPER_SIZE else ""
+    apart = {NARROWER: " (narrower here)", OURS: " (a claim of ours)"}.get(kind(claim, profile), "")
     said = f"{claim.statement} Here: {headline(claim, measured)}"
-    return f"- {link(claim)} {_unbroken(verdict)}{whose}: {said}{why}{where}"
+    return f"- {link(claim)} {_unbroken(verdict)}{apart}: {said}{why}{where}"
 
 
 def headline(claim: Claim, measured: Measurement | None) -> str:
@@ -248,7 +249,7 @@ def claims_table(profiles: Sequence[str], links: Callable[[str, Claim], Iterable
     for both in zip(*(judged(profile) for profile in profiles), strict=True):
         for profile, (claim, measured, verdict) in zip(profiles, both, strict=True):
             if measured is not None or profile == profiles[0]:
-                said = [claim.statement, headline(claim, measured), ", ".join(links(profile, claim))]
+                said = [claim.statement, headline(claim, measured), ", ".join(links(profile, claim)) or DASH]
                 about = [claim.section, kind(claim, profile), profile]
                 rows.append([link(claim), _unbroken(verdict), *said, *about])
     return table(names, rows)
@@ -257,7 +258,7 @@ def claims_table(profiles: Sequence[str], links: Callable[[str, Claim], Iterable
 def _in_full(profile: str, entry: Judged, notebook_link: Callable[[str], str], commit: str) -> str:
     claim, measured, verdict = entry
     names = load_claims().names
-    paper = f", {claim.paper:g}" if claim.paper is not None else ""
+    paper = f"; its value: {claim.paper:g}" if claim.paper is not None else ""
     where = f", in {notebook_link(claim.notebook)}" if claim.notebook else ""
     lines = [f"({label(claim)})=", f"### {claim.id}: {verdict}", "", claim.statement, ""]
     lines.append(f"- The paper: {claim.place}{paper}. Counted as: {kind(claim, profile)}.")

@@ -34,6 +34,7 @@ REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_DETERMINED, NOT_JUDGED, NOT_MEASURED, RE
     "not measured",
     "reported",
 )
+IN_P = "in p"  # the unit of the distance of a p-value to its threshold
 Text = Annotated[str, Field(strict=True, pattern=r"\S")]
 
 
@@ -314,12 +315,13 @@ def decisive(claim: Claim, measured: Measurement) -> Margin | None:
 def near(claim: Claim, measured: Measurement) -> bool:
     """Return whether a claim is within a tenth of its threshold, or within one standard error of it.
 
-    A value that is only known to be at least so much is near to nothing.
+    A value that is only known to be at least so much is near to nothing. A distance in p has no standard error.
     """
     margin = decisive(claim, measured)
     if margin is None or measured.values.get("lower_bound"):
         return False
-    return abs(margin.relative) <= 0.1 or abs(margin.distance) < standard_error(measured)
+    error = 0.0 if claim.unit == IN_P else standard_error(measured)
+    return abs(margin.relative) <= 0.1 or abs(margin.distance) < error
 
 
 def standard_error(measured: Measurement) -> float:

@@ -134,7 +134,7 @@ def cost() -> str:
             f"{len(group.seeds)} × {network_facts(group)['title']}"
             + (f", {group.recipe.epochs} epoch{'s' * (group.recipe.epochs > 1)}" if group.recipe.epochs else ""),
             duration(60 * group.minutes),
-            f"{group.megabytes / 1000:.3g} GB",
+            f"{group.megabytes / 1000:.3g} GB" if group.megabytes >= 10 else "under 0.01 GB",
         ]
         for name in NAMES
         for group in load_profile(name).networks

@@ -402,7 +402,7 @@ def test_a_cause_that_no_value_shows_is_not_named():
 
     assert cause() == "–"
     assert cause(value=1.0) == "averages (`minibatch`)"
-    assert cause(value=1.0, cause="none") == "none: it is the same quantity"
+    assert cause(value=1.0, cause="none", status="exact") == "it is the same quantity"
 
 
 def test_what_pip_refuses_is_an_install_error(tmp_path):

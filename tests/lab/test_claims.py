@@ -389,6 +389,13 @@ def test_the_best_there_can_be_is_not_near():
     assert distance({"a": 8.5}, predicate=best) == "fails by 0.5, near"
 
 
+def test_the_error_of_a_gain_says_nothing_of_a_distance_in_p():
+    small_p = {"kind": "below", "of": "a", "value": 0.05}
+    values = {"a": 0.58, "standard_error": 4.7}
+    assert distance(values, predicate=small_p, unit="in p") == "fails by 0.53 in p"
+    assert distance(values, predicate=small_p, unit="points") == "fails by 0.53 points, near"
+
+
 def test_an_order_has_no_threshold_to_be_near_to():
     order = {"kind": "descending", "of": ["a", "networks"]}
     assert distance({"a": 2, "networks": 1.99}, predicate=order) == "holds by 0.01"

@@ -9,7 +9,7 @@ from made import Made
 import repsim
 from repsim.lab import findings, measurements
 from repsim.lab.errors import MissingArtefactError
-from repsim.lab.findings.papers_n import against_n, as_measure, n1, random_r2
+from repsim.lab.findings.papers_n import against_n, as_tables, beside_fewer, n1, random_r2
 from repsim.lab.measurements import layer_pairs as module
 from repsim.lab.measurements.layer_pairs import layer_pairs
 from repsim.lab.products import TOLERANCE
@@ -76,6 +76,17 @@ def test_a_comparison_is_read_as_a_measure():
     part = {"group": "tiny10", "seeds": [0, 1, 2], "layers": ["a", "b"], "features": [3, 4]}
     record = {"rows": [part], "columns": [part], "examples": [50, 60], "indexes": ["cka_rbf_0.4"], "split": "train"}
     arrays = {f"cka_rbf_0.4_{n}": rng.random((6, 6)) for n in (50, 60)}
-    tables = findings.Tables({"kernels": as_measure(findings.Compared(Made(record, arrays)), 50)})
-    assert tables.examples("cka_rbf_0.4") == 50
-    assert tables.get("cka_rbf_0.4")[0, 2, 1, 0] == arrays["cka_rbf_0.4_50"][1, 4]
+    tables = as_tables(findings.Compared(Made(record, arrays)))
+    assert tables.examples("cka_rbf_0.4") == 60
+    assert tables.get("cka_rbf_0.4")[0, 2, 1, 0] == arrays["cka_rbf_0.4_60"][1, 4]
+
+
+def test_more_images_stand_beside_fewer_of_the_same_networks():
+    blurred, sharp = np.tile(np.eye(2)[[0, 0]], (4, 4, 1, 1)), np.tile(np.eye(2), (3, 3, 1, 1))
+    blurred[3] = np.eye(2)  # a fourth network, which the larger measure lacks
+    fewer, more = (
+        findings.Tables({"any": Made({"split": "train", "examples": n, "indexes": ["cka_linear"]}, {"cka_linear": t})})
+        for n, t in ((50, blurred), (60, sharp))
+    )
+    (row,) = beside_fewer(more, fewer)
+    assert (row["accuracy"], row["fewer"], row["fewer_examples"]) == (100, 50, 50)

@@ -145,9 +145,9 @@ def learning_curves(records: Sequence[Mapping[str, Any]]) -> Drawing:
     losses, last = ([record["history"][key][-1] for record in records] for key in ("loss", "accuracy"))
     return Drawing(
         figure,
-        f"Learning curves of {len(records)} networks over {len(records[0]['history']['loss'])} epochs: the training "
-        f"loss ends between {min(losses):.2f} and {max(losses):.2f} nats, the training accuracy "
-        f"between {100 * min(last):.1f} and {100 * max(last):.1f} %.",
+        f"Learning curves of {len(records)} networks over {len(records[0]['history']['loss'])} epochs: on training "
+        f"batches the loss ends between {min(losses):.2f} and {max(losses):.2f} nats, the accuracy between "
+        f"{100 * min(last):.1f} and {100 * max(last):.1f} %.",
     )
 
 

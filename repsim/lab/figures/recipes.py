@@ -35,7 +35,7 @@ def recipe_facts(group: Networks) -> dict[str, str]:
     steps = ", ".join(f"{step:.2g}" for step in recipe.steps)
     warm_up = Words().format(" after {x:#epoch} of warm-up", x=recipe.warmup_epochs) if recipe.warmup_epochs else ""
     look_ahead = ", Nesterov" if recipe.nesterov else ""
-    decayed = {"": "kernels, decoupled", "kernels": "kernels, in the loss", "all": "all, in the loss"}
+    decayed = {"": "kernels, decoupled", "kernels": "kernels, in the gradient", "all": "all, in the gradient"}
     return {
         "epochs": str(recipe.epochs),
         "optimiser": "Adam" if recipe.optimizer == "adam" else f"SGD, momentum {recipe.momentum:g}{look_ahead}",

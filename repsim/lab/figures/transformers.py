@@ -50,7 +50,7 @@ def sublayer() -> Drawing:
 def sublayer_maps(tables: Mapping[str, Array]) -> Drawing:
     """Draw the mean map of each index (rows) at each tap (columns), as Figure F.1 does."""
     with style("ticks"):
-        figure, axes = panels(len(FIGURE_F1), len(TAPS), 0.76)
+        figure, axes = panels(len(FIGURE_F1), len(TAPS), 0.7)
         for row, index in zip(axes, FIGURE_F1, strict=True):
             for axis, tap in zip(row, TAPS, strict=True):
                 similarities = mean_map(tables[f"{tap}/{index}"])

@@ -90,7 +90,7 @@ def answer(profile: str, measured: Measured, *leading: str) -> None:
     ]:
         lines.append(f"- {SIGNS[NOT_DETERMINED]} Not determined, for want of examples: {', '.join(unclear)}.")
     if waiting := [link(claims.find_claim(name)) for name in leading if name not in measured]:
-        lines.append(f"- {SIGNS[NOT_MEASURED]} Not judged yet: {', '.join(waiting)}.")
+        lines.append(f"- {SIGNS[NOT_MEASURED]} Not measured yet: {', '.join(waiting)}.")
     say("\n".join(lines))
 
 

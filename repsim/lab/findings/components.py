@@ -125,6 +125,7 @@ def figure_8(arrays: Mapping[str, Array], layers: Sequence[str], examples: int) 
         "F8c": {
             **_deciding_fraction(convolutions),
             "largest_dimension": max(row["dimension"] for row in convolutions),
+            "beyond": sum(row["fraction"] >= FAR_BELOW for row in convolutions),
         },
     }
     return {claim: values | {"examples": examples} for claim, values in claims.items()}

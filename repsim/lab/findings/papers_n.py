@@ -13,23 +13,46 @@ from repsim.lab.findings import measures
 from repsim.lab.findings.correspondence import FIGURE_2, TABLE_2, figure_2, figure_f3, percent, table_2_claims
 from repsim.lab.findings.tables import Array, Compared, Tables, mean_map
 
+PAPERS_N = "papers-n"  # the profile's comparison of Tiny-10 on as many training images as the paper
 
-def as_measure(compared: Compared, examples: int) -> Any:
-    """Return what was compared among the networks of the only group, as :class:`repsim.lab.findings.Tables` reads it.
+
+def as_tables(compared: Compared) -> Tables:
+    """Return what was compared among the networks of the only group, on the most examples, as tables of a measure.
+
+    `compared` is of :func:`repsim.lab.measurements.between`.
+    """
+    (group,), examples, indexes = compared.groups, max(compared.examples), compared.record["indexes"]
+    side = compared.part(group)
+    record = {"split": compared.record["split"], "examples": examples, "indexes": indexes}
+    record |= {"layers": side["layers"], "features": side["features"]}
+    arrays = {index: compared.block(compared.name(index, examples), group, group) for index in indexes}
+    return Tables({PAPERS_N: SimpleNamespace(record=record, arrays=lambda: arrays)})
+
+
+def beside_fewer(full: Tables, tables: Tables) -> list[dict[str, Any]]:
+    """Return the columns of Table 2 on as many images as the paper's, and of the same networks on fewer, percent.
 
     Parameters
     ----------
-    compared
-        Of :func:`repsim.lab.measurements.between`.
-    examples
-        On how many examples.
+    full, tables
+        Of as many images, of the first networks of the others.
     """
-    (group,) = compared.groups
-    side, names = compared.part(group), compared.record["indexes"]
-    record = {"split": compared.record["split"], "examples": examples, "indexes": names}
-    record |= {"layers": side["layers"], "features": side["features"]}
-    arrays = {index: compared.block(compared.name(index, examples), group, group) for index in names}
-    return SimpleNamespace(record=record, arrays=lambda: arrays)
+    rows = []
+    for index, _, paper in TABLE_2:
+        table, fewer = full.get(index), tables.get(index)
+        if table is not None and fewer is not None:
+            before = percent(fewer[: len(table), : len(table)], index)
+            rows.append(
+                {
+                    "index": index,
+                    "paper": paper,
+                    **percent(table, index),
+                    "fewer": before["accuracy"],
+                    "fewer_error": before["standard_error"],
+                    "fewer_examples": tables.examples(index),
+                }
+            )
+    return rows
 
 
 def random_r2(ranks: tuple[int, int], examples: int) -> float:
