@@ -271,6 +271,7 @@ class Profile:
     subspace_examples: Positive
     comparisons: tuple[Comparison, ...] = ()
     within: Within | None = None
+    chance: tuple[str, ...] = ()  # groups: what shuffled examples give in the maps of their first networks
     within_class: Within | None = None
     probes: Probes | None = None
     ridge: Ridge | None = None
@@ -285,6 +286,7 @@ class Profile:
             raise ValueError(f"more than one group of networks is called {twice}; give each a name")
         patterns = [pattern for comparison in self.comparisons for pattern in comparison.groups + comparison.columns]
         patterns += [name for entry in (self.within, self.within_class, self.probes) if entry for name in entry.groups]
+        patterns += self.chance
         matching(patterns, names)
         return self
 

@@ -333,6 +333,16 @@ def test_chance_of_two_layers_is_that_of_each_with_itself():
     assert level == pytest.approx(np.mean(pairs, axis=0), rel=1e-4)
 
 
+def test_chance_in_a_map_is_that_of_the_layers_of_its_network():
+    own = measurements.chance_within("smoke", "plain10").arrays()
+    (group,) = members("smoke", ["plain10"], 1)
+    arrays = representations(group.networks[0], "test", 200)
+    expected = [repsim.chance(arrays[layer], arrays[layer]).mean for layer in group.layers]
+    assert own["plain10"] == pytest.approx(np.reshape(expected, (1, 9)), rel=1e-4)
+    assert findings.most_by_chance([own]) == pytest.approx(max(expected), rel=1e-4)
+    assert findings.most_by_chance([]) is None
+
+
 def test_ranks_are_what_svcca_keeps():
     arrays = measurements.svcca_ranks("smoke", "tiny10", "train", 100).arrays()
     x = representations(members("smoke")[0].networks[0], "train", 100)["conv3"].astype(np.float64)
@@ -342,7 +352,7 @@ def test_ranks_are_what_svcca_keeps():
         assert arrays[f"{threshold:g}"][0, 2] == expected
 
 
-@pytest.mark.parametrize("measurement", ["within", "within_class", "probes", "null_within"])
+@pytest.mark.parametrize("measurement", ["within", "within_class", "probes", "null_within", "chance_within"])
 def test_a_profile_without_the_entry_is_named(monkeypatch, measurement):
     bare = replace(PROFILE, within=None, within_class=None, probes=None, shuffles=None)
     for place in ("similarities", "properties"):
@@ -369,6 +379,7 @@ def test_every_measurement_has_a_name():
         "within/plain18",
         "probes/plain10",
         "null/widths",
+        "chance/within-plain18",
         "ranks/tiny10-train-200",
     } <= set(found)
     assert list(measurements.steps("smoke", "within_class/*")) == ["within_class/plain10"]

@@ -72,7 +72,7 @@ DRAWINGS = {
         {f"Plain-{size + 1}": features(size) for size in (9, 17, 33, 65)},
     ),
     "within": lambda: figures.within_maps({"Plain-34": similarity(33)}, {"Plain-34": features(33)}),
-    "residual": lambda: figures.residual_maps(similarity(62), RESIDUAL, features(62)),
+    "residual": lambda: figures.residual_maps(similarity(62), RESIDUAL, features(62), 0.3),
     "architectures": lambda: figures.architecture_maps(
         {
             ("plain10", "plain18"): similarity(9, 17),
@@ -139,6 +139,21 @@ def test_the_description_follows_the_numbers():
     steep = {"Plain-66": np.minimum(np.linspace(0.4, 1.4, 65), 0.9)}
     alt = figures.depth_figure({"Plain-66": deep()}, steep, deepest).alt
     assert "best classifier 90.0 %, near it from layer 33 of 65 on" in alt
+
+
+def test_chance_is_a_line_on_the_scale_or_less_than_the_colours_show():
+    def drawn(chance):
+        made = figures.residual_maps(similarity(62), RESIDUAL, features(62), chance)
+        (bar,) = [axis for axis in made.figure.axes if axis.get_label() == "<colorbar>"]
+        return made.note, [line.get_ydata()[0] for line in bar.lines]
+
+    note, lines = drawn(0.3)
+    assert note.endswith("Shuffled examples give 0.300 on average at most, the line on the scale.")
+    assert lines == [0.3]
+    note, lines = drawn(0.05)
+    assert note.endswith("Shuffled examples give 0.050 on average at most, less than the colours show.")
+    assert lines == []
+    assert "Shuffled" not in drawn(None)[0]
 
 
 def panels_of(name) -> list:

@@ -9,8 +9,8 @@ import numpy as np
 import seaborn as sns
 from matplotlib.ticker import NullFormatter, NullLocator
 
-from repsim.lab.figures.maps import WITHIN, Panel, colours, draw_map, square, ticks
-from repsim.lab.figures.style import Drawing, panels, style, title
+from repsim.lab.figures.maps import WITHIN, Panel, colour_bar, colours, draw_map, square, ticks
+from repsim.lab.figures.style import Drawing, panels, style
 from repsim.lab.findings.across_networks import WidthCurves
 from repsim.lab.findings.tables import Array
 from repsim.lab.findings.within_networks import plateau, similar_to_last
@@ -27,7 +27,10 @@ CURVES = {
 
 
 def depth_figure(
-    tables: Mapping[str, Array], accuracies: Mapping[str, Array], features: Mapping[str, Sequence[int]]
+    tables: Mapping[str, Array],
+    accuracies: Mapping[str, Array],
+    features: Mapping[str, Sequence[int]],
+    chance: float | None = None,
 ) -> Drawing:
     """Draw Figure 3: the maps of networks of four depths, and below each what linear classifiers reach on its layers.
 
@@ -39,6 +42,8 @@ def depth_figure(
         By the same titles: (L,) accuracies of classifiers. A star marks where these are first near their best.
     features
         By the same titles: the number of features of each layer.
+    chance
+        What shuffled examples give at most.
     """
     said = []
     ends, note = colours(list(tables.values()), "3")
@@ -65,7 +70,7 @@ def depth_figure(
             axis.set_axis_off()
         axes[0, 0].set_ylabel("layer")
         axes[1, 0].set_ylabel("accuracy")
-        figure.colorbar(image, ax=list(axes[0]), shrink=0.85, pad=0.01, aspect=18, label=title("cka_linear"))
+        note += colour_bar(figure, image, axes[0], chance, shrink=0.85, aspect=18)
     what = f"{WITHIN}; below, the accuracy of a linear classifier on each layer"
     return Drawing(figure, f"{what}: {'; '.join(said)}.", note)
 

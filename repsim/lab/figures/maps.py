@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 import repsim
@@ -140,10 +141,24 @@ def colours(values: Sequence[Array], figure: str) -> tuple[Range, str]:
     return ends, f"Colours run from {ends[0]:.1f} to {ends[1]:.1f}; the paper’s are labelled {paper[0]} to {paper[1]}."
 
 
-def heat_maps(drawn: Sequence[Panel], columns: int, what: str, height: float, paper: str = "") -> Drawing:
+def colour_bar(figure: Figure, image: Any, axes: Sequence[Axes], chance: float | None = None, **how: Any) -> str:
+    """Draw the scale of linear CKA beside maps, a line where `chance` is; return what to say of that."""
+    bar = figure.colorbar(image, ax=list(axes), pad=0.01, label=title("cka_linear"), **how)
+    if chance is None:
+        return ""
+    shown = chance >= image.norm.vmin
+    if shown:
+        bar.ax.axhline(chance, color="white", linewidth=1.5)
+    where = "the line on the scale" if shown else "less than the colours show"
+    return f" Shuffled examples give {number(chance)} on average at most, {where}."
+
+
+def heat_maps(
+    drawn: Sequence[Panel], columns: int, what: str, height: float, paper: str = "", chance: float | None = None
+) -> Drawing:
     """Draw maps, `columns` in a row of `height` inches, on the colour scale of the `paper`'s figure or each on its own.
 
-    `what` begins the description.
+    `what` begins the description; `chance` is what shuffled examples give at most.
     """
     ends, note = colours([panel.values for panel in drawn], paper) if paper else ((0.0, 1.0), OWN_COLOURS)
     rows = -(-len(drawn) // columns)
@@ -159,7 +174,7 @@ def heat_maps(drawn: Sequence[Panel], columns: int, what: str, height: float, pa
         for axis in axes.ravel()[len(drawn) :]:
             axis.set_axis_off()
         if paper:
-            figure.colorbar(image, ax=list(figure.axes), shrink=0.8, pad=0.01, aspect=20, label=title("cka_linear"))
+            note += colour_bar(figure, image, figure.axes, chance, shrink=0.8, aspect=20)
     return Drawing(figure, f"{what}: {'; '.join(panel.said for panel in drawn)}.", note)
 
 
@@ -205,7 +220,7 @@ def square(features: Sequence[int]) -> tuple[list[int], list[int]]:
     return ends, ends
 
 
-def residual_maps(table: Array, layers: Sequence[str], features: Sequence[int]) -> Drawing:
+def residual_maps(table: Array, layers: Sequence[str], features: Sequence[int], chance: float | None = None) -> Drawing:
     """Draw the similarities of the layers of a residual network, (L, L), and of its two kinds of layers: Figure 4."""
     sums, interior = (np.concatenate(places) for places in block_places(layers))
     mean = number(float(table.mean()))
@@ -215,7 +230,7 @@ def residual_maps(table: Array, layers: Sequence[str], features: Sequence[int]) 
         said = f"the {len(submatrix)} {name}, {number(float(submatrix.mean()))}"
         drawn.append(Panel(name, submatrix, said, pooled=False, stages=square(own)))
     what = "Heat maps of the similarity of the layers within a residual network, mean in each"
-    return heat_maps(drawn, 3, what, 2.5, "4")
+    return heat_maps(drawn, 3, what, 2.5, "4", chance)
 
 
 def layer_maps(
@@ -233,7 +248,9 @@ def layer_maps(
     return heat_maps(drawn, len(drawn), what, 2.6 if len(drawn) > 2 else 2.4, paper)
 
 
-def architecture_maps(tables: Mapping[tuple[str, str], Array], features: Mapping[str, Sequence[int]]) -> Drawing:
+def architecture_maps(
+    tables: Mapping[tuple[str, str], Array], features: Mapping[str, Sequence[int]], chance: float | None = None
+) -> Drawing:
     """Draw the mean similarities (L1, L2) of the layers of two groups, by their names: Figure 5."""
     drawn = []
     for (shallow, deep), table in tables.items():
@@ -244,7 +261,7 @@ def architecture_maps(tables: Mapping[tuple[str, str], Array], features: Mapping
         "Heat maps of the mean similarity of the layers of networks of two architectures, circles at the best match of "
         "each layer of the shallower one, with Kendall's tau of their order"
     )
-    return heat_maps(drawn, len(drawn), what, 2.2, "5")
+    return heat_maps(drawn, len(drawn), what, 2.2, "5", chance)
 
 
 def index_maps(tables: Mapping[str, Array], blind: Mapping[str, NDArray[np.bool_]]) -> Drawing:

@@ -25,6 +25,7 @@ from repsim.lab.measurements.similarities import (
     WITHIN_INDEXES,
     between,
     chance,
+    chance_within,
     null_between,
     null_within,
     svcca_ranks,
@@ -37,7 +38,7 @@ from repsim.lab.published import NETWORKS
 from repsim.lab.store import Artefact
 
 __all__ = [
-    "COMPONENTS_LAYER", "DIMENSION_INDEXES", "GROUP", "VERSION", "WITHIN_INDEXES", "between", "chance",
+    "COMPONENTS_LAYER", "DIMENSION_INDEXES", "GROUP", "VERSION", "WITHIN_INDEXES", "between", "chance", "chance_within",
     "components", "dimension", "measured_recipes", "networks", "null_between", "null_within", "probes", "published",
     "recipe", "recipe_groups", "ridge", "saturation_is_recorded", "steps", "subspace", "svcca_ranks", "tables",
     "trained_members", "within", "within_class",
@@ -76,8 +77,8 @@ def steps(profile_name: str, only: str = "*") -> dict[str, Step]:
     if profile.ridge:
         all_steps["ridge"] = partial(ridge, profile_name)
     add("between/", between, [comparison.name for comparison in profile.comparisons])
-    # Drawn into curves; in the maps it would be less than their colours show.
     add("chance/", chance, [comparison.name for comparison in profile.comparisons if comparison.diagonal])
+    add("chance/within-", chance_within, [group.name for group in profile.groups(profile.chance)])
     for group, split, examples in _with_svcca(profile):
         all_steps[f"ranks/{group}-{split}-{examples}"] = partial(svcca_ranks, profile_name, group, split, examples)
     for settings, measurement in (

@@ -297,9 +297,20 @@ def chance(profile_name: str, comparison_name: str) -> Artefact:
         For each group of networks, by its name, (m, L): of each layer with itself.
     """
     comparison = load_profile(profile_name).comparison(comparison_name)
-    every, count = sides(profile_name, comparison, comparison.networks), max(comparison.examples)
+    every = sides(profile_name, comparison, comparison.networks)
     trained = [group for group in every.rows if group.group.recipe.epochs]
     compared = Sides(trained, (), every.split, every.dataset)
+    return _chance(profile_name, comparison.name, compared, max(comparison.examples))
+
+
+def chance_within(profile_name: str, group_name: str) -> Artefact:
+    """Return :func:`chance` of the first network of a group, on the images of the maps of single networks."""
+    within = required(load_profile(profile_name).within, profile_name, "within")
+    compared = Sides(members(profile_name, (group_name,), 1), (), within.split)
+    return _chance(profile_name, f"within-{group_name}", compared, max(within.examples))
+
+
+def _chance(profile_name: str, name: str, compared: Sides, count: int) -> Artefact:
     asked = {"examples": count, "indexes": ["cka_linear"]}
 
     def make(scratch: Scratch) -> Made:
@@ -315,7 +326,7 @@ def chance(profile_name: str, comparison_name: str) -> Artefact:
         }
         return arrays, {**compared.facts(), **asked}
 
-    return measured(profile_name, "chance", comparison.name, compared.made_from(**asked), make)
+    return measured(profile_name, "chance", name, compared.made_from(**asked), make)
 
 
 def _chance_of_layers(scratch: Scratch, compared: Sides, count: int, member: Members) -> dict[str, np.ndarray]:
