@@ -311,7 +311,7 @@ def test_what_fails_or_is_near_is_explained():
         figures.explain, "laptop", MEASURED | {"F8a": {"smallest_cosine": 0.89, "eigenvectors": 5, "pairs": 45}}
     ).data
     assert re.findall(r"^- \[(\w+)\]", text, re.MULTILINE) == ["S7", "T1", "F8a"]
-    assert "recipe" in text.splitlines()[-1]
+    assert "gradually" in text.splitlines()[-1]
     assert shown_by(figures.explain, "laptop", {"S8": MEASURED["S8"]}).data.startswith("No claim of this page fails")
 
 
