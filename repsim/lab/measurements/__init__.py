@@ -26,6 +26,7 @@ from repsim.lab.measurements.similarities import (
     between,
     chance,
     chance_within,
+    chances_within,
     null_between,
     null_within,
     svcca_ranks,
@@ -39,7 +40,8 @@ from repsim.lab.store import Artefact
 
 __all__ = [
     "COMPONENTS_LAYER", "DIMENSION_INDEXES", "GROUP", "VERSION", "WITHIN_INDEXES", "between", "chance", "chance_within",
-    "components", "dimension", "measured_recipes", "networks", "null_between", "null_within", "probes", "published",
+    "chances_within", "components", "dimension", "measured_recipes", "networks", "null_between", "null_within", "probes",
+    "published",
     "recipe", "recipe_groups", "ridge", "saturation_is_recorded", "steps", "subspace", "svcca_ranks", "tables",
     "trained_members", "within", "within_class",
 ]  # fmt: skip

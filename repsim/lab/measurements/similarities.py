@@ -7,6 +7,7 @@ Figures 2 to 7, F.3 to F.8 and Table 2. One file of arrays each, which :class:`r
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -308,6 +309,13 @@ def chance_within(profile_name: str, group_name: str) -> Artefact:
     within = required(load_profile(profile_name).within, profile_name, "within")
     compared = Sides(members(profile_name, (group_name,), 1), (), within.split)
     return _chance(profile_name, f"within-{group_name}", compared, max(within.examples))
+
+
+def chances_within(profile_name: str, group_names: Iterable[str]) -> list[dict[str, np.ndarray]]:
+    """Return the arrays of :func:`chance_within` of those groups for whose maps the profile asks for it."""
+    profile = load_profile(profile_name)
+    asked = [group.name for group in profile.groups(profile.chance)]
+    return [chance_within(profile_name, name).arrays() for name in group_names if name in asked]
 
 
 def _chance(profile_name: str, name: str, compared: Sides, count: int) -> Artefact:
