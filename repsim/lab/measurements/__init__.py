@@ -39,11 +39,10 @@ from repsim.lab.published import NETWORKS
 from repsim.lab.store import Artefact
 
 __all__ = [
-    "COMPONENTS_LAYER", "DIMENSION_INDEXES", "GROUP", "VERSION", "WITHIN_INDEXES", "between", "chance", "chance_within",
-    "chances_within", "components", "dimension", "measured_recipes", "networks", "null_between", "null_within", "probes",
-    "published",
-    "recipe", "recipe_groups", "ridge", "saturation_is_recorded", "steps", "subspace", "svcca_ranks", "tables",
-    "trained_members", "within", "within_class",
+    "COMPONENTS_LAYER", "DIMENSION_INDEXES", "GROUP", "VERSION", "WITHIN_INDEXES", "between", "chance",
+    "chance_within", "chances_within", "components", "dimension", "measured_recipes", "networks", "null_between",
+    "null_within", "probes", "published", "recipe", "recipe_groups", "ridge", "saturation_is_recorded", "steps",
+    "subspace", "svcca_ranks", "tables", "trained_members", "within", "within_class",
 ]  # fmt: skip
 
 Step = Callable[[], Artefact]
