@@ -184,6 +184,8 @@ class Comparison:
         How many of each group at most, 0: all.
     diagonal
         Keep only layers at the same place in both networks.
+    median
+        Of which examples the distances are whose median RBF bandwidths are fractions of; see :func:`repsim.pairwise`.
     """
 
     name: str
@@ -195,6 +197,7 @@ class Comparison:
     columns: tuple[str, ...] = ()
     networks: int = 0
     diagonal: bool = False
+    median: Literal["exact", "sample"] = "exact"
 
     @property
     def debiased(self) -> bool:

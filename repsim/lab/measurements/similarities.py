@@ -137,6 +137,8 @@ def between(profile_name: str, comparison_name: str) -> Artefact:
         "indexes": list(comparison.indexes),
         "diagonal": comparison.diagonal,
     }
+    if comparison.median != "exact":
+        asked["median"] = comparison.median
 
     def make(scratch: Scratch) -> Made:
         return _between(scratch, comparison, compared), {**compared.facts(), **asked}
@@ -150,7 +152,8 @@ def _between(scratch: Scratch, comparison: Comparison, compared: Sides) -> dict[
     def on(count: int) -> dict[str, np.ndarray]:
         ys = None if second is None else beginnings(second, count)
         title = f"between {comparison.name} n = {count}"
-        values = scratch.pairwise(title, beginnings(first, count), ys, index=list(comparison.indexes))
+        how = {"index": list(comparison.indexes), "median": comparison.median}
+        values = scratch.pairwise(title, beginnings(first, count), ys, **how)
         if comparison.diagonal:
             values = {index: same_layers(table, len(compared.rows[0].layers)) for index, table in values.items()}
         return {f"{index}_{count}": table.astype(np.float32) for index, table in values.items()}
