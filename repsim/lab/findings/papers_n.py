@@ -25,6 +25,7 @@ def as_tables(compared: Compared) -> Tables:
     side = compared.part(group)
     record = {"split": compared.record["split"], "examples": examples, "indexes": indexes}
     record |= {"layers": side["layers"], "features": side["features"]}
+    record |= {"median": compared.record.get("median", "exact")}
     arrays = {index: compared.block(compared.name(index, examples), group, group) for index in indexes}
     return Tables({PAPERS_N: SimpleNamespace(record=record, arrays=lambda: arrays)})
 
