@@ -19,6 +19,11 @@ SHARE = "percentage points"  # the unit of the distance of a share, which a sent
 ROUNDED = 1e-3  # thresholds for what is 0 but for rounding and limits: the distance to one is the threshold itself
 
 
+def listed(phrases: Sequence[str]) -> str:
+    """Return what a sentence makes of a list: "a, b and c"."""
+    return " and ".join([", ".join(phrases[:-1]), phrases[-1]] if len(phrases) > 1 else phrases)
+
+
 def number(value: Any) -> str:
     """Write a measured value to three digits or so, a missing one as a dash."""
     if isinstance(value, list):

@@ -72,7 +72,7 @@ DRAWINGS = {
         {f"Plain-{size + 1}": features(size) for size in (9, 17, 33, 65)},
     ),
     "within": lambda: figures.within_maps({"Plain-34": similarity(33)}, {"Plain-34": features(33)}),
-    "residual": lambda: figures.residual_maps(similarity(62), RESIDUAL, features(62), 0.3),
+    "residual": lambda: figures.residual_maps(similarity(62), RESIDUAL, features(62), {"resnet62": np.array([0.3])}),
     "architectures": lambda: figures.architecture_maps(
         {
             ("plain10", "plain18"): similarity(9, 17),
@@ -143,15 +143,17 @@ def test_the_description_follows_the_numbers():
 
 def test_chance_is_a_line_on_the_scale_or_less_than_the_colours_show():
     def drawn(chance):
-        made = figures.residual_maps(similarity(62), RESIDUAL, features(62), chance)
+        by_group = {"resnet62": np.array([0.01, chance]), "plain10": np.array([0.02])} if chance else {}
+        made = figures.residual_maps(similarity(62), RESIDUAL, features(62), by_group)
         (bar,) = [axis for axis in made.figure.axes if axis.get_label() == "<colorbar>"]
         return made.note, [line.get_ydata()[0] for line in bar.lines]
 
     note, lines = drawn(0.3)
-    assert note.endswith("Shuffled examples give 0.300 on average at most, the line on the scale.")
+    given = "Shuffled examples of ResNet-62 and Plain-10 give"
+    assert note.endswith(f"{given} 0.300 on average at most, the line on the scale.")
     assert lines == [0.3]
     note, lines = drawn(0.05)
-    assert note.endswith("Shuffled examples give 0.050 on average at most, less than the colours show.")
+    assert note.endswith(f"{given} 0.050 on average at most, less than the colours show.")
     assert lines == []
     assert "Shuffled" not in drawn(None)[0]
 
@@ -285,6 +287,7 @@ def test_networks_and_samples_in_words():
         "split": "train",
         "dataset": "cifar10",
     }
-    assert figures.sample(record) == "2 × Plain-10, 1 × Plain-18 and 1 × Tiny-10; 2,000 training images of CIFAR-10"
+    said = figures.sample(record).replace("\N{NO-BREAK SPACE}", " ")
+    assert said == "2 × Plain-10, 1 × Plain-18 and 1 × Tiny-10; 2,000 training images of CIFAR-10"
     one = {**groups[0], "examples": [500], "split": "test", "dataset": "cifar100"}
-    assert figures.sample(one) == "2 × Plain-10; 500 test images of CIFAR-100"
+    assert figures.sample(one) == "2\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}Plain-10; 500 test images of CIFAR-100"

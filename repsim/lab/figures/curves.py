@@ -9,7 +9,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.ticker import NullFormatter, NullLocator
 
-from repsim.lab.figures.maps import WITHIN, Panel, colour_bar, colours, draw_map, square, ticks
+from repsim.lab.figures.maps import WITHIN, ByGroup, Panel, colour_bar, colours, draw_map, square, ticks
 from repsim.lab.figures.style import Drawing, panels, style
 from repsim.lab.findings.across_networks import WidthCurves
 from repsim.lab.findings.tables import Array
@@ -30,7 +30,7 @@ def depth_figure(
     tables: Mapping[str, Array],
     accuracies: Mapping[str, Array],
     features: Mapping[str, Sequence[int]],
-    chance: float | None = None,
+    chance: ByGroup | None = None,
 ) -> Drawing:
     """Draw Figure 3: the maps of networks of four depths, and below each what linear classifiers reach on its layers.
 
@@ -43,7 +43,7 @@ def depth_figure(
     features
         By the same titles: the number of features of each layer.
     chance
-        What shuffled examples give at most.
+        What shuffled examples give; see :func:`repsim.lab.figures.maps.colour_bar`.
     """
     said = []
     ends, note = colours(list(tables.values()), "3")

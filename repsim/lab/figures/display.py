@@ -21,7 +21,7 @@ from repsim.lab.findings.theory import BOTH, claimed_invariances
 from repsim.lab.findings.training import cost
 from repsim.lab.predicates import is_number
 from repsim.lab.store import Artefact
-from repsim.lab.wording import DASH, NO_BREAK, SMALLEST_P, number, signed, table
+from repsim.lab.wording import DASH, NO_BREAK, SMALLEST_P, listed, number, signed, table
 
 # What may stand in a data address between quotation marks; a hash, a percent sign and angle brackets may not.
 _PLAIN = " !$'()*+,-./:;=?@[]_|~{}\n"
@@ -151,11 +151,6 @@ def say(text: str) -> None:
     display(Markdown(text))
 
 
-def listed(phrases: Sequence[str]) -> str:
-    """Return what a sentence makes of a list: "a, b and c"."""
-    return " and ".join([", ".join(phrases[:-1]), phrases[-1]] if len(phrases) > 1 else phrases)
-
-
 def duration(hours: float) -> str:
     """Write hours in the unit that suits them."""
     if hours >= 1:
@@ -204,7 +199,7 @@ def sample(*records: Mapping[str, Any]) -> str:
         for record in records
         for side in (*record.get("rows", [record]), *record.get("columns", []))
     }
-    named = listed([f"{count} × {network(group)}" for group, count in counts.items()])
+    named = listed([f"{count}{NO_BREAK}×{NO_BREAK}{network(group)}" for group, count in counts.items()])
     first = records[0]
     examples = np.max(first["examples"])
     images = {"train": "training", "test": "test"}[first.get("split", "test")]

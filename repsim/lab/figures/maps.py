@@ -17,9 +17,10 @@ from repsim.lab.figures.style import HEAT, Drawing, network, panels, stage_ends,
 from repsim.lab.findings.architectures import RESIDUAL, TINY, match_path
 from repsim.lab.findings.tables import Array, mean_map
 from repsim.lab.findings.within_networks import SIMILAR, block_places, similar_to_last
-from repsim.lab.wording import number
+from repsim.lab.wording import listed, number
 
 Range = tuple[float, float]
+ByGroup = Mapping[str, Array]
 MOST_TICKS = 6
 POOL = "P"
 # What the paper's colour bars are labelled from and to.
@@ -141,24 +142,28 @@ def colours(values: Sequence[Array], figure: str) -> tuple[Range, str]:
     return ends, f"Colours run from {ends[0]:.1f} to {ends[1]:.1f}; the paper’s are labelled {paper[0]} to {paper[1]}."
 
 
-def colour_bar(figure: Figure, image: Any, axes: Sequence[Axes], chance: float | None = None, **how: Any) -> str:
-    """Draw the scale of linear CKA beside maps, a line where `chance` is; return what to say of that."""
+def colour_bar(figure: Figure, image: Any, axes: Sequence[Axes], chance: ByGroup | None = None, **how: Any) -> str:
+    """Draw the scale of linear CKA beside maps, a line at the most that chance gives; return what to say of that.
+
+    `chance` is of :func:`repsim.lab.measurements.chances_within`: that of two layers is between those of each.
+    """
     bar = figure.colorbar(image, ax=list(axes), pad=0.01, label=title("cka_linear"), **how)
-    if chance is None:
+    if not chance:
         return ""
-    shown = chance >= image.norm.vmin
+    most = max(float(values.max()) for values in chance.values())
+    shown = most >= image.norm.vmin
     if shown:
-        bar.ax.axhline(chance, color="white", linewidth=1.5)
+        bar.ax.axhline(most, color="white", linewidth=1.5)
     where = "the line on the scale" if shown else "less than the colours show"
-    return f" Shuffled examples give {number(chance)} on average at most, {where}."
+    return f" Shuffled examples of {listed([*map(network, chance)])} give {number(most)} on average at most, {where}."
 
 
 def heat_maps(
-    drawn: Sequence[Panel], columns: int, what: str, height: float, paper: str = "", chance: float | None = None
+    drawn: Sequence[Panel], columns: int, what: str, height: float, paper: str = "", chance: ByGroup | None = None
 ) -> Drawing:
     """Draw maps, `columns` in a row of `height` inches, on the colour scale of the `paper`'s figure or each on its own.
 
-    `what` begins the description; `chance` is what shuffled examples give at most.
+    `what` begins the description; `chance` is what shuffled examples give; see :func:`colour_bar`.
     """
     ends, note = colours([panel.values for panel in drawn], paper) if paper else ((0.0, 1.0), OWN_COLOURS)
     rows = -(-len(drawn) // columns)
@@ -220,7 +225,9 @@ def square(features: Sequence[int]) -> tuple[list[int], list[int]]:
     return ends, ends
 
 
-def residual_maps(table: Array, layers: Sequence[str], features: Sequence[int], chance: float | None = None) -> Drawing:
+def residual_maps(
+    table: Array, layers: Sequence[str], features: Sequence[int], chance: ByGroup | None = None
+) -> Drawing:
     """Draw the similarities of the layers of a residual network, (L, L), and of its two kinds of layers: Figure 4."""
     sums, interior = (np.concatenate(places) for places in block_places(layers))
     mean = number(float(table.mean()))
@@ -249,7 +256,7 @@ def layer_maps(
 
 
 def architecture_maps(
-    tables: Mapping[tuple[str, str], Array], features: Mapping[str, Sequence[int]], chance: float | None = None
+    tables: Mapping[tuple[str, str], Array], features: Mapping[str, Sequence[int]], chance: ByGroup | None = None
 ) -> Drawing:
     """Draw the mean similarities (L1, L2) of the layers of two groups, by their names: Figure 5."""
     drawn = []

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import seaborn as sns
 
-from repsim.lab.figures.display import listed
 from repsim.lab.figures.style import Drawing, panels, style
 from repsim.lab.profiles import Networks
-from repsim.lab.wording import Words
+from repsim.lab.wording import Words, listed
 
 PANELS = (
     ("accuracy", "deviation", "test accuracy (%)"),

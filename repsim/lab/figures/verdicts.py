@@ -23,12 +23,12 @@ from repsim.lab.claims import (
     near,
 )
 from repsim.lab.families import compared_layers
-from repsim.lab.figures.display import listed, say, show_claims
+from repsim.lab.figures.display import say, show_claims
 from repsim.lab.figures.indexes import identification
 from repsim.lab.figures.style import Drawing, panels, style
 from repsim.lab.findings.correspondence import TABLE_2
 from repsim.lab.measurements.common import GROUP
-from repsim.lab.wording import distance, measured_sentence, signed
+from repsim.lab.wording import distance, listed, measured_sentence, signed
 
 SPREADS = ("standard_error", "deviation")
 LOOKS = {REPRODUCED: ("o", 0), PARTLY: ("s", 1), NOT_REPRODUCED: ("X", 3)}  # marker, colour of the palette

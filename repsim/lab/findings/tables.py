@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -146,14 +146,6 @@ def chance_level(own: Mapping[str, Array], first: str, second: str) -> Array:
     """
     levels = [np.sqrt(own[group]).mean(axis=0) for group in (first, second)]
     return np.asarray(np.multiply(*levels))
-
-
-def most_by_chance(own: Iterable[Mapping[str, Array]]) -> float | None:
-    """Return the most that linear CKA of two layers of some networks is on shuffled examples, None of no network.
-
-    `own` are arrays of :func:`repsim.lab.measurements.chance_within`: that of two layers is between those of each.
-    """
-    return max((float(values.max()) for arrays in own for values in arrays.values()), default=None)
 
 
 def available(tables: Tables, indexes: Sequence[str], split: str = "train") -> dict[str, Array]:

@@ -314,11 +314,11 @@ def chance_within(profile_name: str, group_name: str) -> Artefact:
     return _chance(profile_name, f"within-{group_name}", compared, max(within.examples))
 
 
-def chances_within(profile_name: str, group_names: Iterable[str]) -> list[dict[str, np.ndarray]]:
-    """Return the arrays of :func:`chance_within` of those groups for whose maps the profile asks for it."""
+def chances_within(profile_name: str, group_names: Iterable[str]) -> dict[str, np.ndarray]:
+    """Return what :func:`chance_within` measures, of those groups for whose maps the profile asks for it."""
     profile = load_profile(profile_name)
     asked = [group.name for group in profile.groups(profile.chance)]
-    return [chance_within(profile_name, name).arrays() for name in group_names if name in asked]
+    return {name: chance_within(profile_name, name).arrays()[name] for name in group_names if name in asked}
 
 
 def _chance(profile_name: str, name: str, compared: Sides, count: int) -> Artefact:
