@@ -211,7 +211,7 @@ def cka_from_grams(k: Any, l: Any, *, debiased: bool = False) -> float:  # noqa:
     Returns
     -------
     float
-        As for `cka`.
+        As for `cka`; down to -1 where a matrix has negative eigenvalues.
 
     Raises
     ------

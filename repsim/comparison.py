@@ -19,6 +19,7 @@ from repsim.indexes import FREE, Index, get_index
 from repsim.results import Result
 
 _CHANCE = ("mean", "standard_deviation", "z")
+_NOT_SAVED = KeyError, ValueError, TypeError, AttributeError, EOFError, IsADirectoryError  # of a file that is another
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,17 +32,20 @@ class Comparison(Result):
     ----------
     values : ndarray
         (La, Lb): entry i, j is the index of layer i of the first model and layer j of the second.
-    layers_a, layers_b : tuple of str
-        Names of the layers.
+    layers_a : tuple of str
+        Names of the first model's layers.
+    layers_b : tuple of str
+        Names of the second's.
     index : str
         Name of the index.
     chance : Chance, optional
         Its `mean`, `standard_deviation` and `z` are (La, Lb): what the value is by chance, and how far from that it is.
     record : mapping
         How the values came about, such as the number of examples.
-    title, bounds : str, tuple of float
-        What a figure calls the index, and the ends of its colours, those of the values where one is infinite; without
-        a title both are those of the index that has the name.
+    title : str
+        What a figure calls the index; if empty, it and `bounds` are those of the index that has the name.
+    bounds : tuple of float
+        Ends of a figure's colours; those of the values where one is infinite.
 
     Raises
     ------
@@ -138,7 +142,7 @@ class Comparison(Result):
             # Older files have neither.
             title, (low, high) = str(arrays.get("title", "")), map(float, arrays.get("bounds", FREE))
             return cls(arrays["values"], names[0], names[1], index, chance, record, title, (low, high))
-        except (KeyError, ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+        except (*_NOT_SAVED, zipfile.BadZipFile) as error:
             raise ParameterError(
                 f"path is {str(path)!r}, which is no file that Comparison.save wrote ({error})"
             ) from error

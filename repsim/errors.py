@@ -62,7 +62,7 @@ class UnknownIndexError(KeyError):
 
 
 class RankSaturationWarning(UserWarning):
-    """A representation of rank n - 1, which Theorem 1 says a CCA-type index cannot tell from any other."""
+    """Ranks that add up to more than n - 1, so that a CCA-type index is forced, in part or, at n - 1, as a whole."""
 
 
 class BiasWarning(UserWarning):

@@ -232,7 +232,10 @@ def prepare_similarities(similarities: Any, symmetrise: Any, layers: Sequence[in
 
 def _chosen(layers: Sequence[int], count: int) -> NDArray[np.intp]:
     """Return places among so many layers, or raise unless they are different ones."""
-    chosen = np.asarray(layers)
+    try:
+        chosen = np.asarray(layers)
+    except ValueError:  # of different lengths
+        chosen = np.empty(0)
     sound = chosen.ndim == 1 and chosen.size > 0 and chosen.dtype.kind in "iu"
     if not sound or chosen.min() < 0 or chosen.max() >= count or len(set(chosen.tolist())) < len(chosen):
         raise ParameterError(f"layers is {layers!r}; different indices from 0 to {count - 1} are needed")
@@ -243,9 +246,12 @@ def numbers(name: str, values: Any) -> Float64:
     """Return a copy as float64, or say that it holds something else than real numbers; text is not read as numbers."""
     try:
         array = np.asarray(values)
-        if array.dtype.kind not in "USc":
+        if np.ma.is_masked(values):
+            problem = "it has masked entries; fill or drop them"
+        elif array.dtype.kind in "USMmc" or (array.dtype.kind == "O" and any(isinstance(v, str) for v in array.flat)):
+            problem = f"dtype {array.dtype}"
+        else:
             return array.astype(np.float64)
-        problem = f"dtype {array.dtype}"
     except (TypeError, ValueError) as error:
         problem = str(error)
     raise ParameterError(f"{name} is no array of real numbers: {problem}")

@@ -48,8 +48,10 @@ class Index:
         Key in `INDEXES`.
     title : str
         What a figure calls it.
-    symbol, formula : str
-        LaTeX, without dollar signs; `formula` is that of Table 1 for centred X and Y.
+    symbol : str
+        LaTeX, without dollar signs.
+    formula : str
+        That of Table 1 for centred X and Y, likewise.
     equation : str
         Where the paper defines it.
     x, y : MadeOperator or Made
@@ -62,13 +64,17 @@ class Index:
         Whether `value` needs the inner products of operators with themselves.
     debiased : bool
         Whether operators are U-centred (Szekely and Rizzo 2014) in place of centred.
-    function, parameters : callable, mapping
-        The public function, and its options, that give the same value; of indexes of one's own, None and nothing.
+    function : callable, optional
+        The public function that gives the same value; of indexes made with `of`, None.
+    parameters : mapping
+        Its options.
     invertible_linear : {"yes", "second", "same subspace", "no"}
         Whether an invertible linear map of the features leaves it unchanged: of either representation, of the
         second (predicting) one only, of either if the same subspace is kept, or of neither.
-    orthogonal, isotropic_scaling : bool
-        Whether a rotation of the features, or one factor for all of them, leaves it unchanged.
+    orthogonal : bool
+        Whether a rotation of the features leaves it unchanged.
+    isotropic_scaling : bool
+        Whether one factor for all features does.
     symmetric : bool
         Whether exchanging the two representations leaves it unchanged.
     bounds : tuple of float
@@ -182,9 +188,17 @@ class Index:
             if not callable(made):
                 raise ParameterError(f"{option} is {made!r}; a function is needed")
         flag("symmetric", symmetric)
-        own = Own(prepare)
+        if not isinstance(title, str):
+            raise ParameterError(f"title is {title!r}; text is needed")
+        try:
+            low, high = map(float, bounds)
+        except (TypeError, ValueError):
+            low = high = math.nan
+        if not low < high:
+            raise ParameterError(f"bounds is {bounds!r}; the least and the greatest value are needed, as in (0.0, 1.0)")
+        own, ends = Own(prepare), (low, high)
         return cls(
-            name, title or name, "", "", "", own, own, compare=compare, symmetric=symmetric, bounds=bounds, source=""
+            name, title or name, "", "", "", own, own, compare=compare, symmetric=symmetric, bounds=ends, source=""
         )
 
     def __call__(self, x: Any, y: Any) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 from repsim.engine.arrays import Float64
 from repsim.errors import ParameterError
 from repsim.identification import count_identified, numbers, prepare_similarities
-from repsim.options import flag
+from repsim.options import flag, real_number
 from repsim.results import Result
 
 
@@ -93,8 +93,10 @@ def jackknife_se(replicates: Any) -> float:
     0.5
     """
     values = numbers("replicates", replicates)
-    if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all():
-        raise ParameterError(f"replicates has shape {values.shape}; at least 2 finite numbers are needed")
+    if values.ndim != 1 or len(values) < 2:
+        raise ParameterError(f"replicates has shape {values.shape}; at least 2 numbers are needed")
+    for place in np.flatnonzero(~np.isfinite(values))[:1]:
+        raise ParameterError(f"replicates[{place}] is {values[place]}; every one must be finite")
     m = len(values)
     spread = values - values.mean()
     if np.ptp(values) == 0:
@@ -128,7 +130,8 @@ def jackknife(
     Raises
     ------
     ParameterError
-        If there are fewer than 3 networks, `statistic` is no function, or as for `identify`.
+        If there are fewer than 3 networks, `statistic` is no function or returns no number, or as for
+        `identify`.
 
     See Also
     --------
@@ -158,7 +161,12 @@ def jackknife(
     values = prepare_similarities(similarities, symmetrise, layers)
     if len(values) < 3:
         raise ParameterError(f"similarities is of {len(values)} networks; a jackknife over networks needs at least 3")
-    measure = statistic or (lambda similarities: count_identified(similarities).accuracy)
+
+    def measure(similarities: Float64) -> float:
+        if statistic is None:
+            return count_identified(similarities).accuracy
+        return real_number("the value of statistic", statistic(similarities), "a number is needed")
+
     others = [np.delete(np.arange(len(values)), left_out) for left_out in range(len(values))]
     replicates = np.array([measure(values[np.ix_(kept, kept)]) for kept in others])
     return Jackknife(float(measure(values)), jackknife_se(replicates), replicates)

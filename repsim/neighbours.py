@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from repsim.engine.arrays import Float64, scaled
+from repsim.engine.arrays import Float64
 from repsim.engine.operators import Own
 from repsim.engine.pairs import compare_pair
 from repsim.errors import ParameterError
@@ -76,9 +76,10 @@ def prepare_mutual_knn(x: Float64, *, k: int = 10) -> NDArray[np.intp]:
     n = len(x)
     if whole_number("k", k, 1) >= n:
         raise ParameterError(f"k is {k!r}; of {n} examples each has {n - 1} others, so 1 to {n - 1} are needed")
-    unit = scaled(x)
-    lengths = np.linalg.norm(unit, axis=1, keepdims=True)
-    np.divide(unit, lengths, out=unit, where=lengths > 0)
+    unit = x
+    for length in (partial(np.linalg.norm, ord=np.inf), np.linalg.norm):  # by the largest first, so that squares fit
+        lengths = length(unit, axis=1, keepdims=True)
+        unit = np.divide(unit, lengths, out=np.zeros_like(unit), where=lengths > 0)
     step = max(1, _TILE // n)
     return np.concatenate([_neighbours(unit, start, start + step, k) for start in range(0, n, step)])
 

@@ -70,6 +70,8 @@ def pool(h: Any, how: Pool, mask: Any = None, *, channels: str | None = None, na
         raise ParameterError(f"how is None; {', '.join(map(repr, CHOICES))} or a function is needed")
     if channels not in (None, "first", "last"):
         raise ParameterError(f"channels is {channels!r}; 'first' or 'last' is needed")
+    if mask is not None:
+        _truth(mask)
     h = whole(h, name)
     if len(h.shape) == 2:
         return h if how != "tokens" or mask is None else _rows_of_tokens(h, mask)
@@ -168,7 +170,10 @@ def _beside(h: Any, real: NDArray[np.bool_]) -> Any:
 
 def _truth(mask: Any) -> NDArray[np.bool_]:
     """Return a mask as truth values, or raise if it is another kind, such as what is added to attention."""
-    values = np.asarray(host(mask))
+    try:
+        values = np.asarray(host(mask))
+    except ValueError:  # of different lengths
+        raise ParameterError("mask is no array; (n, tokens) truth values are needed, padding among them") from None
     if values.dtype != bool and not np.isin(values, (0, 1)).all():
         raise ParameterError(
             f"mask holds {values[~np.isin(values, (0, 1))][0]}; 1 for a token and 0 for padding is needed"

@@ -54,7 +54,8 @@ def canonical_ridge(x: Any, y: Any, *, kappa_x: float, kappa_y: float, normalise
     Returns
     -------
     float
-        Between 0 and 1.
+        Between 0 and 1. Of the directions that have a singular value above what rounding to the stored precision makes
+        of zero, as for `repsim.orthonormal_basis`: half precision of a mean far above the deviations keeps few.
 
     Raises
     ------
@@ -94,7 +95,7 @@ def canonical_ridge(x: Any, y: Any, *, kappa_x: float, kappa_y: float, normalise
     >>> print(*(f"{canonical_ridge(x, y, kappa_x=k, kappa_y=k):.2f}" for k in (0, 10, 100, 1000, math.inf)))
     0.26 0.29 0.42 0.49 0.49
     """
-    if normaliser not in NORMALISERS:
+    if not (isinstance(normaliser, str) and normaliser in NORMALISERS):
         raise ParameterError(f"normaliser is {normaliser!r}; it must be one of {', '.join(NORMALISERS)}")
     needed = "a number of at least 0 is needed (math.inf for the limit)"
     kappas = real_number("kappa_x", kappa_x, needed, 0), real_number("kappa_y", kappa_y, needed, 0)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from repsim.engine.arrays import Float64
 from repsim.engine.representation import Representation, check_same_examples, pair
 from repsim.errors import NonFiniteError, ParameterError
 from repsim.options import flag, whole_number
+from repsim.pairwise import named
 from repsim.results import Result
 
 
@@ -90,7 +92,8 @@ def shared_subspace(x: Any, y: Any, *, k: int | None = None, normalise: bool = F
     x, y : array_like
         Representations of the same n examples, (n, p) or (n, h, w, c). Columns are centred here.
     k : int, optional
-        Number of eigenvectors; by default all whose eigenvalue exceeds ``max(n, p) * eps64`` times the largest.
+        Number of eigenvectors; by default, and at most, all whose eigenvalue exceeds ``max(n, p) * eps64`` times the
+        largest.
     normalise : bool
         Divide each representation by its Frobenius norm first, so that its eigenvalues sum to 1 and the two can be
         compared. The paper does not say that it does.
@@ -141,7 +144,7 @@ def shared_subspace(x: Any, y: Any, *, k: int | None = None, normalise: bool = F
     return SharedSubspace(_unscaled(eigenvalues, exponents[0]), _unscaled(scales, exponents[1]), cosines)
 
 
-def shared_subspaces(xs: Sequence[Any], pairs: Sequence[tuple[int, int]], *, k: int) -> SharedSubspace:
+def shared_subspaces(xs: Iterable[Any], pairs: Iterable[tuple[int, int]], *, k: int) -> SharedSubspace:
     """How each of several similarity matrices acts on the leading eigenvectors of others.
 
     The eigenvectors of each representation are found once, not once per pair. Representations are divided by their
@@ -149,9 +152,9 @@ def shared_subspaces(xs: Sequence[Any], pairs: Sequence[tuple[int, int]], *, k: 
 
     Parameters
     ----------
-    xs : sequence of array_like
+    xs : list, tuple or mapping of array_like
         Representations of the same n examples, (n, p) or (n, h, w, c). Columns are centred here.
-    pairs : sequence of (int, int)
+    pairs : iterable of (int, int)
         For each result, the positions in `xs` of the X that gives the eigenvectors and of the Y that acts on them.
     k : int
         Number of eigenvectors; where a representation has fewer, the rest of its results are 0.
@@ -187,8 +190,9 @@ def shared_subspaces(xs: Sequence[Any], pairs: Sequence[tuple[int, int]], *, k: 
     array([[0.8, 0.2],
            [0.8, 0.2]])
     """
-    views = [Representation(x, f"xs[{i}]", dtype=np.float64) for i, x in enumerate(xs)]
-    _check_pairs(views, pairs, k)
+    views = [Representation(x, name, dtype=np.float64) for name, x in named(xs, "xs").items()]
+    places = _places(views, pairs)
+    k = _kept(views, k)
     matrices, vectors, eigenvalues = [], [], []
     for view in views:
         x = view.matrix()
@@ -197,21 +201,31 @@ def shared_subspaces(xs: Sequence[Any], pairs: Sequence[tuple[int, int]], *, k: 
         matrices.append(x if view.p <= view.n else x @ x.T)
         vectors.append(decomposition[0])
         eigenvalues.append(decomposition[1])
-    results = [_action(matrices[j], vectors[i], is_gram=views[j].p > views[j].n) for i, j in pairs]
+    results = [_action(matrices[j], vectors[i], is_gram=views[j].p > views[j].n) for i, j in places]
     scales, cosines = zip(*results, strict=True) if results else ((), ())
     shape = len(results), k
     return SharedSubspace(np.stack(eigenvalues), np.reshape(scales, shape), np.reshape(cosines, shape))
 
 
-def _check_pairs(views: Sequence[Representation], pairs: Sequence[tuple[int, int]], k: int) -> None:
-    if not views:
-        raise ParameterError("xs is empty; at least one representation is needed")
+def _places(views: Sequence[Representation], pairs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return pairs of positions among the representations, which are of the same examples."""
     check_same_examples(views)
-    places = [whole_number("a position in pairs", i, 0) for both in pairs for i in both]
-    if places and max(places) >= len(views):
-        raise ParameterError(f"pairs holds position {max(places)}; there are {len(views)} representations in xs")
-    if not 1 <= whole_number("k", k, 1) <= min(min(view.n, view.p) for view in views):
-        raise ParameterError(f"k is {k!r}; 1 to {min(min(view.n, view.p) for view in views)} eigenvectors are needed")
+    try:
+        places = [(i, j) for i, j in pairs]
+    except (TypeError, ValueError):
+        raise ParameterError(f"pairs is {pairs!r}; pairs of positions in xs are needed, as in [(0, 1)]") from None
+    for place in itertools.chain.from_iterable(places):
+        if whole_number("a position in pairs", place, 0) >= len(views):
+            raise ParameterError(f"pairs holds position {place}; there are {len(views)} representations in xs")
+    return places
+
+
+def _kept(views: Sequence[Representation], k: int) -> int:
+    """Return the number of eigenvectors, which every representation must have."""
+    most = min(min(view.n, view.p) for view in views)
+    if whole_number("k", k, 1) > most:
+        raise ParameterError(f"k is {k!r}; 1 to {most} eigenvectors are needed")
+    return k
 
 
 def _action(y: Float64, vectors: Float64, *, is_gram: bool = False) -> tuple[Float64, Float64]:

@@ -74,8 +74,10 @@ class Convergence(Result):
     ----------
     sizes : ndarray
         (k,): numbers of examples.
-    mean, standard_deviation : ndarray
+    mean : ndarray
         (k,) over the subsets of each size; for lists (k, La, Lb).
+    standard_deviation : ndarray
+        Likewise.
     """
 
     sizes: np.ndarray[Any, np.dtype[np.int64]]
@@ -91,8 +93,10 @@ class Calibration(Result):
     ----------
     values : ndarray
         (La, Lb).
-    mean, standard_deviation : ndarray
+    mean : ndarray
         (La, Lb): of each pair's value when the examples of one side are shuffled.
+    standard_deviation : ndarray
+        (La, Lb): likewise.
     z : ndarray
         (values - mean) / standard_deviation; 0 where every shuffle gives the same value but for rounding.
     p_values : ndarray
@@ -140,7 +144,8 @@ def uncertainty(
     seed : int
         Draws the parts.
     **options
-        As for `repsim.pairwise`; with `resume`, tables that an interrupted call has finished are not made again.
+        As for `repsim.pairwise`: with `resume`, tables that an interrupted call has finished are not made again;
+        `record` is of the table of all examples.
 
     Returns
     -------
@@ -204,7 +209,7 @@ def convergence(
     Parameters
     ----------
     x, y, index, **options
-        As for `uncertainty`.
+        As for `uncertainty`; without `record`, as there is no one table that it could be of.
     sizes : sequence of int, optional
         Numbers of examples; by default up to eight, each half of the next, from 8 or more to all.
     repeats : int
@@ -220,7 +225,7 @@ def convergence(
     Raises
     ------
     ParameterError
-        If a size is below 2 or above the number of examples, `repeats` below 1 or `seed` below 0.
+        If a size is below 2 or above the number of examples, `repeats` below 1, `seed` below 0, or `record` is given.
 
     Examples
     --------
@@ -232,6 +237,8 @@ def convergence(
     >>> bool((np.diff(curve.mean) < 0).all())
     True
     """
+    if "record" in options:
+        raise ParameterError("record is given; it is of one table, and a convergence is of many")
     pairs = _Pairs(x, y, index, options)
     repeats, seed = whole_number("repeats", repeats, 1), whole_number("seed", seed, 0)
     chosen = _halvings(pairs.n) if sizes is None else _sizes(sizes)
@@ -392,6 +399,8 @@ class _Pairs:
         name, options = f"table-{next(self._numbers)}", dict(self._options)
         if self._folder is not None:  # each table is a computation by itself, which has a folder of its own
             options["resume"] = self._folder / name
+        if rows is not None or shuffle is not None:
+            options.pop("record", None)  # which is to be of all examples
         kept = None if rows is None else np.sort(rows)
         lists = [
             side if order is None else Named({name: _view(x, order) for name, x in side.items()})

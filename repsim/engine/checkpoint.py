@@ -65,8 +65,9 @@ class Checkpoint:
                     f"{', '.join(different)}); give another folder, or remove it"
                 )
             return
-        if folder.exists() and not folder.is_dir():
-            raise ParameterError(f"resume: {folder} is a file; a folder is needed")
+        for path in (folder, *folder.parents):
+            if path.is_file():
+                raise ParameterError(f"resume: {path} is a file; a folder is needed")
         # A part of about.json is of a run that was killed as it began.
         if folder.exists() and any(path.name != "about.part" for path in folder.iterdir()):
             raise ParameterError(f"resume: {folder} is not empty and holds no unfinished run; give another folder")

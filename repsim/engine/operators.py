@@ -5,6 +5,7 @@ A class says what is made; its instances are compared by value, so that several 
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from repsim.engine.arrays import NUMPY, Float64, host
-from repsim.engine.distances import shift_of, shift_rounding, shifted_rbf
+from repsim.engine.distances import shift_rounding, shifted_rbf
 from repsim.engine.median import distances_and_rounding, kernel_rows, median_of
 from repsim.engine.representation import BasisRows, Rows
 from repsim.errors import RepresentationError
@@ -38,7 +39,7 @@ class Operator:
 
     def diagonal(self, norms: Float64) -> Float64:
         """Diagonal entries of B, given the squared norms of the rows."""
-        return norms if self.bandwidth is None else np.full(norms.shape, 1 - shift_of(self.bandwidth))
+        return norms if self.bandwidth is None else np.full(norms.shape, -math.expm1(-1 / (2 * self.bandwidth**2)))
 
     def floor(self) -> float:
         """Energy that rounding may leave of a kernel whose entries are all alike."""

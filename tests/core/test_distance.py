@@ -67,6 +67,14 @@ def test_bad_input():
             to_distance(values, "cka_linear")
     with pytest.raises(errors.ParameterError, match="values is no array of real numbers"):
         to_distance("0.5", "cka_linear")
+    masked = np.ma.masked_array([0.5, 0.3], mask=[True, False])
+    for values, said in (
+        (masked, "masked"),
+        (np.array(["0.5"], object), "object"),
+        (np.array([1], "m8[s]"), "timedelta"),
+    ):
+        with pytest.raises(errors.ParameterError, match=f"values is no array of real numbers: .*{said}"):
+            to_distance(values, "cka_linear")
 
 
 def test_what_an_index_is_made_of_decides_not_its_name():

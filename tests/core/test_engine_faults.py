@@ -171,6 +171,8 @@ def test_a_file_is_no_folder(tmp_path, rng):
     (tmp_path / "f").touch()
     with pytest.raises(errors.ParameterError, match="is a file"):
         pairwise([rng.standard_normal((9, 2))], resume=tmp_path / "f")
+    with pytest.raises(errors.ParameterError, match="f is a file"):
+        pairwise([rng.standard_normal((9, 2))], resume=tmp_path / "f" / "below")
 
 
 def test_the_slow_way_to_a_projection_needs_memory_too(rng):

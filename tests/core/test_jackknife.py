@@ -105,6 +105,11 @@ def test_arguments_are_checked():
         jackknife_z_test(tensor(0, 1), tensor(0, 1, networks=5))
     with pytest.raises(errors.ParameterError, match="statistic is 'mean'; a function"):
         jackknife(tensor(0, 1), statistic="mean")
+    for returned in (None, "1", [1.0, 2.0], np.nan):
+        with pytest.raises(errors.ParameterError, match="the value of statistic is .*; a number is needed"):
+            jackknife(tensor(0, 1), statistic=lambda _, returned=returned: returned)
+    with pytest.raises(errors.ParameterError, match=r"replicates\[1\] is nan"):
+        jackknife_se([1.0, np.nan, 2.0])
     for bad in ([1.0], [1.0, np.nan], [[1.0, 2.0]], ["1.0", "2.0"], "12", [None, 1.0]):
         with pytest.raises(errors.ParameterError):
             jackknife_se(bad)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from repsim import centre_gram, errors, gram_linear, gram_rbf, squared_distances, u_centre_gram
+from repsim import centre_gram, errors, gram_linear, gram_rbf, hsic, pairwise, squared_distances, u_centre_gram
 from repsim.engine.arrays import NUMPY
 from repsim.engine.distances import distances_of, shifted_rbf
 from repsim.engine.median import median_of
@@ -43,6 +43,18 @@ def test_a_median_of_zero_is_refused():
 def test_bandwidth_is_checked(golden, bandwidth):
     with pytest.raises(errors.ParameterError, match="bandwidth"):
         gram_rbf(golden[0], bandwidth)
+
+
+@pytest.mark.parametrize("n", [5, 60])
+@pytest.mark.parametrize("bandwidth", [1e3, 1e5, 1e6])
+def test_the_widest_kernels_are_linear(rng, bandwidth, n):
+    """Of a median distance m, a kernel this wide is 1 - d / (2 (bandwidth m)²), of which centring leaves -2 x'y."""
+    x, y = rng.standard_normal((2, n, 5))
+    name = f"cka_rbf_{bandwidth:.0f}"
+    values = pairwise([x], [y], index=["cka_linear", name, name.replace("cka", "hsic")])
+    assert values[name] == pytest.approx(values["cka_linear"], rel=10 / bandwidth**2 + 1e-9)
+    hsic_of_both = hsic(x, y, kernel="rbf", bandwidth=bandwidth)
+    assert values[name.replace("cka", "hsic")][0, 0] == pytest.approx(hsic_of_both, rel=1e-9)
 
 
 @pytest.mark.parametrize("bandwidth", [0.1, 0.4, 1.9, 2.0, 100.0])

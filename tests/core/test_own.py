@@ -147,6 +147,12 @@ def test_mutual_knn_of_dead_examples(rng):
     assert mutual_knn(x, y, k=3) == pytest.approx(brute_force(x, y, 3))
 
 
+def test_mutual_knn_is_of_directions_however_long(rng):
+    x, y = rng.standard_normal((2, 60, 5))
+    scaled = x * np.logspace(-170, 170, 60)[:, None]
+    assert mutual_knn(scaled, y, k=3) == mutual_knn(x, y, k=3)
+
+
 def test_mutual_knn_goes_through_blocks(rng, monkeypatch):
     import importlib
 
@@ -368,6 +374,9 @@ def test_a_prepare_that_writes_into_its_array_changes_no_other_index(rng):
         ({"compare": 3}, "compare is 3; a function"),
         ({"name": ""}, "name is ''"),
         ({"name": 3}, "name is 3"),
+        ({"title": 3}, "title is 3; text"),
+        ({"bounds": "ab"}, "bounds is 'ab'; the least and the greatest"),
+        ({"bounds": (1.0, 0.0)}, "bounds is .*the least and the greatest"),
     ],
 )
 def test_what_an_index_is_made_of_is_checked(options, said):

@@ -93,12 +93,21 @@ def test_positions_and_counts_that_cannot_be_are_named(rng):
     x = rng.standard_normal((20, 3))
     with pytest.raises(errors.ParameterError, match="k is 2.0; a whole number"):
         principal_components(x, 2.0)
-    with pytest.raises(errors.ParameterError, match="xs is empty"):
+    with pytest.raises(errors.ParameterError, match="xs must not be empty"):
         shared_subspaces([], [], k=1)
     with pytest.raises(errors.ParameterError, match="pairs holds position 2; there are 2 representations"):
         shared_subspaces([x, x], [(0, 2)], k=1)
     with pytest.raises(errors.ParameterError, match="a position in pairs is -1"):
         shared_subspaces([x, x], [(-1, 0)], k=1)
+    for pairs in ((0, 1), [(0, 1, 1)], None, 3):
+        with pytest.raises(errors.ParameterError, match="pairs is .*; pairs of positions in xs are needed"):
+            shared_subspaces([x, x], pairs, k=1)
+
+
+def test_pairs_may_come_one_by_one(rng):
+    xs = list(rng.standard_normal((2, 20, 5)))
+    pairs = iter([(0, 1), (1, 0)])
+    assert shared_subspaces(iter(xs), pairs, k=2) == shared_subspaces(xs, [(0, 1), (1, 0)], k=2)
 
 
 def test_results_are_compared_by_their_values(rng):

@@ -278,6 +278,8 @@ def test_a_file_of_which_a_part_is_lost_is_said_to_be_none(tmp_path, change, sai
         errors.ParameterError, match=rf"c\.npz', which is no file that Comparison\.save wrote \(.*{said}"
     ):
         Comparison.load(path)
+    with pytest.raises(errors.ParameterError, match="which is no file that Comparison.save wrote"):
+        Comparison.load(tmp_path)
 
 
 def test_a_file_without_a_title_is_read(tmp_path):

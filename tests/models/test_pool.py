@@ -96,9 +96,12 @@ def test_what_is_no_mask_or_no_choice_is_said():
     for mask, said in (
         (np.where(MASK, 0.0, -1e9), "mask holds -1000000000.0; 1 for"),
         (MASK * np.nan, "mask holds nan"),
+        ([[1], [1, 1]], "mask is no array"),
     ):
         with pytest.raises(errors.ParameterError, match=said):
             pool(H, "mean", mask)
+    with pytest.raises(errors.ParameterError, match="mask holds garbage"):
+        pool(H[:, 0], "mean", "garbage")  # though a row has no tokens that could be left out
     with pytest.raises(errors.ParameterError, match="channels is 'firs'"):
         pool(RNG.normal(size=(6, 4, 4, 3)), "space", channels="firs")
     with pytest.raises(errors.ParameterError, match="how is None"):

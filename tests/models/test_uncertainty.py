@@ -99,6 +99,18 @@ def test_a_related_pair_is_told_among_wide_ones():
     assert found.p_values[1, 1] > 0.05
 
 
+@pytest.mark.parametrize("function", [uncertainty, calibrate])
+def test_the_record_is_of_all_examples(function):
+    x, y = np.random.default_rng(3).normal(size=(2, 60, 5))
+    expected, record = {}, {}
+    options = {"groups": 3} if function is uncertainty else {"permutations": 3}
+    pairwise([x], [y], index="cka_rbf_0.4", record=expected)
+    function([x], [y], index="cka_rbf_0.4", record=record, **options)
+    assert record == expected
+    with pytest.raises(errors.ParameterError, match="record is given"):
+        convergence(x, y, record=record)
+
+
 def test_of_shuffles_and_parts_of_the_examples_it_is_not_warned():
     """They are near chance because they are meant to show what chance is, or how few examples do."""
     x, y = np.random.default_rng(3).normal(size=(2, 60, 200))
