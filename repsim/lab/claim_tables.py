@@ -26,7 +26,7 @@ from repsim.lab.claims import (
     undetermined,
 )
 from repsim.lab.evidence import measuring
-from repsim.lab.predicates import ClaimError, Predicate
+from repsim.lab.predicates import ClaimError, Predicate, Reported
 from repsim.lab.profiles import load_profile
 from repsim.lab.repository import first_commits
 from repsim.lab.store import write_atomically
@@ -209,7 +209,10 @@ def overview(profile: str) -> str:
     from repsim.lab.figures.verdicts import margins
 
     drawing = margins([entry for entry in judged(profile) if kind(entry.claim, profile) != MATHEMATICS])
-    caption = "Experiments by the distance to their thresholds. The grey band is within a tenth of it."
+    caption = (
+        "Experiments by the distance to their thresholds, as a share of these; grey: within a tenth. Not drawn are "
+        "claims about an order, and those whose distance has no number."
+    )
     return "\n\n".join([score(profile), scorecard(profile), figure_html(drawing, "margins", caption)])
 
 
@@ -262,7 +265,8 @@ def _in_full(profile: str, entry: Judged, notebook_link: Callable[[str], str], c
     where = f", in {notebook_link(claim.notebook)}" if claim.notebook else ""
     lines = [f"({label(claim)})=", f"### {claim.id}: {verdict}", "", claim.statement, ""]
     lines.append(f"- The paper: {claim.place}{paper}. Counted as: {kind(claim, profile)}.")
-    lines.append(f"- Reproduced if: {rule(claim.predicate, claim)}.")
+    asked = rule(claim.predicate, claim)
+    lines.append(f"- {asked}." if isinstance(claim.predicate, Reported) else f"- Reproduced if: {asked}.")
     if claim.partly:
         lines.append(f"- Partly if: {rule(claim.partly, claim)}.")
     if claim.needs:

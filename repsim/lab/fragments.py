@@ -163,7 +163,10 @@ def trained(profile: str) -> str:
     if not rows:
         return "*No network is trained yet.*"
     heads = ["networks", "trained", "test accuracy, % (lowest to highest)", "on", "minutes of one"]
-    return table(heads, rows) + f"\n\n*Training all of these took {whole / 3600:.1f} hours.*"
+    return (
+        table(heads, rows)
+        + f"\n\n*Training all of these took {whole / 3600:.1f} hours, of interrupted runs only the last part counted.*"
+    )
 
 
 def _trained_on(network: Artefact) -> str:

@@ -244,7 +244,7 @@ class Reported(Descending):
 
     def describe(self, names: Names, paper: float | None = None) -> str:
         """Write it in words and signs, by the names of its quantities."""
-        return "reported, without a threshold"
+        return "Reported, without a threshold"
 
 
 Part = Annotated[Bound | Between | Within | LessThan | Descending, Field(discriminator="kind")]

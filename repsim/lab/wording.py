@@ -134,12 +134,16 @@ def robustness(values: Mapping[str, Any]) -> str:
         f"with debiased CKA it {({1: 'holds', 0: 'does not hold'}).get(values['holds_debiased'], 'was not tried')}"
     ]
     if len(values["tried_n"]) > 1:
+        at = [f"{n:,}" for n, holds in zip(values["tried_n"], values["holds_at"], strict=True) if holds == 1]
         least = values["smallest_n"]
-        clauses.append(f"it holds from {least:,} examples on" if least else "it does not hold on all examples either")
+        some = (
+            f"it holds on {listed(at)} examples, and not on more" if at else "it does not hold on fewer examples either"
+        )
+        clauses.append(f"it holds from {least:,} examples on" if least else some)
     if (share := values["share_above_shuffles"]) is not None:
         clauses.append(
-            f"{math.floor(100 * share)}% of the similarities that it rests on, on fewer examples and networks, exceed "
-            "the 99.9th percentile of shuffled ones"
+            f"{math.floor(100 * share)}% of the similarities that it rests on, measured on fewer examples and "
+            "networks, exceed the 99.9th percentile of shuffled ones"
         )
     text = "; ".join(clauses).replace("%", f"{NO_BREAK}%")
     return f"{text[0].upper()}{text[1:]}."

@@ -130,8 +130,8 @@ def test_what_could_not_be_compared_is_left_blank():
 
 def test_the_description_follows_the_numbers():
     deepest = {"Plain-66": features(65)}
-    assert "Plain-66, 64% of 64" in figures.within_maps({"Plain-66": deep()}, deepest).alt
-    assert "Plain-66, 17% of 64" in figures.within_maps({"Plain-66": deep(alike=10)}, deepest).alt
+    assert "Plain-66, 64\N{NO-BREAK SPACE}% of 64" in figures.within_maps({"Plain-66": deep()}, deepest).alt
+    assert "Plain-66, 17\N{NO-BREAK SPACE}% of 64" in figures.within_maps({"Plain-66": deep(alike=10)}, deepest).alt
     assert "Plain-34, 36.9 % and 1.1" in DRAWINGS["identified"]().alt
     assert "Plain-10 in Plain-18, 1;" in DRAWINGS["architectures"]().alt
     turned = {("plain10", "plain18"): similarity(9, 17)[::-1]}

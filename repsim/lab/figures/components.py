@@ -20,6 +20,7 @@ from repsim.lab.findings.components import (
     shared_dimension,
 )
 from repsim.lab.findings.tables import Array
+from repsim.lab.wording import NO_BREAK
 
 # Corners of the colour code: blue to orange along the first component, dark to light along the second.
 _CORNERS = np.array([[[0.0, 0.16, 0.42], [0.55, 0.20, 0.0]], [[0.55, 0.80, 1.0], [1.0, 0.85, 0.40]]])
@@ -45,11 +46,12 @@ def principal_components(scores: Any) -> Drawing:
             axis.scatter(*values.T, c=colours, s=3, linewidths=0, rasterized=True)
             axis.set(xlabel=f"{name}, component 1", ylabel=f"{name}, component 2", xticks=[], yticks=[])
         figure.suptitle("coloured by Net A's components", fontsize=9)
+    share = 100 * explained(scores[0], scores[1])[0]
     return Drawing(
         figure,
         f"Two scatter plots of {len(first):,} images along the first two principal components of one layer, in Net A "
         "and Net B, both coloured by the place in Net A. The components of Net B explain "
-        f"{explained(scores[0], scores[1])[0]:.0%} of the variance of those of Net A, so the colours keep their places "
+        f"{share:.0f}{NO_BREAK}% of the variance of those of Net A, so the colours keep their places "
         "to that extent.",
     )
 

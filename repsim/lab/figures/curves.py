@@ -14,7 +14,7 @@ from repsim.lab.figures.style import Drawing, panels, style
 from repsim.lab.findings.across_networks import WidthCurves
 from repsim.lab.findings.tables import Array
 from repsim.lab.findings.within_networks import plateau, similar_to_last
-from repsim.lab.wording import number
+from repsim.lab.wording import NO_BREAK, number
 
 MARKERS = "osD^vP*X"
 CURVES = {
@@ -63,7 +63,7 @@ def depth_figure(
             lower.axhline(0.1, color="0.4", linestyle="--", linewidth=0.8)
             lower.set(ylim=(0, 1), xlabel="layer")
             lower.set_xticks(*ticks(count, pooled=True))
-            alike = f"{similar_to_last(table[None]):.0%} of {len(table) - 1}"
+            alike = f"{100 * similar_to_last(table[None]):.0f}{NO_BREAK}% of {len(table) - 1}"
             best = f"best classifier {100 * accuracy.max():.1f} %, near it from layer {reached} of {count} on"
             said.append(f"{name}, {alike}; {best}")
         for axis in axes[:, len(tables) :].ravel():

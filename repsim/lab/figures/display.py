@@ -167,6 +167,7 @@ def cost_sentence(profile: str, records: Sequence[Mapping[str, Any]], what: str)
         f"{name} {versions[name]}" for name in ("numpy", "keras", "tensorflow", "jax") if name in versions
     )
     system, cores, python = (machine.get(key, "?") for key in ("system", "processors", "python"))
+    named = f"Python {python}, {named}" if named else "versions differ, and each record has its own"
     cores = f"{cores} processor core{'s' * (cores != 1)}"
     memory = costs["mebibytes"] / 1024
     before = (
@@ -180,7 +181,7 @@ def cost_sentence(profile: str, records: Sequence[Mapping[str, Any]], what: str)
     where = listed([f"{count} {device}" for device, count in runs.items()] if len(runs) > 1 else list(runs))
     sentence = (
         f"{what[0].upper() + what[1:]} took **{duration(costs['hours'])}**{before} and at most {memory:.1f} GiB of "
-        f"memory on {system}, {where} (Python {python}, {named}); the last was finished on {costs['last'][:10]}."
+        f"memory on {system}, {where} ({named}); the last was finished on {costs['last'][:10]}."
     )
     if profile == "smoke":
         sentence += "\n\n**This is the smoke profile: it only shows that the chain works. Its numbers mean nothing.**"

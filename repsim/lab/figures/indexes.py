@@ -13,7 +13,7 @@ import repsim
 from repsim.lab.figures.style import HEAT, Drawing, panels, short, style, title
 from repsim.lab.findings.tables import Array
 from repsim.lab.findings.theory import MEANINGFUL, contrast
-from repsim.lab.wording import signed
+from repsim.lab.wording import NO_BREAK, signed
 
 
 def ridge_path(rows: Sequence[Mapping[str, Any]]) -> Drawing:
@@ -125,7 +125,9 @@ def layers_and_examples(arrays: Mapping[str, Array], layers: Sequence[str], inde
         )
         _label_lowest(axes, len(indexes), "examples")
         figure.supylabel("layer", fontsize=9)
-    shares = ", ".join(f"{title(index)} {np.mean(contrast(arrays, index) < MEANINGFUL):.0%}" for index in indexes)
+    shares = ", ".join(
+        f"{title(index)} {100 * np.mean(contrast(arrays, index) < MEANINGFUL):.0f}{NO_BREAK}%" for index in indexes
+    )
     return Drawing(
         figure,
         f"Heat maps of layer against number of examples, one per index: by how much two networks' same layer scores "

@@ -17,7 +17,7 @@ from repsim.lab.figures.style import HEAT, Drawing, network, panels, stage_ends,
 from repsim.lab.findings.architectures import RESIDUAL, TINY, match_path
 from repsim.lab.findings.tables import Array, mean_map
 from repsim.lab.findings.within_networks import SIMILAR, block_places, similar_to_last
-from repsim.lab.wording import listed, number
+from repsim.lab.wording import NO_BREAK, listed, number
 
 Range = tuple[float, float]
 ByGroup = Mapping[str, Array]
@@ -214,7 +214,7 @@ def within_maps(tables: Mapping[str, Array], features: Mapping[str, Sequence[int
     """Draw the similarities of the layers within single networks, (L, L) each, by title: Figure F.5."""
     drawn = []
     for name, table in tables.items():
-        said = f"{name}, {similar_to_last(table[None]):.0%} of {len(table) - 1}"
+        said = f"{name}, {100 * similar_to_last(table[None]):.0f}{NO_BREAK}% of {len(table) - 1}"
         drawn.append(Panel(name, table, said, stages=square(features[name])))
     return heat_maps(drawn, len(drawn), WITHIN, 2.4, "F.5")
 

@@ -53,7 +53,7 @@ def recipe_facts(group: Networks) -> dict[str, str]:
         or "as they are",
         "layers": {"he_normal": "He", "fan_in": "uniform by fan-in"}[recipe.initialisation]
         + ", biases" * recipe.biases
-        + ", no borders" * group.architecture.endswith("-valid"),
+        + ", no padding" * group.architecture.endswith("-valid"),
     }
 
 

@@ -217,7 +217,7 @@ def margins(judged: Sequence[claims.Judged]) -> Drawing:
         axis.set_xticks(ticks, [signed(f"{tick:g}") for tick in ticks])
         axis.set(ylim=(-0.8, len(rows) - 0.2), xlabel="distance as a share of the threshold: fails | holds")
         figure.legend(loc="outside lower center", ncols=3)
-    near = [f"{name} {signed(f'{relative:.3f}')}" for name, relative, _, _ in rows if abs(relative) <= NEAR]
+    near = [f"{name} {signed(f'{relative:z.3f}')}" for name, relative, _, _ in rows if abs(relative) <= NEAR]
     fails = sum(not holds for *_, holds in rows)
     return Drawing(
         figure,

@@ -40,11 +40,12 @@ def cost(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     "elsewhere" says how many were made on which other device than a processor.
     An artefact that an interrupted run had begun (`resumed`) counts with the time of the last run alone.
     """
-    first = records[0]
+    machines = [record.get("machine", {}) for record in records]
+    versions = [machine.get("versions", {}) for machine in machines]
     return {
         "hours": sum(float(record.get("seconds", 0)) for record in records) / 3600,
         "mebibytes": max(int(record.get("peak_memory_mib", 0)) for record in records),
-        "machine": first.get("machine", {}),
+        "machine": machines[0] | {"versions": versions[0] if all(map(versions[0].__eq__, versions)) else {}},
         "last": max(str(record.get("made", "")) for record in records),
         "elsewhere": Counter(record["device"] for record in records if record.get("device", "CPU") != "CPU"),
         "resumed": sum(bool(record.get("resumed")) for record in records),
