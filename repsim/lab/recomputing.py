@@ -35,6 +35,8 @@ class Cell:
         On which images; `dataset` None: those of the networks' own data set.
     held
         Index -> value.
+    median
+        Of which examples RBF bandwidths are fractions of the median distance; see :func:`repsim.pairwise`.
     """
 
     networks: tuple[str, ...]
@@ -43,6 +45,7 @@ class Cell:
     examples: int
     held: Mapping[str, float]
     dataset: str | None = None
+    median: str = "exact"
 
     def __str__(self) -> str:
         (first_network, second_network), (first_layer, second_layer) = self.networks, self.layers
@@ -68,7 +71,7 @@ def similarities(cell: Cell, networks: Sequence[Artefact]) -> dict[str, float]:
         for network, layer in zip(networks, cell.layers, strict=True)
     )
     with saturation_is_recorded():
-        values = repsim.pairwise([x], [y], index=list(cell.held))
+        values = repsim.pairwise([x], [y], index=list(cell.held), median=cell.median)
     return {name: float(value[0, 0]) for name, value in values.items()}
 
 
@@ -93,6 +96,7 @@ def pick(record: Mapping[str, Any], arrays: Arrays, rng: np.random.Generator) ->
         count,
         {index: float(table.pair(name, a, b)[place]) for index, name in names.items()},
         record.get("dataset"),
+        record.get("median", "exact"),
     )
 
 

@@ -110,3 +110,9 @@ def test_one_network_is_compared_with_itself(activations):
     alone = {**record, **group("a.npz")}
     cell = recomputing.pick(alone, {name: array[:1, :1] for name, array in arrays.items()}, np.random.default_rng(0))
     assert cell.networks == ("a.npz", "a.npz")
+
+
+def test_a_cell_keeps_of_which_examples_the_median_is(activations):
+    record, arrays = made("between", activations)
+    for recorded, median in ((record, "exact"), ({**record, "median": "sample"}, "sample")):
+        assert recomputing.pick(recorded, arrays, np.random.default_rng(0)).median == median
