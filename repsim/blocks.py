@@ -47,7 +47,7 @@ class Blocks:
 
     def __init__(self, read: Callable[[int, int], Any], shape: Sequence[int]) -> None:
         if not callable(read):
-            raise ParameterError(f"read is {read!r}; a function of the first and the last example is needed")
+            raise ParameterError(f"read is {read!r}; a function of start and stop is needed")
         try:
             sides = tuple(operator.index(side) for side in shape)
         except TypeError:

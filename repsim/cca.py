@@ -217,8 +217,8 @@ def orthonormal_basis(x: Any) -> Float64:
     Returns
     -------
     ndarray
-        (n, r) with r the numerical rank: the left singular vectors, by descending singular value, whose
-        singular value exceeds
+        (n, r), the left singular vectors by descending singular value. The numerical rank r is the number of singular
+        values, once the units have comparable sizes, that exceed
         ``max(n, p) * eps64 * largest + eps_stored * rms * (sqrt(n) + sqrt(p))``. The second term is what rounding
         to the precision of the array that was passed can make out of nothing.
 

@@ -49,7 +49,13 @@ def cka(x: Any, y: Any, *, kernel: str = "linear", bandwidth: float | None = Non
         If an argument is not a representation, is constant, or has fewer than 2 examples (4 debiased); the
         subclasses in `repsim.errors` tell these apart.
     ParameterError
-        If `kernel` is unknown, or `bandwidth` is not positive or given with the linear kernel.
+        If `kernel` is unknown, `debiased` not True or False, or `bandwidth` not between 1e-6 and 1e6 or given with the
+        linear kernel.
+
+    Warns
+    -----
+    BiasWarning
+        If the value is biased and no more than chance; see `repsim.chance`.
 
     See Also
     --------
@@ -217,6 +223,11 @@ def cka_from_grams(k: Any, l: Any, *, debiased: bool = False) -> float:  # noqa:
     ------
     RepresentationError
         If a matrix is not square, finite and symmetric, if their sizes differ, or if one is 0 after centring.
+
+    Warns
+    -----
+    BiasWarning
+        If the value is biased and no more than chance; see `repsim.chance`.
 
     See Also
     --------

@@ -95,7 +95,8 @@ def compare(  # type: ignore[misc]
         Folder for the activations, as .npy files in the folders `a` and `b`; otherwise they are held in memory.
     memory : int, optional
         Bytes that activations and computation may take; activations that would take more than half of that go to a
-        temporary folder. By default what the activations take, and a sixth of that or as much as the index needs.
+        temporary folder. By default what the activations take, and a sixth of that, 64 MiB at least, or as
+        much as the index needs; half of what is available where none are held.
     resume : path, optional
         As for `repsim.pairwise`: what of the comparison is finished is kept. The models are run again.
     progress : bool or callable
@@ -112,6 +113,13 @@ def compare(  # type: ignore[misc]
         As for `repsim.activations`, or if an option is not what it may be.
     RepresentationError
         If the activations of a layer are not a representation; the message names the layer.
+    UnknownIndexError
+        If there is no such index.
+
+    Warns
+    -----
+    RankSaturationWarning, BiasWarning
+        As `repsim.pairwise`.
 
     Examples
     --------
@@ -160,8 +168,9 @@ def activations(
     layers : str, type, or sequence of str, optional
         Names; patterns with ``*`` and ``?``; a class of layers. Layers in a nested Keras model are ``backbone/conv``. A
         layer's second use is ``name#2``, by the first of its names where it has several; parts of tuples and mappings
-        are ``name[0]`` and ``name[key]``. By default all layers that have none inside, and that give a row for each
-        input and what `pool` is for; all that a function returns.
+        are ``name[0]`` and ``name[key]``. By default all modules of PyTorch that have none inside, all Keras layers
+        that are no models and in no other layer, where they give a row for each input and what `pool` is for; all that
+        a function returns.
     pool : str or callable, optional
         How tokens or positions become rows; see `repsim.pool`. Padding is left out by the inputs' ``attention_mask``.
     inputs : callable, optional

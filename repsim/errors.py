@@ -18,7 +18,7 @@ class ShapeMismatchError(RepresentationError):
 
 
 class TooFewExamplesError(RepresentationError):
-    """Fewer examples than the index needs: two, or four for the debiased ones."""
+    """Fewer examples than are needed: two; four for debiased forms, chance and linear predictivity."""
 
 
 class DTypeError(RepresentationError, TypeError):

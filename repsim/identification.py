@@ -68,7 +68,7 @@ def identify(similarities: Any, *, symmetrise: bool = False, layers: Sequence[in
     ------
     ParameterError
         If the shape is wrong, there are fewer than 2 networks, `symmetrise` is not True or False, or a layer does not
-        exist.
+        exist or is named twice.
     NonFiniteError
         If a similarity of two different networks is NaN or infinite.
 

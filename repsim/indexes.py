@@ -45,7 +45,7 @@ class Index:
     Attributes
     ----------
     name : str
-        Key in `INDEXES`.
+        By which it is found, and tables are called.
     title : str
         What a figure calls it.
     symbol : str
@@ -61,18 +61,18 @@ class Index:
     compare : callable, optional
         In place of `value`: from what was made of x and of y to a float.
     own : bool
-        Whether `value` needs the inner products of operators with themselves.
+        Whether `value` needs the inner products of operators with themselves, and so has a known chance: that of CKA.
     debiased : bool
         Whether operators are U-centred (Szekely and Rizzo 2014) in place of centred.
     function : callable, optional
-        The public function that gives the same value; of indexes made with `of`, None.
+        The public function that gives the same value; of indexes made with `of` or `replace`, None.
     parameters : mapping
         Its options.
     invertible_linear : {"yes", "second", "same subspace", "no"}
         Whether an invertible linear map of the features leaves it unchanged: of either representation, of the
         second (predicting) one only, of either if the same subspace is kept, or of neither.
     orthogonal : bool
-        Whether a rotation of the features leaves it unchanged.
+        Whether a rotation of the features leaves it unchanged. This and the next say nothing of indexes made with `of`.
     isotropic_scaling : bool
         Whether one factor for all features does.
     symmetric : bool

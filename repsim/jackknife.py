@@ -132,6 +132,8 @@ def jackknife(
     ParameterError
         If there are fewer than 3 networks, `statistic` is no function or returns no number, or as for
         `identify`.
+    NonFiniteError
+        As for `identify`.
 
     See Also
     --------

@@ -221,7 +221,7 @@ def u_centre_gram(gram: Any) -> Float64:
     Parameters
     ----------
     gram : array_like
-        (n, n), symmetric, n >= 4. It is not modified; its diagonal is not looked at.
+        (n, n), symmetric, n >= 4. It is not modified; its diagonal does not matter, but has to be finite.
 
     Returns
     -------

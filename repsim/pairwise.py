@@ -43,15 +43,16 @@ def pairwise(
     """Similarity of every representation in one list with every one in another.
 
     Each representation's own work is done once, not once per pair. Indexes that are inner products of operators
-    (CKA, HSIC, R² of CCA and SVCCA, regression, canonical ridge) visit pairs of blocks of examples and never hold an
-    (n, n) matrix: the value is exact and does not depend on the block. CCA and regression first make a basis of each
-    representation, SVCCA, PWCCA, Procrustes and canonical ridge take its singular values; the mean forms, PWCCA and
-    Procrustes also take those of each pair.
+    (CKA, HSIC, R² of CCA and SVCCA, regression, canonical ridge) visit pairs of blocks of at most 2,048 examples, so
+    that of more no (n, n) matrix is held: the value is exact and does not depend on the block. CCA first makes a basis
+    of each representation, regression of each that predicts; SVCCA, PWCCA and canonical ridge take its singular values;
+    the mean forms, PWCCA and Procrustes take those of each pair.
 
     If all representations are NumPy arrays or files, and the work is large, they are read and multiplied side by side,
     in as many threads as the linear algebra library may have cores, of which it takes one in each meanwhile. There are
-    no more threads than wide representations, nor than `memory` allows; where that is less than half of the cores, or
-    one representation is computed (`Blocks`) or another library's, the caller's thread does everything.
+    no more threads than the features of all are times those of the widest, nor than `memory` allows; where that is less
+    than half of the cores, or one representation is computed (`Blocks`) or another library's, the caller's thread does
+    everything.
     `OMP_NUM_THREADS=1` or threadpoolctl's limits keep to one.
 
     Parameters
@@ -64,11 +65,13 @@ def pairwise(
         summed in float64.
     index : str, Index or sequence of these
         What to compute, by name (see `repsim.get_index`). Several at once share their work.
+    chance : bool
+        Also return what CKA is by chance, and how far above that the values are; see `repsim.chance`.
     block : int, optional
         Number of examples in a block, where the examples are visited in blocks; by default as many as `memory` allows.
     memory : int, optional
-        Bytes that the computation may take; by default half of those available. Bases that do not fit go to a
-        temporary folder.
+        Bytes that the computation may take; by default half of those available, 64 MiB at least. Bases that do not fit
+        go to a temporary folder.
     median : {"exact", "sample"}
         For RBF kernels: the median over all n² pairs of examples, each with itself included, or over those of at most
         4,000 evenly spaced examples.
@@ -86,7 +89,7 @@ def pairwise(
     -------
     ndarray or dict of str to ndarray
         (len(xs), len(ys or xs)), float64: entry i, j is ``index(xs[i], ys[j])``. A dict by name where
-        `index` is a sequence.
+        `index` is a sequence. With `chance` a tuple, of this and of a `Chance` of such arrays or a dict of these.
 
     Raises
     ------
@@ -95,14 +98,17 @@ def pairwise(
     UnknownIndexError
         If there is no such index.
     ParameterError
-        If there is nothing to compare, `block` or `memory` is not positive, the memory is too small for the
-        smallest step or for the `block` asked for, or `resume` names a folder with something else in it.
+        If there is nothing to compare, `chance` is asked of another index than CKA, `block` or `memory` is not
+        positive, the memory is too small for the smallest step or for the `block` asked for, or `resume` names a folder
+        with something else in it.
 
     Warns
     -----
     RankSaturationWarning
         Once, if the ranks of two representations leave an index of those that were asked for too little room; see
         `repsim.cca`.
+    BiasWarning
+        If most values of biased CKA are no more than chance; see `repsim.chance`.
 
     See Also
     --------

@@ -47,7 +47,7 @@ class Uncertainty(Result):
     replicates: Float64
 
     def interval(self, confidence: float = 0.95) -> tuple[Any, Any]:
-        """Return the two ends of an interval that holds the value of the population.
+        """Return the two ends of a confidence interval for the value of the population.
 
         Parameters
         ----------

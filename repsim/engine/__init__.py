@@ -1,9 +1,9 @@
 """The engine: all pairs of many representations are one table of inner products, made in one pass.
 
 It knows no index. An index asks for operators to be made of x and of y, symmetric (n, n) matrices A and B such as X X'
-or Q Q', and makes its value of their inner products. No such matrix is ever held: examples are visited in pairs of
-blocks, each operator's tile is one matrix product, the tiles of all operators are the rows of a matrix T, and T T' is
-added to the table of all inner products. Centring comes afterwards, from row sums that are kept beside the table:
+or Q Q', and makes its value of their inner products. Of many examples no such matrix is held: they are visited in pairs
+of blocks, each operator's tile is one matrix product, the tiles of all operators are the rows of a matrix T, and T T'
+is added to the table of all inner products. Centring comes afterwards, from row sums that are kept beside the table:
 
     <HAH, HBH> = <A, B> - 2/n (A1)'(B1) + (1'A1)(1'B1) / n²                        H = I - 11'/n
     U-centred    the same without the diagonals, with n - 2 and (n - 1)(n - 2) in the denominators

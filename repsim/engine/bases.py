@@ -104,7 +104,7 @@ def root_mean_squares(units: Array, energies: Float64) -> Float64:
 
 
 def unit_scales(view: Representation, spreads: Float64) -> Float64:
-    """Return powers of two that bring units that vary to comparable sizes: 1 for those within 1/8 to 8 of the typical.
+    """Return powers of two that bring units that vary to comparable sizes: 1 for those within ten times the typical.
 
     The size of a unit is its root mean square, with its mean: what its rounding is relative to. `spreads` are those
     after centring. The space that the units span does not change.

@@ -26,7 +26,7 @@ def operations_per_entry(families: Families, products: Products) -> float:
 def hands(families: Families, memory: int, side: int) -> int:
     """Return how many threads can be kept busy, each with the tile of one representation after the other's.
 
-    They are no more than there are representations as wide as the widest, and their blocks leave most of the memory
+    They are no more than the features of all are times those of the widest, and their blocks leave most of the memory
     to the tiles. One thread does what other libraries or other people's code compute, and what is small: threads that
     take turns every few microseconds wait for each other on a busy machine.
     """

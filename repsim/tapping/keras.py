@@ -19,7 +19,8 @@ class KerasTap:
     """Runs a model, functional, sequential or subclassed, in inference mode and hands on what its layers give.
 
     Each layer's `call` is wrapped while the model runs, so that what is taken is what the layer gives in this model,
-    however often it is used there and wherever else. By default its layers are all that have none inside.
+    however often it is used there and wherever else. By default its layers are all that
+    are no models, also those of nested models; of a layer made of layers, such as attention, it alone.
     """
 
     def __init__(self, model: Any, layers: Any, owner: str) -> None:
@@ -120,7 +121,7 @@ def _named(layers: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _in_models(name: str, layers: Mapping[str, Any]) -> bool:
-    """Whether all that a layer is inside of are models, rather than layers made of layers."""
+    """Whether a layer is inside of nothing, or directly of a model rather than of a layer made of layers."""
     return "/" not in name or _is_model(layers.get(name.rpartition("/")[0]))
 
 
