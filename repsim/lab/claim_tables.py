@@ -25,7 +25,7 @@ from repsim.lab.claims import (
     near,
     undetermined,
 )
-from repsim.lab.evidence import measuring
+from repsim.lab.findings import measuring
 from repsim.lab.predicates import ClaimError, Predicate, Reported
 from repsim.lab.profiles import load_profile
 from repsim.lab.repository import first_commits

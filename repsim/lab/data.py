@@ -254,7 +254,8 @@ def _synthetic() -> Dataset:
     return Dataset("synthetic", SYNTHETIC_CLASSES, *splits, digest)
 
 
-def _source(name: str) -> Source:
+def source_of(name: str) -> Source:
+    """Return where a data set comes from, or say that there is none of that name."""
     if name not in SOURCES:
         raise DataError(known("data set", name, DATASETS))
     return SOURCES[name]
@@ -264,13 +265,13 @@ def dataset_fingerprint(name: str) -> str:
     """Return the fingerprint of a data set without reading it (made from that of its two splits)."""
     if name == "synthetic":
         return load_dataset(name).fingerprint
-    fingerprints = _source(name).fingerprints
+    fingerprints = source_of(name).fingerprints
     return hashlib.sha256((fingerprints["train"] + fingerprints["test"]).encode()).hexdigest()
 
 
 def classes_of(name: str) -> int:
     """Return the number of classes of a data set."""
-    return SYNTHETIC_CLASSES if name == "synthetic" else _source(name).classes
+    return SYNTHETIC_CLASSES if name == "synthetic" else source_of(name).classes
 
 
 def training_images(name: str) -> int:
@@ -281,19 +282,6 @@ def training_images(name: str) -> int:
 def title_of(name: str) -> str:
     """Return what pages call a data set."""
     return SOURCES[name].title if name in SOURCES else "made-up images"
-
-
-def is_at_hand(name: str) -> bool:
-    """Return whether a data set can be loaded without a download.
-
-    Raises
-    ------
-    DataError
-        If there is no such data set.
-    """
-    if name not in DATASETS:
-        raise DataError(known("data set", name, DATASETS))
-    return name == "synthetic" or (data_root() / SOURCES[name].folder).exists()
 
 
 @cache
@@ -307,7 +295,7 @@ def load_dataset(name: str) -> Dataset:
     """
     if name == "synthetic":
         return _synthetic()
-    source = _source(name)
+    source = source_of(name)
     if not (data_root() / source.folder).exists():
         fetch(name, source.address, source.md5, data_root() / source.folder)
     return Dataset(

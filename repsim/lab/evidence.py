@@ -9,21 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import repsim
-from repsim.lab import findings
 from repsim.lab.claims import Claim
 from repsim.lab.execution import read_notebook
-from repsim.lab.findings import MEASURING, Measuring
+from repsim.lab.findings import Measuring, measuring
 from repsim.lab.paths import REPOSITORY
 from repsim.lab.repository import BRANCH, MODIFIED, UNKNOWN, commit, is_public
 
 Function = Callable[..., Any]
 FIGURE = re.compile(r'<figure id="([^"]+)"')
-
-
-def measuring(claim: str) -> Measuring | None:
-    """Return how a claim is measured, as declared at the function that does, None where none does yet."""
-    findings.modules()
-    return MEASURING.get(claim)
 
 
 def code_link(function: Function, repository: str, text: str) -> str:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from repsim.lab.claim_tables import claims_page, claims_table, first_page, overview, summary
+from repsim.lab.claim_tables import claims_page, claims_table, first_page, overview
 from repsim.lab.claims import Claim, judged, measurement_path
 from repsim.lab.downloads import data_anchors, data_page, shown_profiles
 from repsim.lab.evidence import Evidence
@@ -46,7 +46,6 @@ def makers(profile: str, folder: Path, stamps: Mapping[str, Stamp]) -> dict[str,
     chapters = {Path(name).stem: folder / name for name in stamps if is_chapter(name)}
     address = repository_url()
     return {
-        "summary": lambda: summary(profile),
         "first-page": lambda: first_page(profile),
         "overview": lambda: f"{overview(profile)}\n\n{claim_reviews(profile, judged(profile))}",
         "claims": lambda: claims_page(profile, partial(link_to_notebook, chapters), partial(link_to_commit, address)),

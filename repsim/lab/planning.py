@@ -6,9 +6,8 @@ import math
 from dataclasses import dataclass
 
 from repsim.lab.data import classes_of, training_images
-from repsim.lab.errors import ProfileError
 from repsim.lab.families import describe as described
-from repsim.lab.profiles import Networks, Profile, load_profile
+from repsim.lab.profiles import Networks, Profile, load_profile, required
 from repsim.lab.store import Store, profile_store
 from repsim.lab.transformers.settings import Transformers
 from repsim.lab.transformers.weights import trained_seeds
@@ -70,9 +69,7 @@ def training_job(profile: Profile, group: Networks) -> Job:
 
 def transformer_job(profile: Profile) -> Job:
     """Return what the training of one Transformer asks for; most of its memory are the logits of a batch."""
-    settings = profile.transformers
-    if settings is None:
-        raise ProfileError(f"profile {profile.name} has no entry transformers")
+    settings = required(profile.transformers, profile.name, "transformers")
     logits = KEPT_PER_FEATURE * 4 * settings.recipe.tokens * settings.pieces
     minutes = math.ceil(START_MINUTES + SLOWER * settings.minutes)
     return Job(profile.cluster.training_cpus, profile.cluster.training_gpus, BASE_MEMORY_MIB + (logits >> 20), minutes)

@@ -15,16 +15,16 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
 from annotated_types import Ge, MinLen
-from pydantic import AfterValidator, ConfigDict, TypeAdapter, ValidationError, WrapValidator, model_validator
+from pydantic import AfterValidator, TypeAdapter, ValidationError, WrapValidator, model_validator
 from pydantic.dataclasses import dataclass
 
 from repsim.lab.errors import ProfileError, known
 from repsim.lab.families import describe
-from repsim.lab.transformers.settings import Transformers
+from repsim.lab.transformers.settings import CONFIG, Transformers
 
 NAMES = ("smoke", "laptop", "paper")
-CONFIG = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 Named = TypeVar("Named", "Networks", "Measure", "Comparison")
+Setting = TypeVar("Setting")
 
 
 def _as_written(value: Any, check: Callable[[Any], float]) -> Any:
@@ -397,3 +397,16 @@ def load_profile(name: str) -> Profile:
     if name not in NAMES:
         raise ProfileError(known("profile", name, NAMES))
     return parse_profile(name, (files("repsim.lab") / "profiles" / f"{name}.yml").read_text(encoding="utf-8"))
+
+
+def required(setting: Setting | None, profile_name: str, entry: str) -> Setting:
+    """Return what a profile says of a measurement, or of Transformers.
+
+    Raises
+    ------
+    ProfileError
+        If it says nothing.
+    """
+    if setting is None:
+        raise ProfileError(f"profile {profile_name} has no entry {entry}")
+    return setting

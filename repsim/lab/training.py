@@ -31,7 +31,7 @@ EVALUATED = 500  # images at once
 SCORED = 10  # times in a training that accuracy is measured on other images; after each epoch would take far longer
 
 
-def train_network(store: Store, networks: Networks, seed: int, *, again: bool = False, quiet: bool = False) -> Artefact:
+def train_network(store: Store, networks: Networks, seed: int, *, again: bool = False) -> Artefact:
     """Return a trained network's weights, training it if it has not been, or `again` if its weights are not here.
 
     A run that was killed goes on from the last complete epoch and ends with bitwise the same weights, on the same
@@ -43,7 +43,7 @@ def train_network(store: Store, networks: Networks, seed: int, *, again: bool = 
 
     def make() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         clear(checkpoint.parent, checkpoint.name)
-        weights, facts = _train(networks, seed, checkpoint, quiet=quiet)
+        weights, facts = _train(networks, seed, checkpoint)
         return weights, facts | ({} if networks.committed else {MADE_AGAIN_BY: command_again(store, networks, seed)})
 
     artefact = store.get(STEP, name, wanted, make, again=again)
@@ -187,9 +187,7 @@ def _schedule(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.schedule
     )
 
 
-def _train(
-    networks: Networks, seed: int, checkpoint: Path, *, quiet: bool
-) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def _train(networks: Networks, seed: int, checkpoint: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     recipe = networks.recipe
     dataset = load_dataset(networks.dataset)
     training, held = hold_out(dataset.train, recipe.held_out) if recipe.held_out else (dataset.train, None)
@@ -201,7 +199,7 @@ def _train(
     history, devices, before = _resume(model, checkpoint)
     done, start = len(history), time.perf_counter()
     batches = Batches(dataset, training, recipe, seed)
-    with progress_bar(artefact_name(networks, seed), quiet=quiet or not recipe.epochs) as report:
+    with progress_bar(artefact_name(networks, seed), quiet=not recipe.epochs) as report:
         report(done, recipe.epochs)
         for epoch in range(done, recipe.epochs):
             scores = []

@@ -72,8 +72,7 @@ class Words(Formatter):
         if spec.startswith("min ") and isinstance(value, list):
             return self.format_field(min(value) if all(map(is_number, value)) else None, spec.removeprefix("min "))
         if isinstance(value, list):
-            written = [self.format_field(entry, spec) for entry in value]
-            return " and ".join(filter(None, [", ".join(written[:-1]), *written[-1:]]))
+            return listed([self.format_field(entry, spec) for entry in value])
         if spec.startswith("±"):
             return f" ± {self.format_field(value, spec[1:])}" if value else ""
         if not is_number(value):

@@ -9,9 +9,9 @@ import pytest
 import repsim
 from repsim.lab import findings
 from repsim.lab.claims import VERDICTS, load_claims
-from repsim.lab.evidence import Evidence, code_link, measuring
+from repsim.lab.evidence import Evidence, code_link
 from repsim.lab.execution import execute
-from repsim.lab.findings import MEASURING
+from repsim.lab.findings import MEASURING, measuring
 from repsim.lab.fragments import link_to_commit
 from repsim.lab.paths import REPOSITORY
 from repsim.lab.repository import is_public, repository_url

@@ -55,7 +55,7 @@ def network(tmp_path_factory):
     from repsim.lab.training import train_network
 
     group = load_profile("smoke").group("plain10-untrained")
-    return train_network(Store(tmp_path_factory.mktemp("network")), group, 0, quiet=True)
+    return train_network(Store(tmp_path_factory.mktemp("network")), group, 0)
 
 
 def unpack(disk, inputs):
@@ -76,7 +76,7 @@ def checkpoint(disk, inputs):
     os.environ["REPSIM_CACHE"] = str(disk)  # a fixture puts it back
     group = load_profile("smoke").group("tiny10")
     group = replace(group, recipe=replace(group.recipe, epochs=2))
-    made_network = train_network(Store(disk / "results"), group, 0, quiet=True)
+    made_network = train_network(Store(disk / "results"), group, 0)
     assert made_network.arrays()
 
 

@@ -28,7 +28,7 @@ def trained():
 
     def train(name, *seeds):
         group = load_profile("smoke").group(name)
-        return [train_network(profile_store("smoke"), group, seed, quiet=True) for seed in seeds]
+        return [train_network(profile_store("smoke"), group, seed) for seed in seeds]
 
     return train
 

@@ -39,7 +39,7 @@ def untrained(made, monkeypatch):
         group = load_profile(profile).group(name)
         group = replace(group, recipe=replace(group.recipe, epochs=0))
         seeds = group.seeds[: most or None]
-        return [train_network(profile_store(profile), group, seed, quiet=True) for seed in seeds]
+        return [train_network(profile_store(profile), group, seed) for seed in seeds]
 
     monkeypatch.setattr("repsim.lab.measurements.common.networks", networks)
 
@@ -190,7 +190,7 @@ def test_a_diagonal_needs_as_many_layers():
             patch.setattr(sys.modules[f"repsim.lab.measurements.{place}"], "load_profile", lambda _: profile)
         patch.setattr(
             "repsim.lab.measurements.common.networks",
-            lambda _, name, most: [train_network(profile_store("smoke"), profile.group(name), 0, quiet=True)],
+            lambda _, name, most: [train_network(profile_store("smoke"), profile.group(name), 0)],
         )
         with pytest.raises(ProfileError, match="as many layers"):
             measurements.between("smoke", "c")

@@ -35,7 +35,7 @@ def test_they_are_trained_once():
 
 def test_what_is_not_committed_is_trained_again_when_asked():
     store, lines, job = profile_store("smoke"), [], JOBS[2]  # that without training
-    artefact = train_network(store, replace(job[0], committed=False), job[1], quiet=True)
+    artefact = train_network(store, replace(job[0], committed=False), job[1])
     artefact.path.unlink()
     assert train_side_by_side("smoke", [job], 2, report=lines.append) == lines == []
     assert train_side_by_side("smoke", [job], 2, again=True, report=lines.append) == []

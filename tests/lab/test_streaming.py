@@ -19,7 +19,7 @@ LAYERS = compared_layers("nano10")
 def trained():
     group = load_profile("smoke").group("tiny10")
     untrained = replace(group, recipe=replace(group.recipe, epochs=0))
-    return [train_network(profile_store("smoke"), untrained, seed, quiet=True) for seed in (0, 1)]
+    return [train_network(profile_store("smoke"), untrained, seed) for seed in (0, 1)]
 
 
 def test_the_narrowest_layers_are_stored(trained, monkeypatch):

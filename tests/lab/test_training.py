@@ -90,7 +90,7 @@ def test_held_out_images_are_not_trained_on():
 
 
 def test_trained_network_reloads_and_scores_what_its_record_says(folders):
-    artefact = train_network(profile_store("smoke"), NETWORKS, 0, quiet=True)
+    artefact = train_network(profile_store("smoke"), NETWORKS, 0)
     dataset = load_dataset("synthetic")
     accuracy, loss = evaluate(load_network(artefact), dataset, dataset.test)
     assert accuracy == artefact.record["test_accuracy"] > 0.5
@@ -133,7 +133,7 @@ def test_a_checkpoint_says_where_its_epochs_were_and_what_they_took(tmp_path):
 
 
 def test_killed_training_resumes_to_the_same_weights(folders, monkeypatch):
-    expected = train_network(profile_store("smoke"), NETWORKS, 0, quiet=True).sha256
+    expected = train_network(profile_store("smoke"), NETWORKS, 0).sha256
     monkeypatch.setenv("REPSIM_RESULTS", str(folders / "killed"))
     process = train()
     deadline = time.time() + 300
@@ -146,7 +146,7 @@ def test_killed_training_resumes_to_the_same_weights(folders, monkeypatch):
     process.communicate()
     assert len(seen) == 2
     assert find_network(profile_store("smoke"), NETWORKS, 0) is None
-    resumed = train_network(profile_store("smoke"), NETWORKS, 0, quiet=True)
+    resumed = train_network(profile_store("smoke"), NETWORKS, 0)
     assert resumed.sha256 == expected
     assert "seconds_before" not in resumed.record
 
@@ -163,13 +163,13 @@ def test_damaged_checkpoint_is_named_and_set_aside(folders):
     checkpoint.parent.mkdir(parents=True)
     checkpoint.write_bytes(b"PK not a checkpoint")
     with pytest.raises(DamagedArtefactError, match=str(checkpoint)):
-        train_network(profile_store("smoke"), NETWORKS, 0, quiet=True)
-    assert train_network(profile_store("smoke"), NETWORKS, 0, quiet=True).record["test_accuracy"] > 0.5
+        train_network(profile_store("smoke"), NETWORKS, 0)
+    assert train_network(profile_store("smoke"), NETWORKS, 0).record["test_accuracy"] > 0.5
 
 
 def test_untrained_network_is_an_artefact_and_the_start_of_the_trained_one(folders):
     group = PROFILE.group("plain10-untrained")
-    artefact = train_network(profile_store("smoke"), group, 0, quiet=True)
+    artefact = train_network(profile_store("smoke"), group, 0)
     assert artefact.record["name"] == "plain10-synthetic-untrained-seed0"
     assert artefact.record["history"] == {"loss": [], "accuracy": [], "test_accuracy": []}
     assert 0 <= artefact.record["test_accuracy"] <= 1
@@ -179,17 +179,17 @@ def test_untrained_network_is_an_artefact_and_the_start_of_the_trained_one(folde
     assert found.keys() == start.keys() == artefact.arrays().keys()
     for path, values in start.items():
         np.testing.assert_array_equal(found[path], values)
-    other = train_network(profile_store("smoke"), group, 1, quiet=True).arrays()
+    other = train_network(profile_store("smoke"), group, 1).arrays()
     assert (other["filter1/kernel"] != found["filter1/kernel"]).any()
 
 
 def test_weights_that_are_not_committed_are_made_again_when_asked(folders):
     store, group = profile_store("smoke"), replace(PROFILE.group("plain10-untrained"), committed=False)
-    artefact = train_network(store, group, 0, quiet=True)
+    artefact = train_network(store, group, 0)
     assert artefact.made_again_by == "repsim-lab train smoke --group plain10-untrained --seed 0 --again"
-    assert "made_again_by" not in train_network(store, PROFILE.group("plain10-untrained"), 1, quiet=True).record
+    assert "made_again_by" not in train_network(store, PROFILE.group("plain10-untrained"), 1).record
     artefact.path.unlink()
-    assert train_network(store, group, 0, quiet=True).is_away
+    assert train_network(store, group, 0).is_away
     command = [sys.executable, "-m", "repsim.lab", *artefact.made_again_by.split()[1:]]
     assert subprocess.run(command, check=False, capture_output=True).returncode == 0
     assert find_network(store, group, 0).sha256 == artefact.sha256
@@ -199,7 +199,7 @@ def test_weights_that_are_not_committed_are_made_again_when_asked(folders):
 @pytest.mark.parametrize("name", ["plain10-nobn", "resnet14"])
 def test_other_families_train_and_reload_at_the_profiles_channels(folders, name):
     group = PROFILE.group(name)
-    artefact = train_network(profile_store("smoke"), group, 0, quiet=True)
+    artefact = train_network(profile_store("smoke"), group, 0)
     model = load_network(artefact)
     assert model.get_layer("filter1").filters == group.channels[0] == 4
     assert model.count_params() == artefact.record["parameters"]

@@ -184,12 +184,12 @@ def test_a_second_data_set_after_a_held_out_split_is_trained_on_its_own_images(t
     monkeypatch.setattr(Batches, "__init__", noticed)
     store = Store(tmp_path)
     held = replace(group, recipe=replace(group.recipe, held_out=64))
-    first = train_network(store, held, 0, quiet=True)
+    first = train_network(store, held, 0)
     assert len(seen[0]) == 512 - 64
     assert 0 <= first.record["held_out_accuracy"] <= 1
     assert "test_accuracy" not in first.record
     monkeypatch.setattr("repsim.lab.training.load_dataset", lambda name: second)
-    train_network(store, replace(group, recipe=replace(group.recipe, batch=4)), 1, quiet=True)
+    train_network(store, replace(group, recipe=replace(group.recipe, batch=4)), 1)
     assert seen[1] is second.train.images
 
 

@@ -19,13 +19,14 @@ from repsim.lab.errors import DataError, ProfileError
 from repsim.lab.findings import transformers as findings
 from repsim.lab.profiles import load_profile, parse_profile
 from repsim.lab.transformers import batching, corpus, vocabulary, weights
-from repsim.lab.transformers.network import EPSILON, TAPS, Shape, build, positions, tapped
-from repsim.lab.transformers.settings import Recipe
+from repsim.lab.transformers.network import EPSILON, TAPS, build, positions, tapped
+from repsim.lab.transformers.settings import Network, Recipe
 from repsim.lab.transformers.text import tokens
 from repsim.lab.transformers.vocabulary import Subwords, vocabulary_hash
 
 CACHED = (corpus.load_split, corpus.fingerprint, corpus.subwords_of, vocabulary.vocabulary, tokens)
-SMALL = Shape(vocabulary=20, width=8, hidden=12, heads=2, encoder_layers=2, decoder_layers=1, dropout=0.0, positions=9)
+VOCABULARY = 20
+SMALL = Network(width=8, hidden=12, heads=2, encoder_layers=2, decoder_layers=1, dropout=0.0, positions=9)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def small():
     import keras
 
     keras.utils.set_random_seed(0)
-    model = build(SMALL)
+    model = build(SMALL, VOCABULARY)
     rng = np.random.default_rng(0)
     for weight in model.weights:  # so that scales and biases are seen, too
         weight.assign(np.asarray(weight) + 0.1 * rng.normal(size=weight.shape))
@@ -52,7 +53,7 @@ def encoder_by_hand(weights, shape, tokens):
     for place in range(len(tokens)):
         x[place] += np.concatenate([np.sin(place / wavelengths), np.cos(place / wavelengths)])
     taps = []
-    for number in range(1, shape.sublayers + 1):
+    for number in range(1, 2 * shape.encoder_layers + 1):
         name = f"encoder_{number}"
         norm = standardised(x)
         scale = norm * weights[f"{name}_scale/gamma"] + weights[f"{name}_scale/beta"]
@@ -76,7 +77,7 @@ def test_the_taps_are_those_computed_by_hand_and_padding_changes_none(small):
     found = tapped(small)(np.array([[5, 7, 3, 1, 0, 0], [9, 4, 1, 0, 0, 0]], np.int32), training=False)
     for row, sentence in enumerate(([5, 7, 3, 1], [9, 4, 1])):
         by_hand = encoder_by_hand(weights, SMALL, sentence)
-        assert len(found) == len(by_hand) == 4 * SMALL.sublayers
+        assert len(found) == len(by_hand) == 4 * 2 * SMALL.encoder_layers
         for name, expected in zip(found, by_hand, strict=True):
             np.testing.assert_allclose(np.asarray(found[name])[row, : len(sentence)], expected, rtol=2e-4, atol=2e-5)
     assert list(found)[:4] == [f"encoder_1_{tap}" for tap in TAPS]
@@ -90,14 +91,10 @@ def test_a_place_of_the_target_sees_only_those_before_it_and_padding_of_the_sour
     assert np.abs(later[:, 3] - logits[:, 3]).max() > 0.01
 
 
-@pytest.mark.parametrize("shape", [SMALL, Shape(40, 16, 32, 4, 1, 2)])
-def test_the_number_of_parameters(shape):
-    assert build(shape).count_params() == shape.parameters()
-
-
 def test_the_papers_network_has_the_published_size():
     # Vaswani and others, Table 3: 65 million parameters of the base network, for a vocabulary of about 37,000
-    assert Shape(37_000).parameters() == pytest.approx(65e6, rel=0.04)
+    base = Network(512, 2048, heads=8, encoder_layers=6, decoder_layers=6, dropout=0.1, positions=256)
+    assert build(base, 37_000).count_params() == pytest.approx(65e6, rel=0.04)
 
 
 def test_positions_are_sines_then_cosines_from_wavelength_two_pi_to_ten_thousand_times_that():
@@ -111,14 +108,14 @@ ONE_STEP = """
 import os, sys, numpy as np
 os.environ["KERAS_BACKEND"], out = sys.argv[1], sys.argv[2]
 import keras
-from repsim.lab.transformers.network import Shape, build
+from repsim.lab.transformers.network import build
 from repsim.lab.transformers.training import compiled
 from repsim.lab.transformers.settings import Network, Recipe, Transformers
 recipe = Recipe(epochs=1, tokens=32, buckets=(8,), rate=1.0, warmup=2, fall=0.25, smoothing=0.1)
 network = Network(width=8, hidden=12, heads=2, encoder_layers=2, decoder_layers=1, dropout=0.0, positions=9)
 indexes = ("cka_linear",), ()
 settings = Transformers("toy", 20, "", network, recipe, (0, 1), (1,), (0, 1), ("val",), "val", *indexes, 0, 0, 1, 1)
-model = compiled(build(Shape(20, 8, 12, 2, 2, 1, 0.0, 9)), settings, 4)
+model = compiled(build(network, 20), settings, 4)
 rng = np.random.default_rng(0)
 for weight in model.trainable_weights:
     weight.assign(rng.normal(size=weight.shape) / 3)
@@ -453,9 +450,9 @@ def test_a_resumed_training_ends_with_bitwise_the_same_weights_although_it_drops
     from repsim.lab.transformers.training import train_transformer
 
     assert tiny.network.dropout > 0
-    whole = train_transformer(Store(tmp_path / "whole"), tiny, 1, quiet=True)
-    parts = train_transformer(Store(tmp_path / "parts"), tiny, 1, epoch=1, quiet=True)
-    resumed = train_transformer(Store(tmp_path / "parts"), tiny, 1, quiet=True)
+    whole = train_transformer(Store(tmp_path / "whole"), tiny, 1)
+    parts = train_transformer(Store(tmp_path / "parts"), tiny, 1, epoch=1)
+    resumed = train_transformer(Store(tmp_path / "parts"), tiny, 1)
     first_part = parts.record["seconds"]
     assert resumed.record["seconds"] > first_part / 2 > 0, "what was done before is counted, translations only once"
     assert whole.record["history"] == resumed.record["history"]
@@ -472,13 +469,13 @@ def test_a_network_is_scored_as_it_is_kept_and_a_followed_one_is_kept_on_the_way
 
     settings = replace(tiny, seeds=(0, 1, 2), snapshots=(0, 1, 2), followed=(0, 2), committed=True)
     store = Store(tmp_path)
-    followed, other = (train_transformer(store, settings, seed, quiet=True) for seed in (0, 1))
+    followed, other = (train_transformer(store, settings, seed) for seed in (0, 1))
     names = sorted(path.name.rpartition("-")[0] for path in (tmp_path / "networks").glob("*.json"))
     assert names == [f"transformer-toy-seed{one}" for one in ("0-epoch1", "0-epoch2", "1-epoch2")]
     assert {array.dtype for array in followed.arrays().values()} == {np.dtype(np.float16)}
     assert round(bleu(load_transformer(other), settings), 2) == other.record["bleu"]
     assert followed.made_again_by is None
-    snapshot = train_transformer(store, settings, 0, epoch=1, quiet=True)
+    snapshot = train_transformer(store, settings, 0, epoch=1)
     assert snapshot.made_again_by.endswith("--seed 0 --epoch 1 --again")
 
 
@@ -488,7 +485,7 @@ def test_what_cannot_be_trained_is_refused(tiny, tmp_path):
 
     for seed, epoch in ((7, 1), (0, 3), (0, -1)):
         with pytest.raises(TransformerError, match=f"seed {seed} after {epoch} epochs: expected one of the seeds"):
-            train_transformer(Store(tmp_path), tiny, seed, epoch=epoch, quiet=True)
+            train_transformer(Store(tmp_path), tiny, seed, epoch=epoch)
     longest = max(len(one) for one in tokens(tiny, "test").source)
     cramped = replace(
         tiny,
@@ -498,11 +495,11 @@ def test_what_cannot_be_trained_is_refused(tiny, tmp_path):
         scored="test",
     )
     with pytest.raises(DataError, match=f"expected at most {longest - 1} tokens, found {longest}"):
-        train_transformer(Store(tmp_path), cramped, 0, quiet=True)
+        train_transformer(Store(tmp_path), cramped, 0)
     assert not list(tmp_path.rglob("*.npz")), "said before anything is trained"
     short = replace(tiny, recipe=replace(tiny.recipe, buckets=(2,)))
     with pytest.raises(TransformerError, match="all 400 pairs of sentences are longer than the buckets"):
-        train_transformer(Store(tmp_path), short, 0, quiet=True)
+        train_transformer(Store(tmp_path), short, 0)
 
 
 def test_sentences_may_be_as_long_as_there_are_positions(tiny):

@@ -16,7 +16,7 @@ from repsim.lab import recomputing
 from repsim.lab.archives import checks
 from repsim.lab.archives.certificate import Certificate, Check
 from repsim.lab.backend import configure
-from repsim.lab.data import is_at_hand
+from repsim.lab.data import source_of
 from repsim.lab.errors import DataError
 from repsim.lab.execution import NotebookError, contents, execute, is_chapter, notebooks
 from repsim.lab.judging import judge
@@ -257,7 +257,7 @@ def _sampled(
 
 
 def _at_hand(dataset: str) -> None:
-    if not is_at_hand(dataset):
+    if dataset != "synthetic" and not (data_root() / source_of(dataset).folder).exists():
         raise DataError(
             f"{dataset} is not in {data_root()}: fetch it with `repsim-lab data laptop`, or name the folder that holds "
             "it in REPSIM_DATA, and certify again"

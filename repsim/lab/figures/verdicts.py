@@ -94,15 +94,6 @@ def answer(profile: str, measured: Measured, *leading: str) -> None:
     say("\n".join(lines))
 
 
-COUNTED = {
-    PARTLY: "in part",
-    NOT_REPRODUCED: "not reproduced",
-    NOT_DETERMINED: "not determined",
-    NOT_JUDGED: "not judged",
-    NOT_MEASURED: "not measured",
-}
-
-
 def _counted(counts: Counter[str]) -> str:
     """Say how many claims have which verdict."""
     total, held = counts.total(), counts[REPRODUCED]
@@ -113,7 +104,11 @@ def _counted(counts: Counter[str]) -> str:
         return f"The claim is {verdict}."
     if held == total:
         return f"All {total} claims are reproduced."
-    others = [f"{counts[verdict]} {words}" for verdict, words in COUNTED.items() if counts[verdict]]
+    others = [
+        f"{counts[verdict]} {'in part' if verdict == PARTLY else verdict}"
+        for verdict in claims.VERDICTS[1:]
+        if counts[verdict]
+    ]
     phrases = [f"{held or 'none'} {'is' if held <= 1 else 'are'} reproduced", *others]
     return f"Of {total} claims {listed(phrases)}."
 

@@ -11,9 +11,8 @@ from functools import partial
 
 from repsim.lab.errors import ProfileError, known
 from repsim.lab.measurements.among import measured_recipes, published, recipe, recipe_groups, trained_members
-from repsim.lab.measurements.common import GROUP, VERSION, networks, saturation_is_recorded
+from repsim.lab.measurements.common import GROUP, networks, saturation_is_recorded
 from repsim.lab.measurements.properties import (
-    COMPONENTS_LAYER,
     DIMENSION_INDEXES,
     components,
     dimension,
@@ -22,7 +21,6 @@ from repsim.lab.measurements.properties import (
     subspace,
 )
 from repsim.lab.measurements.similarities import (
-    WITHIN_INDEXES,
     between,
     chance,
     chance_within,
@@ -39,7 +37,7 @@ from repsim.lab.published import NETWORKS
 from repsim.lab.store import Artefact
 
 __all__ = [
-    "COMPONENTS_LAYER", "DIMENSION_INDEXES", "GROUP", "VERSION", "WITHIN_INDEXES", "between", "chance",
+    "DIMENSION_INDEXES", "GROUP", "between", "chance",
     "chance_within", "chances_within", "components", "dimension", "measured_recipes", "networks", "null_between",
     "null_within", "probes", "published", "recipe", "recipe_groups", "ridge", "saturation_is_recorded", "steps",
     "subspace", "svcca_ranks", "tables", "trained_members", "within", "within_class",

@@ -15,13 +15,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 import repsim
 from repsim import Blocks
-from repsim.lab.errors import ProfileError
 from repsim.lab.families import compared_layers
 from repsim.lab.paths import cache_root
 from repsim.lab.profiles import Comparison, Networks, load_profile
@@ -31,7 +30,6 @@ from repsim.lab.representations import layer_features, representations, sources
 from repsim.lab.store import SECONDS_BEFORE, Arrays, Artefact, Store, key, profile_store, read_arrays, write_arrays
 from repsim.lab.weights import find_network
 
-Setting = TypeVar("Setting")
 Made = tuple[Mapping[str, np.ndarray], Mapping[str, Any]]  # arrays, and what their record says
 VERSION = 2
 GROUP = "tiny10"  # whose networks are measured where no group is named
@@ -143,19 +141,6 @@ def sides(profile_name: str, comparison: Comparison, most: int) -> Sides:
     """Return the networks of a comparison, at most so many of each group; 0: all."""
     rows, columns = (members(profile_name, groups, most) for groups in (comparison.groups, comparison.columns or ()))
     return Sides(rows, columns, comparison.split, comparison.dataset)
-
-
-def required(setting: Setting | None, profile_name: str, entry: str) -> Setting:
-    """Return what a profile says of a measurement.
-
-    Raises
-    ------
-    ProfileError
-        If it says nothing.
-    """
-    if setting is None:
-        raise ProfileError(f"profile {profile_name} has no entry {entry}")
-    return setting
 
 
 def made_from(trained: Sequence[Artefact], **more: Any) -> dict[str, Any]:

@@ -25,10 +25,9 @@ from repsim.lab.measurements.common import (
     made_from,
     measured,
     members,
-    required,
     saturation_is_recorded,
 )
-from repsim.lab.profiles import load_profile
+from repsim.lab.profiles import load_profile, required
 from repsim.lab.progress import progress_bar
 from repsim.lab.store import Arrays, Artefact
 

@@ -29,12 +29,11 @@ from repsim.lab.measurements.common import (
     made_from,
     measured,
     members,
-    required,
     saturation_is_recorded,
     sides,
 )
 from repsim.lab.products import THRESHOLDS
-from repsim.lab.profiles import Comparison, Shuffles, Within, load_profile
+from repsim.lab.profiles import Comparison, Shuffles, Within, load_profile, required
 from repsim.lab.progress import progress_bar
 from repsim.lab.shuffles import against_shuffles, unit_grams
 from repsim.lab.store import Artefact

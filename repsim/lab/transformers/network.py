@@ -7,43 +7,17 @@ language: there is one target language, and that vector is the same for all toke
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
+from repsim.lab.transformers.settings import Network
+
 TAPS = ("norm", "scale", "sublayer", "residual")
 PADDING = 0  # the token that fills up sentences; its embedding is 0
 EPSILON = 1e-6
-
-
-@dataclass(frozen=True)
-class Shape:
-    """The sizes of a network; `positions` bounds the tokens of a sentence, its end included."""
-
-    vocabulary: int
-    width: int = 512
-    hidden: int = 2048
-    heads: int = 8
-    encoder_layers: int = 6
-    decoder_layers: int = 6
-    dropout: float = 0.1
-    positions: int = 256
-
-    @property
-    def sublayers(self) -> int:
-        """The number of sublayers of the encoder, each with four taps."""
-        return 2 * self.encoder_layers
-
-    def parameters(self) -> int:
-        """Return the number of trainable parameters."""
-        norm, attention = 2 * self.width, 4 * self.width**2
-        feed_forward = 2 * self.width * self.hidden + self.hidden + self.width
-        encoder = self.encoder_layers * (attention + feed_forward + 2 * norm)
-        decoder = self.decoder_layers * (2 * attention + feed_forward + 3 * norm)
-        return self.vocabulary * self.width + encoder + decoder + 2 * norm
 
 
 def positions(length: int, width: int) -> np.ndarray:
@@ -96,7 +70,7 @@ class Positions(keras.layers.Layer):
         return embedded_shape
 
 
-def build(shape: Shape) -> keras.Model:
+def build(shape: Network, vocabulary: int) -> keras.Model:
     """Return a network with new weights.
 
     It takes source tokens (n, s), their ends included, and target tokens (n, t) shifted right by one, whose first is
@@ -106,7 +80,7 @@ def build(shape: Shape) -> keras.Model:
     source = keras.Input((None,), dtype="int32", name="source")
     target = keras.Input((None,), dtype="int32", name="target")
     tokens = keras.layers.ReversibleEmbedding(
-        shape.vocabulary,
+        vocabulary,
         shape.width,
         embeddings_initializer=keras.initializers.RandomNormal(stddev=shape.width**-0.5),
         name="tokens",

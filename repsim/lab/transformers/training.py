@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +28,8 @@ from repsim.lab.store import (
 from repsim.lab.training import get_weights, set_weights, usable
 from repsim.lab.transformers import corpus
 from repsim.lab.transformers.batching import batches, count_batches, pad, shifted, too_long
-from repsim.lab.transformers.network import PADDING, Shape, build
-from repsim.lab.transformers.settings import Recipe, Transformers
+from repsim.lab.transformers.network import PADDING, build
+from repsim.lab.transformers.settings import Network, Recipe, Transformers
 from repsim.lab.transformers.text import processor, tokens
 from repsim.lab.transformers.vocabulary import END
 from repsim.lab.transformers.weights import STEP, artefact_name, inputs
@@ -49,7 +48,6 @@ def train_transformer(
     *,
     epoch: int | None = None,
     again: bool = False,
-    quiet: bool = False,
 ) -> Artefact:
     """Return a network's weights after `epoch` epochs, the last unless said otherwise.
 
@@ -77,7 +75,7 @@ def train_transformer(
         def make(snapshot: int = snapshot) -> tuple[Arrays, dict[str, Any]]:
             clear(checkpoint.parent, checkpoint.name)
             model = initialised(settings, seed)
-            facts = _train(model, settings, seed, snapshot, checkpoint, quiet=quiet) if snapshot else {}
+            facts = _train(model, settings, seed, snapshot, checkpoint) if snapshot else {}
             weights = {path: array.astype(KEPT) for path, array in get_weights(model).items()}
             set_weights(model, weights)
             if snapshot:
@@ -97,14 +95,14 @@ def train_transformer(
 def initialised(settings: Transformers, seed: int) -> keras.Model:
     """Return a new network, initialised from `seed`."""
     keras.utils.set_random_seed(seed)
-    return build(Shape(settings.pieces, **asdict(settings.network)))
+    return build(settings.network, settings.pieces)
 
 
 def load_transformer(artefact: Artefact) -> keras.Model:
     """Return the network of an artefact with its weights."""
     arrays = artefact.arrays()
     pieces = len(arrays["tokens/embeddings"])
-    model = build(Shape(pieces, **artefact.record["inputs"]["network"]))
+    model = build(Network(**artefact.record["inputs"]["network"]), pieces)
     set_weights(model, arrays)
     return model
 
@@ -209,9 +207,7 @@ def bleu(model: keras.Model, settings: Transformers) -> float:
     return float(sacrebleu.corpus_bleu(made, [list(references)]).score)
 
 
-def _train(
-    model: keras.Model, settings: Transformers, seed: int, until: int, checkpoint: Path, *, quiet: bool
-) -> dict[str, Any]:
+def _train(model: keras.Model, settings: Transformers, seed: int, until: int, checkpoint: Path) -> dict[str, Any]:
     """Train a network up to an epoch, from its checkpoint if there is one; return what the record says."""
     for split in (*settings.splits, settings.scored):  # what is wrong with a text is said before training
         tokens(settings, split)
@@ -223,7 +219,7 @@ def _train(
     compiled(model, settings, recipe.epochs * steps)
     history, before = _resume(model, checkpoint, until)
     start = time.perf_counter()
-    with progress_bar(artefact_name(settings, seed, until), quiet=quiet) as report:
+    with progress_bar(artefact_name(settings, seed, until)) as report:
         report(len(history) * steps, until * steps)
         for epoch in range(len(history), until):
             losses = []

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from repsim.lab.errors import ProfileError
-from repsim.lab.profiles import load_profile
+from repsim.lab.profiles import load_profile, required
 from repsim.lab.store import Artefact, Store, profile_store
 from repsim.lab.transformers import corpus
 from repsim.lab.transformers.settings import Transformers
@@ -44,10 +43,7 @@ def transformers_of(profile: str) -> Transformers:
     ProfileError
         If it says nothing.
     """
-    settings = load_profile(profile).transformers
-    if settings is None:
-        raise ProfileError(f"profile {profile} has no entry transformers")
-    return settings
+    return required(load_profile(profile).transformers, profile, "transformers")
 
 
 def trained_seeds(profile: str, epoch: int | None = None) -> list[int]:
@@ -67,13 +63,12 @@ def trained_records(profile: str) -> list[dict[str, Any]]:
     return [network.record for network in networks if network]
 
 
-def comparable(profile: str) -> list[int]:
-    """Return after which epochs there are at least two of the networks that are followed to compare."""
-    settings = transformers_of(profile)
-    epochs = sorted({0, *settings.snapshots})
-    return [epoch for epoch in epochs if len({*trained_seeds(profile, epoch)} & {*settings.followed}) > 1]
-
-
 def snapshots(profile: str) -> list[int]:
-    """Return the same with the untrained always, and the last if there is none else: what the chapter is drawn from."""
-    return [0, *([epoch for epoch in comparable(profile) if epoch] or [transformers_of(profile).recipe.epochs])]
+    """Return after which epochs at least two of the followed are there, 0 always, the last if none else."""
+    settings = transformers_of(profile)
+    there = [
+        epoch
+        for epoch in sorted({*settings.snapshots} - {0})
+        if len({*trained_seeds(profile, epoch)} & {*settings.followed}) > 1
+    ]
+    return [0, *(there or [settings.recipe.epochs])]
