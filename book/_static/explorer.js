@@ -165,6 +165,10 @@
     };
     if (drawn) drawn.finalize();
     drawn = await vegaEmbed(map, spec, { actions: false, defaultStyle: false, renderer: "svg", tooltip: false });
+    // Vega refers to the colour scale by the page's whole address, which another choice changes.
+    for (const filled of map.querySelectorAll("[fill^='url(']")) {
+      filled.setAttribute("fill", filled.getAttribute("fill").replace(/^url\(.*#/, "url(#"));
+    }
     cursor = [Math.min(cursor[0], layers[0].length - 1), Math.min(cursor[1], layers[1].length - 1)];
     marks().forEach((mark, at) => {
       mark.setAttribute("role", "img");
