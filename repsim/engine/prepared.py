@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
@@ -45,16 +46,21 @@ class Prepared:
         self._checkpoint = checkpoint or Checkpoint(None, {}, memory)
         self._number = number
         self._made: dict[str, dict[str, Array]] = {}
+        self._makes = threading.RLock()  # what makes one thing may need another
 
     @property
     def _left(self) -> int:
         return self._memory - self._checkpoint.held
 
     def _kept(self, name: str, keys: Sequence[str], make: Callable[[], dict[str, Array]]) -> dict[str, Array]:
-        """Return arrays by name as they were made before, perhaps by an earlier run, or make and keep them."""
-        if name not in self._made:
-            self._made[name] = self._checkpoint.once(f"{name} {self._number}", keys, make)
-        return self._made[name]
+        """Return arrays by name as they were made before, perhaps by an earlier run, or make and keep them.
+
+        Pairs that share a representation may ask for the same at once: a file that one has mapped is not written again.
+        """
+        with self._makes:
+            if name not in self._made:
+                self._made[name] = self._checkpoint.once(f"{name} {self._number}", keys, make)
+            return self._made[name]
 
     @cached_property
     def median(self) -> float:

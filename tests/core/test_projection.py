@@ -1,6 +1,8 @@
 """Projections by QR: the same as from singular values, whatever the shape, and only where they may be trusted."""
 
+import time
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -9,7 +11,10 @@ from scipy.optimize import brentq
 
 from repsim import errors, pairwise
 from repsim.engine.bases import Basis, factorise
-from repsim.engine.projectors import Projection, correlations, of_basis, project
+from repsim.engine.checkpoint import Checkpoint
+from repsim.engine.operators import Projector
+from repsim.engine.prepared import Prepared
+from repsim.engine.projectors import Projection, complement_of, correlations, of_basis, project
 from repsim.engine.qr import SAFE_CONDITION, _least_singular_value, basis_by_qr, qr_bytes
 from repsim.engine.representation import Representation
 
@@ -233,3 +238,22 @@ def test_complements_of_all_and_of_leading_components_are_kept_apart(rng, tmp_pa
     tables = pairwise([x, y, z], index=list(names), **options)
     np.testing.assert_allclose(tables["cca_mean"][0, 1:], 0.5, atol=1e-6)
     np.testing.assert_allclose(tables["svcca_mean"][0, 1:], 0, atol=1e-6)
+
+
+def test_what_two_threads_ask_for_at_once_is_made_once(rng, tmp_path, monkeypatch):
+    """A file that one of them has mapped would be cut by the other, which ends the process."""
+    view = Representation(rng.standard_normal((40, 30)), "x", dtype=np.float64)
+    projection = Prepared(view, 10**9, Checkpoint(tmp_path / "resume", {}, 0)).projection(Projector())
+    assert projection.complement
+    made = []
+
+    def slowly(rows):
+        made.append(rows)
+        time.sleep(0.2)
+        return complement_of(rows)
+
+    monkeypatch.setattr("repsim.engine.prepared.complement_of", slowly)
+    with ThreadPoolExecutor(2) as threads:
+        first, second = threads.map(projection.widen, [projection.rows] * 2)
+    assert len(made) == 1
+    assert first is second
