@@ -218,7 +218,7 @@ class Comparison(Result):
         if not title:
             try:
                 title, ends = scale_of(get_index(self.index))
-            except UnknownIndexError:
+            except (ParameterError, UnknownIndexError):
                 title = self.index
         return title, dict(zip(("vmin", "vmax"), ends, strict=True)) if np.isfinite(ends).all() else {}
 

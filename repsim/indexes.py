@@ -7,7 +7,6 @@ of inner products of the two, for all pairs; or `compare` makes it of the two th
 
 from __future__ import annotations
 
-import contextlib
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -19,6 +18,7 @@ from typing import Any
 from repsim.cca import PROJECTOR, SINGULAR, cca, mean_correlation, projection_weighted, pwcca, shared_dimensions, svcca
 from repsim.cka import LINEAR, chance_of, cka, hsic, independence, normalised_products
 from repsim.engine.arrays import Float64
+from repsim.engine.bases import check_truncation
 from repsim.engine.moments import Wanted, pair_moments
 from repsim.engine.operators import Own, Projector, RBFGram, ShrunkProjector, described
 from repsim.engine.pairs import Compared, compare_pair
@@ -27,7 +27,7 @@ from repsim.errors import ParameterError, UnknownIndexError
 from repsim.kernels import check_bandwidth
 from repsim.neighbours import compare_mutual_knn, prepare_mutual_knn
 from repsim.notices import warn_of_ranks
-from repsim.options import flag
+from repsim.options import flag, whole_number
 from repsim.predictivity import compare_linear_predictivity, prepare_linear_predictivity
 from repsim.procrustes import COMPACT, procrustes, rotated
 from repsim.regression import explained, linear_regression
@@ -365,7 +365,7 @@ def _beyond(name: str) -> Index | None:
         predictivity = Index.of(name, *own, title="Linear predictivity", symmetric=False, bounds=(-math.inf, 1.0))
         return replace(predictivity, source="Yamins et al. (2014)")
     if neighbours := _NEIGHBOURS_NAME.fullmatch(name):
-        k = int(neighbours[1] or 10)
+        k = whole_number("k", int(neighbours[1] or 10), 1)
         prepare = partial(prepare_mutual_knn, k=k)
         knn = Index.of(name, prepare, compare_mutual_knn, title=f"Mutual {k}-NN", bounds=(0.0, 1.0))
         return replace(knn, source="Huh et al. (2024)")
@@ -377,7 +377,7 @@ INDEXES: Mapping[str, Index] = MappingProxyType({index.name: index for index in 
 
 _RBF_NAME = re.compile(r"(cka|hsic)_rbf_(\d+(?:\.\d+)?)(_debiased)?")
 _RIDGE_NAME = re.compile(r"canonical_ridge_(\d+(?:\.\d+)?(?:e[+-]?\d+)?|inf)")
-_NEIGHBOURS_NAME = re.compile(r"mutual_knn(?:_([1-9]\d*))?")
+_NEIGHBOURS_NAME = re.compile(r"mutual_knn(?:_(\d+))?")
 _SVCCA_NAME = re.compile(r"svcca_(r2|mean)_(\d+(?:\.\d+)?)")
 
 
@@ -402,6 +402,8 @@ def get_index(name: str | Index) -> Index:
     ------
     UnknownIndexError
         If there is none of that name; the message lists those that there are.
+    ParameterError
+        If the number in the name is outside its range, as in ``svcca_r2_1.5``.
 
     See Also
     --------
@@ -416,10 +418,7 @@ def get_index(name: str | Index) -> Index:
     """
     if isinstance(name, Index):
         return name
-    index = None
-    if isinstance(name, str):
-        with contextlib.suppress(ParameterError):  # of a bandwidth that cannot be
-            index = INDEXES.get(name) or _of_family(name) or _beyond(name)
+    index = (INDEXES.get(name) or _of_family(name) or _beyond(name)) if isinstance(name, str) else None
     if index is None:
         raise UnknownIndexError(name, INDEXES)
     return index
@@ -431,6 +430,8 @@ def _of_family(name: str) -> Index | None:
         return _kernel_index("rbf", check_bandwidth(float(rbf[2])), rbf[1] == "cka", rbf[3] is not None, name)
     if ridge := _RIDGE_NAME.fullmatch(name):
         return _ridge_index(float(ridge[1]), name)
-    if (svd := _SVCCA_NAME.fullmatch(name)) and 0 < float(svd[2]) <= 1:
-        return _svcca_index(svd[1], float(svd[2]), name)
+    if svd := _SVCCA_NAME.fullmatch(name):
+        threshold = float(svd[2])
+        check_truncation(threshold, "variance")
+        return _svcca_index(svd[1], threshold, name)
     return None

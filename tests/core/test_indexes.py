@@ -120,13 +120,28 @@ def test_names_with_numbers():
 
 
 @pytest.mark.parametrize(
-    "name", ["ckalinear", "cka_rbf_", "cka_rbf_0", "cka_rbf_x", "svcca_r2_1.5", "svcca_r2_0", None, 3]
+    "name", ["ckalinear", "cka_rbf_", "cka_rbf_x", "cka_rbf_-1", "svcca_r2_all", "mutual_knn_1.5", None, 3]
 )
 def test_unknown_names(name):
     with pytest.raises(errors.UnknownIndexError, match="unknown index.*Known: cca_mean, cca_r2,.*procrustes") as caught:
         get_index(name)
     assert repr(name) in str(caught.value)
     assert isinstance(caught.value, KeyError)
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [
+        ("cka_rbf_0", "bandwidth is 0.0"),
+        ("hsic_rbf_10000000", "bandwidth is 10000000.0"),
+        ("svcca_r2_1.5", "threshold is 1.5"),
+        ("svcca_mean_0", "threshold is 0.0"),
+        ("mutual_knn_0", "k is 0"),
+    ],
+)
+def test_a_number_out_of_range_is_said_by_the_name_of_the_option(name, option):
+    with pytest.raises(errors.ParameterError, match=option):
+        get_index(name)
 
 
 def test_the_registry_is_read_only():
