@@ -143,6 +143,44 @@
 
   // ------------------------------------------------------------------------------------------------------ the drawing
 
+  // The heat map in Vega-Lite; low, high and crowded are parameters.
+  const axis = { labelOverlap: "greedy", labelLimit: 120, domain: false, labelFontSize: 12, titleFontSize: 13 };
+  const turned = {
+    labelAngle: { expr: "crowded ? -90 : 0" },
+    labelAlign: { expr: "crowded ? 'right' : 'center'" },
+    labelBaseline: { expr: "crowded ? 'middle' : 'top'" },
+  };
+  const position = (side, more) =>
+    ({ field: side, type: "ordinal", sort: null, title: `layer of the ${side} network`, ...more });
+  const x = position("first", { axis: { ...axis, ...turned } });
+  const y = position("second", { axis, scale: { reverse: true } });
+  const colour = {
+    field: "value",
+    type: "quantitative",
+    scale: { scheme: data.scheme, domainMin: { expr: "low" }, domainMax: { expr: "high" } },
+    legend: { orient: "bottom", title: null, gradientLength: 220, labelFontSize: 12 },
+  };
+  const point = { filled: true, fill: "white", stroke: "black", strokeWidth: 1, size: 45, aria: false };
+  const heatMap = {
+    autosize: { type: "fit", contains: "padding" },
+    background: null,
+    config: { mark: { invalid: null }, view: { stroke: null } },
+    data: { name: "cells" },
+    layer: [
+      {
+        name: "map",
+        mark: "rect",
+        encoding: { x, y, color: colour, description: { field: "words", type: "nominal" } },
+      },
+      {
+        name: "path",
+        data: { name: "best" },
+        mark: { type: "line", stroke: "white", strokeWidth: 1.5, aria: false, point },
+        encoding: { x, y, detail: { field: "stretch", type: "nominal" } }, // ties interrupt it
+      },
+    ],
+  };
+
   async function draw() {
     const { layers, values, best, words, bounds } = shown;
     const numbers = values.flat().filter(Number.isFinite);
@@ -156,7 +194,7 @@
       crowded: layers[0].length * 38 > width - 90,
     };
     const spec = {
-      ...data.spec,
+      ...heatMap,
       description: map.getAttribute("aria-label"),
       width,
       height: Math.min(width + 30, width * layers[1].length / layers[0].length + 130),

@@ -155,9 +155,11 @@ def execute(
 @app.command()
 def judge(profile: ProfileName, executed: Executed = None) -> None:
     """Take what the executed notebooks measured for the claims into the results, and write all verdicts beside them."""
-    from repsim.lab.judging import judge as take
+    from repsim.lab.claim_tables import summary
+    from repsim.lab.claims import take
 
-    console.print(take(profile, executed or EXECUTED / profile))
+    take(profile, executed or EXECUTED / profile)
+    console.print(summary(profile))
 
 
 @app.command()

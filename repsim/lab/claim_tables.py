@@ -47,11 +47,7 @@ IDENTIFIED = tuple(f"S{place}" for place in range(1, 12))  # the columns of Tabl
 
 
 def kind(claim: Claim, profile: str) -> str:
-    """Return what a claim counts as, one of `KINDS`.
-
-    A claim is of the paper's size where all the paper's networks that it is about are in the profile, as wide and as
-    deep as the paper's.
-    """
+    """Return what a claim counts as: of the paper's size where all networks that it is about are as the paper's."""
     if claim.ours:
         return OURS
     declared = measuring(claim.id)
@@ -217,17 +213,7 @@ def overview(profile: str) -> str:
 
 
 def claims_page(profile: str, notebook_link: Callable[[str], str], commit_link: Callable[[str], str]) -> str:
-    """Return every claim in full: place, rule, tolerance, measurement, verdict.
-
-    Parameters
-    ----------
-    profile
-        Whose results decide.
-    notebook_link
-        From the stem of a notebook to Markdown that links to its page.
-    commit_link
-        From a commit to Markdown that links to it.
-    """
+    """Return every claim in full; of a notebook's stem and of a commit there are functions that write the link."""
     at = first_commits("book/claims.yml", r"  - id: (\S+)")
     commits = {name: f", in {commit_link(commit)}" for name, commit in at.items()}
     blocks = []
@@ -238,15 +224,7 @@ def claims_page(profile: str, notebook_link: Callable[[str], str], commit_link: 
 
 
 def claims_table(profiles: Sequence[str], links: Callable[[str, Claim], Iterable[str]]) -> str:
-    """Return a table of all claims with links to what each rests on.
-
-    Parameters
-    ----------
-    profiles
-        Whose results decide: of the first every claim is shown, of the others those that they measured.
-    links
-        From a profile and a claim to Markdown links.
-    """
+    """Return a table of all claims, of the profiles after the first those that were measured, with their `links`."""
     names = ("claim", "verdict", "what is claimed", "here", "evidence", "section", "counted as", "profile")
     rows = []
     for both in zip(*(judged(profile) for profile in profiles), strict=True):
@@ -296,18 +274,9 @@ def rule(predicate: Predicate, claim: Claim) -> str:
 
 
 def write_readme(path: Path, profile: str) -> None:
-    """Write the count of verdicts between the two markers of a Markdown file.
-
-    Raises
-    ------
-    ClaimError
-        If the file does not hold the markers once each, in order.
-    """
-    text = path.read_text(encoding="utf-8")
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+    """Write the count of verdicts between the two markers of a Markdown file, which has to hold them once each."""
+    parts = re.split(f"({BEGIN}|{END})", path.read_text(encoding="utf-8"))
+    if parts[1::2] != [BEGIN, END]:
         raise ClaimError(f"{path}: expected the line {BEGIN} and below it {END}, once each")
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    written = f"{before}{BEGIN}\n{score(profile)}\n\n{scorecard(profile)}\n{END}{after}"
-    if written != text:
-        write_atomically(path, lambda file: file.write(written.encode()))
+    parts[2] = f"\n{score(profile)}\n\n{scorecard(profile)}\n"
+    write_atomically(path, lambda file: file.write("".join(parts).encode()))

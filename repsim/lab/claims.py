@@ -19,11 +19,11 @@ import yaml
 from pydantic import Field, ValidationError
 
 from repsim.lab.errors import DamagedArtefactError, known
+from repsim.lab.execution import kept
 from repsim.lab.paths import REPOSITORY, results_root
 from repsim.lab.predicates import ClaimError, Margin, Number, Predicate, Quantity, Reported, Strict, is_number
 from repsim.lab.profiles import load_profile
-from repsim.lab.store import unseal, write_record
-from repsim.lab.tolerances import ROUNDING
+from repsim.lab.store import as_json, unseal, write_record
 
 REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_DETERMINED, NOT_JUDGED, NOT_MEASURED, REPORTED = VERDICTS = (
     "reproduced",
@@ -36,6 +36,34 @@ REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_DETERMINED, NOT_JUDGED, NOT_MEASURED, RE
 )
 IN_P = "in p"  # the unit of the distance of a p-value to its threshold
 Text = Annotated[str, Field(strict=True, pattern=r"\S")]
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """Numbers agree within `relative` of the larger one or within `absolute`; `why` is a reason in words."""
+
+    relative: float
+    absolute: float
+    why: str
+
+    def __str__(self) -> str:
+        return f"within {self.relative:g} of the value or {self.absolute:g}: {self.why}"
+
+    def holds(self, value: Any, other: Any) -> bool:
+        """Return whether two JSON values are the same but for numbers that agree."""
+        if isinstance(value, Mapping) and isinstance(other, Mapping):
+            return value.keys() == other.keys() and all(self.holds(value[key], other[key]) for key in value)
+        if isinstance(value, list | tuple) and isinstance(other, list | tuple):
+            return len(value) == len(other) and all(map(self.holds, value, other))
+        if isinstance(value, int | float) and isinstance(other, int | float):
+            return math.isclose(value, other, rel_tol=self.relative, abs_tol=self.absolute)
+        return bool(value == other)
+
+
+ROUNDING = Tolerance(1e-9, 1e-12, "processors add up float64 numbers in different orders")
+CLAIMS = Tolerance(1e-6, 1e-9, "the same float64 arithmetic on the same results")
+ACCURACY = Tolerance(0, 2e-4, "two of 10,000 images may change sides with the rounding of float32 activations")
+SIMILARITY = Tolerance(2e-3, 1e-6, "activations are float32, and other machines round them differently")
 
 
 class Claim(Strict):
@@ -92,6 +120,11 @@ class Measurement:
     spread: float | None = None
     notebook: str | None = None
 
+    @classmethod
+    def of(cls, held: Mapping[str, Any]) -> Measurement:
+        """Return what the file of a claim says."""
+        return cls(*(held.get(name) for name in ("claim", "values", "n", "spread", "notebook")))  # type: ignore[arg-type]
+
 
 class Judged(NamedTuple):
     """A claim, what was measured for it, and its verdict."""
@@ -102,18 +135,7 @@ class Judged(NamedTuple):
 
 
 def load_claims(path: Path | None = None) -> Claims:
-    """Read the claims in their order.
-
-    Parameters
-    ----------
-    path
-        A file like ``book/claims.yml``, which is the default.
-
-    Raises
-    ------
-    ClaimError
-        If the file cannot be read or something in it is not a claim; the message names the place.
-    """
+    """Read the claims of ``book/claims.yml``, or of a file like it, in their order; an error names the place."""
     path = path or REPOSITORY / "book" / "claims.yml"
     try:
         content = path.read_bytes()
@@ -148,13 +170,7 @@ def parse_claims(content: bytes | str, where: str = "claims.yml") -> Claims:
 
 
 def find_claim(claim_id: str) -> Claim:
-    """Return the claim of that name.
-
-    Raises
-    ------
-    ClaimError
-        If there is none; the message lists the known ones.
-    """
+    """Return the claim of that name."""
     claims = load_claims()
     if claim_id not in claims:
         raise ClaimError(known("claim", claim_id, claims))
@@ -167,7 +183,7 @@ def measurement_path(profile: str, claim_id: str) -> Path:
 
 
 def record(profile: str, claim_id: str, values: Mapping[str, Any], **about: Any) -> Path:
-    """Write what was measured for a claim, and return the file. Parameters and errors are those of :func:`contents`.
+    """Write what was measured for a claim, as :func:`contents` has it, and return the file.
 
     The same values give the same bytes. A file that says the same already, or differs by rounding only, as another
     machine does, is left alone, so that judging committed results leaves these as they are.
@@ -192,26 +208,10 @@ def contents(
     spread: float | None = None,
     notebook: str | None = None,
 ) -> dict[str, Any]:
-    """Return what the file of a claim holds.
+    """Return what the file of a claim holds; `spread` is that over networks of the first quantity of its predicate.
 
-    Parameters
-    ----------
-    profile, claim_id
-        Whose networks, and which claim.
-    values
-        Quantity -> number or list of numbers. None or a number that is not finite says that the quantity could not
-        be determined.
-    n
-        Number of examples.
-    spread
-        Standard deviation or standard error over networks of the first quantity of the claim's predicate.
-    notebook
-        Stem of the notebook that measured it.
-
-    Raises
-    ------
-    ClaimError
-        If there is no such claim, or a quantity that its predicate needs is not among the values.
+    Of `values`, None or a number that is not finite says that a quantity could not be determined; those that the
+    predicate needs have to be there.
     """
     load_profile(profile)
     claim = find_claim(claim_id)
@@ -223,7 +223,7 @@ def contents(
         "n": None if n is None else int(n),
         "notebook": notebook,
         "profile": profile,
-        "spread": None if spread is None else _plain(spread, f"claim {claim_id}: spread"),
+        "spread": _plain(spread, f"claim {claim_id}: spread"),
         "values": dict(sorted(plain.items())),
     }
 
@@ -234,21 +234,15 @@ def _plain(value: Any, where: str) -> Any:
         value = value.tolist()
     if isinstance(value, list | tuple):
         return [_plain(number, where) for number in value]
-    if value is None or isinstance(value, bool):
-        return None if value is None else int(value)
-    if not isinstance(value, int | float):
+    if isinstance(value, bool):
+        return int(value)
+    if not isinstance(value, int | float | None):
         raise ClaimError(f"{where}: expected a number or a list of numbers, found {value!r:.40}")
     return value if is_number(value) else None
 
 
 def measurement(profile: str, claim_id: str) -> Measurement | None:
-    """Return what was measured for a claim, None if nothing was.
-
-    Raises
-    ------
-    ClaimError
-        If its file is damaged.
-    """
+    """Return what was measured for a claim, None if nothing was."""
     path = measurement_path(profile, claim_id)
     if not path.exists():
         return None
@@ -260,7 +254,7 @@ def measurement(profile: str, claim_id: str) -> Measurement | None:
         raise ClaimError(f"{path} is damaged: not a measurement. Delete it to have it measured again.")
     if (contents.get("claim"), contents.get("profile")) != (claim_id, profile):
         raise ClaimError(f"{path} is of claim {contents.get('claim')!r} and profile {contents.get('profile')!r}")
-    return Measurement(claim_id, contents["values"], *(contents.get(key) for key in ("n", "spread", "notebook")))
+    return Measurement.of(contents)
 
 
 def judge(claim: Claim, measured: Measurement | None) -> str:
@@ -334,3 +328,33 @@ def judged(profile: str, path: Path | None = None) -> list[Judged]:
     """Return every claim, of the book or of another file, with what a profile measured for it and its verdict."""
     measurements = [(claim, measurement(profile, claim.id)) for claim in load_claims(path).values()]
     return [Judged(claim, measured, judge(claim, measured)) for claim, measured in measurements]
+
+
+def take(profile: str, executed: Path) -> None:
+    """Take what executed notebooks measured for the claims into the results, and write all verdicts beside them."""
+    for notebook in sorted(executed.glob("*.ipynb")):
+        for measured in kept(notebook, "claims"):
+            for held in measured.values():
+                record(
+                    profile, held["claim"], held["values"], **{name: held[name] for name in ("n", "spread", "notebook")}
+                )
+    write_verdicts(profile, executed)
+
+
+def write_verdicts(profile: str, folder: Path, path: Path | None = None) -> Path:
+    """Write all measurements and verdicts into one file; `path` names another file of claims than the book's."""
+    rows = [
+        {
+            "claim": claim.id,
+            **{name: getattr(claim, name) for name in ("statement", "place", "paper")},
+            "values": dict(measured.values) if measured else None,
+            "examples": measured.n if measured else None,
+            "spread": measured.spread if measured else None,
+            "verdict": verdict,
+        }
+        for claim, measured, verdict in judged(profile, path)
+    ]
+    folder.mkdir(parents=True, exist_ok=True)
+    written = folder / "verdicts.json"
+    written.write_bytes(as_json({"profile": profile, "claims": rows}))
+    return written

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import yaml
 
-from repsim.lab.figure_files import Figure, figures_of
-from repsim.lab.judging import write_verdicts
+from repsim.lab.claims import write_verdicts
+from repsim.lab.execution import Figure, figures_of
 from repsim.lab.metadata import croissant
 from repsim.lab.paths import results_root
 from repsim.lab.profiles import NAMES
 from repsim.lab.store import MADE_AGAIN_BY, as_json, digest, read_artefact, record_path, unseal, write_atomically
+from repsim.lab.wording import table
 
 LARGEST_DOWNLOAD = 10 << 20
 HEADINGS = {
@@ -39,24 +40,14 @@ COMPUTED = "computed"  # folder of the downloads for what a notebook computes it
 
 
 def data_page(profile: str, book: Path, notebooks: Sequence[str]) -> str:
-    """Copy what the figures are drawn from beside the pages, and return tables of it with its hashes.
-
-    Parameters
-    ----------
-    profile
-        Whose results are shown.
-    book
-        The folder of the book that is being made, with its executed notebooks.
-    notebooks
-        Their stems, in the order of the book.
-    """
+    """Copy what the figures are drawn from beside the pages, and return tables of it with its hashes."""
     copies = book / "results" / profile
     sections: dict[str, str] = {}
     for folder in sorted(path.name for path in (results_root() / profile).glob("*") if path.is_dir()):
         if rows := list(_copies(profile, folder, copies)):
             heading = HEADINGS.get(folder, folder)
-            table = ["| file | size | SHA-256 |", "| --- | ---: | --- |", *rows]
-            sections[folder] = "\n".join([f"(data-{folder})=", f"## {heading}", "", *table])
+            heads = ["| file | size | SHA-256 |", "| --- | ---: | --- |"]
+            sections[folder] = "\n".join([f"(data-{folder})=", f"## {heading}", "", *heads, *rows])
     for shown in shown_profiles(profile):
         for path in _claim_files(shown):  # which the page of claims links to
             _copy(path, book / "results" / shown / "claims")
@@ -78,8 +69,8 @@ def data_page(profile: str, book: Path, notebooks: Sequence[str]) -> str:
         f"[Croissant](https://mlcommons.org/croissant/); its paths are those in `results/{profile}`\n"
         "- [claims.yml](claims.yml): the claims and their predicates"
     )
-    by_figure = ["| figure | page | data |", "| --- | --- | --- |", *figures]
-    return "\n\n".join([above, *(["\n".join(by_figure)] if figures else []), *sections.values()])
+    by_figure = [table(["figure", "page", "data"], figures)] if figures else []
+    return "\n\n".join([above, *by_figure, *sections.values()])
 
 
 def shown_profiles(profile: str) -> list[str]:
@@ -121,10 +112,7 @@ def data_anchors(profile: str, notebooks: Iterable[Path]) -> dict[str, str]:
 
 
 def _copies(profile: str, folder: str, copies: Path) -> Iterator[str]:
-    """Copy the artefacts of one folder with their records, and yield a row of the table for each.
-
-    Of one that is not committed there is only the record, and the row says how it is made.
-    """
+    """Copy the artefacts of one folder with their records (of one not committed only that); yield a row for each."""
 
     def link(name: str, path: Path) -> str:
         _copy(path, copies / folder)
@@ -141,7 +129,7 @@ def _copies(profile: str, folder: str, copies: Path) -> Iterator[str]:
         yield f"| {what} | {size} | `{artefact.sha256}` |"
 
 
-def _figure_row(profile: str, stem: str, figure: Figure, copies: Path, sections: Mapping[str, str]) -> str:
+def _figure_row(profile: str, stem: str, figure: Figure, copies: Path, sections: Mapping[str, str]) -> list[str]:
     """Return where a figure's data is, writing a file of what came with it."""
     name = figure.name
     if figure.data is not None:
@@ -151,4 +139,4 @@ def _figure_row(profile: str, stem: str, figure: Figure, copies: Path, sections:
     else:
         there = [f"[{HEADINGS.get(folder, folder)}](#data-{folder})" for folder in figure.source if folder in sections]
         where = ", ".join(there) or "none"
-    return f"| {figure.caption} | [](../notebooks/{stem}.ipynb) | {where} |"
+    return [figure.caption, f"[](../notebooks/{stem}.ipynb)", where]

@@ -7,16 +7,22 @@ results itself, so all notebooks run, and its book contains them all.
 from __future__ import annotations
 
 import contextlib
+import csv
+import html
+import io
 import json
 import os
+import re
 import resource
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import yaml
 
@@ -30,6 +36,8 @@ KERNEL = "repsim-here"
 # Drawings get the same bytes on every run: fixed identifiers, and no date.
 DRAWING_SETTINGS = "svg.hashsalt: repsim\nsvg.fonttype: path\n"
 KERNEL_ENVIRONMENT = {"SOURCE_DATE_EPOCH": "0", "PYTHONHASHSEED": "0", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+FIGURE = re.compile(r'<figure id="([^"]+)".*?(?:<figcaption>(.*?)</figcaption>)?</figure>', re.DOTALL)
+DRAWING = re.compile(r'<img src="data:image/svg\+xml,([^"]*)"')
 PLAIN_KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
@@ -38,16 +46,7 @@ class NotebookError(LabError):
 
 
 def contents(published: bool, root: Path = REPOSITORY) -> dict[str, Any]:
-    """Return the table of contents of the book.
-
-    Parameters
-    ----------
-    published
-        Whether only the notebooks that ``_toc.yml`` lists are in it. If not, the others follow at the end of its first
-        part, that of the figures.
-    root
-        The repository.
-    """
+    """Return the table of contents of the book: of ``_toc.yml``, and unless `published` all other notebooks."""
     toc: dict[str, Any] = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
     if not published:
         listed = set(toc_files(toc))
@@ -57,10 +56,7 @@ def contents(published: bool, root: Path = REPOSITORY) -> dict[str, Any]:
 
 
 def notebooks(toc: Mapping[str, Any]) -> list[str]:
-    """Return the notebooks in a table of contents, in its order, by their paths in the repository.
-
-    What is beside the pages of text, in ``book``, is text or a notebook.
-    """
+    """Return the notebooks in a table of contents, in its order, by their paths in the repository."""
     names = [f"{name}.ipynb" for name in toc_files(toc)]
     return [name for name in names if not name.startswith("book/") or (REPOSITORY / name).exists()]
 
@@ -84,24 +80,8 @@ def toc_files(toc: Mapping[str, Any]) -> Iterator[str]:
 def execute(notebook: Path, profile: str, output: Path) -> Path:
     """Run a notebook on a profile and write it with its outputs and its stamp.
 
-    It runs in this Python's environment, in the present folder. `output` is replaced once the last cell has run, and is
-    left as it was when one fails.
-
-    Parameters
-    ----------
-    notebook
-        The source, which has a cell tagged ``parameters`` that sets ``profile``.
-    profile
-        What its ``profile`` is set to.
-    output
-        Where the executed notebook goes.
-
-    Raises
-    ------
-    NotebookError
-        If the source is not a notebook or a cell fails; the message names the notebook and the cell.
-    StorageError
-        If the output cannot be written, as on a full disk.
+    It runs in this Python's environment, in the present folder; its cell tagged ``parameters`` sets ``profile``.
+    `output` is replaced once the last cell has run, and is left as it was when one fails.
     """
     source = read_notebook(notebook)
     sha256, start = digest(notebook), time.perf_counter()
@@ -138,32 +118,22 @@ def _run(notebook: Path, source: dict[str, Any], profile: str, partial: Path) ->
 
     if not any("parameters" in cell.get("metadata", {}).get("tags", []) for cell in source["cells"]):
         raise NotebookError(f"{notebook.name}: no cell is tagged `parameters`, so it cannot be given a profile")
+    how = {"parameters": {"profile": profile}, "kernel_name": KERNEL, "log_output": False}
     try:
-        papermill.execute_notebook(
-            str(notebook),
-            str(partial),
-            parameters={"profile": profile},
-            kernel_name=KERNEL,
-            progress_bar=sys.stderr.isatty(),
-            log_output=False,
-        )
+        papermill.execute_notebook(str(notebook), str(partial), **how, progress_bar=sys.stderr.isatty())
     except papermill.PapermillExecutionError as error:
-        lines = str(error.evalue).strip().splitlines() or [""]
-        raise NotebookError(f"{notebook.name}: cell {error.cell_index} failed: {error.ename}: {lines[0]}") from None
+        said = f"cell {error.cell_index} failed: {error.ename}: {(str(error.evalue).strip().splitlines() or [''])[0]}"
     except DeadKernelError:
-        raise NotebookError(f"{notebook.name}: its kernel died; the likeliest reason is too little memory") from None
+        said = "its kernel died; the likeliest reason is too little memory"
     except CellControlSignal as error:
-        raise NotebookError(f"{notebook.name}: {error}") from None
+        said = str(error)
+    else:
+        return
+    raise NotebookError(f"{notebook.name}: {said}")
 
 
 def read_notebook(path: Path) -> dict[str, Any]:
-    """Return a notebook as JSON values.
-
-    Raises
-    ------
-    NotebookError
-        If the file is missing or not a notebook of format 4.
-    """
+    """Return a notebook of format 4 as JSON values, or say in one sentence why it is none."""
     try:
         notebook = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -208,32 +178,71 @@ def _tidy(executed: dict[str, Any]) -> None:
 
 
 def stamp(executed: Path) -> dict[str, Any]:
-    """Return the stamp of an executed notebook, empty if it has none.
-
-    Raises
-    ------
-    NotebookError
-        If the file is missing or not a notebook.
-    """
+    """Return the stamp of an executed notebook, empty if it has none."""
     stamped = read_notebook(executed)["metadata"].get(STAMP)
     return stamped if isinstance(stamped, dict) else {}
 
 
 def kept(executed: Path, key: str) -> Iterator[Any]:
-    """Yield what the outputs of an executed notebook keep under a key for later steps of the chain, in order.
-
-    Raises
-    ------
-    NotebookError
-        If the file is missing or not a notebook.
-    """
+    """Yield what the outputs of an executed notebook keep under a key for later steps of the chain, in order."""
     for cell in read_notebook(executed)["cells"]:
         for output in cell.get("outputs", []):
-            about = output.get("metadata", {}).get(STAMP, {})
-            if key in about:
+            if key in (about := output.get("metadata", {}).get(STAMP, {})):
                 yield about[key]
 
 
 def is_stale(executed: Path, source: Path) -> bool:
     """Return whether an executed notebook is missing or was not made from the source as it is now."""
     return not executed.exists() or stamp(executed).get("source_sha256") != digest(source)
+
+
+def is_shown(cell: Mapping[str, Any]) -> bool:
+    """Return whether a cell is code that its page shows."""
+    return cell["cell_type"] == "code" and "remove-cell" not in cell["metadata"].get("tags", [])
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure in an executed notebook."""
+
+    name: str
+    caption: str
+    svg: str  # empty where there is none
+    pdf: str  # the same for print, in base 64
+    data: Mapping[str, Any] | None  # that it was drawn from, by columns
+    source: Sequence[str]  # else the folders of the results
+
+    @property
+    def can_name_files(self) -> bool:
+        """Whether files may bear its name; a notebook from elsewhere may not choose their folder."""
+        return bool(re.fullmatch(r"[A-Za-z0-9][\w.-]*", self.name))
+
+    def table(self) -> bytes:
+        """Return the data that came with the figure as CSV."""
+        assert self.data is not None
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([self.data, *zip(*self.data.values(), strict=True)])
+        return text.getvalue().encode()
+
+
+def figures_in(cell: Mapping[str, Any]) -> Iterator[Figure]:
+    """Yield the figures among the outputs of a cell, in order."""
+    for output in cell.get("outputs", []):
+        bundle = output.get("data", {})
+        if shown := FIGURE.search("".join(bundle.get("text/html", ""))):
+            about = output.get("metadata", {}).get(STAMP, {})
+            drawing = DRAWING.search(shown[0])
+            yield Figure(
+                name=html.unescape(shown[1]),
+                caption=html.unescape(re.sub(r"</?strong>", "", shown[2] or shown[1])),
+                svg=unquote(drawing[1]) if drawing else "",
+                pdf="".join(bundle.get("application/pdf", "")),
+                data=about.get("data"),
+                source=about.get("source", ()),
+            )
+
+
+def figures_of(executed: Path) -> Iterator[Figure]:
+    """Yield the figures of an executed notebook, in order."""
+    for cell in read_notebook(executed)["cells"]:
+        yield from figures_in(cell)

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from repsim.lab.claim_tables import claims_page, claims_table, first_page, overview
+import repsim
+from repsim.lab.claim_tables import claims_page, claims_table, first_page, label, overview
 from repsim.lab.claims import Claim, judged, measurement_path
 from repsim.lab.downloads import data_anchors, data_page, shown_profiles
-from repsim.lab.evidence import Evidence
-from repsim.lab.execution import is_chapter, read_notebook
-from repsim.lab.explorer import explorer
-from repsim.lab.explorer.catalogue import network_facts
+from repsim.lab.execution import figures_in, is_chapter, is_shown, read_notebook
+from repsim.lab.explorer import explorer, network_facts
+from repsim.lab.findings import measuring
 from repsim.lab.findings.training import accuracies
 from repsim.lab.metadata import claim_reviews
+from repsim.lab.paths import REPOSITORY
 from repsim.lab.profiles import NAMES, load_profile
-from repsim.lab.repository import commit, commit_in_words, is_public, repository_url
+from repsim.lab.repository import BRANCH, MODIFIED, UNKNOWN, commit, commit_in_words, is_public, repository_url
 from repsim.lab.store import Artefact, machine
 from repsim.lab.weights import trained_networks
 from repsim.lab.wording import table
 
+Function = Callable[..., Any]
 Stamp = Mapping[str, Any]
 BACKENDS = {"jax": "JAX", "tensorflow": "TensorFlow", "torch": "PyTorch"}
 
@@ -33,15 +37,6 @@ def makers(profile: str, folder: Path, stamps: Mapping[str, Stamp]) -> dict[str,
     What can be a notebook is one. These cannot. The verdicts and their evidence (first-page, overview, claims-table,
     claims), files beside the pages (data, explorer) and the times (status) are known only once all notebooks are
     executed. What profiles cost (cost) and which networks there are (trained) stand within a page of text.
-
-    Parameters
-    ----------
-    profile
-        Whose results are shown.
-    folder
-        The folder that is being made, where files for download go.
-    stamps
-        Path of each notebook in the repository -> its stamp, in the order of the book.
     """
     chapters = {Path(name).stem: folder / name for name in stamps if is_chapter(name)}
     address = repository_url()
@@ -184,3 +179,61 @@ def table_of_claims(profile: str, address: str, chapters: Mapping[str, Path]) ->
         return [*values, *evidence.links(claim)]
 
     return claims_table(shown_profiles(profile), links)
+
+
+def code_link(function: Function, repository: str, text: str) -> str:
+    """Return Markdown that leads to a function's first line, or, without an address of the repository, says where."""
+    at = commit()
+    reference = BRANCH if at == UNKNOWN or at.endswith(MODIFIED) else at
+    path = Path(inspect.getfile(function)).resolve().relative_to(REPOSITORY).as_posix()
+    lines, start = inspect.getsourcelines(function)
+    line = start + next(place for place, line in enumerate(lines) if line.startswith("def "))
+    if not is_public(repository):
+        return f"{text} in `{path.removeprefix('repsim/lab/')}`, line {line}"
+    return f"[{text}]({repository}/blob/{reference}/{path}#L{line})"
+
+
+def cell_label(stem: str, cell: str) -> str:
+    """Return the anchor of a code cell of a notebook's page."""
+    return f"code-{cell}-of-{stem}"
+
+
+class Evidence:
+    """What the executed notebooks, by their stems, show of each claim; `data` has the anchor of each figure's data."""
+
+    def __init__(self, pages: Mapping[str, Path], repository: str, data: Mapping[str, str]) -> None:
+        self.cells = {stem: list(filter(is_shown, read_notebook(path)["cells"])) for stem, path in pages.items()}
+        self.repository, self.data = repository, data
+
+    def links(self, claim: Claim) -> list[str]:
+        """Return Markdown that links to what there is: figure, cell, data, code, and the package's functions.
+
+        The cell is that which calls what measures the claim, else that which shows the verdict; the figure is that
+        called as the claim's section, else that of the cell.
+        """
+        cells, declared = self.cells.get(claim.notebook, []), measuring(claim.id)
+        calls = rf"\bfindings\.{declared.function.__name__}\(" if declared else r"\b\B"  # which matches nothing
+        calling = [cell["id"] for cell in cells if re.search(calls, "".join(cell["source"]))]
+        showing = [cell["id"] for cell in cells if f"(#{label(claim)})" in str(cell.get("outputs"))]
+        cell = next(iter([*calling, *showing]), None)
+        section = claim.section.split(",")[0].lower().replace(" ", "-").replace(".", "")
+        figures = [(figure.name, cell["id"]) for cell in cells for figure in figures_in(cell)]
+        figure, at = next(
+            (found for place, wanted in enumerate((section, cell)) for found in figures if found[place] == wanted),
+            ("", None),
+        )
+        anchors = {"figure": at, "cell": cell}
+        links = [f"[{what}](#{cell_label(claim.notebook, name)})" for what, name in anchors.items() if name]
+        if figure in self.data:
+            links.append(f"[data](#{self.data[figure]})")
+        if declared:
+            links.append(code_link(declared.function, self.repository, "code"))
+            links += map(self._computing, declared.by)
+        return links
+
+    def _computing(self, function: Function) -> str:
+        """Return a link to a function that computes: of the public ones to their page, of others to the code."""
+        name = function.__name__
+        if getattr(repsim, name, None) is function:
+            return f"{{py:func}}`~repsim.{name}`"
+        return code_link(function, self.repository, f"`{name}`")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -85,31 +85,23 @@ def claim_reviews(profile: str, judged: Iterable[Judged]) -> str:
 
 
 def croissant(profile: str, folder: Path, citation: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a description of the results in a folder as a data set, in the vocabulary of Croissant.
-
-    Parameters
-    ----------
-    profile
-        Whose results.
-    folder
-        What is offered for download, with its ``verdicts.json``.
-    citation
-        The content of ``CITATION.cff``.
-    """
-    files = sorted(path for path in folder.rglob("*") if path.suffix in FORMATS)
+    """Return a description, as Croissant has it, of the results offered in a folder with its ``verdicts.json``."""
     address = repository_url()
-    objects = [
-        {
+    committed = f"{address}/raw/{BRANCH}/results/{profile}" if is_public(address) else ""
+
+    def described(name: str, path: Path) -> dict[str, Any]:
+        there = committed and (results_root() / profile / name).exists()
+        return {
             "@type": "cr:FileObject",
-            "@id": path.relative_to(folder).as_posix(),
-            "name": path.relative_to(folder).as_posix(),
-            "contentUrl": _place(profile, path.relative_to(folder)),
+            "@id": name,
+            "name": name,
+            "contentUrl": f"{committed}/{name}" if there else name,
             "contentSize": f"{path.stat().st_size} B",
             "encodingFormat": FORMATS[path.suffix],
             "sha256": digest(path),
         }
-        for path in files
-    ]
+
+    files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.suffix in FORMATS}
     return {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
@@ -122,41 +114,32 @@ def croissant(profile: str, folder: Path, citation: Mapping[str, Any]) -> dict[s
         "datePublished": str(citation.get("date-released", date.today())),
         "creator": {"@type": "sc:Organization", "name": "The repsim-revisited contributors"},
         "citeAs": citation["title"],
-        "distribution": objects,
-        "recordSet": [_verdicts()],
+        "distribution": [described(*entry) for entry in files.items()],
+        "recordSet": [VERDICTS],
     }
 
 
-def _place(profile: str, path: Path) -> str:
-    """Return the address of a committed file, where there is one, else its path in the folder."""
-    if is_public(repository_url()) and (results_root() / profile / path).exists():
-        return f"{repository_url()}/raw/{BRANCH}/results/{profile}/{path.as_posix()}"
-    return path.as_posix()
-
-
-def _verdicts() -> dict[str, Any]:
-    """Return the record set of all claims, which their file holds as a list."""
-    fields: Sequence[tuple[str, str]] = (
-        ("claim", "Short name of the claim"),
-        ("statement", "What the paper says"),
-        ("place", "Where the paper says it"),
-        ("verdict", "What follows from what was measured"),
-    )
-    return {
-        "@type": "cr:RecordSet",
-        "@id": "claims",
-        "name": "claims",
-        "description": "Every claim with its verdict",
-        "key": {"@id": "claims/claim"},
-        "field": [
-            {
-                "@type": "cr:Field",
-                "@id": f"claims/{name}",
-                "name": f"claims/{name}",
-                "description": what,
-                "dataType": "sc:Text",
-                "source": {"fileObject": {"@id": "verdicts.json"}, "extract": {"jsonPath": f"$.claims[*].{name}"}},
-            }
-            for name, what in fields
-        ],
-    }
+FIELDS = {
+    "claim": "Short name of the claim",
+    "statement": "What the paper says",
+    "place": "Where the paper says it",
+    "verdict": "What follows from what was measured",
+}
+VERDICTS = {  # the record set of all claims, which their file holds as a list
+    "@type": "cr:RecordSet",
+    "@id": "claims",
+    "name": "claims",
+    "description": "Every claim with its verdict",
+    "key": {"@id": "claims/claim"},
+    "field": [
+        {
+            "@type": "cr:Field",
+            "@id": f"claims/{name}",
+            "name": f"claims/{name}",
+            "description": what,
+            "dataType": "sc:Text",
+            "source": {"fileObject": {"@id": "verdicts.json"}, "extract": {"jsonPath": f"$.claims[*].{name}"}},
+        }
+        for name, what in FIELDS.items()
+    ],
+}

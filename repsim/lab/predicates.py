@@ -45,24 +45,12 @@ def numbers(value: Any) -> list[float] | None:
 
 @dataclass(frozen=True)
 class Margin:
-    """How far a value is on the right side of a threshold.
+    """How far a value is on the right side of a threshold."""
 
-    Attributes
-    ----------
-    distance
-        Below 0 on the wrong side.
-    threshold
-        0 for one that nothing can be near: that of an order, or the best value there can be.
-    strict
-        Whether the threshold itself is on the wrong side.
-    best
-        Whether the value is the best there can be.
-    """
-
-    distance: float
-    threshold: float
-    strict: bool = False
-    best: bool = False
+    distance: float  # below 0 on the wrong side
+    threshold: float  # 0 for one that nothing can be near: that of an order, or the best value there can be
+    strict: bool = False  # whether the threshold itself is on the wrong side
+    best: bool = False  # whether the value is the best there can be
 
     @property
     def at_threshold(self) -> bool:
@@ -93,18 +81,11 @@ class Simple(Strict):
 
     def quantities(self) -> list[str]:
         """Return the names of the measured quantities that it is about, the one that is judged first."""
-        return [self.of]
+        others = (getattr(self, name, None) for name in ("than", "error"))
+        return [self.of, *filter(None, others)]
 
     def margins(self, values: Values, paper: float | None = None) -> list[Margin] | None:
-        """Return how far each value is from its threshold, None where one is missing.
-
-        Parameters
-        ----------
-        values
-            Quantity -> a number, a list of numbers, or None.
-        paper
-            The paper's value.
-        """
+        """Return how far each of the measured values is from its threshold, None where one is missing."""
         lists = [numbers(values.get(name)) for name in self.quantities()]
         return None if None in lists else self._margins([listed for listed in lists if listed is not None], paper)
 
@@ -177,10 +158,6 @@ class Within(Simple):
             raise ValueError("errors and error go together")
         return self
 
-    def quantities(self) -> list[str]:
-        """Return the names of the measured quantities that it is about, the one that is judged first."""
-        return [self.of, self.error] if self.error else [self.of]
-
     def _margins(self, lists: Sequence[Sequence[float]], paper: float | None) -> list[Margin] | None:
         if paper is None:
             return None
@@ -200,10 +177,6 @@ class LessThan(Simple):
     kind: Literal["less_than"]
     than: Quantity
     times: Number = 1
-
-    def quantities(self) -> list[str]:
-        """Return the names of the measured quantities that it is about, the one that is judged first."""
-        return [self.of, self.than]
 
     def _margins(self, lists: Sequence[Sequence[float]], paper: float | None) -> list[Margin]:
         bound = self.times * min(lists[1])

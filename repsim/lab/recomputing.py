@@ -25,27 +25,15 @@ TABLES = ("tables", "dimension", "between", "within", "within-class")  # whose c
 
 @dataclass(frozen=True)
 class Cell:
-    """The similarity of two layers by one or more indexes, as a table of the results holds it.
+    """The similarity of two layers by one or more indexes, as a table of the results holds it."""
 
-    Attributes
-    ----------
-    networks, layers
-        The files of the two networks, and the layer of each.
-    split, examples, dataset
-        On which images; `dataset` None: those of the networks' own data set.
-    held
-        Index -> value.
-    median
-        Of which examples RBF bandwidths are fractions of the median distance; see :func:`repsim.pairwise`.
-    """
-
-    networks: tuple[str, ...]
-    layers: tuple[str, ...]
+    networks: tuple[str, ...]  # the files of the two
+    layers: tuple[str, ...]  # one of each
     split: str
     examples: int
-    held: Mapping[str, float]
-    dataset: str | None = None
-    median: str = "exact"
+    held: Mapping[str, float]  # index -> value
+    dataset: str | None = None  # None: the networks' own
+    median: str = "exact"  # of which examples RBF bandwidths are fractions of the median distance
 
     def __str__(self) -> str:
         (first_network, second_network), (first_layer, second_layer) = self.networks, self.layers
@@ -53,10 +41,7 @@ class Cell:
 
 
 def accuracy(network: Artefact) -> tuple[str, float]:
-    """Return what the record of a network calls its accuracy, and that accuracy: a fraction.
-
-    It is that on the test images of its data set, or on the training images that were held out if some were.
-    """
+    """Return what the record of a network calls its accuracy, on test images or held-out ones, and that: a fraction."""
     from repsim.lab.training import evaluate, hold_out, load_network  # only now is a backend needed
 
     dataset, held_out = load_dataset(dataset_of(network)), network.record["inputs"]["recipe"].get("held_out", 0)

@@ -22,15 +22,8 @@ UNKNOWN = "unknown"
 MODIFIED = "-modified"
 # What a page is made from. What is built, cached or a person's own beside it does not count.
 SOURCES = (
-    "repsim",
-    "notebooks",
-    "benchmarks",
-    "book",
-    "results",
-    "workflow",
-    "_config.yml",
-    "_toc.yml",
-    "requirements.lock",
+    *("repsim", "notebooks", "benchmarks", "book", "results", "workflow"),
+    *("_config.yml", "_toc.yml", "requirements.lock"),
 )
 
 
@@ -55,13 +48,12 @@ def is_public(address: str) -> bool:
 def commit(folder: Path = REPOSITORY) -> str:
     """Return the commit of the sources in `folder`, with ``-modified`` if they differ from it.
 
-    "unknown" where `folder` is not the top of a git repository: an installed package may lie within a repository that
-    is another project's.
+    "unknown" where `folder` is not the top of a git repository: it may lie within another project's.
     """
     try:
         if Path(_git(folder, "rev-parse", "--show-toplevel").strip()).resolve() != folder.resolve():
             return UNKNOWN
-        name = _git(folder, "rev-parse", "HEAD").strip()
+        name = tracked_commit(folder)
         changed = _git(folder, "status", "--porcelain", "--", *(path for path in SOURCES if (folder / path).exists()))
     except RepositoryError:
         return UNKNOWN
@@ -77,13 +69,7 @@ def commit_in_words(name: str) -> str:
 
 
 def tracked_files(folder: Path = REPOSITORY) -> dict[str, bool]:
-    """Return the files that git tracks in `folder`, by their paths in order, and whether each can be executed.
-
-    Raises
-    ------
-    RepositoryError
-        If `folder` is not a git repository, or a tracked file is a link, another repository or missing.
-    """
+    """Return the files that git tracks in `folder`, by their paths in order, and whether each can be executed."""
     files = {}
     for entry in filter(None, _git(folder, "ls-files", "--stage", "-z").split("\0")):
         about, path = entry.split("\t", 1)
@@ -95,23 +81,17 @@ def tracked_files(folder: Path = REPOSITORY) -> dict[str, bool]:
 
 
 def tracked_commit(folder: Path = REPOSITORY) -> str:
-    """Return the commit that `folder` is at; see :func:`tracked_files` for what is raised."""
+    """Return the commit that `folder` is at."""
     return _git(folder, "rev-parse", "HEAD").strip()
 
 
 def modified_files(folder: Path = REPOSITORY) -> list[str]:
-    """Return the tracked files that differ from the commit; see :func:`tracked_files` for what is raised."""
+    """Return the tracked files that differ from the commit."""
     return sorted(filter(None, _git(folder, "diff", "--name-only", "--no-renames", "-z", "HEAD").split("\0")))
 
 
 def commit_time(folder: Path = REPOSITORY) -> int:
-    """Return ``SOURCE_DATE_EPOCH``, else when the commit was made, in seconds since 1970.
-
-    Raises
-    ------
-    RepositoryError
-        If `folder` is not a git repository with a commit, or the variable is set and not a number of seconds.
-    """
+    """Return ``SOURCE_DATE_EPOCH``, else when the commit was made, in seconds since 1970."""
     given = os.environ.get("SOURCE_DATE_EPOCH", "")
     if given and not given.isdecimal():
         raise RepositoryError(f"SOURCE_DATE_EPOCH is {given!r}, not a number of seconds since 1970")
@@ -127,8 +107,7 @@ def first_commits(path: str, pattern: str, folder: Path = REPOSITORY) -> dict[st
         log = _git(folder, "log", "--reverse", "--format=commit %H", "--patch", "--unified=0", "--", path)
     except RepositoryError:
         return {}
-    commits: dict[str, str] = {}
-    at = ""
+    commits, at = dict[str, str](), ""
     for line in log.splitlines():
         if line.startswith("commit "):
             at = line.removeprefix("commit ")

@@ -35,29 +35,7 @@ def train_side_by_side(
     """Train the networks that are missing, the longest first; return the names of those that there was no time for.
 
     Small networks leave most of a GPU, or all but one core, idle. What was stopped goes on from its last complete epoch
-    the next time.
-
-    Parameters
-    ----------
-    profile
-        Name of the profile that the jobs are of.
-    jobs
-        Groups and seeds.
-    at_once
-        How many processes.
-    threads
-        Of each process, for TensorFlow on a processor.
-    minutes
-        When to stop; None: when all are trained.
-    again
-        Whether to train those too whose weights are not here because they are not committed.
-    report
-        Called with a line for each network that is trained or has failed.
-
-    Raises
-    ------
-    TrainingError
-        If any of them failed, once all others are done or the time is over: the message names their logs.
+    the next time. `again`: those too whose weights are not here because they are not committed.
     """
     store, start = profile_store(profile), time.monotonic()
     waiting = [job for job in jobs if (made := find_network(store, *job)) is None or (again and made.is_away)]

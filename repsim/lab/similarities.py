@@ -24,22 +24,10 @@ class ComparedError(LabError):
 
 
 class Similarities:
-    """The similarities that one artefact holds.
+    """The similarities that one artefact holds, whose record and arrays are given.
 
-    Parameters
-    ----------
-    record, arrays
-        Of the artefact.
-
-    Attributes
-    ----------
-    rows, columns : list of dict
-        What the record says of each group on the two sides: "group", "seeds", "layers", "network_files" and, where it
-        is known, "features".
-    alone : bool
-        Whether each network is compared with itself only.
-    diagonal : bool
-        Whether only same layers are compared.
+    `rows` and `columns` are what the record says of each group on the two sides: "group", "seeds", "layers",
+    "network_files" and, where it is known, "features".
     """
 
     def __init__(self, record: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -47,8 +35,8 @@ class Similarities:
         self.rows, self.columns = (
             self.record[side] if side in self.record else [_own_group(self.record)] for side in ("rows", "columns")
         )
-        self.alone = self.record.get("step") == "within"
-        self.diagonal = bool(self.record.get("diagonal", False))
+        self.alone = self.record.get("step") == "within"  # each network is compared with itself only
+        self.diagonal = bool(self.record.get("diagonal", False))  # only same layers are compared
 
     @property
     def groups(self) -> list[str]:
@@ -61,13 +49,7 @@ class Similarities:
         return sorted(np.ravel(self.record["examples"]).tolist())
 
     def name(self, index: str = "cka_linear", n: int | None = None) -> str:
-        """Return the name of the array of an index on so many examples, the largest number if none is given.
-
-        Raises
-        ------
-        ComparedError
-            If there is none.
-        """
+        """Return the name of the array of an index on so many examples, the largest number if none is given."""
         wanted = f"{index}_{max(self.examples) if n is None else n}"
         for name in (wanted, f"all_{wanted}", index):
             if name in self.arrays:
@@ -75,17 +57,11 @@ class Similarities:
         raise ComparedError(known("similarities", wanted, self.arrays))
 
     def part(self, group: str, side: str = "rows") -> dict[str, Any]:
-        """Return what the record says of a group on one side, "rows" or "columns".
-
-        Raises
-        ------
-        ComparedError
-            If the group is not there.
-        """
-        for facts in getattr(self, side):
-            if facts["group"] == group:
-                return dict(facts)
-        raise ComparedError(known(f"group among the {side}", group, [facts["group"] for facts in getattr(self, side)]))
+        """Return what the record says of a group on one side, "rows" or "columns"."""
+        groups = {facts["group"]: facts for facts in getattr(self, side)}
+        if group not in groups:
+            raise ComparedError(known(f"group among the {side}", group, groups))
+        return dict(groups[group])
 
     def networks(self, side: str) -> list[tuple[dict[str, Any], int]]:
         """Return for each network on one side its group and its number within it."""
@@ -101,20 +77,9 @@ class Similarities:
         return array[_layers_of(self.networks("rows"), a), _layers_of(self.networks("columns"), b)]
 
     def block(self, name: str, first: str, second: str) -> NDArray[Any]:
-        """Return the values of all networks of one group with all of another.
+        """Return the values of all networks of one group of the rows with all of another of the columns, as stored.
 
-        Parameters
-        ----------
-        name
-            Of the array; see :meth:`name`.
-        first, second
-            Groups on the rows and on the columns.
-
-        Returns
-        -------
-        ndarray
-            (m1, m2, L1, L2), or (m1, m2, L) where only same layers were kept, or (m, L, L) where each network was
-            compared with itself only; as it was stored.
+        (m1, m2, L1, L2), or (m1, m2, L) of same layers, or (m, L, L) of each network with itself only.
         """
         self.part(first), self.part(second, "columns")
         sides = ((self.networks("rows"), first), (self.networks("columns"), second))

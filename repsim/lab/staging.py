@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import shutil
@@ -14,9 +15,17 @@ import yaml
 from repsim.lab import fragments
 from repsim.lab.downloads import data_anchors
 from repsim.lab.errors import LabError, known
-from repsim.lab.evidence import cell_label
-from repsim.lab.execution import contents, is_chapter, is_stale, notebooks, read_notebook, stamp
-from repsim.lab.figure_files import with_files
+from repsim.lab.execution import (
+    Figure,
+    contents,
+    figures_in,
+    is_chapter,
+    is_shown,
+    is_stale,
+    notebooks,
+    read_notebook,
+    stamp,
+)
 from repsim.lab.paths import REPOSITORY
 from repsim.lab.profiles import load_profile
 from repsim.lab.repository import is_public, repository_url
@@ -41,28 +50,9 @@ def stage(
     *,
     published: bool = False,
 ) -> Path:
-    """Make the folder that Jupyter Book builds.
+    """Make the folder that Jupyter Book builds, from executed notebooks under the names of their sources.
 
-    `target` is replaced as a whole, and only once everything is there.
-
-    Parameters
-    ----------
-    profile
-        Whose results the book shows.
-    executed_dir
-        Executed notebooks, under the names of their sources.
-    target
-        The folder to make.
-    root
-        The repository.
-    published
-        Whether only the notebooks of ``_toc.yml`` are in the book; see :mod:`repsim.lab.execution`.
-
-    Raises
-    ------
-    StagingError
-        If an executed notebook is missing, older than its source or of another profile, or a page asks for a part
-        that is not known. If there is no room for the folder.
+    `target` is replaced as a whole, and only once everything is there. `published`: only notebooks of ``_toc.yml``.
     """
     load_profile(profile)
     toc = contents(published, root)
@@ -98,15 +88,8 @@ def _reason(error: OSError) -> str:
 
 
 def fit_to_show(executed_dir: Path, root: Path, name: str, profile: str) -> dict[str, Any]:
-    """Return the stamp of an executed notebook, such as ``notebooks/01-train-networks.ipynb``, that is fit to be shown.
-
-    Raises
-    ------
-    StagingError
-        If it is missing, older than its source or of another profile; the message says how to make it.
-    """
-    source = root / name
-    executed = executed_dir / source.name
+    """Return the stamp of an executed notebook that is fit to be shown, or say how to make it."""
+    source, executed = root / name, executed_dir / Path(name).name
     again = f"repsim-lab execute {name} --profile {profile} --out {executed}"
     if not source.exists():
         raise StagingError(f"{name} stands in _toc.yml, but there is no such notebook")
@@ -116,17 +99,13 @@ def fit_to_show(executed_dir: Path, root: Path, name: str, profile: str) -> dict
         raise StagingError(f"{executed} was not made from {name} as it is now; make it again with: {again}")
     stamped = stamp(executed)
     if stamped.get("profile") != profile:
-        raise StagingError(
-            f"{executed} is of profile {stamped.get('profile')!r}, not {profile!r}; make it with: {again}"
-        )
+        of = stamped.get("profile")
+        raise StagingError(f"{executed} is of profile {of!r}, not {profile!r}; make it with: {again}")
     return stamped
 
 
 def _write_config(root: Path, folder: Path, profile: str) -> None:
-    """Write the configuration with the repository's address, and with a banner for what is no result.
-
-    Without an address there are no buttons that would lead to it.
-    """
+    """Write the configuration with the repository's address, if any its buttons, and a banner for what is no result."""
     config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
     config.setdefault("repository", {})["url"] = repository_url(root)
     if not is_public(repository_url(root)):
@@ -140,10 +119,7 @@ def _write_config(root: Path, folder: Path, profile: str) -> None:
 def _stage_notebook(
     executed_dir: Path, folder: Path, name: str, stamped: Mapping[str, Any], data: Mapping[str, str]
 ) -> None:
-    """Copy an executed notebook with an anchor for each cell and the files of its figures, and say where it comes from.
-
-    Its parameters are hidden.
-    """
+    """Copy an executed notebook with an anchor for each cell and its figures' files, and say where it comes from."""
     staged = folder / name
     notebook = read_notebook(executed_dir / staged.name)
     for cell in notebook["cells"]:
@@ -162,10 +138,34 @@ def _stage_notebook(
 def _anchored(cells: Sequence[Mapping[str, Any]], stem: str) -> Iterator[Mapping[str, Any]]:
     """Yield cells, before each code cell that is shown one with the label that pages link to."""
     for cell in cells:
-        if cell["cell_type"] == "code" and "remove-cell" not in cell["metadata"].get("tags", []):
-            source = f"({cell_label(stem, cell['id'])})="
+        if is_shown(cell):
+            source = f"({fragments.cell_label(stem, cell['id'])})="
             yield {"cell_type": "markdown", "id": f"{cell['id']}-label", "metadata": {}, "source": source}
         yield cell
+
+
+def with_files(
+    cells: Sequence[Mapping[str, Any]], folder: Path, data: Mapping[str, str]
+) -> Iterator[Mapping[str, Any]]:
+    """Yield cells, after each with figures a line of links to their files, which are written into `folder`."""
+    for cell in cells:
+        yield cell
+        lines = [_files(figure, folder, data) for figure in figures_in(cell) if figure.svg and figure.can_name_files]
+        if lines:
+            source = "\n\n".join(f":::{{container}} figure-files\n{line}\n:::" for line in lines)
+            yield {"cell_type": "markdown", "id": f"{cell['id']}-files", "metadata": {}, "source": source}
+
+
+def _files(figure: Figure, folder: Path, data: Mapping[str, str]) -> str:
+    """Write the files of a figure, and return the line that leads to them."""
+    name, links = figure.name, []
+    folder.mkdir(parents=True, exist_ok=True)
+    for suffix, content in (("svg", figure.svg.encode()), ("pdf", base64.b64decode(figure.pdf))):
+        if content:
+            (folder / f"{name}.{suffix}").write_bytes(content)
+            links.append(f"[{suffix.upper()}](../book/{folder.name}/{name}.{suffix})")
+    where = f"#{data[name]}" if name in data else "../book/data.md"
+    return " · ".join([*links, f"[Data]({where})"])
 
 
 def _fill(book: Path, makers: Mapping[str, Callable[[], str]], provenance: str) -> None:

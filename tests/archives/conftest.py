@@ -16,8 +16,8 @@ import pytest
 import repsim
 from repsim.lab import paths
 from repsim.lab.archives import archive
+from repsim.lab.claims import take
 from repsim.lab.execution import execute
-from repsim.lab.judging import judge
 from repsim.lab.representations import representations
 from repsim.lab.store import Artefact, Store, profile_store
 from repsim.lab.weights import STEP, artefact_name, inputs
@@ -124,7 +124,7 @@ def made(tmp_path_factory) -> Path:
         patch.setenv("REPSIM_CACHE", str(root / "build" / "cache"))
         made_table(profile_store(PROFILE), made_networks(profile_store(PROFILE)))
         execute(root / "notebooks" / f"{NOTEBOOK}.ipynb", PROFILE, root / EXECUTED / f"{NOTEBOOK}.ipynb")
-        judge(PROFILE, root / EXECUTED)
+        take(PROFILE, root / EXECUTED)
     git(root, "init", "--quiet", "--initial-branch", "main")
     commit_all(root)
     return root

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from repsim.lab import findings
-from repsim.lab.explorer import NOTHING, explorer
-from repsim.lab.explorer.catalogue import (
+from repsim.lab.explorer import (
+    NOTHING,
     by_architecture,
+    explorer,
     identification,
     layer,
     network_facts,

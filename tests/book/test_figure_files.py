@@ -3,7 +3,7 @@
 import base64
 from urllib.parse import quote
 
-from repsim.lab.figure_files import with_files
+from repsim.lab.staging import with_files
 
 SVG = "<svg xmlns='http://www.w3.org/2000/svg'><path d='M0 1%'/></svg>"
 

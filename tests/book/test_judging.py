@@ -5,8 +5,8 @@ import json
 import pytest
 
 from repsim.lab import claims
+from repsim.lab.claim_tables import summary
 from repsim.lab.execution import execute
-from repsim.lab.judging import judge
 from repsim.lab.predicates import ClaimError
 
 from .conftest import notebook
@@ -27,7 +27,8 @@ def executed(tmp_path, monkeypatch):
 
 def test_drawing_writes_nothing_and_judging_all(executed):
     assert not executed.with_name("results").exists()
-    assert "narrower here: 1 reproduced, " in judge("smoke", executed)
+    claims.take("smoke", executed)
+    assert "narrower here: 1 reproduced, " in summary("smoke")
     path = claims.measurement_path("smoke", "S8")
     found = claims.measurement("smoke", "S8")
     assert (found.values, found.n, found.spread) == ({"accuracy": 99.0, "standard_error": 0.5}, 400, 0.5)
@@ -36,7 +37,7 @@ def test_drawing_writes_nothing_and_judging_all(executed):
     (verdict,) = [one["verdict"] for one in held["claims"] if one["claim"] == "S8"]
     assert verdict == "reproduced"
     before = path.stat().st_mtime_ns
-    judge("smoke", executed)
+    claims.take("smoke", executed)
     assert path.stat().st_mtime_ns == before, "the same is left alone"
 
 
@@ -44,4 +45,4 @@ def test_a_notebook_cannot_measure_a_claim_that_there_is_not(executed):
     (path,) = executed.glob("*.ipynb")
     path.write_text(path.read_text(encoding="utf-8").replace('"claim": "S8"', '"claim": "S999"'), encoding="utf-8")
     with pytest.raises(ClaimError, match="S999"):
-        judge("smoke", executed)
+        claims.take("smoke", executed)

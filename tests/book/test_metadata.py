@@ -10,8 +10,7 @@ import pytest
 import yaml
 
 from repsim.lab.claim_tables import label
-from repsim.lab.claims import judged, load_claims
-from repsim.lab.judging import write_verdicts
+from repsim.lab.claims import judged, load_claims, write_verdicts
 from repsim.lab.metadata import PAPER, claim_reviews, croissant
 from repsim.lab.paths import REPOSITORY
 

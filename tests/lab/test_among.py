@@ -122,17 +122,11 @@ def test_sentences_about_recipes():
     rows = {"R1": {"convolutions": 100.0, "networks": 2}, "others": {"convolutions": 99.17, "networks": 10}}
     said = figures.identified_sentence(rows)
     assert said.endswith("identifies **100.0 %** of R1 (2 networks) and **99.2 %** of others (10 networks).")
-    said = figures.borders_sentence({"networks of R8": (12, 12), "networks of others": (90, 90)})
-    assert "in 12 of 12 ordered pairs of networks of R8 and 90 of 90 ordered pairs of networks of others" in said
     theirs = {"convolutions": 99.17, "convolutions_error": 0.8}
     said = figures.beside(theirs, {"accuracy": 93.6, "standard_error": 3.2})
     assert said.startswith("**99.2 ± 0.8 %** of their convolutions and **93.6 ± 3.2 %** of ours on as many test images")
     assert said.endswith("a difference of 1.7 standard errors")
     assert figures.beside(theirs, None) == "**99.2 ± 0.8 %** of their convolutions"
-    row = figures.recipe_row(among.group_values(compared({(0, 2): CONFUSED})), {})
-    assert figures.difference_sentence("With", row, row).startswith(
-        "With: 91.0 ± 1.0 % accuracy against 91.0 ± 1.0 %, "
-    )
 
 
 ROWS = {

@@ -16,7 +16,7 @@ from bs4 import BeautifulSoup
 
 from repsim.lab import figures, findings
 from repsim.lab.claims import load_claims
-from repsim.lab.figures import components, display
+from repsim.lab.figures import display, indexes
 from repsim.lab.figures.networks import scores_on_test_images
 from repsim.lab.measurements import DIMENSION_INDEXES
 from repsim.lab.store import Artefact
@@ -216,7 +216,7 @@ def test_a_table_escapes_and_marks_what_is_missing():
 
 def test_the_colour_code_differs_in_lightness_along_the_second_component():
     scores = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
-    dark_left, light_left, dark_right, light_right = components.colour_code(scores)
+    dark_left, light_left, dark_right, light_right = indexes.colour_code(scores)
     assert light_left.sum() > dark_left.sum()
     assert light_right.sum() > dark_right.sum()
     assert dark_left[2] > dark_left[0]
@@ -249,7 +249,6 @@ def test_table_1_in_words():
     assert figures.unchanged_by("linear_regression").startswith("invertible maps of the predicting side, ")
     assert figures.unchanged_by("hsic_linear") == "rotations"
     assert [figures.p_value(p) for p in (7.3e-297, 0.0004, 0.25)] == ["< 0.001", "< 0.001", "0.250"]
-    assert figures.thresholds_sentence({}) == "This profile measures SVCCA at no other threshold."
 
 
 MEASURED = {

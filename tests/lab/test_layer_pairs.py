@@ -9,7 +9,7 @@ from made import Made
 import repsim
 from repsim.lab import findings, measurements
 from repsim.lab.errors import MissingArtefactError
-from repsim.lab.findings.papers_n import against_n, as_tables, beside_fewer, n1, random_r2
+from repsim.lab.findings.correspondence import against_n, as_tables, beside_fewer, n1, random_r2
 from repsim.lab.measurements import layer_pairs as module
 from repsim.lab.measurements.layer_pairs import layer_pairs
 from repsim.lab.products import TOLERANCE

@@ -8,10 +8,10 @@ import pytest
 
 import repsim
 from repsim.lab import claims, measurements, recomputing
+from repsim.lab.claims import ACCURACY, SIMILARITY
 from repsim.lab.paths import REPOSITORY
 from repsim.lab.profiles import load_profile
 from repsim.lab.store import ONLY_READ, profile_store, read_artefact, record_path
-from repsim.lab.tolerances import ACCURACY, SIMILARITY
 from repsim.lab.transformers.weights import transformers_of
 from repsim.lab.weights import STEP, artefact_name, command_again, find_network, inputs
 

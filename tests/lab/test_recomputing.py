@@ -9,7 +9,7 @@ import pytest
 
 import repsim
 from repsim.lab import recomputing
-from repsim.lab.tolerances import SIMILARITY
+from repsim.lab.claims import SIMILARITY
 
 EXAMPLES, LAYERS, FILES = (20, 40), ("conv1", "conv2", "pool"), ("a.npz", "b.npz", "c.npz")
 INDEXES = ("cka_linear", "cka_linear_debiased")

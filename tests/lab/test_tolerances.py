@@ -2,7 +2,7 @@
 
 import pytest
 
-from repsim.lab.tolerances import ACCURACY, ROUNDING, Tolerance
+from repsim.lab.claims import ACCURACY, ROUNDING, Tolerance
 
 HUNDREDTH = Tolerance(0.01, 0.001, "a test")
 

@@ -16,15 +16,14 @@ from repsim.lab import recomputing
 from repsim.lab.archives import checks
 from repsim.lab.archives.certificate import Certificate, Check
 from repsim.lab.backend import configure
+from repsim.lab.claims import ACCURACY, CLAIMS, SIMILARITY, Tolerance, take
 from repsim.lab.data import source_of
 from repsim.lab.errors import DataError
 from repsim.lab.execution import NotebookError, contents, execute, is_chapter, notebooks
-from repsim.lab.judging import judge
 from repsim.lab.paths import REPOSITORY, data_root, environment
 from repsim.lab.repository import commit
 from repsim.lab.representations import dataset_of
 from repsim.lab.store import ONLY_READ, Artefact, digest, read_artefact, record_path, unseal
-from repsim.lab.tolerances import ACCURACY, CLAIMS, SIMILARITY, Tolerance
 from repsim.lab.unpacking import ArchiveError, unpack_zip
 
 SAMPLE_MINUTES = 2.0  # of processor time; executing the notebooks takes three more
@@ -144,7 +143,7 @@ def claims(folder: Path, about: dict[str, Any], root: Path, scratch: Path) -> Ch
             execute(root / name, profile, scratch / "executed" / Path(name).name)
         except NotebookError as error:
             differs.append(f"{name}: does not run on the archive's results: {error}")
-    judge(profile, scratch / "executed")
+    take(profile, scratch / "executed")
 
     def compare(name: str) -> Iterator[str]:
         archived, measured = (unseal(directory / name) for directory in (held, again))

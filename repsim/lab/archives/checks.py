@@ -15,9 +15,9 @@ import yaml
 from repsim.lab.archives.certificate import Check
 from repsim.lab.archives.crate import CLAIMS, CODECHECK, FIGURES, MANIFEST, METADATA, NOTEBOOKS, OURS, is_output
 from repsim.lab.archives.writing import figure_files
+from repsim.lab.claims import write_verdicts
 from repsim.lab.errors import LabError
 from repsim.lab.execution import is_stale
-from repsim.lab.judging import write_verdicts
 from repsim.lab.store import digest, read_artefact
 from repsim.lab.unpacking import ArchiveError
 

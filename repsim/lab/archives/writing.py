@@ -22,9 +22,8 @@ from repsim.lab.archives.crate import (
     is_output,
     write_metadata,
 )
-from repsim.lab.execution import contents, notebooks
-from repsim.lab.figure_files import figures_of
-from repsim.lab.judging import write_verdicts
+from repsim.lab.claims import write_verdicts
+from repsim.lab.execution import contents, figures_of, notebooks
 from repsim.lab.paths import REPOSITORY, results_root
 from repsim.lab.profiles import load_profile
 from repsim.lab.repository import MODIFIED, commit_time, modified_files, tracked_commit, tracked_files

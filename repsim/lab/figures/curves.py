@@ -34,16 +34,8 @@ def depth_figure(
 ) -> Drawing:
     """Draw Figure 3: the maps of networks of four depths, and below each what linear classifiers reach on its layers.
 
-    Parameters
-    ----------
-    tables
-        By title: (L, L) similarities within one network.
-    accuracies
-        By the same titles: (L,) accuracies of classifiers. A star marks where these are first near their best.
-    features
-        By the same titles: the number of features of each layer.
-    chance
-        What shuffled examples give; see :func:`repsim.lab.figures.maps.colour_bar`.
+    By title, (L, L) similarities within one network, (L,) accuracies, where a star marks where these are first near
+    their best, and the number of features of each layer; `chance` as for :func:`repsim.lab.figures.maps.colour_bar`.
     """
     said = []
     ends, note = colours(list(tables.values()), "3")
@@ -120,21 +112,11 @@ def width_curves(curves: WidthCurves, chance: Array) -> Drawing:
 def identification_with_depth(
     layers: Mapping[str, int], identified: Sequence[float], errors: Sequence[float]
 ) -> Drawing:
-    """Draw, against their number of layers, how many layers of networks are identified, and by how much others miss.
-
-    Parameters
-    ----------
-    layers
-        Kind of networks -> how many layers they have.
-    identified, errors
-        Of each kind, percent and layers.
-    """
+    """Draw, against how many layers kinds of networks have, the percentage identified and by how far others miss."""
     with style("whitegrid"):
         figure, axes = panels(1, 2, 2.8, wide=True)
-        for axis, values, label in zip(
-            axes.ravel(), (identified, errors), ("layers identified (%)", "mean error (layers)"), strict=True
-        ):
-            families = [name.partition("-")[0] for name in layers]
+        families, labels = [name.partition("-")[0] for name in layers], ("layers identified (%)", "mean error (layers)")
+        for axis, values, label in zip(axes.ravel(), (identified, errors), labels, strict=True):
             sns.scatterplot(x=list(layers.values()), y=list(values), hue=families, style=families, ax=axis, s=50)
             for name, family, count, value in zip(layers, families, layers.values(), values, strict=True):
                 side = 1 if family == families[0] else -1  # networks of two families may have about as many layers
@@ -159,12 +141,8 @@ def dataset_curves(
 ) -> Drawing:
     """Draw the similarity of the same layer of two networks against the layer, one panel per data set: Figure 7.
 
-    Parameters
-    ----------
-    similarities
-        Title of the panel -> curve -> (L,) means and jackknife errors.
-    chance
-        Title of the panel -> (L,) what shuffled examples give, of the kind of pairs where that is most.
+    By title of the panel, `similarities` are for each curve (L,) means and jackknife errors, and `chance` (L,) what
+    shuffled examples give, of the kind of pairs where that is most.
     """
     with style("whitegrid"):
         figure, axes = panels(1, len(similarities), 3.4, sharey=True, wide=True)

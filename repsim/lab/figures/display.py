@@ -21,7 +21,7 @@ from repsim.lab.findings.theory import BOTH, claimed_invariances
 from repsim.lab.findings.training import cost
 from repsim.lab.predicates import is_number
 from repsim.lab.store import Artefact
-from repsim.lab.wording import DASH, NO_BREAK, SMALLEST_P, listed, number, signed, table
+from repsim.lab.wording import DASH, NO_BREAK, SMALLEST_P, listed, signed, table
 
 # What may stand in a data address between quotation marks; a hash, a percent sign and angle brackets may not.
 _PLAIN = " !$'()*+,-./:;=?@[]_|~{}\n"
@@ -71,16 +71,8 @@ Columns = Mapping[str, Sequence[float]]
 def show(drawing: Drawing, *, name: str, source: Artefact | Sequence[Artefact] | Columns, caption: str) -> None:
     """Display a drawing as an image with its description as alternative text, and keep it as PDF for a download.
 
-    Parameters
-    ----------
-    drawing
-        What one of this package's functions returned.
-    name
-        Anchor of the figure on its page, such as ``figure-f3`` for the paper's Figure F.3: its number follows from it.
-    source
-        What it was drawn from: artefacts of the results, or, where none holds it, the columns for a download.
-    caption
-        What it shows, below it, after its number and before how it differs from the paper's.
+    Its number follows from its name, the anchor on its page: ``figure-f3``. `source` is what it was drawn from:
+    artefacts of the results, or, where none holds it, the columns for a download.
     """
     about: dict[str, Any]
     if isinstance(source, Mapping):
@@ -90,26 +82,15 @@ def show(drawing: Drawing, *, name: str, source: Artefact | Sequence[Artefact] |
         about = {"source": sorted({artefact.path.parent.name for artefact in artefacts})}
     text = figure_html(drawing, name, f"{caption} {drawing.note}".strip(), numbered(name))
     printed = base64.b64encode(pdf(drawing)).decode()
-    bundle = {"text/html": text, "application/pdf": printed, "text/plain": drawing.alt}
-    _display(bundle, about)
+    _display({"text/html": text, "application/pdf": printed, "text/plain": drawing.alt}, about)
 
 
 def show_table(
-    rows: Sequence[Mapping[str, Any]],
-    columns: Mapping[str, tuple[str, Callable[[Any], str]]],
-    *,
-    caption: str = "",
+    rows: Sequence[Mapping[str, Any]], columns: Mapping[str, tuple[str, Callable[[Any], str]]], *, caption: str = ""
 ) -> None:
-    """Display rows as a table that can be scrolled sideways on a narrow screen.
+    """Display rows as a table that can be scrolled sideways on a narrow screen; one whose "bold" is true in bold.
 
-    Parameters
-    ----------
-    rows
-        Mappings; a row whose "bold" is true is set in bold.
-    columns
-        Key in the rows -> heading, and how to write a value. None is written as a dash.
-    caption
-        A line above it.
+    `columns` has for a key in the rows the heading, and how to write a value. None is written as a dash.
     """
     head = "".join(f'<th scope="col">{html.escape(heading)}</th>' for heading, _ in columns.values())
     body = []
@@ -131,14 +112,9 @@ def _cell(value: Any, write: Callable[[Any], str]) -> str:
     return re.sub(r"(?<=\d)%", f"{NO_BREAK}%", signed(write(value))) if is_number(value) else write(value)
 
 
-def show_claims(
-    rows: Sequence[Mapping[str, str]], columns: Mapping[str, str], about: Mapping[str, Any] | None = None
-) -> None:
-    """Display rows as a table whose cells are Markdown, such as links to claims, by keys; `columns` has their headings.
-
-    `about` is what the executed notebook keeps beside it, for a later step of the chain.
-    """
-    text = table(list(columns.values()), [[row[key] for key in columns] for row in rows])
+def show_claims(heads: Sequence[str], rows: Sequence[Sequence[str]], about: Mapping[str, Any] | None = None) -> None:
+    """Display a table whose cells are Markdown; the executed notebook keeps `about` beside it for a later step."""
+    text = table(heads, rows)
     _display({"text/markdown": text, "text/plain": text}, about)
 
 
@@ -169,18 +145,17 @@ def cost_sentence(profile: str, records: Sequence[Mapping[str, Any]], what: str)
     system, cores, python = (machine.get(key, "?") for key in ("system", "processors", "python"))
     named = f"Python {python}, {named}" if named else "versions differ, and each record has its own"
     cores = f"{cores} processor core{'s' * (cores != 1)}"
-    memory = costs["mebibytes"] / 1024
-    before = (
-        f" ({costs['resumed']} of {len(records)} runs {'was' if costs['resumed'] == 1 else 'were'} interrupted: only "
-        f"the last part of {'it' if costs['resumed'] == 1 else 'each'} is counted)"
-    )
-    before = before if costs["resumed"] else ""
+    before = ""
+    if broken := costs["resumed"]:
+        were, each = ("was", "it") if broken == 1 else ("were", "each")
+        before = f" ({broken} of {len(records)} runs {were} interrupted: only the last part of {each} is counted)"
     runs = {f"with {name}": count for name, count in costs["elsewhere"].items()}
     if here := len(records) - sum(runs.values()):
         runs[f"with {cores}"] = here
     where = listed([f"{count} {device}" for device, count in runs.items()] if len(runs) > 1 else list(runs))
     sentence = (
-        f"{what[0].upper() + what[1:]} took **{duration(costs['hours'])}**{before} and at most {memory:.1f} GiB of "
+        f"{what[0].upper() + what[1:]} took **{duration(costs['hours'])}**{before} and at most "
+        f"{costs['mebibytes'] / 1024:.1f} GiB of "
         f"memory on {system}, {where} ({named}); the last was finished on {costs['last'][:10]}."
     )
     if profile == "smoke":
@@ -217,14 +192,3 @@ def unchanged_by(index: str) -> str:
         if arguments
     ]
     return ", ".join(transformations) or "nothing"
-
-
-def thresholds_sentence(values: Mapping[str, Any]) -> str:
-    """Say what the values of claim F.3 are, or that the profile does not measure them."""
-    if not values:
-        return "This profile measures SVCCA at no other threshold."
-    return (
-        f"Of {values['thresholds']} combinations of threshold and statistic the best identifies "
-        f"**{number(values['largest_svcca'])} %** of the layers; linear CKA identifies "
-        f"{values['cka_linear']:.1f} % on the same {values['examples']:,} examples."
-    )

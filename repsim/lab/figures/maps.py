@@ -44,37 +44,17 @@ OWN_COLOURS = (
 
 @dataclass(frozen=True)
 class Panel:
-    """One map and what is written around it.
-
-    Attributes
-    ----------
-    title
-        Above it.
-    values
-        (rows, columns) similarities.
-    said
-        What the description says of it.
-    up, across
-        Which networks' layers the rows and the columns are, where panels differ in that.
-    pooled
-        Whether the last layer is the pooling layer.
-    path
-        Whether a circle marks the best match of each row, or of each column.
-    blind
-        Where the examples leave an index no room: crossed out, and no best match is marked beside them.
-    stages
-        After how many rows and columns the maps of the networks change their size or number: thin lines.
-    """
+    """One map, (rows, columns) similarities, and what is written around it."""
 
     title: str
     values: Array
-    said: str
-    up: str = ""
+    said: str  # of it in the description
+    up: str = ""  # which networks' layers the rows are, where panels differ in that
     across: str = ""
-    pooled: bool = True
-    path: Literal["", "rows", "columns"] = ""
-    blind: NDArray[np.bool_] | None = None
-    stages: tuple[Sequence[int], Sequence[int]] = ((), ())
+    pooled: bool = True  # the last layer is the pooling layer
+    path: Literal["", "rows", "columns"] = ""  # whether a circle marks the best match of each row, or of each column
+    blind: NDArray[np.bool_] | None = None  # where examples leave no room: crossed out, and no match marked beside them
+    stages: tuple[Sequence[int], Sequence[int]] = ((), ())  # after how many rows and columns maps change: thin lines
 
 
 def ticks(count: int, pooled: bool) -> tuple[list[int], list[str]]:
@@ -103,18 +83,17 @@ def matches(panel: Panel) -> list[tuple[int, int]]:
 
 def draw_map(axis: Axes, panel: Panel, low: float, high: float) -> Any:
     """Draw one map and return its image."""
-    rows, columns = (ticks(count, panel.pooled) for count in panel.values.shape)
-    aspect: Literal["equal", "auto"] = "equal" if panel.values.shape[0] == panel.values.shape[1] else "auto"
+    up, across = panel.values.shape
     how: dict[str, Any] = {"cmap": HEAT, "vmin": low, "vmax": high, "origin": "lower", "interpolation": "nearest"}
-    image = axis.imshow(panel.values, aspect=aspect, **how)
-    axis.set_yticks(np.array(rows[0]) - 1, rows[1])
-    axis.set_xticks(np.array(columns[0]) - 1, columns[1])
+    image = axis.imshow(panel.values, aspect="equal" if up == across else "auto", **how)
+    sides = ((axis.set_yticks, axis.axhline, up), (axis.set_xticks, axis.axvline, across))
+    for (label, line, count), stages in zip(sides, panel.stages, strict=True):
+        places, labels = ticks(count, panel.pooled)
+        label(np.array(places) - 1, labels)
+        for place in stages:
+            line(place - 0.5, color="white", linewidth=0.6, alpha=0.8)
     axis.tick_params(length=2)
     axis.set(title=panel.title, xlabel=panel.across, ylabel=panel.up)
-    for place in panel.stages[0]:
-        axis.axhline(place - 0.5, color="white", linewidth=0.6, alpha=0.8)
-    for place in panel.stages[1]:
-        axis.axvline(place - 0.5, color="white", linewidth=0.6, alpha=0.8)
     if panel.blind is not None:
         y, x = np.nonzero(panel.blind)
         axis.plot(x, y, "x", color="white", markersize=3, markeredgewidth=0.6)
@@ -125,8 +104,7 @@ def draw_map(axis: Axes, panel: Panel, low: float, high: float) -> Any:
 
 def limits(values: Sequence[Array]) -> Range:
     """Return the ends of a colour scale, whole tenths up to 1."""
-    similarities = np.concatenate([np.ravel(array) for array in values])
-    similarities = similarities[np.isfinite(similarities)]
+    similarities = np.concatenate([array[np.isfinite(array)] for array in values])
     if not similarities.size:
         return 0.0, 1.0
     low = math.floor(10 * similarities.min()) / 10
@@ -186,14 +164,8 @@ def heat_maps(
 def similarity_maps(tables: Mapping[str, Array], blind: Mapping[str, NDArray[np.bool_]]) -> Drawing:
     """Draw the mean map of each index: Figures 2 and F.3; a circle marks each column's best match.
 
-    As in the paper, the layer across is compared with, or predicted from, the layer up.
-
-    Parameters
-    ----------
-    tables
-        By index: (m, m, L, L), in the paper's order.
-    blind
-        By index: (L, L), true where the examples leave no room, for those of which that can be said.
+    As in the paper, the layer across is compared with, or predicted from, the layer up. By index, `tables` are
+    (m, m, L, L) and `blind` (L, L), true where the examples leave no room, for those of which that can be said.
     """
     drawn = []
     for index, table in tables.items():

@@ -1,7 +1,8 @@
-"""The networks as tables and curves: layers, parameters, learning curves, accuracies."""
+"""The networks as tables and curves: layers, parameters, recipes, learning curves, accuracies, what recipes decide."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
@@ -13,6 +14,8 @@ from repsim.lab.data import classes_of
 from repsim.lab.families import Shapes, describe
 from repsim.lab.figures.style import Drawing, network, panels, style
 from repsim.lab.findings.training import accuracies
+from repsim.lab.profiles import Networks
+from repsim.lab.wording import Words, listed
 
 Records = Mapping[str, Sequence[Mapping[str, Any]]]
 
@@ -50,17 +53,7 @@ def parameters(shape: Shapes, classes: int, *, normalised: bool = True) -> int:
 
 
 def network_rows(groups: Sequence[Any], records: Records, paper: Mapping[str, float]) -> list[dict[str, Any]]:
-    """Return for each group of trained networks its size and accuracy, beside the paper's where it gives them.
-
-    Parameters
-    ----------
-    groups
-        Of a profile.
-    records
-        Group -> the records of its networks.
-    paper
-        Group -> the paper's mean accuracy, percent.
-    """
+    """Return for each group of trained networks its size and accuracy (%), beside the paper's where it gives them."""
     rows = []
     for group in groups:
         if not (members := records.get(group.name)):
@@ -90,14 +83,9 @@ def _channels(shape: Shapes) -> str:
 
 
 def curves(records: Records) -> Drawing:
-    """Draw accuracies against the epoch, means over networks: of training batches, and dashed of test images.
+    """Draw accuracies against the epoch, means over a group's networks: of training batches, and dashed of test images.
 
-    Where networks were not scored while they were trained, there are those on test images at the end only.
-
-    Parameters
-    ----------
-    records
-        Group -> the records of its networks; those of one family share a panel.
+    Those of one family share a panel. Networks not scored while they were trained have points at the end only.
     """
     families: dict[str, list[str]] = {}
     for group in records:
@@ -166,8 +154,7 @@ def accuracy(records: Sequence[Mapping[str, Any]], paper: float | None) -> Drawi
     test = 100 * np.array([record["test_accuracy"] for record in records])
     seeds = [record["inputs"]["seed"] for record in records]
     with style("whitegrid"):
-        figure, axes = panels(1, 1, 2.2)
-        (axis,) = axes.ravel()
+        figure, ((axis,),) = panels(1, 1, 2.2)
         first, second = sns.color_palette()[:2]
         axis.plot(seeds, test, "o", color=first, label="one network")
         axis.axhline(test.mean(), color=first, linewidth=1, label=f"their mean, {test.mean():.2f} %")
@@ -181,3 +168,106 @@ def accuracy(records: Sequence[Mapping[str, Any]], paper: float | None) -> Drawi
         f"Test accuracy of {len(records)} networks: from {test.min():.2f} to {test.max():.2f} %, "
         f"mean {test.mean():.2f} %{beside}.",
     )
+
+
+PANELS = (
+    ("accuracy", "deviation", "test accuracy (%)"),
+    ("identified", "error", "layers identified (%)"),
+    ("neighbours", "neighbours_error", "CKA of layers 1 and 2"),
+)
+
+ROW = {
+    "networks": "{networks:d}",
+    "accuracy": "{accuracy:.1f}{deviation:±.1f}",
+    "identified": "{identified:.1f}{error:±.1f}",
+    "convolutions": "{convolutions:.1f}{convolutions_error:±.1f}",
+    "neighbours": "{neighbours:.3f}{neighbours_error:±.3f}",
+}
+
+
+def recipe_facts(group: Networks) -> dict[str, str]:
+    """Return what a table says of the recipe of a group, by its columns."""
+    recipe = group.recipe
+    steps = ", ".join(f"{step:.2g}" for step in recipe.steps)
+    warm_up = Words().format(" after {x:#epoch} of warm-up", x=recipe.warmup_epochs) if recipe.warmup_epochs else ""
+    look_ahead = ", Nesterov" if recipe.nesterov else ""
+    decayed = {"": "kernels, decoupled", "kernels": "kernels, in the gradient", "all": "all, in the gradient"}
+    return {
+        "epochs": str(recipe.epochs),
+        "optimiser": "Adam" if recipe.optimizer == "adam" else f"SGD, momentum {recipe.momentum:g}{look_ahead}",
+        "rate": f"{recipe.peak_rate:g}, "
+        + (f"divided by 10 at {steps} of the epochs" if steps else f"cosine{warm_up}"),
+        "decay": f"{recipe.weight_decay:g}, {decayed[recipe.coupled_decay]}" if recipe.weight_decay else "none",
+        "images": ", ".join(
+            words
+            for words, said in (
+                (f"shifts of {recipe.shift} ({recipe.border})", recipe.shift > 0),
+                ("flips", recipe.flip),
+                ("in [0, 1]", recipe.scaling == "unit"),
+            )
+            if said
+        )
+        or "as they are",
+        "layers": {"he_normal": "He", "fan_in": "uniform by fan-in"}[recipe.initialisation]
+        + ", biases" * recipe.biases
+        + ", no padding" * group.architecture.endswith("-valid"),
+    }
+
+
+def recipe_curves(rows: Mapping[str, Mapping[str, Any]]) -> Drawing:
+    """Draw what :func:`repsim.lab.findings.among.group_values` says of each recipe, in a row of panels.
+
+    Bars are deviations of accuracies and jackknife errors of the others.
+    """
+    names, places = list(rows), np.arange(len(rows))
+    with style("whitegrid"):
+        figure, axes = panels(1, 4, 1.2 + 0.22 * len(rows), sharey=True)
+        first, second = sns.color_palette()[:2]
+        for axis, (value, error, label) in zip(axes.ravel(), PANELS, strict=False):
+            values = [row[value] for row in rows.values()]
+            errors = [row[error] or 0.0 for row in rows.values()]
+            axis.errorbar(values, places, xerr=errors, fmt="o", color=first, markersize=4)
+            axis.set(xlabel=label)
+        shares = axes.ravel()[-1]
+        for place, row in zip(places, rows.values(), strict=True):
+            shares.plot(row["first_shares"], np.full(len(row["first_shares"]), place), "o", color=second, markersize=3)
+        shares.set(xlabel="first eigenvalue's share")
+        axes[0, 0].set(yticks=places, yticklabels=names)
+        axes[0, 0].invert_yaxis()
+    said = "; ".join(
+        f"{name}: accuracy {row['accuracy']:.1f} %, identified {row['identified']:.1f} %, CKA of layer 1 with layer 2 "
+        f"{row['neighbours']:.2f}, shares {min(row['first_shares']):.2f} to {max(row['first_shares']):.2f}"
+        for name, row in rows.items()
+    )
+    return Drawing(figure, f"Networks of {len(rows)} kinds. {said}.")
+
+
+def recipe_row(values: Mapping[str, Any], confused: Mapping[tuple[str, str], int]) -> dict[str, str]:
+    """Return what a table says of the networks of a recipe, numbers with their spread where there is one."""
+    written = {name: Words().vformat(template, (), values) for name, template in ROW.items()}
+    return {**written, "confused": confusions(confused)}
+
+
+def confusions(counted: Mapping[tuple[str, str], int], most: int = 4) -> str:
+    """Return which layers are taken for which others, the most frequent first."""
+    ordered = sorted(counted.items(), key=lambda entry: -entry[1])
+    frequent = [f"{layer} taken for {other} ({count})" for (layer, other), count in ordered[:most]]
+    more = sum(count for _, count in ordered[most:])
+    return ", ".join([*frequent, *([f"others ({more})"] if more else [])]) or "none"
+
+
+def identified_sentence(rows: Mapping[str, Mapping[str, Any]]) -> str:
+    """Say how many convolutions are identified among the networks of each recipe."""
+    phrases = [f"**{row['convolutions']:.1f} %** of {name} ({row['networks']} networks)" for name, row in rows.items()]
+    return f"Of the convolutions, the pooling layer left out of the choice, linear CKA identifies {listed(phrases)}."
+
+
+def beside(theirs: Mapping[str, Any], ours: Mapping[str, Any] | None) -> str:
+    """Say how many convolutions are identified of the networks of others and of ours, and by how much that differs."""
+    shares = [(theirs["convolutions"], theirs["convolutions_error"], "their convolutions")]
+    if ours:
+        shares.append((ours["accuracy"], ours["standard_error"], "ours on as many test images"))
+    text = " and ".join(f"**{Words().format('{x:.1f}{e:±.1f}', x=x, e=e)} %** of {whose}" for x, e, whose in shares)
+    if ours and (error := math.hypot(*(e or 0 for _, e, _ in shares))):
+        text += f", a difference of {abs(shares[0][0] - shares[1][0]) / error:.1f} standard errors"
+    return text

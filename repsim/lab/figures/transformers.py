@@ -12,16 +12,13 @@ from matplotlib.patches import FancyBboxPatch
 from repsim.lab.figures.style import HEAT, Drawing, panels, style, title
 from repsim.lab.findings.tables import Array, mean_map
 from repsim.lab.findings.transformers import FIGURE_F1, TAP_TITLES, TAPS, checkerboard
-from repsim.lab.transformers.settings import BASE, Transformers
-from repsim.lab.wording import DASH
 
 
 def sublayer() -> Drawing:
     """Draw one sublayer of the encoder with its four taps: Figure F.2."""
     boxes = ["layer normalisation", "channel-wise scale", "self-attention or feed-forward", "+"]
     with style("white"):
-        figure, axes = panels(1, 1, 3.4)
-        (axis,) = axes.ravel()
+        figure, ((axis,),) = panels(1, 1, 3.4)
         colours = sns.color_palette()
         axis.text(0, 5.1, "next sublayer", ha="center", fontsize=8)
         axis.text(0, 0.0, "previous sublayer", ha="center", fontsize=8)
@@ -77,30 +74,20 @@ def sublayer_maps(tables: Mapping[str, Array]) -> Drawing:
 
 
 def learning_curves(records: Sequence[Mapping[str, Any]], scores: Mapping[int, Sequence[float]]) -> Drawing:
-    """Draw each network's losses against the epoch, and the BLEU of some after so many epochs.
-
-    Parameters
-    ----------
-    records
-        Of networks.
-    scores
-        Epoch -> BLEU of the networks that are followed.
-    """
+    """Draw each network's losses against the epoch, and by epoch the BLEU of those that are followed."""
     with style("whitegrid"):
         figure, axes = panels(1, 2, 2.2)
         training, held_out = sns.color_palette()[:2]
-        for record in records:
-            epochs = np.arange(1, len(record["history"]["loss"]) + 1)
-            axes[0, 0].plot(
-                epochs, record["history"]["loss"], color=training, linewidth=0.8, label="training, smoothed"
-            )
-            axes[0, 0].plot(epochs, record["history"]["held_out_loss"], color=held_out, linewidth=0.8, label="held out")
-        handles, labels = axes[0, 0].get_legend_handles_labels()
-        axes[0, 0].legend(handles[:2], labels[:2], fontsize=6)
-        axes[0, 0].set(xlabel="epoch", ylabel="loss (nats a token)")
+        losses, bleu = axes[0]
+        for history in (record["history"] for record in records):
+            epochs = np.arange(1, len(history["loss"]) + 1)
+            losses.plot(epochs, history["loss"], color=training, linewidth=0.8)
+            losses.plot(epochs, history["held_out_loss"], color=held_out, linewidth=0.8)
+        losses.legend(losses.lines[:2], ["training, smoothed", "held out"], fontsize=6)
+        losses.set(xlabel="epoch", ylabel="loss (nats a token)")
         for epoch, values in scores.items():
-            axes[0, 1].plot([epoch] * len(values), values, "o", color=held_out, markersize=4)
-        axes[0, 1].set(xlabel="epoch", ylabel="BLEU", ylim=(0, None))
+            bleu.plot([epoch] * len(values), values, "o", color=held_out, markersize=4)
+        bleu.set(xlabel="epoch", ylabel="BLEU", ylim=(0, None))
     said = ", ".join(f"{np.mean(values):.1f} after {epoch}" for epoch, values in scores.items())
     last = np.mean([record["history"]["held_out_loss"][-1] for record in records])
     return Drawing(
@@ -130,33 +117,6 @@ def sublayers_with_training(rows: Sequence[Mapping[str, Any]]) -> Drawing:
         f"Percentage of sublayers identified at each of the four taps after {', '.join(map(str, epochs))} epochs, by "
         f"{len(indexes)} indexes.",
     )
-
-
-def size_rows(settings: Transformers, records: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """Return, for a table, what the Transformers of a profile are beside tensor2tensor's base model."""
-    here, recipe = settings.network, settings.recipe
-    sizes = [
-        (words, f"{getattr(here, name):g}", f"{getattr(BASE, name):g}")
-        for name, words in {
-            "width": "width",
-            "hidden": "width of feed-forward",
-            "heads": "heads",
-            "encoder_layers": "layers of the encoder, of two sublayers each",
-            "decoder_layers": "layers of the decoder",
-            "dropout": "dropout",
-        }.items()
-    ]
-    bleu = [record["bleu"] for record in records if record.get("bleu")]
-    training = [
-        ("parameters", f"{records[0]['parameters']:,}" if records else DASH, DASH),
-        ("networks", str(len(records)), DASH),
-        ("epochs", str(recipe.epochs), DASH),
-        ("tokens in a batch", f"{recipe.tokens:,}", "4,096"),
-        ("rate, warm-up in steps", f"{recipe.rate:g}, {recipe.warmup:,}", "2, 8,000"),
-        ("label smoothing", f"{recipe.smoothing:g}", "0.1"),
-        ("BLEU", f"{min(bleu):.1f} to {max(bleu):.1f}" if bleu else DASH, DASH),
-    ]
-    return [{"what": what, "here": ours, "base": base} for what, ours, base in (*sizes, *training)]
 
 
 def cell(value: Mapping[str, Any]) -> str:

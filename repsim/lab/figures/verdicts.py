@@ -1,4 +1,4 @@
-"""Verdicts: the head of every page, and pictures of them for the first page and the page of claims."""
+"""Verdicts: the head of every page, pictures for the first page and that of claims, and the three questions of CKA."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from repsim.lab.claims import (
     REPORTED,
     REPRODUCED,
     decisive,
+    find_claim,
     near,
 )
 from repsim.lab.families import compared_layers
@@ -28,7 +29,7 @@ from repsim.lab.figures.indexes import identification
 from repsim.lab.figures.style import Drawing, panels, style
 from repsim.lab.findings.correspondence import TABLE_2
 from repsim.lab.measurements.common import GROUP
-from repsim.lab.wording import distance, listed, measured_sentence, signed
+from repsim.lab.wording import DASH, NO_BREAK, distance, listed, measured_sentence, signed
 
 SPREADS = ("standard_error", "deviation")
 LOOKS = {REPRODUCED: ("o", 0), PARTLY: ("s", 1), NOT_REPRODUCED: ("X", 3)}  # marker, colour of the palette
@@ -36,42 +37,27 @@ FARTHEST = 1.0  # of the threshold: what is farther is drawn there
 NEAR = 0.1
 
 
-Measured = Mapping[str, Mapping[str, Any]]  # claim -> values
+Measured = Mapping[str, Mapping[str, Any]]
+# claim -> values. "examples" among them is their number, "standard_error" or "deviation" the spread over networks.
+
+Row = tuple[claims.Claim, claims.Measurement, str]
 
 
-def _held(profile: str, measured: Measured, notebook: str = "") -> dict[str, dict[str, Any]]:
-    """Return what the file of each claim would hold."""
-    held = {}
+def _judged(profile: str, measured: Measured, notebook: str = "") -> list[Row]:
+    """Return each claim with what was measured for it, as its file would hold it, and the verdict that follows."""
+    rows = []
     for name, quantities in measured.items():
         values = {quantity: value for quantity, value in quantities.items() if quantity != "examples"}
         spread = next((values[quantity] for quantity in SPREADS if quantity in values), None)
-        held[name] = claims.contents(
-            profile, name, values, n=quantities.get("examples"), spread=spread, notebook=notebook
-        )
-    return held
-
-
-def _judged(held: Mapping[str, Mapping[str, Any]]) -> list[tuple[claims.Claim, claims.Measurement, str]]:
-    """Return each claim with what was measured for it, and the verdict that follows."""
-    rows = []
-    for name, about in held.items():
-        claim = claims.find_claim(name)
-        measurement = claims.Measurement(name, *(about[key] for key in ("values", "n", "spread", "notebook")))
+        held = claims.contents(profile, name, values, n=quantities.get("examples"), spread=spread, notebook=notebook)
+        claim, measurement = find_claim(name), claims.Measurement.of(held)
         rows.append((claim, measurement, claims.judge(claim, measurement)))
     return rows
 
 
 def answer(profile: str, measured: Measured, *leading: str) -> None:
-    """Show the verdict of a page: how many of its claims hold, what was found for the leading ones, which fail.
-
-    Parameters
-    ----------
-    profile, measured
-        As for :func:`conclude`.
-    *leading
-        The claims that the page is about first of all.
-    """
-    judged = _judged(_held(profile, measured))
+    """Show the verdict of a page: how many of its claims hold, what was found for the leading ones, which fail."""
+    judged = _judged(profile, measured)
     counted = [(claim, verdict) for claim, _, verdict in judged if verdict != REPORTED]
     tally = Counter(kind(claim, profile) for claim, _ in counted)
     reported = len(judged) - len(counted)
@@ -80,16 +66,15 @@ def answer(profile: str, measured: Measured, *leading: str) -> None:
     for claim, measurement, verdict in judged:
         if claim.id in leading:
             lines.append(f"- {SIGNS[verdict]} {claim.statement} Here: {_close(claim, measurement, verdict)}")
-    for claim, measurement, verdict in judged:
-        if claim.id not in leading and verdict in (PARTLY, NOT_REPRODUCED):
+    others = [row for row in judged if row[0].id not in leading]
+    for claim, measurement, verdict in others:
+        if verdict in (PARTLY, NOT_REPRODUCED):
             close = ", near" if near(claim, measurement) else ""
             said = f"{claim.statement.removesuffix('.')} ({link(claim)})."
             lines.append(f"- {SIGNS[verdict]} {verdict.capitalize()}{close}: {said}")
-    if unclear := [
-        link(claim) for claim, _, verdict in judged if verdict == NOT_DETERMINED and claim.id not in leading
-    ]:
+    if unclear := [link(claim) for claim, _, verdict in others if verdict == NOT_DETERMINED]:
         lines.append(f"- {SIGNS[NOT_DETERMINED]} Not determined, for want of examples: {', '.join(unclear)}.")
-    if waiting := [link(claims.find_claim(name)) for name in leading if name not in measured]:
+    if waiting := [link(find_claim(name)) for name in leading if name not in measured]:
         lines.append(f"- {SIGNS[NOT_MEASURED]} Not measured yet: {', '.join(waiting)}.")
     say("\n".join(lines))
 
@@ -132,7 +117,7 @@ def _close(claim: claims.Claim, measurement: claims.Measurement, verdict: str) -
 
 def explain(profile: str, measured: Measured) -> None:
     """Show of each claim that fails, or is near its threshold, by how much and what is known of the reason."""
-    lines, judged = [], _judged(_held(profile, measured))
+    lines, judged = [], _judged(profile, measured)
     for claim, measurement, verdict in judged:
         if verdict in (PARTLY, NOT_REPRODUCED) or (verdict == REPRODUCED and near(claim, measurement)):
             why = f" {linked(claim.why, profile)}" if claim.why else ""
@@ -143,31 +128,14 @@ def explain(profile: str, measured: Measured) -> None:
 
 
 def conclude(profile: str, notebook: str, measured: Measured) -> None:
-    """Show the verdicts that follow from the values of each claim, which `repsim-lab judge` takes from the notebook.
-
-    Parameters
-    ----------
-    profile, notebook
-        What measured them.
-    measured
-        Claim -> values. "examples" among them is the number of examples, "standard_error" or "deviation" the
-        spread over networks.
-    """
-    held = _held(profile, measured, notebook)
-    if not held:
+    """Show the verdicts that follow from the values of each claim, which `repsim-lab judge` takes from the notebook."""
+    judged = _judged(profile, measured, notebook)
+    if not judged:
         say("Its claims cannot be judged yet.")
         return
-    rows = [
-        {
-            "claim": link(claim),
-            "verdict": marked(verdict),
-            "here": headline(claim, measurement),
-            "statement": claim.statement,
-        }
-        for claim, measurement, verdict in _judged(held)
-    ]
-    columns = {"claim": "claim", "verdict": "verdict", "here": "here", "statement": "the claim"}
-    show_claims(rows, columns, about={"claims": held})
+    rows = [[link(claim), marked(verdict), headline(claim, m), claim.statement] for claim, m, verdict in judged]
+    about = {claim.id: vars(measurement) for claim, measurement, _ in judged}
+    show_claims(["claim", "verdict", "here", "the claim"], rows, {"claims": about})
 
 
 def identified(judged: Sequence[claims.Judged]) -> Drawing:
@@ -198,8 +166,7 @@ def margins(judged: Sequence[claims.Judged]) -> Drawing:
             rows.append((claim.id, margin.relative, verdict, margin.holds))
     rows.sort(key=lambda row: row[1])
     with style("whitegrid"):
-        figure, axes = panels(1, 1, 0.9 + 0.15 * len(rows))
-        (axis,) = axes.ravel()
+        figure, ((axis,),) = panels(1, 1, 0.9 + 0.15 * len(rows))
         axis.axvspan(-NEAR, NEAR, color="0.9")
         axis.axvline(0, color="0.3", linewidth=1)
         palette = sns.color_palette()
@@ -219,4 +186,121 @@ def margins(judged: Sequence[claims.Judged]) -> Drawing:
         f"The distance of {len(rows)} claims to their thresholds, as a share of these: {len(rows) - fails} hold, "
         f"{fails} fail. Within a tenth, the grey band: {', '.join(near) or 'none'}. What is farther from its threshold "
         "than this is from zero is drawn at the edge.",
+    )
+
+
+# The three questions asked of every claim about CKA, in a picture and in a table.
+Answers = Mapping[str, Mapping[str, Any]]
+WORDS = {1: "yes", 0: "no", None: DASH}
+
+
+def answered(answers: Answers) -> Drawing:
+    """Draw, one row per claim, at which numbers of examples it holds, with debiased CKA, and above all shuffles."""
+    counts = sorted({n for answer in answers.values() for n in answer["tried_n"]})
+    columns = [*(f"n = {n:,}" for n in counts), "debiased", "above shuffled"]
+    cells = {claim: _cells(answer, counts) for claim, answer in answers.items()}
+    half = -(-len(cells) // 2)
+    with style("ticks"):
+        figure, axes = panels(1, 2, 0.9 + 0.19 * half, wide=True)
+        first, second = sns.color_palette()[:2]
+        looks = {
+            1: {"marker": "o", "color": first, "markeredgewidth": 0, "label": "holds"},
+            0: {"marker": "X", "color": second, "markeredgewidth": 0, "label": "does not"},
+            None: {"marker": "_", "color": "0.6", "markeredgewidth": 1, "label": "not measured or not determined"},
+        }
+        for axis, start in zip(axes.ravel(), (0, half), strict=True):
+            shown = dict(list(cells.items())[start : start + half])
+            for outcome, look in looks.items():
+                places = [
+                    (x, y) for y, row in enumerate(shown.values()) for x, cell in enumerate(row) if cell == outcome
+                ]
+                axis.plot(*np.reshape(places, (-1, 2)).T, linestyle="none", markersize=5.5, **look)
+            axis.axvline(len(counts) - 0.5, color="0.8", linewidth=1)
+            axis.set_xticks(range(len(columns)), columns, rotation=30, ha="left")
+            axis.set_yticks(range(len(shown)), list(shown))
+            axis.set(xlim=(-0.6, len(columns) - 0.4), ylim=(half - 0.4, -0.6))
+            axis.xaxis.tick_top()
+            axis.tick_params(length=0)
+        figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    said = [
+        f"{column} {sum(row[x] == 1 for row in cells.values())} of {sum(row[x] is not None for row in cells.values())}"
+        for x, column in enumerate(columns)
+    ]
+    return Drawing(
+        figure,
+        f"Which of {len(answers)} claims hold at each number of examples, with debiased CKA, and rest on similarities "
+        f"that all exceed the 99.9th percentile of shuffled examples, of those for which it was measured: "
+        f"{', '.join(said)}.",
+    )
+
+
+def _cells(answer: Mapping[str, Any], counts: list[int]) -> list[int | None]:
+    at = dict(zip(answer["tried_n"], answer["holds_at"], strict=True))
+    return [*(at.get(n) for n in counts), answer["holds_debiased"], answer["exceeds_shuffles"]]
+
+
+def answers_sentence(answers: Answers) -> str:
+    """Say how many of the claims that hold as in the paper survive each question, and which do not."""
+    holding = {claim: answer for claim, answer in answers.items() if answer["holds_at"][-1] == 1}
+    if not holding:
+        return f"None of {len(answers)} claims holds with biased CKA on the most examples."
+    questions = {
+        "hold with debiased CKA": {claim: answer["holds_debiased"] for claim, answer in holding.items()},
+        "rest on similarities that all exceed the 99.9th percentile of shuffled examples": {
+            claim: answer["exceeds_shuffles"] for claim, answer in holding.items()
+        },
+        "hold on the fewest examples already, and on all more": {
+            claim: int(answer["smallest_n"] == answer["tried_n"][0]) if len(answer["tried_n"]) > 1 else None
+            for claim, answer in holding.items()
+        },
+    }
+    lines = []
+    for question, outcomes in questions.items():
+        failing = [claim for claim, outcome in outcomes.items() if outcome == 0]
+        known = sum(outcome is not None for outcome in outcomes.values())
+        names = [link(find_claim(claim)) for claim in failing]
+        but = f" (all but {', '.join(names)})" if failing else ""
+        lines.append(f"- **{known - len(failing)} of {known}** {question}{but}")
+    first = f"Of {len(answers)} claims {len(holding)} hold with biased CKA on the most examples. Of those"
+    return "\n".join([f"{first}, where it was measured,", "", *lines])
+
+
+def show_answers(answers: Answers, shuffled: Sequence[Mapping[str, Any]]) -> None:
+    """Show for some claims whether they survive debiasing and shuffles, and from how many examples on they hold.
+
+    `answers` are of :mod:`repsim.lab.findings.robustness`, `shuffled` the records of the shuffles they were given.
+    """
+    rows = []
+    for claim, answer in answers.items():
+        above, least = answer["share_above_shuffles"], answer["smallest_n"]
+        said = [WORDS[answer["holds_at"][-1]], WORDS[answer["holds_debiased"]]]
+        said.append(DASH if above is None else f"{100 * above:.1f}{NO_BREAK}%")
+        said.append(f"{least:,}{' (nothing else tried)' * (len(answer['tried_n']) == 1)}" if least else DASH)
+        rows.append([link(find_claim(claim)), *said])
+    heads = ["claim", "holds", "holds with debiased CKA", "similarities above shuffled examples"]
+    show_claims([*heads, "holds from so many examples on"], rows)
+    say(f"{_tried(answers)} {_shuffled(shuffled)}")
+
+
+def _tried(answers: Answers) -> str:
+    """Say on how many examples each claim was tried."""
+    tried: dict[tuple[int, ...], list[str]] = {}
+    for claim, answer in answers.items():
+        tried.setdefault(tuple(answer["tried_n"]), []).append(claim)
+    most = max(tried, key=lambda counts: len(tried[counts]))
+    others = [
+        f"; {', '.join(link(find_claim(claim)) for claim in claims)} with {', '.join(f'{n:,}' for n in counts)}"
+        for counts, claims in tried.items()
+        if counts != most
+    ]
+    return f"Tried with {', '.join(f'{n:,}' for n in most)} examples{''.join(others)}."
+
+
+def _shuffled(records: Sequence[Mapping[str, Any]]) -> str:
+    """Say how many examples of how many networks were shuffled how often."""
+    most = max(len(side["seeds"]) for record in records for side in (*record["rows"], *record["columns"]))
+    return (
+        "Above shuffled examples is what exceeds the 99.9th percentile of "
+        f"{records[0]['permutations']:,} shuffles of {records[0]['examples']:,} examples, of "
+        f"{'one network' if most == 1 else f'at most {most} networks'} of each kind."
     )

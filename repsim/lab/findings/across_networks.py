@@ -37,22 +37,12 @@ SATURATED = 0.95  # of a layer's similarity at the largest width
 
 @dataclass(frozen=True)
 class WidthCurves:
-    """Similarity of convolutions against width.
+    """Similarity of convolutions against width, with jackknife standard errors."""
 
-    Attributes
-    ----------
-    widths
-        (W,), rising.
-    same, same_error
-        (W, 8), mean over pairs of networks of one width, and its jackknife standard error.
-    widest, widest_error
-        (W, 8), mean over pairs of a network of a width and one of the largest.
-    """
-
-    widths: Array
-    same: Array
+    widths: Array  # (W,), rising
+    same: Array  # (W, 8), mean over pairs of networks of one width
     same_error: Array
-    widest: Array
+    widest: Array  # (W, 8), mean over pairs of a network of a width and one of the largest
     widest_error: Array
 
 
@@ -154,14 +144,7 @@ def figure_f4(
 ) -> dict[str, dict[str, Any]]:
     """Measure claims F.4a and F.4b: mean similarity of same layers of networks of different seeds.
 
-    Parameters
-    ----------
-    compared
-        A comparison of a group and the same networks before training, which is called ``<trained>-untrained``.
-    index, n
-        Which similarities.
-    trained
-        Name of the group.
+    `compared` is of the group `trained` and the same networks before training, called ``<trained>-untrained``.
     """
     untrained, name = f"{trained}-untrained", compared.name(index, n)
 
@@ -221,14 +204,7 @@ def normalisation_gain(records: Mapping[str, Sequence[Mapping[str, Any]]]) -> di
 def figure_f7(arrays: Mapping[str, Array], index: str = "cka_linear", n: int | None = None) -> dict[str, Any]:
     """Measure claim F.7: Pearson's r between the maps of all images and of single classes, off their diagonals.
 
-    Parameters
-    ----------
-    arrays
-        Of :func:`repsim.lab.measurements.within_class`; maps are means over pairs of networks.
-    index
-        Biased or debiased linear CKA.
-    n
-        Number of images of all classes; None: the most that there are.
+    `arrays` are of :func:`repsim.lab.measurements.within_class`; n None: on the most images that there are.
     """
     most = max(int(name.rsplit("_", 1)[1]) for name in arrays)
     ending = f"{index}_{most if n is None else n}"
@@ -243,27 +219,15 @@ def same_layers_above_chance(compared: Mapping[str, Compared]) -> list[dict[str,
 
     Chance is what all orders of the examples of one of two representations give: of debiased CKA its mean is 0 and its
     standard deviation the square root of 2 / (n (n - 3)), whatever the two are, so that no shuffling is needed.
-
-    Figures 3 and 4 compare layers of one network, Figure 5 networks that have no layers in common.
-
-    Parameters
-    ----------
-    compared
-        By name, the comparisons of a profile; those of these figures are looked up.
-
-    Returns
-    -------
-    list of dict
-        "figure", whether all networks are "trained" and as wide as the paper's ("paper_size"), the number of "pairs" of
-        layers, their smallest similarity ("least") and the standard deviations it is above chance ("smallest_z"), how
-        many pairs are "near" chance, within five of these, and of how many "examples".
+    `compared` are the comparisons of a profile by name. A row has of how many "pairs" of layers the "least" similarity,
+    how many standard deviations it is above chance ("smallest_z"), and how many are "near" chance, within five of them.
     """
     tiny, widths = compared["correspondence"], compared["widths"]
     *_, widest = by_width(widths.groups)
     trained = [pair for pair in CURVES.values() if UNTRAINED not in pair]
     untrained = [pair for pair in CURVES.values() if UNTRAINED in pair]
     panels = [compared[name] for name in ("datasets-cifar10", "datasets-cifar100")]
-    comparisons = [
+    comparisons = [  # Figures 3 and 4 compare layers of one network, Figure 5 networks that have none in common
         ("2", True, True, [(tiny, group, group) for group in tiny.groups]),
         ("6", True, True, [(widths, group, other) for group in widths.groups for other in {group, widest}]),
         ("7", True, False, [(panel, *pair) for panel in panels for pair in trained]),

@@ -21,15 +21,7 @@ LINEAR = "cka_linear"
 
 
 def similarities(compared: Compared, index: str = LINEAR, *, pool: bool = True) -> Array:
-    """Return (m, m, L, L), the similarities among the networks of the only group; without the last layer if not `pool`.
-
-    Parameters
-    ----------
-    compared
-        Of :func:`repsim.lab.measurements.recipe` or :func:`repsim.lab.measurements.published`.
-    index, pool
-        Which index, and whether the pooling layer stays.
-    """
+    """Return (m, m, L, L), the similarities among the networks of the only group; without `pool`, of convolutions."""
     (group,) = compared.groups
     table = compared.block(compared.name(index), group, group)
     return table if pool else table[..., :-1, :-1]
@@ -53,15 +45,10 @@ def _neighbours(table: Array) -> float:
 
 
 def group_values(compared: Compared, index: str = LINEAR) -> dict[str, Any]:
-    """Return what a group of networks says of its training.
+    """Return what a group of networks says of its training; jackknife errors are None for fewer than three.
 
-    Returns
-    -------
-    dict
-        Percentages: the mean test `accuracy`, its `deviation`, the layers `identified` with their jackknife `error`,
-        and both of the convolutions alone. Similarities: `neighbours`, of the first layer with the second of another
-        network, with its error. `first_shares`, of each network; `networks`, `seeds` and `examples`. Errors are None
-        for fewer than three networks.
+    Percentages: test `accuracy`, layers `identified`, and `convolutions` alone. Similarities: `neighbours`, of the
+    first layer with the second of another network.
     """
     identified, error = _jackknifed(similarities(compared, index), _identified)
     convolutions, convolutions_error = _jackknifed(similarities(compared, index, pool=False), _identified)
@@ -101,19 +88,14 @@ def confused_networks(compared: Compared) -> np.ndarray:
     """Return (m, m): how many layers of network a are not found in network b."""
     table = similarities(compared)
     wrong = (repsim.best_match(table) != np.arange(table.shape[-1])).sum(axis=-1)
-    np.fill_diagonal(wrong, 0)
-    return np.asarray(wrong)
+    return np.asarray(wrong * ~np.eye(len(table), dtype=bool))
 
 
 def kinds_of_first_layers(compared: Compared) -> dict[str, Any]:
     """Return whether networks are confused whose first layers differ in how much they put into one direction.
 
-    Returns
-    -------
-    dict
-        `correlation`, Spearman's, over pairs of networks, between the difference of their `first_shares` and how many
-        layers one does not find in the other, both ways; None where either does not vary. `errors`, the number of those
-        layers; `pairs` of networks and those `without` any error.
+    `correlation` is Spearman's, over pairs of networks, between the difference of their `first_shares` and how many
+    layers one does not find in the other, both ways, `errors` in all; None where either does not vary.
     """
     shares = np.asarray(compared.arrays["first_share"])
     first, second = np.triu_indices(len(shares), 1)
@@ -138,9 +120,8 @@ def published_claims(compared: Compared) -> dict[str, dict[str, Any]]:
         return _jackknifed(similarities(compared, index, pool=False), _identified)
 
     (linear, linear_error), (hsic, hsic_error) = scored("cka_linear"), scored("hsic_linear")
-    tables = {index: similarities(compared, index, pool=False) for index in ("cka_rbf_0.4", "cka_rbf_0.2")}
-    middle, narrow = (_identified(table) for table in tables.values())
-    first, second = tables.items()
+    first, second = ((i, similarities(compared, i, pool=False)) for i in ("cka_rbf_0.4", "cka_rbf_0.2"))
+    middle, narrow = _identified(first[1]), _identified(second[1])
     return {
         "FN1": {
             "accuracy": linear,
@@ -165,17 +146,10 @@ DECIDED = {"RC1": False, "RC2": True}  # by one recipe: that it fails, or that i
 
 @measures("RC1", "RC2", "RC3", by=(repsim.cka, repsim.identify, repsim.jackknife), networks=("tiny10",))
 def recipe_claims(rows: Mapping[str, Mapping[str, Any]], planned: Mapping[str, int]) -> dict[str, dict[str, Any]]:
-    """Measure claims RC1, RC2 and RC3 on the recipes whose networks are all trained.
+    """Measure claims RC1, RC2 and RC3 on the recipes all of whose `planned` networks are trained.
 
     As long as others are not, what is left out is what they might still change: RC1 unless an accurate recipe fails it,
-    RC2 unless one recipe meets it, and RC3.
-
-    Parameters
-    ----------
-    rows
-        What :func:`group_values` says of each recipe that was measured.
-    planned
-        Of every recipe, how many networks it has.
+    RC2 unless one recipe meets it, and RC3. `rows` are of :func:`group_values`.
     """
     done = {name: row for name, row in rows.items() if row["networks"] >= planned[name]}
     if not done:

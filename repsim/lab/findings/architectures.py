@@ -34,19 +34,10 @@ BY_PATH = (repsim.best_match, repsim.pairwise)
 
 
 def match_path(table: Array) -> dict[str, Any]:
-    """Describe the best matches of the layers of one network in another.
+    """Describe the best matches of the layers of a shallower network in a deeper one, from (L1, L2) similarities.
 
-    Parameters
-    ----------
-    table
-        (L1, L2) similarities of the layers of the shallower network and the deeper one.
-
-    Returns
-    -------
-    dict
-        `tau`, Kendall's tau-b between the layers and their best matches; `first` and `last`, where the matches of the
-        first and the last layer stand, from 0 for the first layer of the deeper network to 1 for its last; and
-        `tied_matches`, how many layers have several. None where the similarities are not known.
+    `tau` is Kendall's tau-b between layers and matches; `first` and `last`, where those of the first and the last layer
+    stand, from 0 to 1; `tied_matches`, how many layers have several. None where the similarities are not known.
     """
     if not np.isfinite(table).all():
         return {"tau": None, "first": None, "last": None, "tied_matches": None}
@@ -61,10 +52,7 @@ def match_path(table: Array) -> dict[str, Any]:
     }
 
 
-@measures("F5a", by=(repsim.cka, repsim.best_match, repsim.pairwise), networks=FIGURE_5["F5a"])
-@measures("F5b", by=(repsim.cka, repsim.best_match, repsim.pairwise), networks=FIGURE_5["F5b"])
-@measures("F5c", by=(repsim.cka, repsim.best_match, repsim.pairwise), networks=FIGURE_5["F5c"])
-@measures("F5d", by=(repsim.cka, repsim.best_match, repsim.pairwise), networks=FIGURE_5["F5d"])
+@measures(*FIGURE_5, by=(repsim.cka, *BY_PATH), networks=FIGURE_5)
 def figure_5(compared: Compared, index: str = "cka_linear", n: int | None = None) -> dict[str, dict[str, Any]]:
     """Measure claims F5a to F5d, those whose groups were compared, on the mean over pairs of networks."""
     name = compared.name(index, n)
@@ -109,13 +97,8 @@ def figure_f8_at_papers_n(compared: Compared) -> dict[str, dict[str, Any]]:
 def identified_in(*compared: Compared) -> dict[str, dict[str, Any]]:
     """Measure claims G1 and G2: how well the layers of each kind of network are found in others of its kind.
 
-    The kinds are those groups of the comparisons, in their order, that have two networks or more.
-
-    Returns
-    -------
-    dict
-        G1: the percentage `identified`, the `mean_errors` in layers, both by group in order. G2, if there are deeper
-        ones: the mean errors of all groups but those with the fewest layers. Ties count in equal parts.
+    The kinds are those groups that have two networks or more; G2 leaves those with the fewest layers out. `mean_errors`
+    are in layers, and ties count in equal parts.
     """
     blocks = [
         comparison.block(comparison.name(), group, group) for comparison in compared for group in several(comparison)

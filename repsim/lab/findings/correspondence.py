@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from scipy.stats import kendalltau
 import repsim
 from repsim.lab.findings import measures
 from repsim.lab.findings.across_networks import rank_correlation
-from repsim.lab.findings.tables import CCA_KINDS, CCA_TYPE, Array, Tables, available, mean_map, off_diagonal
+from repsim.lab.findings.tables import CCA_KINDS, CCA_TYPE, Array, Compared, Tables, available, mean_map, off_diagonal
 
 LEAST_NETWORKS = 3  # of a jackknife
 ASYMMETRIC = ("pwcca", "linear_regression")
@@ -67,9 +68,8 @@ FIGURE_F3 = (
 def map_values(table: Array) -> dict[str, Any]:
     """Return how far the mean map's best matches follow the diagonal, None of one network.
 
-    `diagonal_rows` counts the layers of the first network whose best match in the other is the same layer;
-    `diagonal_columns` takes the layers of the second network, which differs for asymmetric indexes; `tau` is
-    Kendall's tau-b between layers and best matches, 0 where all layers have the same match.
+    `diagonal_rows` counts the layers of the first network whose best match in the other is the same layer,
+    `diagonal_columns` those of the second, which differs for asymmetric indexes.
     """
     if len(table) < 2:
         return {"diagonal_rows": None, "diagonal_columns": None, "rows": table.shape[-1], "tau": None}
@@ -84,25 +84,15 @@ def map_values(table: Array) -> dict[str, Any]:
 
 
 def match_path_tau(matches: Sequence[int] | NDArray[np.intp]) -> float:
-    """Return Kendall's tau-b between the layers and their best matches."""
-    if len(set(np.asarray(matches).tolist())) == 1:
-        return 0.0
-    return float(kendalltau(np.arange(len(matches)), matches).statistic)
+    """Return Kendall's tau-b between the layers and their best matches, 0 where all layers have the same match."""
+    return float(np.nan_to_num(kendalltau(np.arange(len(matches)), matches).statistic))
 
 
 def score(table: Array, index: str, *, pool: bool = True, symmetrise: bool | None = None) -> tuple[float, float | None]:
     """Return the identification accuracy of an index and its jackknife error, None for fewer than three networks.
 
-    Parameters
-    ----------
-    table
-        (m, m, L, L).
-    index
-        Its name: asymmetric indexes are added to themselves with the roles exchanged, as in the paper.
-    pool
-        Whether the last layer takes part.
-    symmetrise
-        Overrides what `index` implies.
+    As in the paper, asymmetric indexes are added to themselves with the roles exchanged, unless `symmetrise` says so;
+    without `pool` the last layer does not take part.
     """
     layers = list(range(table.shape[-1] if pool else table.shape[-1] - 1))
     exchanged = index in ASYMMETRIC if symmetrise is None else symmetrise
@@ -275,9 +265,8 @@ def mistakes(table: Array, layers: Sequence[str]) -> list[dict[str, Any]]:
 def error_pattern(table: Array, layers: Sequence[str]) -> dict[str, Any]:
     """Return how the errors of an index lie: their number, and how many are to a `neighbouring` layer.
 
-    Beside these the number of ordered `pairs` of networks and of those `without` any error; the mean similarity of the
-    first layer with the second of another network, `first_second`; and `lead_and_identified`, the rank correlation over
-    layers between how far the similarity with itself leads, in units of its spread, and how often it is identified.
+    `lead_and_identified` is the rank correlation over layers between how far the similarity with itself leads, in units
+    of its spread, and how often it is identified.
     """
     rows = mistakes(table, layers)
     with np.errstate(divide="ignore"):
@@ -334,13 +323,9 @@ def other_indexes(tables: Tables) -> list[dict[str, Any]]:
 
 
 def ridge_path(arrays: Mapping[str, Array]) -> list[dict[str, Any]]:
-    """Return how well canonical ridge identifies layers at each step from CCA to CKA, percent.
+    """Return how well canonical ridge (:func:`repsim.lab.measurements.ridge`) identifies layers at each step, percent.
 
-    Parameters
-    ----------
-    arrays
-        Of :func:`repsim.lab.measurements.ridge`. Where the two sides are regularised differently, the roles are
-        exchanged and added, as for the other asymmetric indexes.
+    Where the two sides are regularised differently, the roles are exchanged and added, as for asymmetric indexes.
     """
     pairs = np.asarray(arrays["pairs"])
     layers = arrays["cosine"].shape[-1]
@@ -369,4 +354,97 @@ def figure_f3(tables: Tables) -> dict[str, Any]:
         "networks": min(map(len, measured.values())),
         "examples": tables.examples(best),
         **tables.room(*scores),
+    }
+
+
+# What more examples change: claims on as many as the paper has, and CCA beside random subspaces up to that many.
+PAPERS_N = "papers-n"  # the profile's comparison of Tiny-10 on as many training images as the paper
+
+
+def as_tables(compared: Compared) -> Tables:
+    """Return what was compared among the networks of the only group, on the most examples, as tables of a measure."""
+    record = {"median": "exact", **compared.record, **compared.rows[0], "examples": max(compared.examples)}
+    arrays = {index: compared.block(compared.name(index), *compared.groups * 2) for index in record["indexes"]}
+    return Tables({PAPERS_N: SimpleNamespace(record=record, arrays=lambda: arrays)})
+
+
+def beside_fewer(full: Tables, tables: Tables) -> list[dict[str, Any]]:
+    """Return the columns of Table 2 on as many images as the paper's, and of the same networks on fewer, percent."""
+    rows = []
+    for index, _, paper in TABLE_2:
+        table, fewer = full.get(index), tables.get(index)
+        if table is not None and fewer is not None:
+            before = percent(fewer[: len(table), : len(table)], index)
+            row = {"index": index, "paper": paper, **percent(table, index), "fewer_examples": tables.examples(index)}
+            rows.append({**row, "fewer": before["accuracy"], "fewer_error": before["standard_error"]})
+    return rows
+
+
+def random_r2(ranks: tuple[int, int], examples: int) -> float:
+    r"""Return the expected R² of CCA of random subspaces of given ranks, of the n - 1 dimensions of centred examples.
+
+    The mean of :math:`\|Q_Y^T Q_X\|_F^2` is the product of the ranks over n - 1, so that of R² is the larger rank over
+    n - 1, and 1 where that reaches n - 1.
+
+    Examples
+    --------
+    >>> random_r2((16384, 8192), 20_000), random_r2((16384, 8192), 50_000)
+    (0.81924096204810..., 0.32768655373107...)
+    """
+    return min(1.0, max(ranks) / (examples - 1))
+
+
+@measures("N1", by=(repsim.cca, repsim.jackknife), networks=("tiny10",))
+def n1(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Measure claim N1 from the rows of :func:`against_n`."""
+    return {
+        "N1": {
+            "scores": [row["identified"] for row in rows],
+            "errors": [row["error"] for row in rows],
+            "tried_n": [row["examples"] for row in rows],
+            "examples": max(row["examples"] for row in rows),
+        }
+    }
+
+
+def against_n(tables: Mapping[int, Array], ranks: Sequence[int]) -> list[dict[str, Any]]:
+    """Return what CCA R² scores as the number of examples grows, beside random subspaces of the layers' ranks.
+
+    `tables` are (m, m, L, L) by number of examples. A row has the percentage `identified` with its jackknife `error`,
+    and for each of the `layers` the mean R² with the same layer of other networks, and that of `random` subspaces.
+    """
+    rows = []
+    for examples, table in sorted(tables.items()):
+        scored = percent(table, "cca_r2")
+        rows.append(
+            {
+                "examples": examples,
+                "identified": scored["accuracy"],
+                "error": scored["standard_error"],
+                "layers": np.diag(mean_map(table)).tolist(),
+                "random": [random_r2((rank, rank), examples) for rank in ranks],
+            }
+        )
+    return rows
+
+
+AT_PAPERS_N = {
+    "S12n": "cka_linear",
+    "S13n": "cka_linear",
+    "S14n": "linear_regression",
+    "F.3n": "svcca_r2",
+    **{f"{claim}n": index for index, claim, _ in TABLE_2},
+    **{f"{claim}n": index for claim, index in FIGURE_2.items() if claim not in ("F2a", "F2b")},
+}
+
+
+@measures(AT_PAPERS_N, by=(repsim.jackknife, repsim.jackknife_z_test, repsim.pairwise), networks=("tiny10",))
+def at_papers_n(tables: Tables) -> dict[str, dict[str, Any]]:
+    """Measure the claims of Figure 2, Table 2 and Figure F.3 on as many images as the paper, those that can be."""
+    claims = figure_2(tables) | table_2_claims(tables) | {"F.3": figure_f3(tables)}
+    images = min(int(record["examples"]) for record in tables.records.values())
+    return {
+        f"{claim}n": {**values, "images": images}
+        for claim, values in claims.items()
+        if values and f"{claim}n" in AT_PAPERS_N
     }

@@ -8,53 +8,32 @@ examples as "tried_n", and of :func:`above_shuffles`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+import repsim.lab.findings.across_networks as across
 from repsim.lab.claims import Claim, load_claims, undetermined
-from repsim.lab.findings.across_networks import (
-    AFTER_FIRST,
-    CONVOLUTIONS,
-    CURVES,
-    EARLY,
-    LATE,
-    WITH,
-    WITHOUT,
-    by_width,
-    dataset_curves,
-    figure_6,
-    figure_7,
-    figure_f4,
-    figure_f6,
-    figure_f7,
-    width_curves,
-)
 from repsim.lab.findings.architectures import FIGURE_5, RESIDUAL, TINY, figure_5, match_path
 from repsim.lab.findings.correspondence import compared_indexes, map_values, percent
 from repsim.lab.findings.tables import Array, Compared, Tables
 from repsim.lab.findings.within_networks import DEPTHS, block_places, depth_similarities, figure_4
 
 BIASED, DEBIASED = "cka_linear", "cka_linear_debiased"
-Measure = Callable[[str, int], Mapping[str, Any]]
 Answers = dict[str, dict[str, Any]]
 Measured = Mapping[str, Mapping[str, Any]]
-Above = Mapping[str, Any]
 Mask = NDArray[np.bool_]
 Choice = Callable[[Array], Mask]  # from the mean similarities (L1, L2) to those that a claim rests on
-Pair = tuple[Compared, str, str]
 
 
 def same_layers(layers: slice = slice(None)) -> Choice:
     """Choose the same layer of both networks, of all or of a slice of the layers."""
 
     def chosen(mean: Array) -> Mask:
-        mask = np.zeros(mean.shape, bool)
-        places = np.arange(min(mean.shape))[layers]
-        mask[places, places] = True
-        return mask
+        rows, columns = map(np.arange, mean.shape)
+        return np.asarray((rows[:, None] == columns) & np.isin(columns, np.arange(min(mean.shape))[layers]))
 
     return chosen
 
@@ -66,45 +45,25 @@ def best_matches(mean: Array) -> Mask:
 
 def other_layers(mean: Array) -> Mask:
     """Choose all pairs of different layers."""
-    return np.logical_not(same_layers()(mean))
+    return np.not_equal.outer(*map(np.arange, mean.shape))
 
 
-def robust(claim: Claim, measure: Measure, examples: Sequence[int]) -> dict[str, Any]:
-    """Return whether a claim's predicate holds with debiased CKA, and with fewer examples.
+def robust(claim: Claim, measure: Callable[[str, int], Mapping[str, Any]], examples: Sequence[int]) -> dict[str, Any]:
+    """Return whether a predicate holds of what `measure` gives of an index and each of the rising numbers of examples.
 
-    Parameters
-    ----------
-    claim
-        Whose predicate.
-    measure
-        From an index and a number of examples to the quantities that the predicate names.
-    examples
-        Rising numbers of examples.
-
-    Returns
-    -------
-    dict
-        "holds_debiased", at the most examples; "holds_at", for each number of examples; and "smallest_n", the number
-        from which on it always holds, None if it does not at the most. 1 and 0 stand for yes and no, None for what
-        could not be measured, or determines no verdict.
+    "holds_at" each with biased CKA, "holds_debiased" at the most, and "smallest_n", from which on it always holds. 1 is
+    yes, 0 no, None what could not be measured or determines no verdict.
     """
 
-    def holds(index: str, n: int) -> bool | None:
+    def holds(index: str, n: int) -> int | None:
         values = measure(index, n)
-        return None if undetermined(values) else claim.predicate.holds(values, claim.paper)
+        outcome = None if undetermined(values) else claim.predicate.holds(values, claim.paper)
+        return None if outcome is None else int(outcome)
 
-    outcomes = [holds(BIASED, n) for n in examples]
-    failures = [place for place, outcome in enumerate(outcomes) if outcome is not True]
-    first = failures[-1] + 1 if failures else 0
-    return {
-        "holds_debiased": _number(holds(DEBIASED, examples[-1])),
-        "holds_at": [_number(outcome) for outcome in outcomes],
-        "smallest_n": examples[first] if first < len(examples) else None,
-    }
-
-
-def _number(outcome: bool | None) -> int | None:
-    return None if outcome is None else int(outcome)
+    at = [holds(BIASED, n) for n in examples]
+    first = max((place + 1 for place, outcome in enumerate(at) if outcome != 1), default=0)
+    least = examples[first] if first < len(examples) else None
+    return {"holds_debiased": holds(DEBIASED, examples[-1]), "holds_at": at, "smallest_n": least}
 
 
 def bias(arrays: Mapping[str, Array], examples: int) -> float:
@@ -113,20 +72,16 @@ def bias(arrays: Mapping[str, Array], examples: int) -> float:
 
 
 def above_shuffles(value: Array, level: Array) -> dict[str, Any]:
-    """Return how many similarities exceed the 99.9th percentiles of their shuffles, `level`, of the same shape.
-
-    Returns
-    -------
-    dict
-        "exceeds_shuffles", 1 if all of them do; "share_above_shuffles", how many do. None where there are none.
-    """
+    """Return whether all and which share of similarities exceed the 99.9th percentiles of their shuffles, `level`."""
     above = np.asarray(value, np.float64) > level
-    if not above.size:
-        return {"exceeds_shuffles": None, "share_above_shuffles": None}
-    return {"exceeds_shuffles": int(above.all()), "share_above_shuffles": float(above.mean())}
+    some = above.size > 0
+    return {
+        "exceeds_shuffles": int(above.all()) if some else None,
+        "share_above_shuffles": float(above.mean()) if some else None,
+    }
 
 
-def _ask(measure: Callable[[str, int], Measured], examples: Sequence[int], shuffles: Mapping[str, Above]) -> Answers:
+def _ask(measure: Callable[[str, int], Measured], examples: Sequence[int], shuffles: Measured) -> Answers:
     """Answer for every claim that `measure` returns from an index and a number of examples."""
     known, measured = load_claims(), cache(measure)
 
@@ -137,23 +92,22 @@ def _ask(measure: Callable[[str, int], Measured], examples: Sequence[int], shuff
     return {claim: answers(claim) for claim in measured(BIASED, examples[-1])}
 
 
-def _above(pairs: Iterable[Pair], choose: Choice) -> Above:
+def _above(null: Compared | Sequence[Compared], pairs: Iterable[Sequence[str]], choose: Choice) -> dict[str, Any]:
     """Compare what is chosen of all pairs of different seeds of some pairs of groups with its shuffles."""
-    values_and_levels: list[list[Array]] = [[np.empty(0)], [np.empty(0)]]
-    for null, *groups in pairs:
-        different = null.different(*groups)
-        if different.any():
-            both = [null.block(f"{BIASED}_{ending}", *groups)[different] for ending in ("value", "level")]
-            chosen = choose(both[0].mean(axis=0))
-            for kept, array in zip(values_and_levels, both, strict=True):
-                kept.append(array[:, chosen].ravel())
-    return above_shuffles(*map(np.concatenate, values_and_levels))
+    values, levels = [np.empty(0)], [np.empty(0)]
+    for shuffled in [null] if isinstance(null, Compared) else null:
+        for groups in pairs:
+            if (different := shuffled.different(*groups)).any():
+                value, level = (shuffled.block(f"{BIASED}_{end}", *groups)[different] for end in ("value", "level"))
+                chosen = choose(value.mean(axis=0))
+                values.append(value[:, chosen].ravel())
+                levels.append(level[:, chosen].ravel())
+    return above_shuffles(np.concatenate(values), np.concatenate(levels))
 
 
 def _above_within(null: Compared, choose: Choice) -> tuple[Array, Array]:
     """Return what is chosen of the similarities within the one network of a group, and its shuffles."""
-    (group,) = null.groups
-    value, level = (null.block(f"{BIASED}_{ending}", group, group)[0, 0] for ending in ("value", "level"))
+    value, level = (null.block(f"{BIASED}_{end}", *null.groups * 2)[0, 0] for end in ("value", "level"))
     chosen = choose(value)
     return value[chosen], level[chosen]
 
@@ -177,13 +131,13 @@ def _last_convolution(mean: Array) -> Mask:
 
 def ask_correspondence(compared: Compared, null: Compared) -> Answers:
     """Ask of claims F2a and S8, from the one group of a comparison and its shuffles."""
-    (group,) = compared.groups
+    pair = compared.groups * 2
 
     def measure(index: str, n: int) -> Measured:
-        table = compared.block(compared.name(index, n), group, group)
+        table = compared.block(compared.name(index, n), *pair)
         return {"F2a": map_values(table), "S8": percent(table, index)}
 
-    return _ask(measure, compared.examples, dict.fromkeys(("F2a", "S8"), _above([(null, group, group)], best_matches)))
+    return _ask(measure, compared.examples, dict.fromkeys(("F2a", "S8"), _above(null, [pair], best_matches)))
 
 
 def ask_table_2(tables: Tables) -> Answers:
@@ -192,14 +146,15 @@ def ask_table_2(tables: Tables) -> Answers:
     Nothing else is asked of them: few indexes were measured on fewer examples, and only linear CKA on shuffled ones.
     """
     compared = {linear: compared_indexes(tables, linear) for linear in (BIASED, DEBIASED)}
-    known, examples = {"S12", "S13"} & compared[BIASED].keys(), tables.examples(BIASED)
+    known, examples = sorted({"S12", "S13"} & compared[BIASED].keys()), tables.examples(BIASED)
     if examples is None:
         return {}
-
-    def measure(index: str, n: int) -> Measured:
-        return {claim: compared[index].get(claim, {}) for claim in sorted(known)}
-
-    return _ask(measure, [examples], dict.fromkeys(known, above_shuffles(np.empty(0), np.empty(0))))
+    nothing = above_shuffles(np.empty(0), np.empty(0))
+    return _ask(
+        lambda index, _: {claim: compared[index].get(claim, {}) for claim in known},
+        [examples],
+        dict.fromkeys(known, nothing),
+    )
 
 
 def ask_depth(within: Mapping[str, Mapping[str, Array]], null: Mapping[str, Compared]) -> Answers:
@@ -217,7 +172,6 @@ def ask_depth(within: Mapping[str, Mapping[str, Array]], null: Mapping[str, Comp
 def ask_residual(within: Mapping[str, Array], layers: Sequence[str], null: Compared) -> Answers:
     """Ask of claims F4a to F4c, from the arrays and layers of a group of residual networks and its shuffles."""
     sums, interior = block_places(layers)
-
     blocks = _blocks_of(*((own, [*own, *inside]) for own, inside in zip(sums, interior, strict=True)))
     additions = [place for own in sums for place in own]
     choices = {"F4a": _last_convolution, "F4b": blocks, "F4c": _blocks_of((additions, additions))}
@@ -227,41 +181,39 @@ def ask_residual(within: Mapping[str, Array], layers: Sequence[str], null: Compa
 
 def ask_figure_5(compared: Compared, null: Compared) -> Answers:
     """Ask of claims F5a to F5d."""
-    shuffles = {
-        claim: _above([(null, *pair)], best_matches)
-        for claim, pair in FIGURE_5.items()
-        if set(pair) <= set(null.groups)
-    }
-    return _ask(lambda index, n: figure_5(compared, index, n), compared.examples, shuffles)
+    there = {claim: pair for claim, pair in FIGURE_5.items() if set(pair) <= set(null.groups)}
+    shuffles = {claim: _above(null, [pair], best_matches) for claim, pair in there.items()}
+    return _ask(partial(figure_5, compared), compared.examples, shuffles)
 
 
 def ask_figure_6(compared: Compared, null: Compared) -> Answers:
     """Ask of claims F6a to F6e."""
-    *_, widest = by_width(null.groups)
-    same = [(null, group, group) for group in null.groups]
-    other = [(null, group, widest) for group in null.groups]
-    pairs = {"F6a": same, "F6b": other, "F6c": same, "F6d": [(null, widest, widest)], "F6e": [*same, *other]}
-    shuffles = {claim: _above(claim_pairs, same_layers(slice(0, CONVOLUTIONS))) for claim, claim_pairs in pairs.items()}
-    return _ask(lambda index, n: figure_6(width_curves(compared, index, n)), compared.examples, shuffles)
+    *_, widest = across.by_width(null.groups)
+    same = [(group, group) for group in null.groups]
+    other = [(group, widest) for group in null.groups]
+    pairs = {"F6a": same, "F6b": other, "F6c": same, "F6d": [(widest, widest)], "F6e": [*same, *other]}
+    convolutions = same_layers(slice(0, across.CONVOLUTIONS))
+    shuffles = {claim: _above(null, of_claim, convolutions) for claim, of_claim in pairs.items()}
+    return _ask(lambda index, n: across.figure_6(across.width_curves(compared, index, n)), compared.examples, shuffles)
 
 
 def ask_figure_7(compared: Sequence[Compared], null: Sequence[Compared]) -> Answers:
     """Ask of claims F7a to F7e, from the comparisons on the images of CIFAR-10 and of CIFAR-100."""
 
     def measure(index: str, n: int) -> Measured:
-        panels = [dataset_curves(comparison, index, n) for comparison in compared]
-        return figure_7(*({curve: mean for curve, (mean, _) in panel.items()} for panel in panels))
+        panels = [across.dataset_curves(comparison, index, n) for comparison in compared]
+        return across.figure_7(*({curve: mean for curve, (mean, _) in panel.items()} for panel in panels))
 
-    def above(panels: Sequence[Compared], curves: Sequence[str], layers: slice) -> Above:
-        return _above([(panel, *CURVES[curve]) for panel in panels for curve in curves], same_layers(layers))
-
-    trained = ("c10_c10", "c10_c100")
+    rests = {
+        "F7a": (null[:1], "c10_c10", across.EARLY),
+        "F7b": (null[1:], "c10_c10", across.EARLY),
+        "F7c": (null[:1], "c10_c10", across.LATE),
+        "F7d": (null, "untrained_c10", across.AFTER_FIRST),
+        "F7e": (null, "untrained_c100", across.AFTER_FIRST),
+    }
     shuffles = {
-        "F7a": above(null[:1], trained, EARLY),
-        "F7b": above(null[1:], trained, EARLY),
-        "F7c": above(null[:1], trained, LATE),
-        "F7d": above(null, ("c10_c100", "untrained_c10"), AFTER_FIRST),
-        "F7e": above(null, ("c10_c100", "untrained_c100"), AFTER_FIRST),
+        claim: _above(panels, [across.CURVES["c10_c100"], across.CURVES[curve]], same_layers(layers))
+        for claim, (panels, curve, layers) in rests.items()
     }
     return _ask(measure, compared[0].examples, shuffles)
 
@@ -270,23 +222,23 @@ def ask_figure_f4(compared: Compared, null: Compared) -> Answers:
     """Ask of claims F.4a and F.4b, from the comparison of a group with itself before training."""
     trained, untrained = compared.groups
     shuffles = {
-        "F.4a": _above([(null, trained, trained), (null, untrained, trained)], same_layers()),
-        "F.4b": _above([(null, untrained, untrained)], same_layers()),
+        "F.4a": _above(null, [(trained, trained), (untrained, trained)], same_layers()),
+        "F.4b": _above(null, [(untrained, untrained)], same_layers()),
     }
-    return _ask(lambda index, n: figure_f4(compared, index, n, trained), compared.examples, shuffles)
+    return _ask(partial(across.figure_f4, compared, trained=trained), compared.examples, shuffles)
 
 
 def ask_figure_f6(compared: Compared, null: Compared) -> Answers:
     """Ask of claims F.6a and F.6b."""
-    pairs = [(null, WITH, WITHOUT)]
-    shuffles = {"F.6a": _above(pairs, best_matches), "F.6b": _above(pairs, same_layers())}
-    return _ask(lambda index, n: figure_f6(compared, index, n), compared.examples, shuffles)
+    choices = {"F.6a": best_matches, "F.6b": same_layers()}
+    shuffles = {claim: _above(null, [(across.WITH, across.WITHOUT)], choose) for claim, choose in choices.items()}
+    return _ask(partial(across.figure_f6, compared), compared.examples, shuffles)
 
 
 def ask_figure_f7(arrays: Mapping[str, Array], group: str, null: Compared) -> Answers:
     """Ask of claim F.7. Shuffles are those of images of all classes, from a comparison that has the group."""
-    shuffles = {"F.7": _above([(null, group, group)], other_layers)}
-    return _ask(lambda index, n: {"F.7": figure_f7(arrays, index, n)}, _examples(arrays, "all_"), shuffles)
+    shuffles = {"F.7": _above(null, [(group, group)], other_layers)}
+    return _ask(lambda index, n: {"F.7": across.figure_f7(arrays, index, n)}, _examples(arrays, "all_"), shuffles)
 
 
 def ask_figure_f8(compared: Compared, null: Compared) -> Answers:
@@ -295,10 +247,8 @@ def ask_figure_f8(compared: Compared, null: Compared) -> Answers:
     def measure(index: str, n: int) -> Measured:
         return {"F.8a": match_path(compared.mean(compared.name(index, n), RESIDUAL, TINY).T)}
 
-    def matches(mean: Array) -> Mask:
-        return best_matches(mean.T).T
-
-    return _ask(measure, compared.examples, {"F.8a": _above([(null, RESIDUAL, TINY)], matches)})
+    shuffles = {"F.8a": _above(null, [(RESIDUAL, TINY)], lambda mean: best_matches(mean.T).T)}
+    return _ask(measure, compared.examples, shuffles)
 
 
 def _examples(arrays: Mapping[str, Array], before: str = "") -> list[int]:

@@ -46,15 +46,8 @@ def layer_ranks(index: str, features: Sequence[int], kept: Mapping[str, Array] |
 def blind_pairs(rows: Sequence[int], columns: Sequence[int], examples: int) -> NDArray[np.bool_]:
     """Return (rows, columns), true for pairs of layers that leave an index of the CCA type too little room.
 
-    Two layers whose ranks add up to more than n - 1 share directions whatever the networks do, so that some of their
-    canonical correlations are certainly 1.
-
-    Parameters
-    ----------
-    rows, columns
-        :func:`layer_ranks` of either side.
-    examples
-        n.
+    Two layers whose :func:`layer_ranks` add up to more than n - 1 share directions whatever the networks do, so that
+    some of their canonical correlations are certainly 1.
     """
     ranks = [np.minimum(features, examples - 1) for features in (rows, columns)]
     return np.asarray(np.add.outer(*ranks) > examples - 1)
@@ -69,12 +62,8 @@ def room(rows: Sequence[int], columns: Sequence[int], examples: int) -> dict[str
 class Tables:
     """The similarity tables of a profile's measures, by index.
 
-    Parameters
-    ----------
-    measures
-        Artefacts of :func:`repsim.lab.measurements.tables`, by name of the measure.
-    ranks
-        Artefacts of :func:`repsim.lab.measurements.svcca_ranks` on the same examples, by name of the measure.
+    By name of the measure, the artefacts of :func:`repsim.lab.measurements.tables` and, on the same examples, of
+    :func:`repsim.lab.measurements.svcca_ranks`.
     """
 
     def __init__(self, measures: Mapping[str, Any], ranks: Mapping[str, Any] | None = None) -> None:
@@ -159,11 +148,6 @@ class Compared(Similarities):
 
     Pairs of networks of one seed are left out everywhere. Within a group they are a network and itself; between groups
     they start from the same weights wherever shapes agree, so that they have more in common than what they learned.
-
-    Parameters
-    ----------
-    artefact
-        With a record and arrays.
     """
 
     def __init__(self, artefact: Any) -> None:

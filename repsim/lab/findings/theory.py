@@ -276,13 +276,10 @@ def random_widths(
     ratios: Sequence[float] = (0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95, 1.1, 1.5, 2, 4),
     draws: int = 3,
 ) -> dict[str, Array]:
-    """Measure each index on random data of growing width, at a fixed number of examples.
+    """Measure each index on random data of growing width, at a fixed number of examples, means over the draws.
 
-    Returns
-    -------
-    dict
-        "ratio" (k,), features per example; "related_<index>" (k,), X with X plus as much noise; and
-        "unrelated_<index>" (k,), X with independent data; means over the draws.
+    "ratio" (k,) are features per example, "related_<index>" (k,) X with X plus as much noise, and "unrelated_<index>"
+    (k,) X with independent data.
     """
     rng = np.random.default_rng(200)
     widths = [max(1, round(ratio * n)) for ratio in ratios]

@@ -38,7 +38,6 @@ def cost(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return what making artefacts cost in all: hours, the largest memory in MiB, machine, and when it ended.
 
     "elsewhere" says how many were made on which other device than a processor.
-    An artefact that an interrupted run had begun (`resumed`) counts with the time of the last run alone.
     """
     machines = [record.get("machine", {}) for record in records]
     versions = [machine.get("versions", {}) for machine in machines]
@@ -52,23 +51,11 @@ def cost(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-@measures("A2", by=(measurements.networks,), networks=("plain10",))
-@measures("A3", by=(measurements.networks,), networks=("plain18",))
-@measures("A4", by=(measurements.networks,), networks=("plain34",))
-@measures("A5", by=(measurements.networks,), networks=("plain66",))
-@measures("A6", by=(measurements.networks,), networks=("plain10-nobn",))
+@measures(*PAPER_ACCURACIES, by=(measurements.networks,), networks=PAPER_ACCURACIES)
 def family_accuracies(
     records: Mapping[str, Sequence[Mapping[str, Any]]], paper_size: bool
 ) -> dict[str, dict[str, Any]]:
-    """Measure claims A2 to A6, those whose networks are there.
-
-    Parameters
-    ----------
-    records
-        Group -> the records of its networks.
-    paper_size
-        Whether they are as wide as the paper's. If not, their accuracies are shown and not judged.
-    """
+    """Measure claims A2 to A6, those whose networks are there; narrower ones than the paper's are not judged."""
     return {
         claim: accuracies(records[group]) | {"paper_size": int(paper_size)}
         for claim, group in PAPER_ACCURACIES.items()

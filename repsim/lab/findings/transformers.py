@@ -71,16 +71,10 @@ def checkerboard(similarities: Array) -> float:
     Of the ordered pairs of different sublayers of the same kind, those whose similarity exceeds the mean of their
     direct neighbours, all of which pair attention with feed-forward. A map that decays smoothly has about 0.5 or less.
     """
-    size = len(similarities)
-    above = []
-    for i in range(size):
-        for j in range(size):
-            if i == j or (i - j) % 2:
-                continue
-            around = [(i - 1, j), (i + 1, j), (i, j - 1), (i, j + 1)]
-            values = [similarities[a, b] for a, b in around if 0 <= a < size and 0 <= b < size]
-            above.append(similarities[i, j] > np.mean(values))
-    return float(np.mean(above))
+    wide = np.pad(similarities, 1, constant_values=np.nan)
+    around = np.nanmean([wide[:-2, 1:-1], wide[2:, 1:-1], wide[1:-1, :-2], wide[1:-1, 2:]], axis=0)
+    i, j = np.indices(similarities.shape)
+    return float((similarities > around)[(i != j) & ((i - j) % 2 == 0)].mean())
 
 
 def checkerboards(tables: Values) -> dict[str, dict[str, float]]:

@@ -17,23 +17,14 @@ from repsim.lab.findings.training import accuracies
 
 DEPTHS = {"1x": "plain10", "2x": "plain18", "4x": "plain34", "8x": "plain66"}
 SIMILAR = 0.8  # decides; the others are reported beside it
-OTHER_THRESHOLDS = (0.7, 0.9)
+THRESHOLDS = {"": SIMILAR, "_07": 0.7, "_09": 0.9}
 CLOSE = 0.01  # of the best probe's accuracy
 ROUNDING = 1e-9  # of a difference of accuracies that is just that
 
 
 def similar_to_last(table: Array, threshold: float = SIMILAR) -> float:
-    """Return the share of the other layers that are similar to the last convolution, averaged over networks.
-
-    Parameters
-    ----------
-    table
-        (m, L, L) similarities within each of m networks; the last layer is the pooling layer, before it stands the
-        last convolution.
-    threshold
-        Least similarity.
-    """
-    last = table.shape[1] - 2
+    """Return the share of other layers similar to the last convolution, averaged over networks, from (m, L, L)."""
+    last = table.shape[1] - 2  # before the pooling layer
     others = np.delete(table[:, last], last, axis=1)
     return float((others >= threshold).mean()) if np.isfinite(others).all() else math.nan
 
@@ -44,10 +35,7 @@ def like_last(table: Array) -> list[int]:
 
 
 def plateau(accuracy: Array) -> float:
-    """Return where the first layer stands whose probe is close to the best, as a share of the depth.
-
-    `accuracy` is (L,), of test images; what is returned is the number of that layer, from 1, divided by L.
-    """
+    """Return where the first layer stands, from 1, whose probe is close to the best, as a share of the depth."""
     values = np.asarray(accuracy)
     if not np.isfinite(values).all():
         return math.nan
@@ -76,13 +64,11 @@ def depth_accuracies(records: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict
 @measures("F3b", by=(repsim.cka, repsim.pairwise), networks=tuple(DEPTHS.values()))
 def depth_similarities(tables: Mapping[str, Array]) -> dict[str, Any]:
     """Measure claim F3b from the (m, L, L) tables of each group."""
-    fractions: dict[str, Any] = {}
-    for depth, group in DEPTHS.items():
-        for threshold, ending in ((SIMILAR, ""), *((other, f"_{10 * other:02.0f}") for other in OTHER_THRESHOLDS)):
-            fractions[f"fraction_{depth}{ending}"] = (
-                similar_to_last(tables[group], threshold) if group in tables else None
-            )
-    return fractions
+    return {
+        f"fraction_{depth}{ending}": similar_to_last(tables[group], threshold) if group in tables else None
+        for depth, group in DEPTHS.items()
+        for ending, threshold in THRESHOLDS.items()
+    }
 
 
 @measures("F3c", "F3d", by=(measurements.probes,), networks=tuple(DEPTHS.values()))
@@ -103,13 +89,7 @@ class ResidualError(LabError):
 
 
 def block_places(layers: Sequence[str]) -> tuple[list[list[int]], list[list[int]]]:
-    """Return where the layers after the additions and those inside blocks stand, for each of three groups of blocks.
-
-    Raises
-    ------
-    ResidualError
-        If they are not as many in each group.
-    """
+    """Return where the layers after the additions and those inside blocks stand, for each of three groups of blocks."""
     sums, interior = (
         [place for place, layer in enumerate(layers) if layer.endswith(ending)] for ending in ("_sum", "_interior")
     )
@@ -127,21 +107,10 @@ def _among(table: Array, places: Sequence[int]) -> float:
 
 @measures("F4a", "F4b", "F4c", by=(repsim.cka, repsim.pairwise), networks=("resnet62",))
 def figure_4(table: Array, layers: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Measure claims F4a to F4c.
+    """Measure claims F4a to F4c from the (m, L, L) similarities within m residual networks, of these layers.
 
-    Parameters
-    ----------
-    table
-        (m, L, L) similarities within each of m residual networks.
-    layers
-        Their names.
-
-    Returns
-    -------
-    dict
-        F4a: share of the other layers that are similar to the last convolution. F4b: by how much layers after
-        additions resemble each other more than layers inside blocks, in each group of blocks. F4c: by how much layers
-        after additions resemble those of their own group more than those of the others.
+    F4b: by how much layers after additions resemble each other more than layers inside blocks, in each group of blocks.
+    F4c: by how much layers after additions resemble those of their own group more than those of the others.
     """
     sums, interior = block_places(layers)
     mean = np.asarray(table.mean(axis=0))

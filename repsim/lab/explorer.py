@@ -1,10 +1,18 @@
-"""What the explorer's page knows before any similarity: networks, indexes, similarity tables, scores."""
+"""The explorer: what its page knows of every layer-by-layer table of a profile's results, and the tables as scripts.
+
+A page that is opened from disk may not fetch data but may run scripts beside it. So each block of a table, one index of
+the networks of two groups, becomes a script of its own, which the page loads when it is chosen.
+"""
 
 from __future__ import annotations
 
+import base64
+import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +20,7 @@ import numpy as np
 import repsim
 from repsim.lab.data import title_of
 from repsim.lab.families import describe
-from repsim.lab.figures.style import architecture, network
+from repsim.lab.figures.style import HEAT, architecture, network
 from repsim.lab.findings.across_networks import WITH, WITHOUT
 from repsim.lab.findings.architectures import FIGURE_5, RESIDUAL, TINY
 from repsim.lab.findings.correspondence import ASYMMETRIC, FIGURE_2_PANELS, FIGURE_F3, score
@@ -21,13 +29,18 @@ from repsim.lab.findings.transformers import TAP_TITLES, TAPS
 from repsim.lab.findings.within_networks import DEPTHS
 from repsim.lab.measurements.among import RECIPES
 from repsim.lab.paths import results_root
-from repsim.lab.profiles import Networks, Profile
+from repsim.lab.profiles import Networks, Profile, load_profile
 from repsim.lab.published import NETWORKS
 from repsim.lab.similarities import Similarities
 from repsim.lab.store import Artefact, unseal
 from repsim.lab.wording import DASH
 from repsim.lab.wording import table as markdown_table
 
+SAID = (
+    "How often the most similar layer of another network of the same kind is the same layer, over all ordered pairs, "
+    "on the largest number of images measured. ± is the jackknife error over networks and needs three."
+)
+NOTHING = "This profile's results hold no layer-by-layer table of similarities."
 STEPS = ("tables", "between", "published", "within", "transformers")  # the last has tables of its own kind
 TRANSFORMER = "transformer-"  # begins the names of taps
 DEBIASED, LINEAR = "_debiased", "cka_linear"
@@ -53,20 +66,11 @@ class SimilarityTable:
     """One measurement on one set of images: blocks of similarities by index and by the groups of the two sides."""
 
     def __init__(self, artefact: Artefact, held: Similarities, examples: int) -> None:
-        self.record, self.path, self.examples = artefact.record, artefact.path, examples
+        self.record, self.path, self.held, self.examples = artefact.record, artefact.path, held, examples
         self.own, self.rows, self.columns = held.alone, held.rows, held.columns
-        self.held = held
-
-    @property
-    def key(self) -> str:
-        """Its name in addresses of the page."""
-        ending = f"_{self.examples}" if isinstance(self.record["examples"], list) else ""
-        return f"{self.record['step']}-{self.record['name']}{ending}"
-
-    @property
-    def indexes(self) -> list[str]:
-        """The names of its indexes."""
-        return list(self.record["indexes"])
+        self.indexes: list[str] = list(self.record["indexes"])
+        ending = f"_{examples}" if isinstance(self.record["examples"], list) else ""
+        self.key = f"{self.record['step']}-{self.record['name']}{ending}"  # its name in addresses of the page
 
     def pairs(self) -> list[tuple[str, str]]:
         """Return the groups of each block."""
@@ -177,11 +181,7 @@ def layer(name: str) -> str:
 
 
 def presets(tables: Sequence[SimilarityTable]) -> list[dict[str, Any]]:
-    """Return the panels of the paper's figures that the tables hold: what each is called, and what it shows.
-
-    Of the tables that hold a panel the first counts, which is on the most images. Figures 3, 4 and F.5 show single
-    networks, the others means over pairs.
-    """
+    """Return the panels of the paper's figures that the tables hold (the first counts): title and what is shown."""
     panels = []
     for figure, first, second, index, own in PANELS:
         if table := next((table for table in tables if table.own == own and table.holds(index, first, second)), None):
@@ -236,6 +236,7 @@ def catalogue(profile: Profile, tables: list[SimilarityTable]) -> dict[str, Any]
     ordered = sorted((name for name in known if name in names), key=lambda name: not name.startswith("cka"))
     return {
         "profile": profile.name,
+        "scheme": HEAT,
         "networks": {
             group: {**facts, "layers": [layer(name) for name in sides[group]["layers"]]}
             for group, facts in known_groups(profile).items()
@@ -257,10 +258,7 @@ def _images(table: SimilarityTable) -> str:
 
 
 def _undetermined(table: SimilarityTable, index: str, kept: Mapping[str, Any]) -> dict[str, dict[str, int]]:
-    """Return how many pairs of layers of which two groups leave an index of the CCA type too little room, if any do.
-
-    `kept` are the arrays of :func:`repsim.lab.measurements.svcca_ranks`, by name of the measurement.
-    """
+    """Return how many pairs of layers of which two groups leave an index of the CCA type too little room, if any do."""
     if not index.startswith((*CCA_TYPE, "svcca")):
         return {}
 
@@ -295,3 +293,43 @@ def _entry(table: SimilarityTable, kept: Mapping[str, Any]) -> dict[str, Any]:
             for index in table.indexes
         },
     }
+
+
+@cache
+def vega() -> str:
+    """Return Vega-Lite as one script, as the browser needs it.
+
+    It is made as a module, which a page opened from disk may not load; within a function its names stay its own.
+    """
+    import vl_convert
+
+    return f"(() => {{\n{vl_convert.javascript_bundle('window.vegaEmbed = vegaEmbed;')}\n}})();\n"
+
+
+def write_blocks(tables: list[SimilarityTable], folder: Path) -> None:
+    """Write each block of each table as a script: the little-endian numbers, row by row, in base 64."""
+    for table in tables:
+        for index in table.indexes:
+            for first, second in table.pairs():
+                block = table.block(index, first, second)
+                numbers = np.ascontiguousarray(block, block.dtype.newbyteorder("<")).tobytes()
+                name = f"{table.key}-{index}-{first}-{second}"
+                text = f'explorer.blocks["{name}"] = "{base64.b64encode(numbers).decode()}";\n'
+                (folder / f"{name}.js").write_text(text, encoding="utf-8")
+
+
+def explorer(profile_name: str, static: Path) -> str:
+    """Write the scripts of the explorer's page beside ``explorer.js``, and return the HTML that loads them."""
+    profile = load_profile(profile_name)
+    tables = list(similarity_tables(profile))
+    if not tables:
+        return NOTHING
+    folder = static / "explorer"
+    folder.mkdir(exist_ok=True)
+    write_blocks(tables, folder)
+    known = json.dumps(catalogue(profile, tables), separators=(",", ":"), ensure_ascii=False)
+    (folder / "catalogue.js").write_text(f"window.explorer = {known};\n", encoding="utf-8")
+    (folder / "vega.js").write_text(vega(), encoding="utf-8")
+    scripts = ("explorer/vega.js", "explorer/catalogue.js", "explorer.js")
+    loading = "\n".join(f'<script defer src="../_static/{name}"></script>' for name in scripts)
+    return f"{loading}\n\n## Layers identified, by architecture\n\n{SAID}\n\n{by_architecture(profile, tables)}"
