@@ -327,12 +327,7 @@ def projection_weighted(focused: tuple[Basis, Array], b: Basis) -> float:
     rho[rho <= _TIED] = 0.0
     for tied in (rho == 1.0, rho == 0.0):
         if np.count_nonzero(tied) > 1:
-            directions[:, tied] = _principal_axes(directions[:, tied], a.singular)
+            axes = svd(directions[:, tied] * a.singular[:, None])[2].T  # principal ones of x within the subspace
+            directions[:, tied] = directions[:, tied] @ axes
     weights = np.abs(directions.T @ columns).sum(axis=1)
     return min(float(weights @ rho / weights.sum()), 1.0)
-
-
-def _principal_axes(directions: Array, singular: Float64) -> Array:
-    """Rotate orthonormal directions, given in the basis of the left singular vectors, to their principal axes."""
-    axes: Array = directions @ svd(directions * singular[:, None])[2].T
-    return axes

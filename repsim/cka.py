@@ -9,7 +9,7 @@ import numpy as np
 from repsim.chance import LEAST_EXAMPLES, Chance, chance_of_biased, chance_of_debiased, warn_if_biased
 from repsim.engine.arrays import Float64
 from repsim.engine.moments import gram_moments, pair_moments
-from repsim.engine.operators import LinearGram, MadeOperator, RBFGram, Whole
+from repsim.engine.operators import LinearGram, Made, RBFGram, Whole
 from repsim.engine.tables import ROUNDING, Moments, without_rounding
 from repsim.errors import NonFiniteError, ParameterError, ShapeMismatchError
 from repsim.kernels import DEFAULT_BANDWIDTH, check_bandwidth, raise_undefined, scaled_gram
@@ -313,7 +313,7 @@ def chance_of(name: str, m: Moments, values: Float64) -> Chance[Float64] | None:
     table = chance_table(m, values)
     others = np.not_equal.outer(np.array(m.x.names), np.array(m.y.names))
     if not m.debiased and others.any():
-        warn_if_biased(name, table.z[others], n=m.n, widths=[*m.x.widths, *m.y.widths])
+        warn_if_biased(name, table.z[others], n=m.n, widths=map(int, [*m.x.width, *m.y.width]))
     return table
 
 
@@ -328,7 +328,7 @@ def independence(m: Moments) -> Float64:
     return values
 
 
-def kernel_gram(kernel: str, bandwidth: float | None) -> MadeOperator:
+def kernel_gram(kernel: str, bandwidth: float | None) -> Made:
     """Return what a kernel makes of a representation."""
     if kernel == "linear":
         if bandwidth is not None:

@@ -19,6 +19,7 @@ from repsim.chance import Chance
 from repsim.comparison import Comparison, scale_of
 from repsim.engine.arrays import Float64
 from repsim.engine.memory import budget
+from repsim.engine.progress import Progress
 from repsim.errors import (
     ConstantRepresentationError,
     NonFiniteError,
@@ -30,7 +31,7 @@ from repsim.options import folder_path
 from repsim.pairwise import Named, chosen_indexes, pairwise
 from repsim.pool import Pool
 from repsim.tapping.batches import Inputs, Mask
-from repsim.tapping.running import Feed, Progress, take
+from repsim.tapping.running import Feed, take
 from repsim.tapping.stores import store_in
 
 __all__ = ["Comparison", "activations", "compare"]

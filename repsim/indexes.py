@@ -54,7 +54,7 @@ class Index:
         That of Table 1 for centred X and Y, likewise.
     equation : str
         Where the paper defines it.
-    x, y : MadeOperator or Made
+    x, y : Made or Made
         What is made of either representation, once.
     value : callable, optional
         From `Moments`, the inner products of what was made, to a table of values, (len(xs), len(ys)).
@@ -282,57 +282,18 @@ def _ridge_index(kappa: float, name: str) -> Index:
 
 
 _TABLE = [
-    Index(
-        "cca_mean",
-        "CCA (mean)",
-        r"\bar\rho_{CCA}",
-        r"\|Q_Y^T Q_X\|_* / p_1",
-        "8",
-        x=PROJECTOR,
-        y=PROJECTOR,
-        compare=mean_correlation,
-        invertible_linear="yes",
-        source=RAGHU,
-    ).same_as(cca, statistic="mean"),
-    Index(
-        "cca_r2",
-        "CCA (R²)",
-        r"R^2_{CCA}",
-        r"\|Q_Y^T Q_X\|_F^2 / p_1",
-        "7",
-        x=PROJECTOR,
-        y=PROJECTOR,
-        value=shared_dimensions,
-        invertible_linear="yes",
-        source="Yanai (1974)",
-    ).same_as(cca, statistic="r2"),
+    Index("cca_mean", "CCA (mean)", r"\bar\rho_{CCA}", r"\|Q_Y^T Q_X\|_* / p_1", "8", x=PROJECTOR, y=PROJECTOR,
+          compare=mean_correlation, invertible_linear="yes", source=RAGHU).same_as(cca, statistic="mean"),
+    Index("cca_r2", "CCA (R²)", r"R^2_{CCA}", r"\|Q_Y^T Q_X\|_F^2 / p_1", "7", x=PROJECTOR, y=PROJECTOR,
+          value=shared_dimensions, invertible_linear="yes", source="Yanai (1974)").same_as(cca, statistic="r2"),
     _svcca_index("mean", 0.99, "svcca_mean", "SVCCA (mean)"),
     _svcca_index("r2", 0.99, "svcca_r2", "SVCCA (R²)"),
-    Index(
-        "pwcca",
-        "PWCCA",
-        r"\rho_{PW}",
-        r"\sum_i \alpha_i \rho_i / \|\alpha\|_1, \quad \alpha_i = \sum_j |\langle h_i, x_j \rangle|",
-        "9",
-        x=SINGULAR,
-        y=SINGULAR,
-        compare=projection_weighted,
-        orthogonal=False,
-        symmetric=False,
-        source="Morcos et al. (2018)",
-    ).same_as(pwcca),
-    Index(
-        "linear_regression",
-        "Linear regression",
-        r"R^2_{LR}",
-        r"\|Q_Y^T X\|_F^2 / \|X\|_F^2",
-        "5",
-        x=LINEAR,
-        y=PROJECTOR,
-        value=explained,
-        invertible_linear="second",
-        symmetric=False,
-    ).same_as(linear_regression),
+    Index("pwcca", "PWCCA", r"\rho_{PW}",
+          r"\sum_i \alpha_i \rho_i / \|\alpha\|_1, \quad \alpha_i = \sum_j |\langle h_i, x_j \rangle|", "9",
+          x=SINGULAR, y=SINGULAR, compare=projection_weighted, orthogonal=False, symmetric=False,
+          source="Morcos et al. (2018)").same_as(pwcca),
+    Index("linear_regression", "Linear regression", r"R^2_{LR}", r"\|Q_Y^T X\|_F^2 / \|X\|_F^2", "5", x=LINEAR,
+          y=PROJECTOR, value=explained, invertible_linear="second", symmetric=False).same_as(linear_regression),
     _kernel_index("linear", 0, False, False, "hsic_linear"),
     _kernel_index("linear", 0, True, False, "cka_linear"),
     _kernel_index("rbf", 0.2, True, False, "cka_rbf_0.2"),
@@ -341,18 +302,9 @@ _TABLE = [
     _kernel_index("linear", 0, False, True, "hsic_linear_debiased"),
     _kernel_index("linear", 0, True, True, "cka_linear_debiased"),
     _kernel_index("rbf", 0.4, True, True, "cka_rbf_0.4_debiased"),
-    Index(
-        "procrustes",
-        "Procrustes",
-        r"\rho_P",
-        r"\|Y^T X\|_* / (\|X\|_F \|Y\|_F)",
-        "appendix D.2",
-        x=COMPACT,
-        y=COMPACT,
-        compare=rotated,
-        source="Ding et al. (2021)",
-    ).same_as(procrustes),
-]
+    Index("procrustes", "Procrustes", r"\rho_P", r"\|Y^T X\|_* / (\|X\|_F \|Y\|_F)", "appendix D.2", x=COMPACT,
+          y=COMPACT, compare=rotated, source="Ding et al. (2021)").same_as(procrustes),
+]  # fmt: skip
 
 
 def _beyond(name: str) -> Index | None:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from repsim.engine.arrays import Float64, to_numpy
-from repsim.engine.centring import centre_in_place, u_centre_in_place
 from repsim.engine.median import distances_and_rounding, median_of
 from repsim.engine.representation import Representation, matrix_of
+from repsim.engine.tables import centre_in_place
 from repsim.errors import (
     ConstantRepresentationError,
     DimensionError,
@@ -210,7 +210,7 @@ def centre_gram(gram: Any) -> Float64:
            [-1.,  1.]])
     """
     scaled, exponent = scaled_gram(gram, "gram", 2)
-    return np.ldexp(centre_in_place(scaled), exponent)
+    return np.ldexp(centre_in_place(scaled, debiased=False), exponent)
 
 
 def u_centre_gram(gram: Any) -> Float64:
@@ -251,7 +251,7 @@ def u_centre_gram(gram: Any) -> Float64:
     True
     """
     scaled, exponent = scaled_gram(gram, "gram", 4)
-    return np.ldexp(u_centre_in_place(scaled), exponent)
+    return np.ldexp(centre_in_place(scaled, debiased=True), exponent)
 
 
 def raise_undefined(name: str, debiased: bool) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repsim.engine.arrays import Array, Float64, host, is_array
-from repsim.engine.centring import u_centre_in_place
 from repsim.engine.representation import Representation, pair
+from repsim.engine.tables import centre_in_place
 from repsim.errors import TooFewExamplesError
 from repsim.kernels import raise_undefined
 from repsim.options import whole_number
@@ -81,7 +81,7 @@ def minibatch_cka(x: Any, y: Any, *, batch_size: int = 256, passes: int = 1, see
     for batch in _batches(a.n, batch_size, passes, seed):
         grams = [_gram_of_batch(_rows(view, array, batch)) for view, array in zip((a, b), held, strict=True)]
         noise += [1e-24 * float(np.vdot(gram, gram)) for gram in grams]
-        k, m = (u_centre_in_place(gram) for gram in grams)
+        k, m = (centre_in_place(gram, debiased=True) for gram in grams)
         sums += [float(np.vdot(k, m)), float(np.vdot(k, k)), float(np.vdot(m, m))]
     for name, own, floor in (("x", sums[1], noise[0]), ("y", sums[2], noise[1])):
         if not own > floor:

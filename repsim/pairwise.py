@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,9 @@ from repsim.cka import chance_of
 from repsim.engine.arrays import NUMPY, Float64, check_dense
 from repsim.engine.median import check_median
 from repsim.engine.memory import budget
-from repsim.engine.progress import reporter
+from repsim.engine.progress import Progress
 from repsim.engine.representation import Representation, check_same_examples
-from repsim.engine.run import Run
+from repsim.engine.run import run
 from repsim.engine.tables import Moments
 from repsim.engine.threads import crew
 from repsim.errors import ParameterError
@@ -22,7 +22,6 @@ from repsim.indexes import Index, get_index
 from repsim.notices import warn_of_ranks
 from repsim.options import check_progress, flag, folder_path, whole_number
 
-Progress = bool | Callable[[int, int], None]
 _SHARED_SCAN = 2**22  # values from which on threads share the work of looking through them
 _SCAN_BYTES = 128  # a feature, that looking through an array takes
 
@@ -150,12 +149,11 @@ def pairwise(
         "representations": [view.fingerprint() for view in views] if resume is not None else [],
     }
     asked = [index.asked for index in indexes]
-    run = Run(views, rows, columns, asked, memory=allowed, median=median, block=block, resume=resume, call=call)
-    with run, reporter(progress, run.operations() if progress else 0) as tick:
-        results = run.results(tick)
+    how: dict[str, Any] = {"memory": allowed, "median": median, "block": block, "resume": resume}
+    results, medians = run(views, rows, columns, asked, call=call, progress=progress, **how)
     if record is not None:
         record |= {"examples": views[0].n, "memory": allowed}
-        if medians := run.medians:
+        if medians:
             places = rows if second is None else [*rows, *columns]
             record |= {"median": median, "median_distances": [medians[i] for i in places]}
     tables, chances = _values(indexes, results)

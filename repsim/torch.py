@@ -13,11 +13,12 @@ try:
 except ImportError:
     raise ImportError("repsim.torch needs PyTorch, which is not installed: pip install torch") from None
 
+from repsim.engine.progress import Progress
 from repsim.errors import ParameterError
 from repsim.pool import Pool
 from repsim.tapping import selection
 from repsim.tapping.batches import Inputs, Mask
-from repsim.tapping.running import Feed, Progress, take
+from repsim.tapping.running import Feed, take
 from repsim.tapping.stores import OnDevice, store_in
 from repsim.tapping.torch import modules_of
 

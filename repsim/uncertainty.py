@@ -241,7 +241,8 @@ def convergence(
         raise ParameterError("record is given; it is of one table, and a convergence is of many")
     pairs = _Pairs(x, y, index, options)
     repeats, seed = whole_number("repeats", repeats, 1), whole_number("seed", seed, 0)
-    chosen = _halvings(pairs.n) if sizes is None else _sizes(sizes)
+    halvings = {size for k in range(8) if (size := pairs.n >> k) >= 8} | {pairs.n}
+    chosen = sorted(halvings) if sizes is None else _sizes(sizes)
     if not chosen or max(chosen) > pairs.n:
         raise ParameterError(f"sizes is {sizes!r}; numbers from 2 to the {pairs.n} examples are needed")
     pairs.begin(function="convergence", sizes=chosen, repeats=repeats, seed=seed)
@@ -254,11 +255,6 @@ def convergence(
         deviations.append(values.std(axis=0, ddof=min(1, draws - 1)))
     pairs.finish()
     return Convergence(np.array(chosen), pairs.shaped(np.array(means)), pairs.shaped(np.array(deviations)))
-
-
-def _halvings(n: int) -> list[int]:
-    """Return up to eight numbers of examples, each half of the next."""
-    return sorted({size for k in range(8) if (size := n >> k) >= 8} | {n})
 
 
 def _sizes(given: Any) -> list[int]:

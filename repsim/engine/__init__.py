@@ -20,11 +20,9 @@ Data flows from the top to the bottom.
                 projectors      projectors by the narrower of a basis and its complement
                 operators       what can be made of a representation
                 prepared        one representation and what has been made of it
-    sum         centring        of Gram matrices that are held as a whole
-                plan            how large tiles are, their order, how many threads share them
-                tiles           one tile of every operator
+    sum         plan            how large tiles are, their order, how many threads share them
+                tiles           all tiles of every operator, added up
                 features        the same inner products from cross-products of narrow representations
-                passes          all tiles, added up
                 tables          tables of inner products, and centred moments of all pairs
                 moments         from representations to moments
                 pairs           what is no inner product: pair by pair

@@ -119,20 +119,9 @@ def scaled(x: Float64) -> Float64:
 
 def stored_eps(dtype: Any) -> float:
     """Return the relative spacing of the numbers as they were stored; that of float64 for integers."""
-    if dtype == np.float64:  # whose name NumPy takes long to make
-        return 2.0**-52
     # NumPy's name, unlike what it prints, does not tell the order of the bytes.
     name = dtype.name if isinstance(dtype, np.dtype) else str(dtype).removeprefix("torch.")
-    if name == "bfloat16":
-        return 2.0**-7
-    if name in ("float16", "float32"):
-        return float(np.finfo(name).eps)
-    return 2.0**-52
-
-
-def working_dtype(eps: float) -> np.dtype[Any]:
-    """Return float32 for what was stored in half or single precision, float64 for everything else."""
-    return np.dtype(np.float32 if eps > 1e-10 else np.float64)
+    return {"bfloat16": 2.0**-7, "float16": 2.0**-10, "float32": 2.0**-23}.get(name, 2.0**-52)
 
 
 @contextlib.contextmanager

@@ -39,11 +39,6 @@ class Basis:
         """Numerical rank, or the number of components kept."""
         return int(self.left.shape[1])
 
-    def leading(self, threshold: float, truncation: str) -> Basis:
-        """Keep the fewest components that reach a proportion of the variance, or of the singular values."""
-        count = components_kept(self.singular, threshold, truncation)
-        return Basis(self.left[:, :count], self.singular[:count], self.exponent)
-
 
 def factorise(view: Representation, memory: int) -> Basis:
     """Find the singular vectors and values of a representation, and decide its numerical rank.
@@ -53,11 +48,6 @@ def factorise(view: Representation, memory: int) -> Basis:
     ``max(n, p) * eps64 * largest + eps_stored * rms * (sqrt(n) + sqrt(p))``: what the decomposition, and what the
     rounding, can make out of an exact zero. Well-conditioned numbers that were stored in less than float64 are
     factorised through their Gram matrix, some times faster.
-
-    Raises
-    ------
-    ParameterError
-        If there is not enough memory.
     """
     check_fits(view.name, "the singular value decomposition", svd_bytes(view), memory)
     x = view.in_double().matrix()
@@ -67,7 +57,7 @@ def factorise(view: Representation, memory: int) -> Basis:
     rounding = stored_rounding(view, spreads, scales)
     of_largest = rounding / float(scales.min())  # unit: what is far above its rounding is above that of all
     by_gram = _by_gram(x, of_largest) if view.eps > _STORED_IN_DOUBLE else None
-    left, singular = by_gram or svd_left(x)
+    left, singular = by_gram or svd(compact(x))[:2]
     rank = min(view.n - 1, len(singular), _rank(singular, view, of_largest))
     if by_gram is None and rank < min(view.n - 1, x.shape[1]) and (scales != 1).any():
         left, singular = _by_units(x, scales, view, rounding)
@@ -87,9 +77,9 @@ def rank_floor(view: Representation, largest: float, rounding: float) -> float:
 
 def _by_units(x: Float64, scales: Float64, view: Representation, rounding: float) -> tuple[Float64, Float64]:
     """Singular vectors and values within the space that the units span once they are of comparable sizes."""
-    left, singular = svd_left(x * scales)
+    left, singular, _ = svd(compact(x * scales))
     space = left[:, : max(1, min(view.n - 1, _rank(singular, view, rounding)))]
-    inner, values = svd_left(space.T @ x)
+    inner, values, _ = svd(compact(space.T @ x))
     return space @ inner, values
 
 
@@ -108,11 +98,6 @@ def unit_scales(view: Representation, spreads: Float64) -> Float64:
 
     The size of a unit is its root mean square, with its mean: what its rounding is relative to. `spreads` are those
     after centring. The space that the units span does not change.
-
-    Raises
-    ------
-    RepresentationError
-        If a unit is so small beside others that no digits of it are left.
     """
     if spreads.min() < _LEAST_SPREAD:
         raise RepresentationError(
@@ -175,12 +160,6 @@ def _by_gram(x: Float64, rounding: float) -> tuple[Float64, Float64] | None:
 def svd_bytes(view: Representation) -> float:
     """Return what the singular value decomposition takes."""
     return 8 * (3.0 * view.n * view.p + 6.0 * min(view.n, view.p) ** 2)
-
-
-def svd_left(x: Float64) -> tuple[Float64, Float64]:
-    """Left singular vectors and singular values; a wide matrix is first reduced to (n, n)."""
-    left, singular, _ = svd(compact(x))
-    return left, singular
 
 
 def compact(x: Float64) -> Float64:

@@ -128,14 +128,9 @@ class Checkpoint:
             )
         return folder
 
-    def save_sometimes(self, name: str, arrays: Mapping[str, Float64], done: int, block: int = 0) -> None:
-        """Save unless that was done within the last seconds."""
-        if time.monotonic() - self._saved > _SECONDS_BETWEEN_SAVES:
-            self.save(name, arrays, done, block)
-
     def save(self, name: str, arrays: Mapping[str, Float64], done: int, block: int = 0) -> None:
-        """Write what a pass has filled, the number of its steps done and its block, if there is a folder to resume."""
-        if self._named is None:
+        """Write what a pass has filled, the number of its steps done and its block, once in some seconds."""
+        if self._named is None or time.monotonic() - self._saved < _SECONDS_BETWEEN_SAVES:
             return
         partial = self._named / f"progress-{name}.part"
         with _writing(partial, f"resume: progress cannot be written into {self._named}"):
@@ -159,6 +154,12 @@ class Checkpoint:
         except Exception as error:  # whatever NumPy and zipfile make of a file that was cut or altered
             raise ParameterError(f"resume: {path} is damaged ({error}); remove the folder to begin again") from None
         return done, block
+
+    def __enter__(self) -> Checkpoint:
+        return self
+
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        self.close(finished=error is None)
 
     def close(self, *, finished: bool) -> None:
         """Remove what is no longer needed: everything, or nothing of a named folder if the run was interrupted."""

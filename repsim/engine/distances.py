@@ -45,22 +45,14 @@ def shifted_rbf(xp: Any, distances: Any, median: float, bandwidth: float) -> Any
     Centring removes the constant, so it may be taken out first: that keeps wide bandwidths accurate, whose
     entries are all nearly 1.
     """
-    shift = shift_of(bandwidth)
-    scaled = distances * (-1 / (2 * bandwidth**2 * median))
-    if bandwidth >= 2:
-        scaled += 1 / (2 * bandwidth**2)
-        out = xp.expm1(scaled)
-        out *= shift
-        return out
-    out = xp.exp(scaled)
-    out -= shift
-    return out
+    exponent, shift = 1 / (2 * bandwidth**2), shift_of(bandwidth)
+    scaled = distances * (-exponent / median)
+    return xp.expm1(scaled + exponent) * shift if bandwidth >= 2 else xp.exp(scaled) - shift
 
 
 def shift_of(bandwidth: float) -> float:
     """Value of the RBF kernel at the median distance."""
-    exponent = 1 / (2 * bandwidth**2)
-    return math.exp(-exponent) if exponent < 700 else 0.0
+    return math.exp(-1 / (2 * bandwidth**2))
 
 
 def shift_rounding(bandwidth: float) -> float:

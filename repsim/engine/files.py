@@ -7,7 +7,6 @@ kills the process. Reading the same bytes from the file does neither.
 from __future__ import annotations
 
 import contextlib
-import io
 import math
 import mmap
 import os
@@ -64,13 +63,13 @@ class FileRows:
     def read_into(self, array: Array, start: int) -> None:
         """Fill a contiguous array of the same precision with the rows from `start` on."""
         try:
-            # Several times as fast as np.fromfile, whose buffered file copies everything twice.
-            with self.path.open("rb", buffering=0) as file:
+            # Reads into the array itself, unlike np.fromfile, whose buffered file copies everything twice.
+            with self.path.open("rb") as file:
                 opened = os.fstat(file.fileno())
                 self._file = self._file or (opened.st_dev, opened.st_ino)
                 replaced = self._file != (opened.st_dev, opened.st_ino)
                 file.seek(self._offset + start * self._row * self.dtype.itemsize)
-                read = _fill(file, array)
+                read = file.readinto(array.reshape(-1).view(np.uint8).data)
         except OSError as error:
             raise RepresentationError(
                 f"the file behind a memory-mapped array cannot be read: {error.strerror or error}: {self.path}"
@@ -84,11 +83,3 @@ class FileRows:
                 f"{self.path} ends too early: it is mapped as {self.shape} {self.dtype}, but examples {start} to "
                 f"{start + len(array)} are not all there. It was cut or replaced since it was opened; open it again"
             )
-
-
-def _fill(file: io.RawIOBase, array: Array) -> int:
-    """Read into an array until it is full or the file ends; return the bytes read. The system reads 2 GB at most."""
-    rest, read = array.reshape(-1).view(np.uint8).data, 0
-    while read < len(rest) and (count := file.readinto(rest[read:])):
-        read += count
-    return read

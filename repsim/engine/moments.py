@@ -9,17 +9,16 @@ from typing import Any
 import numpy as np
 
 from repsim.engine.arrays import Float64
-from repsim.engine.centring import centre_in_place, u_centre_in_place
 from repsim.engine.checkpoint import Checkpoint
 from repsim.engine.features import features_are_cheaper
 from repsim.engine.memory import budget
-from repsim.engine.operators import Families, MadeOperator, Operator, Whole, places_of
-from repsim.engine.passes import inner_products, operations
+from repsim.engine.operators import Families, Made, Operator, Whole, places_of
 from repsim.engine.prepared import Prepared
 from repsim.engine.progress import Tick
 from repsim.engine.representation import Representation, pair
-from repsim.engine.tables import Moments, Side, Sums, held
+from repsim.engine.tables import Moments, Side, Sums, centre_in_place, held
 from repsim.engine.threads import crew
+from repsim.engine.tiles import inner_products, operations
 
 _MOST_CENTRED = 100  # times the energy that is left: beyond that, products of float32 numbers are not to 1e-6
 _FEW = 48  # examples, below which rounding does not average out over the entries of a debiased form
@@ -32,13 +31,13 @@ _LARGEST_MATRIX = 2**29  # bytes of both representations in float64, beyond whic
 class Wanted:
     """What an index asks for: operators of x and of y, centred or U-centred, with their own products or not."""
 
-    x: MadeOperator
-    y: MadeOperator
+    x: Made
+    y: Made
     debiased: bool = False
     own: bool = False
 
     @property
-    def products(self) -> list[tuple[MadeOperator, MadeOperator]]:
+    def products(self) -> list[tuple[Made, Made]]:
         """The tables that are added up."""
         return [(self.x, self.y), *([(self.x, self.x), (self.y, self.y)] if self.own else [])]
 
@@ -48,7 +47,7 @@ class Plan:
 
     def __init__(self, wanted: Sequence[Wanted], rows: Sequence[int], columns: Sequence[int]) -> None:
         self._wanted, self._rows, self._columns = wanted, list(rows), list(columns)
-        self._places: dict[MadeOperator, list[int]] = places_of(wanted, rows, columns)
+        self._places: dict[Made, list[int]] = places_of(wanted, rows, columns)
         self._products = list(dict.fromkeys(product for request in wanted for product in request.products))
 
     def operations(self, views: Sequence[Representation], memory: int) -> float:
@@ -163,8 +162,8 @@ def _rounded_away(request: Wanted, ops: Sequence[Operator], sums: Sums) -> bool:
 def pair_moments(
     x: Any,
     y: Any,
-    made_x: MadeOperator,
-    made_y: MadeOperator,
+    made_x: Made,
+    made_y: Made,
     *,
     debiased: bool = False,
     own: bool = False,
@@ -208,7 +207,7 @@ def gram_moments(grams: Sequence[Whole], names: Sequence[str], debiased: bool) -
         if debiased:
             np.fill_diagonal(matrix, 0)
         noise = 1e-24 * (float(np.vdot(matrix, matrix)) + gram.floor)
-        u_centre_in_place(matrix) if debiased else centre_in_place(matrix)
+        centre_in_place(matrix, debiased=debiased)
         diagonal = np.diag(matrix)
         sums = (diagonal.sum(), np.vdot(matrix, matrix), diagonal @ diagonal, noise)
         facts = (*sums, gram.rank, gram.exponent, gram.width)

@@ -6,7 +6,6 @@ A class says what is made; its instances are compared by value, so that several 
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -59,8 +58,8 @@ class Whole(NamedTuple):
     width: int = 0  # number of features of what it is made from
 
 
-class Making:
-    """What an index makes of a representation, and what is needed for that."""
+class Made:
+    """What an index makes of a representation, an operator or what is compared pair by pair, and what that needs."""
 
     needs_median = False
     needs_basis = False
@@ -71,13 +70,13 @@ class Making:
         """Whether its basis has to be that of the singular vectors."""
         return False
 
+    def operator(self, x: Prepared) -> Operator:
+        """Return what is visited in tiles, for indexes that are functions of inner products."""
+        raise NotImplementedError
 
-class Made(Making, ABC):
-    """What is made of a representation for indexes that compare pairs of it."""
-
-    @abstractmethod
     def state(self, x: Prepared) -> Any:
-        """Return what is made once of each representation."""
+        """Return what is made once of each representation, for indexes that compare pairs of it."""
+        return self.operator(x)
 
     def focus(self, state: Any, x: Prepared) -> Any:
         """Return what is compared with all others, while that is done."""
@@ -85,15 +84,7 @@ class Made(Making, ABC):
 
     def rank(self, state: Any) -> int:
         """Return the rank on which an index depends that Theorem 1 is about; 0 for others."""
-        return 0
-
-
-class MadeOperator(Making, ABC):
-    """What is made of a representation for indexes that are functions of inner products."""
-
-    @abstractmethod
-    def operator(self, x: Prepared) -> Operator:
-        """Return what is visited in tiles."""
+        return int(getattr(state, "rank", 0))
 
     def whole(self, x: Prepared) -> Whole:
         """Return the whole operator."""
@@ -107,7 +98,7 @@ class MadeOperator(Making, ABC):
 
 
 @dataclass(frozen=True)
-class LinearGram(MadeOperator):
+class LinearGram(Made):
     """X X', of centred columns."""
 
     def operator(self, x: Prepared) -> Operator:
@@ -116,7 +107,7 @@ class LinearGram(MadeOperator):
 
 
 @dataclass(frozen=True)
-class RBFGram(MadeOperator):
+class RBFGram(Made):
     """exp(-d² / 2 sigma²), sigma being a fraction of the median distance d."""
 
     fraction: float
@@ -134,7 +125,7 @@ class RBFGram(MadeOperator):
 
 
 @dataclass(frozen=True)
-class Projector(MadeOperator, Made):
+class Projector(Made):
     """Q Q', onto the columns of X; or, with a threshold, onto its leading principal components."""
 
     threshold: float | None = None
@@ -158,13 +149,9 @@ class Projector(MadeOperator, Made):
         """Return the projection itself."""
         return x.projection(self)
 
-    def rank(self, state: Any) -> int:
-        """Return that of the projection."""
-        return int(state.rank)
-
 
 @dataclass(frozen=True)
-class ShrunkProjector(MadeOperator):
+class ShrunkProjector(Made):
     """Q~ Q~', whose eigenvalues are lambda / (lambda + kappa) in place of Q Q''s ones."""
 
     kappa: float
@@ -199,10 +186,6 @@ class SingularVectors(Made):
         """Return the basis and Q' X, (rank, p)."""
         return state, state.left.T @ x.view.in_double().matrix()
 
-    def rank(self, state: Any) -> int:
-        """Return that of the basis."""
-        return int(state.rank)
-
 
 @dataclass(frozen=True)
 class Compact(Made):
@@ -231,6 +214,10 @@ class Own(Made):
         except RepresentationError as error:
             raise type(error)(f"{x.view.name}: {error}") from None
 
+    def rank(self, state: Any) -> int:
+        """Return 0, whatever somebody else calls a rank."""
+        return 0
+
 
 def described(function: Any) -> str:
     """Name a function, and what was filled in of its arguments, in the same words in every process."""
@@ -248,8 +235,8 @@ def places_of(asked: Iterable[Any], rows: Sequence[int], columns: Sequence[int])
     return {made: sorted(numbers) for made, numbers in places.items()}
 
 
-Families = Mapping[MadeOperator, Sequence[Operator]]
-Products = Sequence[tuple[MadeOperator, MadeOperator]]
+Families = Mapping[Made, Sequence[Operator]]
+Products = Sequence[tuple[Made, Made]]
 
 
 def distinct_rows(families: Families) -> list[Rows]:

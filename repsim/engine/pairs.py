@@ -85,25 +85,19 @@ class Pairs:
         for i, j in self._tasks[:done]:
             tick(self._operations(views[i], views[j]))
         states, names = self._states(representations, self._tasks[done:]), [view.name for view in views]
-        try:
-            with self._threads(views, memory - checkpoint.held) as threads:
-                for i, row in groupby(self._tasks[done:], key=lambda task: task[0]):
-                    focused = {
-                        index.x: index.x.focus(states[index.x, i], representations[i]) for index in self._compared
-                    }
-                    tasks = list(row)
-                    values = threads.map(lambda task: self._values(focused, states, names, *task), tasks)  # noqa: B023
-                    for (_, j), pair_values in zip(tasks, values, strict=True):
-                        for k, value in pair_values.items():
-                            tables[str(k)][i, j] = value
-                            if self._compared[k].symmetric:
-                                tables[str(k)][j, i] = value
-                        done += 1
-                        checkpoint.save_sometimes("pairs", tables, done)
-                        tick(self._operations(views[i], views[j]))
-        except BaseException:
-            checkpoint.save("pairs", tables, done)
-            raise
+        with self._threads(views, memory - checkpoint.held) as threads:
+            for i, row in groupby(self._tasks[done:], key=lambda task: task[0]):
+                focused = {index.x: index.x.focus(states[index.x, i], representations[i]) for index in self._compared}
+                tasks = list(row)
+                values = threads.map(lambda task: self._values(focused, states, names, *task), tasks)  # noqa: B023
+                for (_, j), pair_values in zip(tasks, values, strict=True):
+                    for k, value in pair_values.items():
+                        tables[str(k)][i, j] = value
+                        if self._compared[k].symmetric:
+                            tables[str(k)][j, i] = value
+                    done += 1
+                    checkpoint.save("pairs", tables, done)
+                    tick(self._operations(views[i], views[j]))
         places = np.ix_(self._rows, self._columns)
         return [
             (np.ascontiguousarray(table[places]), self._ranks(index, representations))

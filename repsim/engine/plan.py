@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from functools import partial
 
 from repsim.engine.operators import Families, Products, distinct_rows, itemsize
 from repsim.engine.representation import Rows
@@ -43,68 +44,40 @@ def tile_block(families: Families, memory: int, threads: int = 1, asked: int | N
 
     Where that is more than half as large with the first block of every operator's rows kept as with one at a time, it
     leaves room for them: rows are then read half as often.
-
-    Raises
-    ------
-    ParameterError
-        If the block asked for, or blocks of 16 examples, do not fit.
     """
     rows = distinct_rows(families)
     n, count = rows[0].n, sum(len(ops) for ops in families.values())
-    needed = bytes_needed(families, memory, threads)
+    needed = partial(bytes_needed, families, memory, threads)
     if asked is not None:
-        if (wanted := needed.of(min(asked, n))) > memory:
+        if (wanted := needed(min(asked, n))) > memory:
             raise ParameterError(
                 f"memory leaves {memory:,} bytes; tiles of block={asked} examples of {count} operators need about "
                 f"{wanted:,}. Allow more, or take a smaller block"
             )
         return min(asked, n)
-    if n <= LARGEST_BLOCK and needed.of(n) <= memory:
+    if n <= LARGEST_BLOCK and needed(n) <= memory:
         return n
-    side = min(LARGEST_BLOCK, needed.largest(memory))
-    roomy = min(LARGEST_BLOCK, needed.largest(memory, sum(r.p * r.dtype.itemsize for r in rows)))
+    kept = sum(r.p * r.dtype.itemsize for r in rows)
+    sides = range(1, min(n, LARGEST_BLOCK) + 1)
+    side, roomy = (bisect_right(sides, memory, key=partial(needed, kept=bytes_)) for bytes_ in (0, kept))
     side = roomy if 2 * roomy > max(side, 2 * _SMALLEST_BLOCK) else side
-    least = min(n, _SMALLEST_BLOCK)
-    if side < least:
+    if side < (least := min(n, _SMALLEST_BLOCK)):
         raise ParameterError(
             f"memory leaves {memory:,} bytes; tiles of {least} examples of {count} operators, the widest with "
-            f"{max(r.p for r in rows):,} features, need about {needed.of(least):,}"
+            f"{max(r.p for r in rows):,} features, need about {needed(least):,}"
         )
-    fewest = math.ceil(n / int(side))
-    return math.ceil(n / fewest)
+    return math.ceil(n / math.ceil(n / side))
 
 
-@dataclass(frozen=True)
-class Needed:
-    """Bytes that a pass takes: in any case, for each entry of a tile and for each example of a block."""
-
-    n: int
-    fixed: int
-    per_entry: int
-    per_example: int
-    per_example_of_all: int  # where one tile is of all examples, and features can be read some at a time
-
-    def of(self, side: int) -> int:
-        """Return what tiles of so many examples take."""
-        per_example = self.per_example_of_all if side == self.n else self.per_example
-        return self.fixed + self.per_entry * side**2 + per_example * side
-
-    def largest(self, memory: int, kept: int = 0) -> float:
-        """Return how many examples fit, so many bytes of each being kept beside them."""
-        left, each = max(0, memory - self.fixed), self.per_example + kept
-        return (-each + math.sqrt(each**2 + 4 * self.per_entry * left)) / (2 * self.per_entry)
-
-
-def bytes_needed(families: Families, memory: int, threads: int) -> Needed:
-    """Return what a pass takes."""
+def bytes_needed(families: Families, memory: int, threads: int, side: int, kept: int = 0) -> int:
+    """Return what a pass over tiles of so many examples takes, so many bytes of each being kept beside them."""
     rows = distinct_rows(families)
-    n, size = rows[0].n, itemsize(rows)
-    count = sum(len(ops) for ops in families.values())
+    n, size, count = rows[0].n, itemsize(rows), sum(len(ops) for ops in families.values())
     stacked = group_and_chunk(families, memory)[0] * max(len(ops) for ops in families.values()) * size
     # A thread has a product and its distances beside the tiles, and two blocks of rows, which others' code copies.
     held = 2 * threads if all(r.any_thread for r in rows) else 4
-    each = [size * _width_at_once(rows, side) * held for side in (0, n)]
-    return Needed(n, 24 * n * count + 3 * stacked, size * (count + 2 + 2 * threads), *each)
+    each = size * _width_at_once(rows, side) * held + kept
+    return 24 * n * count + 3 * stacked + size * (count + 2 + 2 * threads) * side**2 + each * side
 
 
 def _width_at_once(rows: Sequence[Rows], side: int) -> int:

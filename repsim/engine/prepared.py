@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from repsim.engine.arrays import Array, Float64
-from repsim.engine.bases import Basis, compact, factorise, shrinkage, svd_bytes
+from repsim.engine.bases import Basis, compact, components_kept, factorise, shrinkage, svd_bytes
 from repsim.engine.checkpoint import Checkpoint
 from repsim.engine.median import median_block, median_squared_distance
 from repsim.engine.memory import check_fits
@@ -62,20 +62,18 @@ class Prepared:
                 self._made[name] = self._checkpoint.once(f"{name} {self._number}", keys, make)
             return self._made[name]
 
-    @cached_property
-    def median(self) -> float:
-        """Median squared distance of the scaled rows."""
-        return self.find_median("exact", self._memory, lambda: None)
+    def find_median(self, how: str, memory: int, go_on: Callable[[], None] = lambda: None) -> float:
+        """Return the median squared distance of the scaled rows, found in this way if it is not known."""
 
-    def find_median(self, how: str, memory: int, go_on: Callable[[], None]) -> float:
-        """Find the median squared distance, and remember it."""
-        kept = self._kept(
-            "median",
-            ["value"],
-            lambda: {"value": np.array([median_squared_distance(self.view, how, memory=memory, go_on=go_on)])},
-        )
-        self.median = float(kept["value"][0])
-        return self.median
+        def make() -> dict[str, Array]:
+            return {"value": np.array([median_squared_distance(self.view, how, memory=memory, go_on=go_on)])}
+
+        return float(self._kept("median", ["value"], make)["value"][0])
+
+    @property
+    def median(self) -> float:
+        """The same, exact unless it is known."""
+        return self.find_median("exact", self._memory)
 
     @cached_property
     def basis(self) -> Basis:
@@ -95,12 +93,11 @@ class Prepared:
 
         def make() -> dict[str, Array]:
             with crew(1, basis_operations(self.view)):
-                if made.threshold is not None:
-                    projection = of_basis(self.basis.leading(made.threshold, made.truncation), self.view.dtype)
-                elif self._singular:
-                    projection = of_basis(self.basis, self.view.dtype)
-                else:
+                if (t := made.threshold) is None and not self._singular:
                     projection = project(self.view, self._left)
+                else:
+                    count = None if t is None else components_kept(self.basis.singular, t, made.truncation)
+                    projection = of_basis(self.basis.left[:, :count], self.view.dtype)
             return {"rows": projection.rows, "facts": np.array([projection.rank, projection.complement])}
 
         def widen(rows: Array) -> Array:
@@ -123,7 +120,7 @@ class Prepared:
 
         return self._kept(f"shrunk {kappa!r}", ["rows"], make)["rows"], weights, logarithm
 
-    @cached_property
+    @property
     def compact(self) -> Array:
         """(n, min(n, p)), with the same X X'."""
 

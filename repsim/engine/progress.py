@@ -7,13 +7,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
+Progress = bool | Callable[[int, int], None]
 Tick = Callable[[float], None]  # is told the operations done since the last call
 _WIDTH = 30
 _SECONDS_BETWEEN = 0.5
 
 
 @contextlib.contextmanager
-def reporter(progress: bool | Callable[[int, int], None], total: float) -> Iterator[Tick]:
+def reporter(progress: Progress, total: float) -> Iterator[Tick]:
     """Yield a function that is told what has been done since the last call; at the end all of it has been."""
     report = progress if callable(progress) else _bar() if progress else lambda done, total: None
     whole = max(1, round(total))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from repsim.engine.arrays import Array, Float64
-from repsim.engine.bases import Basis, factorise, singular_values
+from repsim.engine.bases import factorise, singular_values
 from repsim.engine.qr import basis_by_qr
 from repsim.engine.representation import Representation
 
@@ -46,22 +46,18 @@ def project(view: Representation, memory: int) -> Projection:
 
     Where the columns are independent, the basis comes from a QR factorisation, and where their number is more than
     half of n - 1, that of the complement does. Otherwise the singular values decide on the rank (see `factorise`).
-
-    Raises
-    ------
-    ParameterError
-        If the factorisation needs more memory than there may be.
     """
     for size in sorted({view.dtype.itemsize, 8}):
         if (qr_basis := basis_by_qr(view, np.dtype(f"f{size}"), memory)) is not None:
             return Projection(*qr_basis)
-    return of_basis(factorise(view, memory), view.dtype)
+    return of_basis(factorise(view, memory).left, view.dtype)
 
 
-def of_basis(basis: Basis, dtype: np.dtype[Any]) -> Projection:
-    """Take the basis, or its complement if that is narrower."""
-    left, complement = basis.left.astype(dtype, copy=False), 2 * basis.rank > basis.n - 1
-    return Projection(complement_of(left) if complement else left, basis.rank, complement)
+def of_basis(left: Array, dtype: np.dtype[Any]) -> Projection:
+    """Take a basis, (n, rank), or its complement if that is narrower."""
+    (n, rank), left = left.shape, left.astype(dtype, copy=False)
+    complement = 2 * rank > n - 1
+    return Projection(complement_of(left) if complement else left, rank, complement)
 
 
 def correlations(a: Projection, b: Projection) -> Float64:

@@ -39,11 +39,6 @@ def basis_by_qr(view: Representation, dtype: np.dtype[Any], memory: int) -> tupl
     """Return the narrower of a basis and its complement, (n, w), the rank, and whether it is the complement.
 
     None if the columns are, or may be, dependent, or too nearly so for the precision.
-
-    Raises
-    ------
-    ParameterError
-        If there is not enough memory.
     """
     from scipy.linalg import get_lapack_funcs
 

@@ -6,7 +6,7 @@ import copy
 import hashlib
 import math
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, Self
 
@@ -24,7 +24,6 @@ from repsim.engine.arrays import (
     native,
     stored_eps,
     to_numpy,
-    working_dtype,
 )
 from repsim.engine.files import FileRows, file_rows
 from repsim.errors import (
@@ -40,7 +39,6 @@ _CACHED = 2**17  # values gone through together, so that they stay in the proces
 _PANEL = 2**12  # features that are multiplied at once where no more need be read
 _SCAN_ELEMENTS = 2**19  # values that others are asked for together, while looking through them
 _SCAN_THERE = 2**22  # and that a library looks through at once where they are
-_FINGERPRINT_ROWS = 16
 _TYPICAL_ROWS = 64
 # Entries between its inverse and this are not scaled, which would take time: their fourth powers fit as they are.
 LARGEST_ENTRY = 2.0**8
@@ -144,9 +142,9 @@ class Representation(Rows):
         self.n, self.p = check_shape(self.shape, name, minimum)
         self._x = file_rows(x)
         self._recomputed = not is_array(self._x)
-        first = native(self._read(0, 1), name)
+        first = _rows(self._x, self.shape, 0, 1, name, native)
         self.eps = stored_eps(first.dtype)
-        self.dtype: np.dtype[Any] = np.dtype(dtype) if dtype is not None else working_dtype(self.eps)
+        self.dtype: np.dtype[Any] = np.dtype(dtype or (np.float32 if self.eps > 1e-10 else np.float64))
         # A library need not have the precision that was asked for, or that integers need.
         xp = namespace(first)
         at_home = dtype is None and xp is not NUMPY and xp.isdtype(first.dtype, "real floating")
@@ -155,15 +153,11 @@ class Representation(Rows):
         self._checksum = 0
         self._scan(recognised)
 
-    def _read(self, start: int, stop: int) -> Any:
-        return _examples(self._x, start, stop, self.name)
-
     def raw(self, start: int, stop: int) -> Any:
         """Return rows start to stop as they are, (stop - start, p), in the library of this view."""
         read = to_numpy if self.xp is NUMPY else native
-        block = read(self._read(start, stop), self.name)
-        _check_promise(block, self.shape, start, stop, self.name)
-        block = self.xp.reshape(block, (stop - start, self.p))
+        rows = _rows(self._x, self.shape, start, stop, self.name, read)
+        block = self.xp.reshape(rows, (stop - start, self.p))
         return block.astype(np.float32) if self.xp is NUMPY and block.dtype.kind == "V" else block  # bfloat16
 
     def _scan(self, recognised: bool) -> None:
@@ -179,7 +173,12 @@ class Representation(Rows):
                 np.minimum(low, host(xp.min(block, axis=0)), out=low)
                 np.maximum(high, host(xp.max(block, axis=0)), out=high)
                 if not (np.isfinite(low).all() and np.isfinite(high).all()):
-                    self._raise_non_finite(host(block).astype(np.float64), start)
+                    values = host(block).astype(np.float64)
+                    row, column = np.argwhere(~np.isfinite(values))[0]
+                    raise NonFiniteError(
+                        f"{self.name} (shape {self.shape}) holds {values[row, column]} at example {start + row}, "
+                        f"feature {column}; every value must be finite"
+                    )
                 if recognised:  # where the values are not here, the sums of all rows go for them
                     seen = block if self.xp is NUMPY else host(xp.sum(block, axis=1))
                     self._checksum = zlib.crc32(np.ascontiguousarray(seen).data, self._checksum)
@@ -225,13 +224,6 @@ class Representation(Rows):
         if self.xp is not NUMPY:
             centre, alive = (self.xp.asarray(vector, device=self.device) for vector in (centre, alive))
         self._centre, self._mask = centre, None if self.alive.all() else alive
-
-    def _raise_non_finite(self, block: Array, start: int) -> None:
-        row, column = np.argwhere(~np.isfinite(block))[0]
-        raise NonFiniteError(
-            f"{self.name} (shape {self.shape}) holds {block[row, column]} at example {start + row}, "
-            f"feature {column}; every value must be finite"
-        )
 
     def block(self, start: int, stop: int) -> Any:
         """Return rows start to stop, centred and scaled, as a new (stop - start, p) array."""
@@ -292,20 +284,21 @@ class Representation(Rows):
         """Whether any thread may read it: an array or a file, rather than what calls somebody else's code."""
         return self.xp is NUMPY and isinstance(self._x, FileRows | np.ndarray)
 
-    def on_host(self) -> Self:
-        """Return the same view, read by NumPy, without looking through the array again."""
-        other = super().on_host()
+    def _with(self, **changed: Any) -> Self:
+        """Return the same view but for some attributes, without looking through the array again."""
+        other = copy.copy(self)
+        vars(other).update(changed)
         other._prepare()
         return other
 
+    def on_host(self) -> Self:
+        """Return the same view, read by NumPy."""
+        return self._with(xp=NUMPY, device=None)
+
     def in_double(self) -> Self:
         """Return the same view, read in float64 by NumPy."""
-        if self.xp is NUMPY and self.dtype.itemsize == 8:
-            return self
-        other = super().on_host()
-        other.dtype = np.dtype(np.float64)
-        other._prepare()
-        return other
+        there = self.xp is NUMPY and self.dtype.itemsize == 8
+        return self if there else self._with(xp=NUMPY, device=None, dtype=np.dtype(np.float64))
 
     def _typical_rows(self) -> Float64:
         """Return some evenly spaced rows, of which each is read alone if there are many."""
@@ -328,11 +321,10 @@ class Representation(Rows):
 
         Where most are close to each other and far from the mean, as beside an outlying one, this keeps their digits.
         """
-        other = copy.copy(self.in_double())
-        other.__dict__.pop("typical_square", None)
-        other.mean = other.mean + np.ldexp(np.median(other._typical_rows(), axis=0), other.exponent)
-        other.about_mean = False
-        other._prepare()
+        view = self.in_double()
+        middle = view.mean + np.ldexp(np.median(view._typical_rows(), axis=0), view.exponent)
+        other = view._with(mean=middle, about_mean=False)
+        vars(other).pop("typical_square", None)
         return other
 
     @property
@@ -348,11 +340,9 @@ class Representation(Rows):
         return out
 
     def fingerprint(self) -> str:
-        """Return a digest of the shape, the precision, the means, some rows and a checksum of all that was scanned."""
+        """Return a digest of the shape, the precision, the means and a checksum of all that was scanned."""
         digest = hashlib.sha256(f"{self.shape} {self.dtype} {self.eps} {self._checksum}".encode())
         digest.update(self.mean.tobytes())
-        for row in np.linspace(0, self.n - 1, _FINGERPRINT_ROWS).astype(int).tolist():
-            digest.update(np.ascontiguousarray(host(self.raw(row, row + 1))).tobytes())
         return digest.hexdigest()
 
 
@@ -370,32 +360,29 @@ def _sum_of_differences(rows: Array, first: Float64) -> Float64:
     return total
 
 
-def _examples(x: Any, start: int, stop: int, name: str) -> Any:
-    """Return some examples, or say whose could not be read."""
+def _rows(x: Any, shape: tuple[int, ...], start: int, stop: int, name: str, read: Callable[[Any, str], Any]) -> Any:
+    """Return some examples, or say whose could not be read, or are not of the shape that the whole has said."""
     try:
-        return x[start:stop]
+        rows = x[start:stop]
     except RepresentationError:
         raise
     except Exception as error:
         raise RepresentationError(
             f"{name}: examples {start} to {stop} could not be read: {type(error).__name__}: {error}"
         ) from error
-
-
-def _check_promise(block: Any, shape: tuple[int, ...], start: int, stop: int, name: str) -> None:
-    """Raise unless some examples have the shape that the whole has said."""
-    if tuple(block.shape) != (promised := (stop - start, *shape[1:])):
+    rows = read(rows, name)
+    if tuple(rows.shape) != (promised := (stop - start, *shape[1:])):
         raise DimensionError(
-            f"{name}[{start}:{stop}] has shape {tuple(block.shape)}; its shape {tuple(shape)} promises {promised}"
+            f"{name}[{start}:{stop}] has shape {tuple(rows.shape)}; its shape {tuple(shape)} promises {promised}"
         )
+    return rows
 
 
 def matrix_of(x: Any, name: str) -> Float64:
     """Return an array as it is, (n, p) in float64, checked to be finite; it may be constant."""
     check_dense(x, name)
     if getattr(x, "shape", ()) and not (is_array(x) or hasattr(x, "iloc")):
-        array = to_numpy(_examples(x, 0, x.shape[0], name), name)
-        _check_promise(array, x.shape, 0, x.shape[0], name)
+        array = _rows(x, x.shape, 0, x.shape[0], name, to_numpy)
     else:
         array = to_numpy(x, name)
     n, p = check_shape(array.shape, name, 1)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from repsim.engine.arrays import Float64
-from repsim.engine.operators import Families, MadeOperator, Operator, Products, examples, itemsize
+from repsim.engine.operators import Families, Made, Operator, Products, examples, itemsize
 
 ROUNDING = 1e-6  # beyond a bound, that is rounding of float32 numbers
 
@@ -31,15 +31,9 @@ class Side:
         """Those of projectors, by name."""
         return {name: int(rank) for name, rank in zip(self.names, self.rank, strict=True) if rank}
 
-    @property
-    def widths(self) -> list[int]:
-        """Numbers of features."""
-        return [int(width) for width in self.width]
-
     def take(self, places: Sequence[int]) -> Side:
         """Return the same of some of them."""
-        arrays = (self.trace, self.square, self.diagonal_square, self.noise, self.rank, self.exponent, self.width)
-        return Side([self.names[i] for i in places], *(array[places] for array in arrays))
+        return Side([self.names[i] for i in places], *(getattr(self, one.name)[places] for one in fields(self)[1:]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,11 +77,11 @@ class Sums:
     """Inner products with the diagonals left out, and each operator's diagonal and row sums, as they are added up."""
 
     n: int
-    tables: dict[tuple[MadeOperator, MadeOperator], Float64]
-    diagonals: dict[MadeOperator, Float64]
-    row_sums: dict[MadeOperator, Float64]  # without the diagonal
-    precision: dict[MadeOperator, float]
-    floors: dict[MadeOperator, Float64]  # energy that rounding alone may leave after centring
+    tables: dict[tuple[Made, Made], Float64]
+    diagonals: dict[Made, Float64]
+    row_sums: dict[Made, Float64]  # without the diagonal
+    precision: dict[Made, float]
+    floors: dict[Made, Float64]  # energy that rounding alone may leave after centring
 
     @classmethod
     def zero(cls, families: Families, products: Products) -> Sums:
@@ -102,16 +96,11 @@ class Sums:
             {key: np.array([op.floor() for op in ops]) for key, ops in families.items()},
         )
 
-    def finite(self) -> bool:
-        """Whether all that was added up is finite."""
-        sums = (self.tables, self.diagonals, self.row_sums)
-        return all(np.isfinite(array).all() for arrays in sums for array in arrays.values())
-
-    def before(self, a: MadeOperator, b: MadeOperator, debiased: bool) -> Float64:
+    def before(self, a: Made, b: Made, debiased: bool) -> Float64:
         """<K, L>, as the operators are; without the diagonals for a debiased form."""
         return self.tables[a, b] if debiased else self.tables[a, b] + self.diagonals[a] @ self.diagonals[b].T
 
-    def centred(self, a: MadeOperator, b: MadeOperator, debiased: bool) -> Float64:
+    def centred(self, a: Made, b: Made, debiased: bool) -> Float64:
         """<HKH, HLH> = <K, L> - 2/n <K1, L1> + (1'K1)(1'L1) / n².
 
         Of U-centred ones the same without the diagonals, with n - 2 and (n - 1)(n - 2) in the denominators.
@@ -123,7 +112,7 @@ class Sums:
         products: Float64 = self.before(a, b, debiased) - 2 / once * (sums[0] @ sums[1].T) + totals / twice
         return products
 
-    def side(self, key: MadeOperator, ops: Sequence[Operator], names: Sequence[str], debiased: bool) -> Side:
+    def side(self, key: Made, ops: Sequence[Operator], names: Sequence[str], debiased: bool) -> Side:
         """Return what is known of each operator of a family: what it knows of itself, else what was added up."""
         n, diagonal, sums = self.n, self.diagonals[key], self.row_sums[key] + self.diagonals[key]
         totals = sums.sum(axis=1, keepdims=True)
@@ -159,3 +148,17 @@ def held(n: int, products: Float64, x: Sequence[Operator], y: Sequence[Operator]
     mixed = np.outer(c, t * traces[1]) + np.outer(s * traces[0], d)
     own: Float64 = np.outer(c, d) * (n - 1) + mixed + np.outer(s, t) * products
     return own
+
+
+def centre_in_place(gram: Float64, *, debiased: bool) -> Float64:
+    """Centre a Gram matrix that is held as a whole, or U-centre it, without a copy."""
+    n = len(gram)
+    if debiased:
+        np.fill_diagonal(gram, 0)
+    means = gram.sum(axis=0) / (n - 2 if debiased else n)
+    means -= means.sum() / (2 * (n - 1 if debiased else n))
+    gram -= means
+    gram -= means[:, None]
+    if debiased:
+        np.fill_diagonal(gram, 0)
+    return gram

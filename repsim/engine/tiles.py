@@ -1,49 +1,183 @@
-"""One tile of every operator: reading two blocks of rows, multiplying them, applying kernels, and what to sum."""
+"""Inner products of many (n, n) operators, in one pass over their tiles or from cross-products of features.
+
+For a tile two blocks of rows are read and multiplied, and kernels applied to the products.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from repsim.engine.arrays import NUMPY, Float64, host, namespace
+from repsim.engine.arrays import NUMPY, Float64, full_precision, host, namespace
+from repsim.engine.checkpoint import Checkpoint
 from repsim.engine.distances import CACHED_ROWS, shifted_rbf, squared_norms, tile_distances
-from repsim.engine.operators import Families, MadeOperator, Operator, examples
-from repsim.engine.plan import blocks
+from repsim.engine.features import cross_products, features_are_cheaper, products_by_features
+from repsim.engine.operators import Families, Made, Operator, Products, distinct_rows, examples, itemsize
+from repsim.engine.plan import (
+    blocks,
+    bytes_needed,
+    group_and_chunk,
+    hands,
+    operations_per_entry,
+    there_and_back,
+    tile_block,
+)
+from repsim.engine.progress import Tick
 from repsim.engine.representation import Rows
+from repsim.engine.tables import Sums
+from repsim.engine.threads import Crew, crew
+from repsim.errors import NonFiniteError
 
 _SUMMED = 256  # entries of a row summed in its own precision
 
-Part = tuple[str, MadeOperator, int, slice, Float64]  # of which sums, family and operator, where, and what to add
+
+def inner_products(
+    families: Families,
+    products: Products,
+    *,
+    memory: int,
+    block: int | None = None,
+    tick: Tick = lambda _: None,
+    checkpoint: Checkpoint | None = None,
+) -> Sums:
+    """Compute <K, L> for K in one family and L in another, for each pair of families named in `products`.
+
+    Operators of different families that share their rows share the matrix products too. `tick` is called with the
+    operations done since the last time (see `operations`). With a checkpoint, what has been added up is kept there
+    if the pass does not come to its end, and the next one goes on from it.
+    """
+    result = Sums.zero(families, products)
+    # BLAS may raise the flag of an invalid operation over finite numbers with a finite result (NumPy's issue 24067).
+    with full_precision(), np.errstate(invalid="ignore"):
+        if features_are_cheaper(families, products, memory):
+            products_by_features(families, products, result, memory, block, tick)
+        else:
+            side, widest = tile_block(families, memory, asked=block), max(rows.p for rows in distinct_rows(families))
+            with crew(hands(families, memory, side), side**2 * widest) as threads:
+                _Pass(families, products, result, memory, threads).add_up(block, tick, checkpoint)
+    if not all(np.isfinite(array).all() for array in result.arrays().values()):
+        raise NonFiniteError("inner products of the representations are not finite, though all their values are")
+    return result
 
 
-class Room:
-    """Room for a tile of every operator, used again for every tile; other libraries make their own arrays."""
+def operations(families: Families, products: Products, memory: int) -> float:
+    """Estimate the multiplications and additions of `inner_products`."""
+    n = float(examples(families))
+    if features_are_cheaper(families, products, memory):
+        return 2.0 * n * cross_products(families, products)
+    return n * n * operations_per_entry(families, products)
 
-    def __init__(self, families: Families, side: int) -> None:
-        self._families, self._room = families, dict[MadeOperator, Any]()
-        size = min(side, examples(families)) ** 2
+
+class _Pass:
+    """Goes through all tiles of some operators, and adds up what their tables are made from."""
+
+    def __init__(self, families: Families, products: Products, result: Sums, memory: int, threads: Crew) -> None:
+        self._families, self._products, self._result = families, products, result
+        self._memory, self._threads = memory, threads
+        # The widest first: no thread then does the last of them while the others have nothing left.
+        self._rows = sorted(distinct_rows(families), key=lambda rows: -rows.p)
+        self._users: dict[Rows, list[tuple[Made, int, Operator]]] = {}
         for key, ops in families.items():
-            if all(op.rows.xp is NUMPY for op in ops):
-                dtype = np.result_type(*(op.rows.dtype for op in ops))
-                self._room[key] = np.empty((len(ops), size), dtype)
+            for i, op in enumerate(ops):
+                self._users.setdefault(op.rows, []).append((key, i, op))
 
-    def tiles(self, first: slice, second: slice) -> dict[MadeOperator, Any]:
-        """Return for each family the flat tiles of its operators, to be filled."""
-        size = (first.stop - first.start) * (second.stop - second.start)
-        return {
-            key: self._room[key][:, :size] if key in self._room else [None] * len(ops)
-            for key, ops in self._families.items()
-        }
+    def add_up(self, block: int | None, tick: Tick, checkpoint: Checkpoint | None) -> None:
+        """Add all tiles to the result; the block is that of the progress that the checkpoint holds, if it does."""
+        result, done = self._result, 0
+        side = tile_block(self._families, self._memory, self._threads.size, block)
+        if checkpoint is not None and (saved := checkpoint.restore("tiles", result.arrays())):
+            done, side = saved
+        # Used again for every tile; other libraries make their own arrays.
+        here = {key: ops for key, ops in self._families.items() if ops[0].rows.xp is NUMPY}
+        room = {key: np.empty((len(ops), side**2), f"f{itemsize(op.rows for op in ops)}") for key, ops in here.items()}
+        needed = bytes_needed(self._families, self._memory, self._threads.size, side)
+        reader = Reader(self._rows, side, self._memory - needed)
+        cost = operations_per_entry(self._families, self._products)
+        for number, (first, second) in enumerate(there_and_back(result.n, side)):
+            weight, size = 1.0 if first == second else 2.0, (first.stop - first.start) * (second.stop - second.start)
+            if number >= done:
+                tiles: dict[Made, Any] = {
+                    key: room[key][:, :size] if key in room else [None] * len(ops)
+                    for key, ops in self._families.items()
+                }
+                fill = partial(self._fill, first, second, tiles, reader)
+                for _ in self._threads.map(fill, self._rows):
+                    pass
+                for a, b in self._products:
+                    result.tables[a, b] += weight * self._table(tiles[a], tiles[b])
+                if checkpoint is not None:
+                    checkpoint.save("tiles", result.arrays(), number + 1, side)
+            tick(weight * size * cost)
+
+    def _fill(self, first: slice, second: slice, tiles: Mapping[Made, Any], reader: Reader, rows: Rows) -> None:
+        """Put the tiles of all operators that share these rows in place, and add to their diagonals and row sums."""
+        users, result, same = self._users[rows], self._result, first == second
+        shape = (first.stop - first.start, second.stop - second.start)
+        room: dict[float | None, Any] = {}
+        for key, i, op in users:
+            place = tiles[key][i]
+            if place is not None and place.dtype == rows.dtype:
+                room.setdefault(op.bandwidth, place.reshape(shape))
+        inner = _whole if shape[0] == rows.n else _tile
+        product, left, right = inner(rows, first, second, reader, room.get(None))
+        xp = namespace(product)
+        made: dict[float | None, Any] = {None: product}
+        if kernels := list({op.bandwidth: op for _, _, op in users if op.bandwidth is not None}.values()):
+            made |= _rbf_tiles(xp, product, left, right, kernels, room)
+        wanted = {op.bandwidth for _, _, op in users}
+        made = {bandwidth: tile for bandwidth, tile in made.items() if bandwidth in wanted}
+        del product
+        for bandwidth in made if same else ():
+            made[bandwidth] = _without_diagonal(xp, made[bandwidth])
+        for key, i, op in users:
+            tile = made[op.bandwidth]
+            if same:
+                result.diagonals[key][i, first] += op.diagonal(host(left).astype(np.float64))
+            result.row_sums[key][i, first] += _row_sums(xp, tile)
+            if not same:
+                result.row_sums[key][i, second] += _row_sums(xp, tile.T)
+            flat = xp.reshape(tile, (-1,))
+            if xp is not NUMPY or not np.shares_memory(tiles[key][i], flat):
+                tiles[key][i] = flat
+
+    def _table(self, a: Any, b: Any) -> Float64:
+        """Inner products of all tiles of one family with all of another, in float64 after every chunk."""
+        group, chunk = group_and_chunk(self._families, self._memory)
+        size = a[0].shape[0]
+        whole = size // chunk * chunk
+        spans = [(start, min(start + group, whole), chunk) for start in range(0, whole, group)]
+        if whole < size:
+            spans.append((whole, size, size - whole))
+        total = np.zeros((len(a), len(b)))
+        for table in self._threads.map(lambda span: _span_products(a, b, *span), spans):
+            total += table
+        return total
+
+
+def _span_products(a: Any, b: Any, start: int, stop: int, length: int) -> Float64:
+    """Inner products of stretches of flat tiles, in float64 after every `length` entries."""
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        total = np.zeros((len(a), len(b)))
+        for first in range(start, stop, length):
+            total += a[:, first : first + length] @ b[:, first : first + length].T
+        return total
+    xp = namespace(a[0])
+    left = _stacked(xp, a, start, stop, length)
+    right = left if a is b else _stacked(xp, b, start, stop, length)
+    table: Float64 = host(left @ xp.permute_dims(right, (0, 2, 1))).astype(np.float64).sum(axis=0)
+    return table
+
+
+def _stacked(xp: Any, tiles: Sequence[Any], start: int, stop: int, length: int) -> Any:
+    stacked = xp.stack([tile[start:stop] for tile in tiles])
+    return xp.permute_dims(xp.reshape(stacked, (len(tiles), -1, length)), (1, 0, 2))
 
 
 class Reader:
-    """Reads blocks of rows, and remembers what many tiles have in common.
-
-    A row of tiles has its first examples in common: of as many operators' rows as fit into the spare memory, these
-    blocks are kept. Squared lengths are kept of all examples.
-    """
+    """Reads the first examples of a row of tiles once, of as many operators' rows as fit into the spare memory."""
 
     def __init__(self, rows: Sequence[Rows], side: int, spare: int) -> None:
         self._keep = set[Rows]()
@@ -53,7 +187,6 @@ class Reader:
                 self._keep.add(source)
                 spare -= size
         self._kept: dict[Rows, tuple[slice, Any]] = {}
-        self._norms: dict[tuple[Rows, int], Any] = {}
 
     def first(self, rows: Rows, where: slice) -> Any:
         """Return the block of a tile's first examples."""
@@ -65,59 +198,15 @@ class Reader:
             self._kept[rows] = where, block
         return block
 
-    def norms(self, rows: Rows, span: slice, block: Any) -> Any:
-        """Return the squared lengths of the rows of a block, in its own library and precision."""
-        where = rows, span.start
-        if where not in self._norms:
-            self._norms[where] = squared_norms(namespace(block), block)
-        return self._norms[where]
-
-
-def fill(
-    rows: Rows,
-    users: Sequence[tuple[MadeOperator, int, Operator]],
-    first: slice,
-    second: slice,
-    tiles: Mapping[MadeOperator, Any],
-    reader: Reader,
-) -> Iterator[Part]:
-    """Put the tiles of all operators that share these rows in place; yield what to add to diagonals and row sums."""
-    same = first == second
-    shape = (first.stop - first.start, second.stop - second.start)
-    room: dict[float | None, Any] = {}
-    for key, i, op in users:
-        place = tiles[key][i]
-        if place is not None and place.dtype == rows.dtype:
-            room.setdefault(op.bandwidth, place.reshape(shape))
-    inner = _whole if shape[0] == rows.n else _tile
-    product, left, right = inner(rows, first, second, reader, room.get(None))
-    xp = namespace(product)
-    made: dict[float | None, Any] = {None: product}
-    if kernels := list({op.bandwidth: op for _, _, op in users if op.bandwidth is not None}.values()):
-        made |= _rbf_tiles(xp, product, left, right, kernels, room)
-    wanted = {op.bandwidth for _, _, op in users}
-    made = {bandwidth: tile for bandwidth, tile in made.items() if bandwidth in wanted}
-    del product
-    for bandwidth in made if same else ():
-        made[bandwidth] = _without_diagonal(xp, made[bandwidth])
-    for key, i, op in users:
-        tile = made[op.bandwidth]
-        if same:
-            yield "diagonals", key, i, first, op.diagonal(host(left).astype(np.float64))
-        yield "row_sums", key, i, first, _row_sums(xp, tile)
-        if not same:
-            yield "row_sums", key, i, second, _row_sums(xp, tile.T)
-        flat = xp.reshape(tile, (-1,))
-        if xp is not NUMPY or not np.shares_memory(tiles[key][i], flat):
-            tiles[key][i] = flat
-
 
 def _tile(rows: Rows, first: slice, second: slice, reader: Reader, out: Any) -> tuple[Any, Any, Any]:
     """Return the inner products of two blocks of rows, in `out` if it is given, and the rows' squared lengths."""
     left = reader.first(rows, first)
     right = left if first == second else rows.block(second.start, second.stop)
-    product = np.matmul(left, right.T, out=out) if namespace(left) is NUMPY else left @ right.T
-    return product, reader.norms(rows, first, left), reader.norms(rows, second, right)
+    xp = namespace(left)
+    product = np.matmul(left, right.T, out=out) if xp is NUMPY else left @ right.T
+    lengths = squared_norms(xp, left)
+    return product, lengths, lengths if right is left else squared_norms(xp, right)
 
 
 def _whole(rows: Rows, first: slice, second: slice, reader: Reader, out: Any) -> tuple[Any, Any, Any]:

@@ -4,10 +4,9 @@
     selection    which layers: names, patterns, types; close matches for a typo
     torch        a PyTorch module: hooks, mode, device
     keras        a Keras model: the same for its layers
-    functions    any function from a batch to a mapping of names to activations
     collecting   takes what a layer gives at the moment it gives it, counts rows, pools and keeps them
     stores       where rows are kept: in memory, in .npy files, on a device
-    running      runs one or several models on the same batches
+    running      runs one or several models, functions among them, on the same batches
 
 A model is as it was afterwards, whatever happens: hooks are there during one batch, no longer.
 """

@@ -13,17 +13,48 @@ from typing import Any
 import numpy as np
 
 from repsim.engine.arrays import Array, host
-from repsim.engine.progress import reporter
+from repsim.engine.progress import Progress, reporter
 from repsim.errors import ParameterError
 from repsim.options import check_progress, whole_number
-from repsim.tapping.batches import Inputs, Mask, batches
+from repsim.tapping.batches import Inputs, Mask, batches, copied, count
 from repsim.tapping.collecting import Collector, as_rows
-from repsim.tapping.functions import FunctionTap
 from repsim.tapping.keras import KerasTap, is_keras
-from repsim.tapping.selection import names
+from repsim.tapping.selection import Selection, names
 from repsim.tapping.stores import MakeStore
 
-Progress = bool | Callable[[int, int], None]
+
+class FunctionTap:
+    """Calls a function and hands on the activations in the mapping that it returns."""
+
+    channels = None  # those of its arrays' library
+
+    def __init__(self, function: Callable[[Any], Any], layers: Any, owner: str) -> None:
+        self._function, self._layers, self._owner = function, layers, owner
+        self._selection: Selection | None = None
+
+    count = staticmethod(count)
+
+    def kept(self) -> contextlib.AbstractContextManager[None]:
+        """Put nothing back: what a function keeps is its own."""
+        return contextlib.nullcontext()
+
+    def __call__(self, given: Any, collector: Collector) -> None:
+        """Call the function on a batch."""
+        outputs = self._function(copied(given))
+        if not isinstance(outputs, Mapping):
+            raise ParameterError(
+                f"{self._owner} returned {type(outputs).__name__}; a mapping of layer name to activations is needed, "
+                'such as {"conv1": ..., "pool": ...}'
+            )
+        if other := [name for name in outputs if not isinstance(name, str)]:
+            raise ParameterError(f"{self._owner} returned the name {other[0]!r}; names of layers are strings")
+        if self._selection is None:
+            # All of them by name: a function returns what it means to.
+            wanted = list(outputs) if self._layers is None else self._layers
+            self._selection = Selection(outputs, wanted, [], self._owner)
+        collector.selection = self._selection
+        for name, values in outputs.items():
+            collector.take(name, values)
 
 
 def _tap(model: Any, layers: Any, owner: str) -> Any:

@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote, unquote
 
 import numpy as np
@@ -23,26 +23,6 @@ from repsim.options import folder_path
 # How .npy files, which lack bfloat16, hold it: its 16 bits, in a field whose name says what they are.
 _BFLOAT16 = np.dtype([("bfloat16", "<u2")])
 _GROWTH = 1.125  # of the rows in memory, where their number is not known beforehand
-
-
-class Store(Protocol):
-    """Keeps the rows of one layer."""
-
-    shape: tuple[int, ...]  # of a row
-
-    def append(self, values: Any) -> None:
-        """Copy the rows of a batch."""
-
-    def finish(self) -> Any:
-        """Return all rows."""
-
-    def discard(self) -> None:
-        """Let go of what is not finished."""
-
-
-# From the name of a layer, its first rows (to know what to expect: they are not appended) and the number of rows to
-# come, where it is known.
-MakeStore = Callable[[str, Any, int | None], Store]
 
 
 class InMemory:
@@ -170,6 +150,12 @@ class OnDevice:
     def discard(self) -> None:
         """Let go of what is not finished."""
         self._batches.clear()
+
+
+Store = InMemory | InFile | OnDevice
+# From the name of a layer, its first rows (to know what to expect: they are not appended) and the number of rows to
+# come, where it is known.
+MakeStore = Callable[[str, Any, int | None], Store]
 
 
 def _check_dtype(actual: Any, expected: Any) -> None:

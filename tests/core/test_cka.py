@@ -36,7 +36,7 @@ def test_features_grams_and_tiles_agree(rng, debiased, widths, monkeypatch):
     plan, by_grams = Plan([wanted], [0], [1]), _by_grams(wanted, prepared, 2**30)
     assert plan.by_features(prepared, 2**30) == (max(widths) == 4)
     (chosen,) = plan.moments(prepared, memory=2**30)
-    monkeypatch.setattr("repsim.engine.passes.features_are_cheaper", lambda *_: False)
+    monkeypatch.setattr("repsim.engine.tiles.features_are_cheaper", lambda *_: False)
     (by_tiles,) = plan.moments(prepared, memory=2**30)
     for form in (chosen, by_tiles, pair_moments(a.matrix(), b.matrix(), LINEAR, LINEAR, debiased=debiased, own=True)):
         for part in ("xy", "xx", "yy"):

@@ -28,7 +28,7 @@ DECIDING = {
 }
 SHARING = [
     importlib.import_module(f"repsim.{name}")
-    for name in ("engine.passes", "engine.prepared", "engine.pairs", "pairwise")
+    for name in ("engine.tiles", "engine.prepared", "engine.pairs", "pairwise")
 ]
 INDEXES = ["cka_linear", "cka_rbf_0.4", "cka_linear_debiased", "hsic_linear", "linear_regression", "cca_r2"]
 

@@ -14,9 +14,14 @@ from repsim.engine import tiles
 
 pytestmark = pytest.mark.filterwarnings("ignore::repsim.RankSaturationWarning")
 INDEXES = ["cka_linear", "cka_rbf_0.4", "cka_linear_debiased", "linear_regression", "cca_r2"]
-FINGERPRINT = 16  # reads that only a resumable run makes
 SCAN = 3  # reads before that
 SINGULAR = ["cca_mean", "svcca_r2", "pwcca", "procrustes"]
+
+
+@pytest.fixture(autouse=True)
+def saved_at_once(monkeypatch):
+    """Save after every step, not once in some seconds, which these runs do not take."""
+    monkeypatch.setattr("repsim.engine.checkpoint._SECONDS_BETWEEN_SAVES", 0.0)
 
 
 @pytest.fixture
@@ -49,7 +54,7 @@ def count_reads(layers, **options):
 def test_an_interrupted_run_goes_on_where_it_was(tmp_path, layers, index, part):
     whole = pairwise(layers, index=index, block=10)
     folder = tmp_path / "run"
-    failing = Failing(layers[-1], FINGERPRINT + max(SCAN, int(part * count_reads(layers, index=index))))
+    failing = Failing(layers[-1], max(SCAN, int(part * count_reads(layers, index=index))))
     with pytest.raises(errors.RepresentationError, match=r"xs\[3\]: examples .* could not be read: OSError: the"):
         pairwise([*layers[:-1], failing], index=index, block=10, resume=folder)
     assert (folder / "about.json").exists()
@@ -63,7 +68,7 @@ def test_what_was_done_is_not_done_again(tmp_path, layers):
     whole = Failing(layers[-1], 10**9)
     pairwise([*layers[:-1], whole], index=INDEXES, block=10)
     reads = 10**9 - whole.reads
-    failing = Failing(layers[-1], FINGERPRINT + reads - 3)
+    failing = Failing(layers[-1], reads - 3)
     with pytest.raises(errors.RepresentationError):
         pairwise([*layers[:-1], failing], index=INDEXES, block=10, resume=tmp_path / "run")
     again = Failing(layers[-1], 10**9)
@@ -105,7 +110,7 @@ def test_a_killed_run_resumes(tmp_path):
 def test_the_folder_of_another_run_is_refused(tmp_path, layers):
     folder = tmp_path / "run"
     with pytest.raises(errors.RepresentationError):
-        pairwise([layers[0], Failing(layers[1], FINGERPRINT + SCAN)], index="cca_r2", resume=folder)
+        pairwise([layers[0], Failing(layers[1], SCAN)], index="cca_r2", resume=folder)
     with pytest.raises(errors.ParameterError, match=r"another computation \(different: indexes"):
         pairwise(layers[:2], index="linear_regression", resume=folder)
     with pytest.raises(errors.ParameterError, match=r"another computation \(different: representations"):

@@ -15,9 +15,9 @@ from repsim import Blocks, cka, errors, get_index, hsic, minibatch_cka, pairwise
 from repsim.cca import SINGULAR
 from repsim.engine.median import median_squared_distance
 from repsim.engine.operators import Projector, RBFGram
-from repsim.engine.passes import _Pass
 from repsim.engine.projectors import project
 from repsim.engine.representation import Representation
+from repsim.engine.tiles import _Pass
 
 pytestmark = pytest.mark.filterwarnings("ignore::repsim.RankSaturationWarning")
 
@@ -77,7 +77,7 @@ def test_distances_in_single_precision_far_from_the_mean(rng):
 @pytest.mark.parametrize("tiles", [False, True])
 def test_single_precision_far_from_zero(monkeypatch, rng, name, tiles):
     if tiles:
-        monkeypatch.setattr("repsim.engine.passes.features_are_cheaper", lambda *_: False)
+        monkeypatch.setattr("repsim.engine.tiles.features_are_cheaper", lambda *_: False)
     x = (rng.standard_normal((200, 10)) + 1e5).astype(np.float32)
     y = (x[:, :5] + rng.standard_normal((200, 5))).astype(np.float32)
     assert pairwise([x, y], index=name, block=64)[0, 1] == pytest.approx(get_index(name)(x, y), rel=1e-6)

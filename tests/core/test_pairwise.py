@@ -5,9 +5,9 @@ from hard_cases import saturation_expected
 from repsim import INDEXES, RankSaturationWarning, errors, get_index, pairwise
 from repsim.engine.features import features_are_cheaper
 from repsim.engine.operators import LinearGram, Operator
-from repsim.engine.passes import inner_products
 from repsim.engine.plan import tile_block
 from repsim.engine.representation import Representation
+from repsim.engine.tiles import inner_products
 
 N = 23
 NAMES = [*INDEXES, "hsic_rbf_0.3", "hsic_rbf_0.3_debiased", "cka_rbf_3", "svcca_r2_0.5", "svcca_mean_0.7"]
@@ -148,7 +148,7 @@ def test_features_and_tiles_agree(monkeypatch):
     assert features_are_cheaper(families, products, 2**30)
     assert not features_are_cheaper(families, products, 1000)
     fast = inner_products(families, products, block=13, memory=2**30)
-    monkeypatch.setattr("repsim.engine.passes.features_are_cheaper", lambda *_: False)
+    monkeypatch.setattr("repsim.engine.tiles.features_are_cheaper", lambda *_: False)
     slow = inner_products(families, products, block=13, memory=2**30)
     for debiased in (False, True):
         a, b = (sums.centred(LinearGram(), LinearGram(), debiased) for sums in (fast, slow))

@@ -214,7 +214,7 @@ def test_a_factor_gives_the_same(rng):
     x = rng.standard_normal((30, 20))
     basis = factorise(Representation(x, "x", dtype=np.float64), MEMORY)
     for kept in (basis, Basis(basis.left[:, :4], basis.singular[:4], 0)):
-        found = of_basis(kept, basis.left.dtype)
+        found = of_basis(kept.left, basis.left.dtype)
         assert found.rows.shape[1] == min(kept.rank, 29 - kept.rank)
         np.testing.assert_allclose(matrix(found), kept.left @ kept.left.T, atol=1e-13)
 
