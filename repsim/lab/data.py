@@ -147,62 +147,57 @@ def fingerprint(records: np.ndarray) -> str:
     return hashlib.sha256(b"".join(sorted(hashlib.sha256(row).digest() for row in records))).hexdigest()
 
 
-def fetch(name: str, address: str, md5: str, target: Path) -> None:
-    """Download an archive and unpack its one folder, unless it is there.
-
-    The archive is kept beside the folder, so that only a download that was cut short is repeated.
-
-    Parameters
-    ----------
-    name
-        What the data set is called in messages.
-    address, md5
-        Of the archive, a compressed tar file.
-    target
-        Where its folder goes, under the name that it has in the archive.
+def fetch_file(path: Path, address: str, expected: str, advice: str) -> Path:
+    """Return a file, downloaded unless it is there, after comparing it with its hash ("md5:...") where one is known.
 
     Raises
     ------
     DataError
-        If it cannot be downloaded, has another MD5, holds what :mod:`repsim.lab.unpacking` refuses, or there is no room
-        for it. What is there under the names of archive and folder is as it was before, or whole.
+        If it cannot be downloaded, with `advice` on what to do, or has another hash. Nothing is left half-written.
     """
-    archive, partial = target.with_name(address.rsplit("/", 1)[-1]), part_path(target)
+    import pooch
+
+    passing = part_path(path)  # a folder that outlives no run
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        clear(path.parent, path.name)
+        if not path.exists():
+            pooch.retrieve(address, expected or None, path.name, passing, progressbar=True)
+            os.replace(passing / path.name, path)
+    except Exception as error:  # every way a download can fail ends in the same advice
+        why = (isinstance(error, OSError) and error.strerror) or " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"{path} is missing and could not be fetched from {address} ({why}): {advice}.") from error
+    finally:
+        shutil.rmtree(passing, ignore_errors=True)
+    kind, _, wanted = expected.partition(":")
+    if wanted and (found := pooch.file_hash(str(path), kind)) != wanted:
+        named = {"md5": "MD5", "sha256": "SHA-256"}[kind]
+        raise DataError(f"{path} was altered: expected {named} {wanted}, found {found}. Delete it to fetch it again.")
+    return path
+
+
+def fetch(address: str, md5: str, target: Path) -> None:
+    """Download an archive, which is kept beside its one folder `target`, and unpack that, unless it is there.
+
+    Raises
+    ------
+    DataError
+        As :func:`fetch_file`, or if the archive is refused or there is no room. What is there stays as it was.
+    """
+    partial = part_path(target)
+    advice = f"put the official folder {target.name} there, or name the folder that holds it in REPSIM_DATA"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(target.with_name(f".{target.name}.lock")):
             clear(target.parent, target.name)  # also where a run was killed when its folder had just appeared
-            if target.exists():
-                return
-            _retrieve(address, md5, archive, partial)
-            unpack_tar(archive, partial)
-            os.replace(partial / target.name, target)
-    except ArchiveError as error:
+            if not target.exists():
+                archive = fetch_file(target.with_name(address.rsplit("/", 1)[-1]), address, f"md5:{md5}", advice)
+                unpack_tar(archive, partial)
+                os.replace(partial / target.name, target)
+    except (ArchiveError, OSError) as error:
         raise DataError(str(error)) from None
-    except Exception as error:  # every way a download can fail ends in the same advice
-        raise DataError(
-            f"{name} is neither in {target} nor could it be downloaded ({_why(error)}): put the official folder "
-            f"{target.name} there, or name the folder that holds it in REPSIM_DATA."
-        ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-
-
-def _why(error: Exception) -> str:
-    # Pooch raises ValueError for an archive that has not the official hash, and names both hashes.
-    if isinstance(error, ValueError):
-        return " ".join(str(error).split()).rstrip(".")
-    return (isinstance(error, OSError) and error.strerror) or type(error).__name__
-
-
-def _retrieve(address: str, md5: str, archive: Path, partial: Path) -> None:
-    """Download the archive into a passing folder, which outlives no run, unless a whole one is there."""
-    import pooch
-
-    if archive.exists() and pooch.file_hash(str(archive), "md5") == md5:
-        return
-    pooch.retrieve(address, f"md5:{md5}", archive.name, partial, progressbar=True)
-    os.replace(partial / archive.name, archive)
 
 
 def _read(name: str, source: Source, split: str) -> Split:
@@ -286,18 +281,15 @@ def title_of(name: str) -> str:
 
 @cache
 def load_dataset(name: str) -> Dataset:
-    """Return a data set, downloading it first if it is not there.
+    """Return a data set, downloaded if it is not there.
 
-    Raises
-    ------
-    DataError
-        If the name is unknown, the data is missing and cannot be fetched, or a file is truncated or altered.
+    DataError if the name is unknown, the data is missing and cannot be fetched, or a file is truncated or altered.
     """
     if name == "synthetic":
         return _synthetic()
     source = source_of(name)
     if not (data_root() / source.folder).exists():
-        fetch(name, source.address, source.md5, data_root() / source.folder)
+        fetch(source.address, source.md5, data_root() / source.folder)
     return Dataset(
         name, source.classes, _read(name, source, "train"), _read(name, source, "test"), dataset_fingerprint(name)
     )

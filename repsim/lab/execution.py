@@ -22,12 +22,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import unquote
 
 import yaml
 
 from repsim.lab.errors import LabError, StorageError
-from repsim.lab.paths import REPOSITORY, environment
+from repsim.lab.paths import REPOSITORY
 from repsim.lab.repository import commit
 from repsim.lab.store import clear, digest, machine, part_path, peak_memory_mib, write_json
 
@@ -163,7 +164,7 @@ def kernel_of_this_python() -> Iterator[None]:
         kernel.mkdir(parents=True)
         (kernel / "kernel.json").write_text(json.dumps(specification), encoding="utf-8")
         others = filter(None, [os.environ.get("JUPYTER_PATH")])
-        with environment({"JUPYTER_PATH": os.pathsep.join([folder, *others])}):
+        with patch.dict(os.environ, {"JUPYTER_PATH": os.pathsep.join([folder, *others])}):
             yield
 
 

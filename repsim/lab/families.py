@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from math import prod
-from typing import Any, Protocol
+from typing import Any
 
 from repsim.lab.errors import UnknownNetworkError, known
 
@@ -20,32 +20,8 @@ IMAGE_SIDE, IMAGE_CHANNELS = 32, 3
 _LARGEST = 1 << 20  # ranges need an end
 
 
-class Net(Protocol):
-    """What a family applies layers with; `x` is whatever stands for activations."""
-
-    def convolution(
-        self, x: Any, channels: int, size: int = 3, stride: int = 1, padding: str = "same", *, normalised: bool = True
-    ) -> Any:
-        """Apply a convolution and its batch normalisation, or a bias in its place."""
-
-    def relu(self, x: Any, layer: str) -> Any:
-        """Apply a ReLU, and call the activations after it `layer`: they are represented."""
-
-    def shortcut(self, x: Any, stride: int, channels: int) -> Any:
-        """Subsample and fill up with channels of zeros: He et al.'s option A, which has no weights."""
-
-    def add(self, x: Any, y: Any) -> Any:
-        """Add activations of one shape."""
-
-    def other(
-        self, x: Any, layer: str, shape: tuple[int, ...], apply: Callable[[Any, Any], Any], multiply_adds: int = 0
-    ) -> Any:
-        """Apply any layers of Keras, ``apply(keras, x)``, and call the activations of that `shape` after them `layer`.
-
-        `shape` is of one example, its last axis that of the features. `multiply_adds` are those of one example.
-        """
-
-
+Net = Any  # what a family applies layers with: the methods of `Shapes`, or of Keras in `repsim.lab.networks`
+Shape = tuple[int, ...]  # of one example
 Build = Callable[[Any, Any, int, Sequence[int]], Any]
 
 
@@ -62,7 +38,7 @@ _FAMILIES: dict[str, _Family] = {}
 
 
 def family(pattern: str, sizes: range, channels: tuple[int, ...] = ()) -> Callable[[Build], Build]:
-    """Make networks known under the names that `pattern` and `sizes` give, with the channels of the paper's table.
+    """Make networks known by names that `pattern` and `sizes` give, with the channels of the paper's table.
 
     The function gets a :class:`Net`, the images, the size and the channels, and returns the last activations before
     those that every network ends in: the mean over places, ``pool``, and a linear layer, ``logits``.
@@ -202,9 +178,9 @@ class Convolution:
 
 
 class Shapes:
-    """A :class:`Net` whose activations are their shapes: the layers of a network, their sizes, and its operations."""
+    """Applies layers to shapes in place of activations: the layers of a network, their sizes, and its operations."""
 
-    def __init__(self, build: Callable[[Net, tuple[int, ...]], tuple[int, ...]]) -> None:
+    def __init__(self, build: Callable[[Net, Shape], Shape]) -> None:
         self.convolutions: list[Convolution] = []
         self._sizes: dict[str, int] = {}
         self._multiply_adds = 0
@@ -224,62 +200,43 @@ class Shapes:
         return self._multiply_adds + self._pooled * classes
 
     def convolution(
-        self,
-        x: tuple[int, ...],
-        channels: int,
-        size: int = 3,
-        stride: int = 1,
-        padding: str = "same",
-        *,
-        normalised: bool = True,
-    ) -> tuple[int, ...]:
-        """Follow a convolution; see :class:`Net`."""
+        self, x: Shape, channels: int, size: int = 3, stride: int = 1, padding: str = "same", *, normalised: bool = True
+    ) -> Shape:
+        """Apply a convolution and its batch normalisation, or a bias in its place."""
         side = (x[0] - 1) // stride + 1 if padding == "same" else (x[0] - size) // stride + 1
         self.convolutions.append(Convolution(channels, size, stride, padding, side))
         self._multiply_adds += side**2 * size**2 * x[-1] * channels
         return side, side, channels
 
-    def relu(self, x: tuple[int, ...], layer: str) -> tuple[int, ...]:
-        """Note a layer."""
+    def relu(self, x: Shape, layer: str) -> Shape:
+        """Apply a ReLU, and call the activations after it `layer`: they are represented."""
         self._sizes[layer] = prod(x)
         return x
 
-    def shortcut(self, x: tuple[int, ...], stride: int, channels: int) -> tuple[int, ...]:
-        """Follow a shortcut."""
+    def shortcut(self, x: Shape, stride: int, channels: int) -> Shape:
+        """Subsample and fill up with channels of zeros: He et al.'s option A, which has no weights."""
         return (x[0] - 1) // stride + 1, (x[1] - 1) // stride + 1, channels
 
-    def add(self, x: tuple[int, ...], y: tuple[int, ...]) -> tuple[int, ...]:
-        """Follow an addition."""
+    def add(self, x: Shape, y: Shape) -> Shape:
+        """Add activations of one shape."""
         return x
 
     def other(
-        self,
-        x: tuple[int, ...],
-        layer: str,
-        shape: tuple[int, ...],
-        apply: Callable[[Any, Any], Any],
-        multiply_adds: int = 0,
-    ) -> tuple[int, ...]:
-        """Note what is said of layers of any kind."""
+        self, x: Shape, layer: str, shape: Shape, apply: Callable[[Any, Any], Any], multiply_adds: int = 0
+    ) -> Shape:
+        """Apply any layers of Keras, ``apply(keras, x)``, and call the activations of that `shape` after them `layer`.
+
+        The last axis of `shape` is that of the features; `multiply_adds` too are of one example.
+        """
         self._multiply_adds += multiply_adds
         return self.relu(shape, layer)
 
 
 def builder(name: str, channels: Sequence[int] = ()) -> Callable[[Net, Any], Any]:
-    """Return what builds the network called `name`, from a :class:`Net` and images to the last activations.
+    """Return what builds a network, as in "plain18", "plain10-nobn", "width64", from a :class:`Net` and images.
 
-    Parameters
-    ----------
-    name
-        Family and size, as in "plain18", "plain10-nobn", "resnet32", "width64", "tiny10".
-    channels
-        Channels in place of the paper's, as many as the family's table has: two for plain networks, three for
-        residual ones and Tiny-10, none for Width-n, whose name says them.
-
-    Raises
-    ------
-    UnknownNetworkError
-        If there is no such network; the message lists those that there are.
+    `channels` replace the paper's, as many as the family's table has; Width-n's are in its name. UnknownNetworkError
+    lists the networks that there are.
     """
     match = re.fullmatch(r"([a-z]+)([1-9][0-9]*)(-[a-z]+)?", str(name))
     named = _FAMILIES.get(f"{match[1]}{{}}{match[3] or ''}") if match else None

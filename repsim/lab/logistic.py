@@ -41,27 +41,13 @@ class Probe:
 
 
 def fit_probe(x: Any, labels: Any, *, held_out: int, strengths: Sequence[float] = STRENGTHS) -> Probe:
-    """Fit a probe on examples, after choosing its strength on the last of them.
+    """Fit a probe on features (n, p) and labels, after choosing the strength of its penalty on the last of them.
 
-    From the strongest penalty on, each fit starts from the one before. Of equally good strengths the strongest counts.
-    With it, all examples are fitted.
-
-    Parameters
-    ----------
-    x
-        (n, p) features. One number scales all, so that the penalty does not depend on their unit.
-    labels
-        (n,) integers.
-    held_out
-        How many of the examples choose the strength.
-    strengths
-        Those to choose from: `s` in mean cross-entropy + s / 2 times the sum of squared weights.
-
-    Raises
-    ------
-    ProbeError
-        If examples and labels do not fit together, features do not vary or are not finite, a part would be empty, or
-        one of at least two classes is only among the examples that are held out.
+    From the strongest on, each fit starts from the one before; of equally good strengths `s`, in mean cross-entropy + s
+    / 2 times the sum of squared weights, the strongest counts. With it all examples are fitted. One number scales all
+    features, so that the penalty does not depend on their unit. ProbeError if examples and labels do not fit together,
+    features do not vary or are not finite, a part would be empty, or a class is only among the examples that are held
+    out.
     """
     from sklearn.linear_model import LogisticRegression
 

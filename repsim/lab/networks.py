@@ -121,23 +121,10 @@ def build(
     channels: Sequence[int] = (),
     recipe: Mapping[str, Any] = MappingProxyType({}),
 ) -> keras.Model:
-    """Return a new network with fresh weights.
+    """Return a new network with fresh weights; see :func:`repsim.lab.families.builder` for names and channels.
 
-    Parameters
-    ----------
-    architecture, channels
-        A name, and the channels where they are not the paper's; see :func:`repsim.lab.families.builder`.
-    classes
-        Number of logits.
-    precision
-        Keras dtype policy: "float32", or "mixed_bfloat16" for bfloat16 arithmetic on float32 weights.
-    recipe
-        What is recorded of a recipe; see :meth:`repsim.lab.profiles.Recipe.inputs`.
-
-    Raises
-    ------
-    UnknownNetworkError
-        If the architecture is not known; the message lists the known ones.
+    `precision` is Keras's dtype policy: "float32", or "mixed_bfloat16" for bfloat16 arithmetic on float32 weights.
+    `recipe` is what is recorded of one, :meth:`repsim.lab.profiles.Recipe.inputs`.
     """
     make, net = builder(architecture, channels), _Keras(recipe, precision)
     images = keras.Input((IMAGE_SIDE, IMAGE_SIDE, IMAGE_CHANNELS), name="images")

@@ -1,10 +1,8 @@
-"""Where results, caches and data live; three environment variables move them, also for a while."""
+"""Where results, caches and data live; three environment variables move them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -23,18 +21,3 @@ def cache_root() -> Path:
 def data_root() -> Path:
     """Return the folder that holds ``cifar-10-batches-bin`` and ``cifar-100-binary`` (``REPSIM_DATA``)."""
     return Path(os.environ.get("REPSIM_DATA") or cache_root() / "data")
-
-
-@contextmanager
-def environment(settings: Mapping[str, str]) -> Iterator[None]:
-    """Set environment variables while the block runs, and have them as they were afterwards."""
-    before = {name: os.environ.get(name) for name in settings}
-    os.environ.update(settings)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

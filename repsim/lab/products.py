@@ -42,14 +42,8 @@ class ConditionError(LabError):
 class Basis:
     """The singular value decomposition of a centred representation, by falling singular values.
 
-    Attributes
-    ----------
-    left
-        (n, r) float32, orthonormal.
-    singular
-        (r,).
-    right
-        (r, p) float32, orthonormal rows, p counting the features that vary.
+    `left` is (n, r) and orthonormal, `right` (r, p) with orthonormal rows, p counting the features that vary; both
+    float32.
     """
 
     left: Float32
@@ -63,20 +57,10 @@ class Basis:
 
 
 def basis(x: Any) -> Basis:
-    """Return the basis of a representation that is read in blocks of examples.
+    """Return the basis of a representation (n, p), or of what gives slices of its rows, read in blocks of examples.
 
     From the eigenvectors of its Gram matrix over features, in float64: squaring is safe where no singular value of the
-    features that vary is below :data:`LEAST` of the largest.
-
-    Parameters
-    ----------
-    x
-        (n, p) with more examples than features, an array or anything that gives slices of its rows.
-
-    Raises
-    ------
-    ConditionError
-        If a singular value is smaller, or there are as many features as examples.
+    features that vary is below :data:`LEAST` of the largest. ConditionError if one is, or if p >= n.
     """
     n, p = x.shape
     if p >= n:
@@ -143,13 +127,7 @@ def weighted(x: Basis, m: Float32) -> float:
 
 
 def compare(x: Basis, y: Basis, thresholds: Sequence[float] = THRESHOLDS) -> dict[str, tuple[float, float]]:
-    """Return every index of x with y, and of y with x.
-
-    Returns
-    -------
-    dict
-        By the names of :data:`repsim.INDEXES`; SVCCA at 0.99 has no number in its name.
-    """
+    """Return every index of x with y and of y with x, by the names of :data:`repsim.INDEXES`."""
     m, n = product(x, y), len(x.left)
     least = min(m.shape)
     m2, sx, sy = np.square(m, dtype=np.float64), x.singular**2, y.singular**2

@@ -47,33 +47,14 @@ Counts = Annotated[tuple[Positive, ...], MinLen(1), AfterValidator(_rising)]  # 
 
 @dataclass(frozen=True, config=CONFIG)
 class Recipe:
-    """How a network is trained; the profile's file says why each number is what it is.
+    """How a network is trained; why each number is what it is stands in the file of the profile.
 
-    Without epochs a network stays as it was initialised.
-
-    Attributes
-    ----------
-    optimizer : {"sgd", "adam"}
-        Stochastic gradient descent with `momentum`, which `nesterov` looks ahead along; or Adam, which has its own.
-    peak_rate, warmup_epochs, steps
-        The rate rises linearly to its peak and falls along a cosine to 0; or to a tenth at each of `steps`, which are
-        fractions of the epochs.
-    weight_decay, coupled_decay : float, {"", "kernels", "all"}
-        Decoupled, and of kernels only; or this much of each kernel, or of each parameter, is added to its gradient. An
-        L2 term in the loss adds twice its coefficient.
-    shift, border, flip
-        Pixels each way by which images are shifted, and what comes in: the data set's "mean" colour, black ("zero") or
-        the image's mirror image ("reflect").
-    scaling : {"colour", "unit"}
-        Images have mean 0 and deviation 1 by colour, or lie in [0, 1].
-    initialisation : {"he_normal", "fan_in"}
-        Of convolutions' kernels; or of all kernels and biases, uniform between plus and minus 1 / sqrt(fan-in).
-    biases : bool
-        Whether convolutions have biases beside their normalisation.
-    norm_momentum, norm_epsilon
-        Of batch normalisation; Keras's defaults are 0.99 and 0.001.
-    clip_norm : float
-        Bounds the norm of each weight array's gradient by itself; 0 bounds none.
+    `steps` are fractions of the epochs at which the rate falls to a tenth, in place of a cosine to 0. `weight_decay` is
+    decoupled and of kernels only, unless `coupled_decay` adds it to the gradient of each kernel, or of each parameter
+    (an L2 term in the loss adds twice its coefficient). Images are shifted by up to `shift` pixels each way; what comes
+    in is the mean "colour", black ("zero") or their mirror image ("reflect"). `scaling` gives them mean 0 and deviation
+    1 by colour, or brings them into [0, 1] ("unit"). "fan_in" draws all kernels and biases between plus and minus 1 /
+    sqrt(fan-in). `biases` are those beside a normalisation. `clip_norm` bounds each gradient array's norm; 0: none.
     """
 
     epochs: int
@@ -168,24 +149,9 @@ class Measure:
 class Comparison:
     """Networks of some groups compared with those of others (`columns`), or among each other where none are named.
 
-    Attributes
-    ----------
-    name
-        What figures ask for.
-    groups, columns
-        Patterns of group names.
-    examples
-        Numbers of examples, each a beginning of the larger ones.
-    indexes
-        Names of indexes.
-    split, dataset
-        Of the images; without a data set that of each network.
-    networks
-        How many of each group at most, 0: all.
-    diagonal
-        Keep only layers at the same place in both networks.
-    median
-        Of which examples the distances are whose median RBF bandwidths are fractions of; see :func:`repsim.pairwise`.
+    `examples` are each a beginning of the larger ones; without a `dataset` the images are those of each network's own.
+    `networks` is how many of each group at most, 0: all. `diagonal` keeps layers at the same place only. `median`: of
+    which examples' distances RBF bandwidths are fractions, see :func:`repsim.pairwise`.
     """
 
     name: str
@@ -312,13 +278,7 @@ class Profile:
     def jobs(
         self, groups: Collection[str] | None = None, seeds: Collection[int] | None = None
     ) -> list[tuple[Networks, int]]:
-        """Return the networks to train, as groups and seeds: all, or those of some groups or seeds only.
-
-        Raises
-        ------
-        ProfileError
-            If there is no such group, or none of the groups has any of the seeds.
-        """
+        """Return the networks to train as groups and seeds: all, or some; ProfileError if there are none such."""
         chosen = [self.group(name) for name in groups] if groups else self.networks
         jobs = [(group, seed) for group in chosen for seed in group.seeds if not seeds or seed in seeds]
         if not jobs:
@@ -335,13 +295,7 @@ def _named(entries: Sequence[Named], what: str, name: str) -> Named:
 
 
 def matching(patterns: Iterable[str], names: Sequence[str]) -> list[str]:
-    """Return the names that match any of some patterns, in the order of the patterns and then of the names.
-
-    Raises
-    ------
-    ProfileError
-        If a pattern matches none; the message lists them.
-    """
+    """Return the names that match any pattern, in the patterns' order; ProfileError if one matches none."""
     matched: dict[str, None] = {}
     for pattern in patterns:
         those = [name for name in names if fnmatchcase(name, pattern)]
@@ -352,13 +306,7 @@ def matching(patterns: Iterable[str], names: Sequence[str]) -> list[str]:
 
 
 def parse_profile(name: str, text: str) -> Profile:
-    """Read a profile from YAML text.
-
-    Raises
-    ------
-    ProfileError
-        If the text is not YAML or not a profile; the message names each place where it is not.
-    """
+    """Read a profile from YAML text; ProfileError names each place where it is not one."""
     try:
         values = yaml.safe_load(text)
         written = json.dumps({"name": name, **values} if isinstance(values, dict) else values)
@@ -387,26 +335,14 @@ def _said(error: Any) -> str:
 
 @cache
 def load_profile(name: str) -> Profile:
-    """Return the profile called `name`, which is read once.
-
-    Raises
-    ------
-    ProfileError
-        If there is none; the message lists the known ones.
-    """
+    """Return the profile called `name`, which is read once; ProfileError lists the known ones."""
     if name not in NAMES:
         raise ProfileError(known("profile", name, NAMES))
     return parse_profile(name, (files("repsim.lab") / "profiles" / f"{name}.yml").read_text(encoding="utf-8"))
 
 
 def required(setting: Setting | None, profile_name: str, entry: str) -> Setting:
-    """Return what a profile says of a measurement, or of Transformers.
-
-    Raises
-    ------
-    ProfileError
-        If it says nothing.
-    """
+    """Return what a profile says of a measurement, or of Transformers; ProfileError if it says nothing."""
     if setting is None:
         raise ProfileError(f"profile {profile_name} has no entry {entry}")
     return setting

@@ -8,19 +8,17 @@ of the results, which name them by their hashes.
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 
-from repsim.lab.data import classes_of
+from repsim.lab.data import classes_of, fetch_file
 from repsim.lab.errors import DataError
 from repsim.lab.families import describe
 from repsim.lab.paths import cache_root, data_root
 from repsim.lab.profiles import Networks, Recipe
-from repsim.lab.store import Artefact, Store, digest, part_path
+from repsim.lab.store import Artefact, Store, digest
 from repsim.lab.tensors import read_tensors
 from repsim.lab.weights import STEP
 
@@ -74,63 +72,24 @@ MEAN, DEVIATION = np.array([0.4914, 0.4822, 0.4465]), np.array([0.2023, 0.1994, 
 
 
 def published_file(seed: int) -> Path:
-    """Return the file of one of the networks, fetching it unless it is there.
-
-    It is looked for in the folder that the environment variable ``REPSIM_PUBLISHED`` names, else in the data's.
+    """Return the file of one of the networks, fetched unless ``REPSIM_PUBLISHED``, else the data's folder, has it.
 
     Raises
     ------
     DataError
         If it is missing and cannot be fetched, or has another SHA-256.
     """
-    folder = Path(os.environ.get(FOLDER) or data_root() / NETWORKS.name)
-    path, expected = folder / f"in{seed}-gn{seed}.pt", SHA256[seed]
-    if not path.exists():
-        _fetch(path, ADDRESS.format(seed=seed), expected)
-    if (have := digest(path)) != expected:
-        raise DataError(f"{path} is not the published network: expected SHA-256 {expected}, found {have}")
-    return path
-
-
-def _fetch(path: Path, address: str, expected: str) -> None:
-    import pooch
-
-    passing_folder = part_path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_name(f".{path.name}.lock")):
-            if not path.exists():
-                pooch.retrieve(address, f"sha256:{expected}", path.name, passing_folder)
-                os.replace(passing_folder / path.name, path)
-    except Exception as error:  # every way a download can fail ends in the same advice
-        raise DataError(
-            f"{path} is missing and could not be downloaded ({' '.join(str(error).split()) or type(error).__name__}): "
-            f"put the file of {address} there, or name the folder that holds it in {FOLDER}."
-        ) from error
-    finally:
-        shutil.rmtree(passing_folder, ignore_errors=True)
+    path = Path(os.environ.get(FOLDER) or data_root() / NETWORKS.name) / f"in{seed}-gn{seed}.pt"
+    advice = f"put the file there, or name the folder that holds it in {FOLDER}"
+    return fetch_file(path, ADDRESS.format(seed=seed), f"sha256:{SHA256[seed]}", advice)
 
 
 def weights(path: Path) -> dict[str, np.ndarray]:
-    """Return the weights of a published network as those of ours, for images in [0, 1].
+    """Return the weights of one of that group's Tiny-10 networks as those of ours, for images in [0, 1].
 
     Their scaling of the images becomes a part of the first convolution, which is exact because no convolution has a
-    border: there is no pixel that is not scaled.
-
-    Parameters
-    ----------
-    path
-        One of the ten files, or any other of that group's Tiny-10 networks for ten classes.
-
-    Returns
-    -------
-    dict
-        Float32 arrays by the paths of :func:`repsim.lab.training.get_weights`.
-
-    Raises
-    ------
-    DataError
-        If the file is not one of tensors, or their names, kinds or shapes are others.
+    border: there is no pixel that is not scaled. DataError if the file is not one of tensors, or names, kinds or shapes
+    differ.
     """
     tensors = read_tensors(path)
     places = _places()
@@ -171,15 +130,7 @@ def _places() -> dict[str, tuple[str, tuple[int, ...]]]:
 
 
 def as_network(path: Path, seed: int = 0) -> Artefact:
-    """Return a published network as an artefact of the cache, which everything that reads networks takes.
-
-    Parameters
-    ----------
-    path
-        As for :func:`weights`.
-    seed
-        What tells it apart from others of its group.
-    """
+    """Return a file as for :func:`weights` as an artefact of the cache; `seed` tells it apart from others."""
     inputs: dict[str, Any] = {
         "architecture": NETWORKS.architecture,
         "dataset": NETWORKS.dataset,
@@ -192,11 +143,5 @@ def as_network(path: Path, seed: int = 0) -> Artefact:
 
 
 def published_networks() -> list[Artefact]:
-    """Return the ten networks in the order of their seeds, fetching those that are missing.
-
-    Raises
-    ------
-    DataError
-        As :func:`published_file` and :func:`weights`.
-    """
+    """Return the ten networks in the order of their seeds, fetching those that are missing."""
     return [as_network(published_file(seed), seed) for seed in NETWORKS.seeds]

@@ -7,11 +7,9 @@ compute, are computed again whenever the engine asks for a block of them.
 from __future__ import annotations
 
 import os
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from threading import Lock
 from typing import Any, BinaryIO
@@ -51,29 +49,11 @@ def representations(
     *,
     folder: Path | None = None,
 ) -> dict[str, np.ndarray]:
-    """Return a network's representations of the first `count` examples of a split.
+    """Return a network's representations of the first `count` examples of a split's fixed random order, by layer.
 
-    Images of another data set are normalised as the network's own training images were: what it does to its images is
-    part of a network.
-
-    Parameters
-    ----------
-    network
-        The network's weights.
-    split, count
-        "train" or "test", and how many examples of its fixed random order.
-    layers
-        The wanted layers; None: all of them.
-    dataset
-        The data set of the images; None: that of the network.
-    folder
-        Where they are written, each network's into a folder of its own; None: into the cache, where they stay.
-
-    Returns
-    -------
-    dict
-        Read-only memory-mapped float32 arrays (count, features), flattened over space; computed and written
-        unless they are there, at no more than :data:`BATCH` examples in memory.
+    They are read-only memory-mapped float32 files (count, features), flattened over space, in `folder`, or in the
+    cache, where they stay. What is missing is computed, at no more than :data:`BATCH` examples in memory. Images of
+    another `dataset` than the network's are normalised as its training images were: that is part of a network.
 
     Raises
     ------
@@ -142,36 +122,38 @@ def sources(
     *,
     folder: Path | None = None,
 ) -> list[Any]:
-    """Return every layer of every network, for the engine: the narrowest stored, the others computed when read.
+    """Return every layer of every network of one architecture, network by network, for the engine to read.
 
-    Parameters
-    ----------
-    trained
-        The networks, all of one architecture.
-    split, count
-        "train" or "test", and how many examples of its fixed random order.
-    layers
-        The layers of each network, in order.
-    dataset
-        The data set of the images; None: that of each network.
-    share
-        Of the disk and the memory that a measurement may take, for one that reads networks of several architectures.
-    folder
-        As of :func:`representations`.
-
-    Returns
-    -------
-    list
-        Of memory-mapped arrays and :class:`repsim.Blocks`, (count, features), network by network.
+    The narrowest are stored as by :func:`representations`, the others :class:`repsim.Blocks`, computed when read in
+    batches that begin at the same images whatever is asked for. `share` is that of the disk and the memory of one
+    measurement, for one that reads networks of several architectures.
     """
+    features = layer_features(trained[0])
     stored = stored_layers(trained[0], count * len(trained), layers, share)
     computed = tuple(layer for layer in layers if layer not in stored)
-    latest = LatestBatches(int(share * _KEPT_BYTES))
+    batch_bytes = 4 * BATCH * sum(features[layer] for layer in computed)
+
+    @cache
+    def images() -> np.ndarray:
+        return load_dataset(dataset or dataset_of(trained[0])).first(split, count).images
+
+    @cache
+    def activations(number: int) -> Callable[[np.ndarray], list[np.ndarray]]:
+        return _activations(trained[number], computed)
+
+    @lru_cache(max(1, int(share * _KEPT_BYTES) // batch_bytes) if computed else 0)
+    def batch(number: int, first: int) -> dict[str, np.ndarray]:
+        return dict(zip(computed, activations(number)(images()[first : first + BATCH]), strict=True))
+
+    def read(number: int, layer: str, start: int, stop: int) -> np.ndarray:
+        firsts = range(start // BATCH * BATCH, stop, BATCH)
+        return np.concatenate([batch(number, first)[layer][max(0, start - first) : stop - first] for first in firsts])
+
     arrays: list[Any] = []
-    for network in trained:
+    for number, network in enumerate(trained):
         kept = representations(network, split, count, stored, dataset, folder=folder) if stored else {}
-        stream = Stream(network, dataset or dataset_of(network), split, count, computed, latest)
-        arrays += [kept[layer] if layer in kept else stream.blocks(layer) for layer in layers]
+        blocks = {layer: Blocks(partial(read, number, layer), (count, features[layer])) for layer in computed}
+        arrays += [(kept | blocks)[layer] for layer in layers]
     return arrays
 
 
@@ -192,59 +174,3 @@ def layer_features(network: Artefact) -> dict[str, int]:
     recorded = network.record["inputs"]
     described = describe(recorded["architecture"], tuple(recorded.get("channels", ())))
     return described.features(classes_of(recorded["dataset"]))
-
-
-class LatestBatches:
-    """The activations of the batches computed last, up to a number of bytes."""
-
-    def __init__(self, most: int) -> None:
-        self._most, self._size = most, 0
-        self._batches: OrderedDict[tuple[str, int], dict[str, np.ndarray]] = OrderedDict()
-
-    def get(self, key: tuple[str, int], compute: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-        """Return a batch, computed if it is no longer there, and let go of the oldest ones beyond the limit."""
-        if key not in self._batches:
-            self._batches[key] = compute()
-            self._size += _bytes(self._batches[key])
-        self._batches.move_to_end(key)
-        while self._size > self._most and len(self._batches) > 1:
-            self._size -= _bytes(self._batches.popitem(last=False)[1])
-        return self._batches[key]
-
-
-def _bytes(batch: dict[str, np.ndarray]) -> int:
-    return sum(array.nbytes for array in batch.values())
-
-
-@dataclass
-class Stream:
-    """Some layers of one network, computed in batches that begin at the same images whatever is asked for."""
-
-    network: Artefact
-    dataset: str
-    split: str
-    count: int
-    layers: tuple[str, ...]
-    latest: LatestBatches
-
-    def blocks(self, layer: str) -> Blocks:
-        """Return one layer as the engine reads it."""
-        return Blocks(partial(self._read, layer), (self.count, layer_features(self.network)[layer]))
-
-    @cached_property
-    def _activations(self) -> Callable[[np.ndarray], list[np.ndarray]]:
-        return _activations(self.network, self.layers)
-
-    @cached_property
-    def _images(self) -> np.ndarray:
-        return load_dataset(self.dataset).first(self.split, self.count).images
-
-    def _read(self, layer: str, start: int, stop: int) -> np.ndarray:
-        slices = []
-        for first in range(start // BATCH * BATCH, stop, BATCH):
-            batch = self.latest.get((self.network.sha256, first), partial(self._batch, first))
-            slices.append(batch[layer][max(0, start - first) : stop - first])
-        return np.concatenate(slices)
-
-    def _batch(self, first: int) -> dict[str, np.ndarray]:
-        return dict(zip(self.layers, self._activations(self._images[first : first + BATCH]), strict=True))

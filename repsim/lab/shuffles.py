@@ -24,24 +24,10 @@ class ShuffleError(LabError):
 
 
 def unit_grams(arrays: Sequence[Any], *, debiased: bool = False) -> Gram:
-    """Return the centred Gram matrix of each representation, at unit Frobenius norm.
+    """Return the centred Gram matrices of representations (n, p) of the same examples at unit norm, (R, n, n) float32.
 
-    Parameters
-    ----------
-    arrays
-        Representations (n, p) of the same n examples.
-    debiased
-        Centre as the U-statistic of debiased CKA does, in place of the usual way.
-
-    Returns
-    -------
-    ndarray
-        (R, n, n) float32. Inner products of two of them are linear CKA.
-
-    Raises
-    ------
-    ShuffleError
-        If there is none, the numbers of examples differ, or one does not vary or is not finite.
+    Inner products of two of them are linear CKA, `debiased` or not. ShuffleError if there is none, the numbers of
+    examples differ, or one does not vary or is not finite.
     """
     counts = sorted({int(array.shape[0]) for array in arrays})
     if len(counts) != 1:
@@ -68,28 +54,10 @@ def shuffled(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> NDArray[np.float32]:
-    """Return linear CKA of every row with every column after shuffling the columns' examples, many times.
+    """Return linear CKA of every row with every column after shuffling the columns' examples, (permutations, R, C).
 
-    Parameters
-    ----------
-    rows, columns
-        What :func:`unit_grams` returned, (R, n, n) and (C, n, n).
-    permutations
-        How many shuffles; each is used for all pairs.
-    seed
-        Of the generator of the shuffles.
-    progress
-        Called with the shuffles done and their number.
-
-    Returns
-    -------
-    ndarray
-        (permutations, R, C) float32.
-
-    Raises
-    ------
-    ShuffleError
-        If the numbers of examples differ, or `permutations` is not positive.
+    `rows` and `columns` are of :func:`unit_grams`; each shuffle is used for all pairs. ShuffleError if numbers of
+    examples differ, or `permutations` is not positive.
     """
     if rows.shape[1:] != columns.shape[1:] or permutations < 1:
         raise ShuffleError(
@@ -116,18 +84,10 @@ def shuffled(
 
 
 def against_shuffles(rows: Gram, columns: Gram, permutations: int, **more: Any) -> dict[str, NDArray[np.float32]]:
-    """Return each similarity beside what shuffles give.
+    """Return each similarity beside what shuffles give, as :func:`shuffled` takes them; (R, C) each.
 
-    Parameters
-    ----------
-    rows, columns, permutations, more
-        As for :func:`shuffled`.
-
-    Returns
-    -------
-    dict
-        (R, C) arrays: "value"; "mean" and "deviation" of the shuffles; "level", their 99.9th percentile; "p", the
-        share of the shuffles and the value itself that reach the value.
+    "value"; "mean" and "deviation" of the shuffles; "level", their 99.9th percentile; "p", the share of the shuffles
+    and the value itself that reach the value.
     """
     value = rows.reshape(len(rows), -1) @ columns.reshape(len(columns), -1).T
     null = shuffled(rows, columns, permutations, **more)

@@ -65,13 +65,7 @@ def clear(folder: Path, name: str | None = None) -> list[Path]:
 
 
 def write_atomically(path: Path, write: Callable[[Any], None]) -> None:
-    """Write a file through `write(binary file)` so that `path` is either complete or as it was before.
-
-    Raises
-    ------
-    StorageError
-        If it cannot be written, as on a full disk.
-    """
+    """Write a file through `write(binary file)` so that `path` is whole or as it was; StorageError on a full disk."""
     partial = part_path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,13 +96,7 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def read_arrays(path: Path) -> Arrays:
-    """Return the arrays of an ``.npz`` file; no pickle is read.
-
-    Raises
-    ------
-    DamagedArtefactError
-        If the file is missing or anything else than such a file.
-    """
+    """Return the arrays of an ``.npz`` file; no pickle is read. DamagedArtefactError if it is anything else."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
@@ -131,13 +119,7 @@ def as_json(value: Mapping[str, Any]) -> bytes:
 
 
 def unseal(path: Path) -> dict[str, Any]:
-    """Read what :func:`sealed` wrote, without its seal.
-
-    Raises
-    ------
-    DamagedArtefactError
-        If the file cannot be read, has no seal, or any byte of it is another than when it was sealed.
-    """
+    """Read what :func:`sealed` wrote, without its seal; DamagedArtefactError if any byte of it is another."""
     try:
         content = path.read_bytes()
         value = json.loads(content)
@@ -213,12 +195,8 @@ class Artefact:
     def arrays(self) -> Arrays:
         """Read the arrays, after checking the file against its record.
 
-        Raises
-        ------
-        MissingArtefactError
-            If the file is not here because it is not committed.
-        DamagedArtefactError
-            If it is missing otherwise, its SHA-256 is not the recorded one, or it holds something else than arrays.
+        MissingArtefactError if it is not here because it is not committed; DamagedArtefactError if it is missing
+        otherwise, has another SHA-256, or holds something else than arrays.
         """
         if self.is_away:
             raise MissingArtefactError(
@@ -229,13 +207,7 @@ class Artefact:
 
 
 def read_artefact(path: Path) -> Artefact:
-    """Return the artefact at `path`, after checking its record and its file, unless that need not be here.
-
-    Raises
-    ------
-    DamagedArtefactError
-        If the file is missing or altered, or its record is.
-    """
+    """Return the artefact at `path` after checking its record and, unless that need not be here, its file."""
     artefact = Artefact(path, unseal(record_path(path)))
     if "sha256" not in artefact.record:
         raise DamagedArtefactError(f"{record_path(path)} is damaged: not the record of an artefact")
@@ -277,12 +249,9 @@ class Store:
         return self.folder / step / f"{name}-{key({'step': step, **inputs})[:12]}.npz"
 
     def find(self, step: str, name: str, inputs: Mapping[str, Any]) -> Artefact | None:
-        """Return the artefact if it has been made, else None. Its file may be away, as :attr:`Artefact.is_away` says.
+        """Return the artefact if it has been made, else None; its file may be away, as :attr:`Artefact.is_away` says.
 
-        Raises
-        ------
-        DamagedArtefactError
-            If it has been made but its file is missing or altered, or its record cannot be read.
+        DamagedArtefactError if it has been made but its file is missing or altered, or its record cannot be read.
         """
         path = self.path(step, name, inputs)
         return read_artefact(path) if record_path(path).exists() else None
@@ -296,30 +265,19 @@ class Store:
         *,
         again: bool = False,
     ) -> Artefact:
-        """Return the artefact, making it if it is missing.
+        """Return the artefact `name` in the folder `step`, made if it is missing from all that it depends on, `inputs`.
 
-        Parameters
-        ----------
-        step, name
-            Folder and readable part of the file name.
-        inputs
-            Everything the artefact depends on, as JSON values.
-        make
-            Called without arguments when the artefact is missing; returns its arrays and what the record should
-            say beside the usual facts; :data:`SECONDS_BEFORE` among it is added to the time. Of several processes that
-            ask at once, one makes it and the others wait.
-        again
-            Whether to make a file that is away, too. If it comes out as it was, its record is kept. If not, as networks
-            that another machine trains do not, the new one takes its place, and what was made from the old one is
-            made anew.
+        `make` returns its arrays and what the record says beside the usual facts; :data:`SECONDS_BEFORE` among it is
+        added to the time. Of several processes that ask at once, one makes it and the others wait. `again` makes a file
+        that is away, too: if it comes out as it was, its record is kept; if not, as networks that another machine
+        trains do not, the new one takes its place, and what was made from the old one is made anew.
 
         Raises
         ------
         DamagedArtefactError
             As :meth:`find`.
         MissingArtefactError
-            If it has not been made and the environment variable :data:`ONLY_READ` is set, as it is while results from
-            elsewhere are certified: what is missing there must not be trained for hours.
+            If it has not been made and :data:`ONLY_READ` is set, as while results from elsewhere are certified.
         """
         held = self.find(step, name, inputs)
         if held is not None and not (again and held.is_away):

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import math
 import pickletools
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from reprlib import Repr
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
@@ -26,21 +26,21 @@ _BOUNDED = Repr()  # whatever a file nests
 _BOUNDED.maxlevel = 2
 brief = _BOUNDED.repr
 _DICT, _TENSOR = "collections OrderedDict", "torch._utils _rebuild_tensor_v2"
-_STORAGES: dict[str | None, np.dtype[Any]] = {
+_STORAGES: dict[str, np.dtype[Any]] = {
     "torch FloatStorage": np.dtype("<f4"),
     "torch LongStorage": np.dtype("<i8"),
 }
 
 
-@dataclass(frozen=True)
-class _Name:
+_NEW: dict[str, Callable[[], Any]] = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple}
+_NEW |= {"NONE": lambda: None, "NEWTRUE": lambda: True, "NEWFALSE": lambda: False}
+
+
+class _Name(str):
     """A name that a pickle would import."""
 
-    name: str
 
-
-@dataclass(frozen=True)
-class _Storage:
+class _Storage(NamedTuple):
     """Numbers that stand at the end of the file under a key."""
 
     key: str
@@ -48,8 +48,7 @@ class _Storage:
     count: int
 
 
-@dataclass(frozen=True)
-class _Tensor:
+class _Tensor(NamedTuple):
     """A contiguous part of a storage."""
 
     storage: _Storage
@@ -58,13 +57,7 @@ class _Tensor:
 
 
 def read_tensors(path: Path) -> dict[str, np.ndarray]:
-    """Return the tensors of a saved state by their names, as float32 or int64 arrays.
-
-    Parameters
-    ----------
-    path
-        A file of PyTorch's older format that holds a dict of names and contiguous tensors, such as a model's
-        ``state_dict``.
+    """Return the float32 and int64 tensors of a saved dict of names and contiguous tensors, as a ``state_dict`` is.
 
     Raises
     ------
@@ -123,16 +116,10 @@ def _pickled(file: IO[bytes]) -> Any:
     memo: dict[int, Any] = {}
     marks: list[int] = []
 
-    def since_mark() -> list[Any]:
-        place = marks.pop()
+    def popped(place: int) -> list[Any]:
         values = stack[place:]
         del stack[place:]
         return values
-
-    def fill(entries: list[Any]) -> None:
-        if not all(isinstance(key, str) for key in entries[::2]):
-            raise ValueError("a dict has keys that are no names")
-        stack[-1].update(zip(entries[::2], entries[1::2], strict=True))
 
     value: Any
     for opcode, value, _ in pickletools.genops(file):
@@ -141,25 +128,22 @@ def _pickled(file: IO[bytes]) -> Any:
                 pass
             case "BINUNICODE" | "BININT" | "BININT1" | "BININT2" | "LONG1":
                 stack.append(value)
-            case "NONE" | "NEWTRUE" | "NEWFALSE":
-                stack.append({"NONE": None, "NEWTRUE": True, "NEWFALSE": False}[opcode.name])
-            case "EMPTY_DICT" | "EMPTY_LIST" | "EMPTY_TUPLE":
-                stack.append({"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple}[opcode.name]())
+            case name if name in _NEW:
+                stack.append(_NEW[name]())
             case "MARK":
                 marks.append(len(stack))
             case "TUPLE":
-                stack.append(tuple(since_mark()))
-            case "TUPLE1" | "TUPLE2" | "TUPLE3":
-                count = int(opcode.name[-1])
-                stack[-count:] = [tuple(stack[-count:])]
+                stack.append(tuple(popped(marks.pop())))
+            case "TUPLE1" | "TUPLE2" | "TUPLE3" as name:
+                stack.append(tuple(popped(-int(name[-1]))))
             case "APPENDS":
-                entries = since_mark()
+                entries = popped(marks.pop())
                 stack[-1].extend(entries)
-            case "SETITEM":
-                entries = [stack.pop(), stack.pop()]
-                fill(entries[::-1])
-            case "SETITEMS":
-                fill(since_mark())
+            case "SETITEM" | "SETITEMS" as name:
+                entries = popped(-2 if name == "SETITEM" else marks.pop())
+                if not all(isinstance(key, str) for key in entries[::2]):
+                    raise ValueError("a dict has keys that are no names")
+                stack[-1].update(zip(entries[::2], entries[1::2], strict=True))
             case "BINPUT" | "LONG_BINPUT":
                 memo[value] = stack[-1]
             case "BINGET" | "LONG_BINGET":
@@ -169,7 +153,7 @@ def _pickled(file: IO[bytes]) -> Any:
             case "BINPERSID":
                 stack.append(_storage(*stack.pop()))
             case "REDUCE":
-                arguments, name = stack.pop(), stack.pop()
+                name, arguments = popped(-2)
                 stack.append(_call(name, *arguments))
             case "BUILD":
                 stack.pop()  # a state dict's own attributes: versions of its modules
@@ -182,9 +166,9 @@ def _pickled(file: IO[bytes]) -> Any:
 
 def _call(name: Any, *arguments: Any) -> Any:
     """Return what stands for the result of the two calls that a file of tensors describes; nothing is called."""
-    if name == _Name(_DICT) and not arguments:
+    if name == _DICT and not arguments:
         return {}
-    if name != _Name(_TENSOR):
+    if name != _TENSOR:
         raise ValueError(f"it calls {brief(name)}, which no tensor needs")
     storage, offset, shape, strides = arguments[:4]
     if not isinstance(storage, _Storage) or not all(type(side) is int and side >= 0 for side in (offset, *shape)):
@@ -196,7 +180,7 @@ def _call(name: Any, *arguments: Any) -> Any:
 
 
 def _storage(typename: Any, storage: Any, key: Any, _: Any, count: Any, view: Any = None) -> _Storage:
-    name = storage.name if isinstance(storage, _Name) else None
-    if typename != "storage" or name not in _STORAGES or view is not None or not isinstance(key, str):
-        raise ValueError(f"its storage {brief(key)} is of {brief(name)}; expected {' or '.join(map(str, _STORAGES))}")
-    return _Storage(key, _STORAGES[name], count)
+    known = isinstance(storage, _Name) and storage in _STORAGES  # not all can be hashed, or soon
+    if typename != "storage" or not known or view is not None or not isinstance(key, str):
+        raise ValueError(f"its storage {brief(key)} is of {brief(storage)}; expected {' or '.join(_STORAGES)}")
+    return _Storage(key, _STORAGES[storage], count)

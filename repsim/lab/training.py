@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import shutil
 import time
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -188,49 +188,87 @@ def _schedule(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.schedule
 
 
 def _train(networks: Networks, seed: int, checkpoint: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    recipe = networks.recipe
-    dataset = load_dataset(networks.dataset)
+    recipe, dataset = networks.recipe, load_dataset(networks.dataset)
     training, held = hold_out(dataset.train, recipe.held_out) if recipe.held_out else (dataset.train, None)
+    scored, name = (dataset.test, "test") if held is None else (held, "held_out")
     if recipe.epochs:
         model = compiled(networks, dataset.classes, len(training.labels) // recipe.batch, seed)
     else:
         model = initialised(networks, dataset.classes, seed)
-    scored, name = (dataset.test, "test") if held is None else (held, "held_out")
-    history, devices, before = _resume(model, checkpoint)
-    done, start = len(history), time.perf_counter()
+    state = dict(zip(_paths(model), model.weights, strict=True))
+    state |= {f"optimizer/{i}": v for i, v in enumerate(model.optimizer.variables if recipe.epochs else ())}
     batches = Batches(dataset, training, recipe, seed)
-    with progress_bar(artefact_name(networks, seed), quiet=not recipe.epochs) as report:
-        report(done, recipe.epochs)
-        for epoch in range(done, recipe.epochs):
-            scores = []
-            for images, labels in batches.epoch(epoch):
-                model.reset_metrics()  # JAX's trainer does so itself; TensorFlow's would go on with the mean of all
-                scores.append([float(value) for value in model.train_on_batch(images, labels)])
-            now = _accuracy(model, dataset, scored, recipe) if _is_scored(epoch + 1, recipe.epochs) else np.nan
-            history = np.append(history, [[*np.mean(scores, axis=0), now]], axis=0)
-            devices.append(device())
-            _save(model, checkpoint, history, devices, before + time.perf_counter() - start)
-            report(epoch + 1, recipe.epochs)
+
+    def train_epoch(epoch: int, _: Callable[[float], None]) -> list[float]:
+        scores = []
+        for images, labels in batches.epoch(epoch):
+            model.reset_metrics()  # JAX's trainer does so itself; TensorFlow's would go on with the mean of all
+            scores.append([float(value) for value in model.train_on_batch(images, labels)])
+        now = _accuracy(model, dataset, scored, recipe) if _is_scored(epoch + 1, recipe.epochs) else np.nan
+        return [*np.mean(scores, axis=0), now]
+
+    run = run_epochs(artefact_name(networks, seed), checkpoint, state, recipe.epochs, 3, train_epoch)
     final = build(networks.architecture, dataset.classes, channels=networks.channels, recipe=recipe.inputs())
     weights = get_weights(model)
     set_weights(final, weights)
     accuracy, loss = evaluate(final, dataset, scored, scaling=recipe.scaling)
-    facts: dict[str, Any] = {
-        "history": {
-            "loss": history[:, 0].round(5).tolist(),
-            "accuracy": history[:, 1].round(5).tolist(),
-            f"{name}_accuracy": [None if np.isnan(score) else score for score in history[:, 2].round(5).tolist()],
-        },
+    losses, accuracies, scores = run.history.round(5).T.tolist()
+    shown = [None if np.isnan(score) else score for score in scores]
+    return weights, {
+        "history": {"loss": losses, "accuracy": accuracies, f"{name}_accuracy": shown},
         "parameters": int(model.count_params()),
         "backend": keras.backend.backend(),
-        "device": " and ".join(dict.fromkeys(devices)) or device(),
         f"{name}_accuracy": accuracy,
         f"{name}_loss": loss,
-        SECONDS_BEFORE: before,
+        **run.facts(),
     }
-    if len(epochs_on := Counter(devices)) > 1:
-        facts["epochs_on"] = dict(epochs_on)
-    return weights, facts
+
+
+@dataclass
+class Run:
+    """What of a training is done: scores and device of each epoch, and the seconds that runs before this took."""
+
+    history: np.ndarray
+    devices: list[str]
+    before: float = 0.0
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a record says of it."""
+        return {"device": " and ".join(dict.fromkeys(self.devices)) or device(), SECONDS_BEFORE: self.before}
+
+
+def run_epochs(
+    title: str,
+    checkpoint: Path,
+    state: Mapping[str, Any],
+    until: int,
+    scores: int,
+    train_epoch: Callable[[int, Callable[[float], None]], Sequence[float]],
+) -> Run:
+    """Train up to an epoch, from a checkpoint of no later one if there is any, and write one after each epoch.
+
+    `state` is every variable that the next step depends on, by name. `train_epoch` takes an epoch and what reports the
+    share of it that is done, and returns its scores, as many as `scores`.
+    """
+    run, start = Run(np.empty((0, scores)), []), time.perf_counter()
+    if checkpoint.exists():
+        with usable(checkpoint):
+            arrays = read_arrays(checkpoint)
+            if len(arrays["history"]) <= until:
+                for name, variable in state.items():
+                    variable.assign(arrays[name])
+                devices = arrays.get("devices", np.repeat("an unknown device", len(arrays["history"])))
+                run = Run(arrays["history"], devices.tolist(), float(arrays["seconds"]))
+    with progress_bar(title, quiet=not until) as report:
+        for epoch in range(len(run.history), until):
+            report(epoch, until)
+            made = train_epoch(epoch, lambda share, epoch=epoch: report(epoch + share, until))
+            run.history = np.append(run.history, [made], axis=0)
+            run.devices.append(device())
+            done = {"history": run.history, "devices": np.array(run.devices)}
+            done["seconds"] = np.array(run.before + time.perf_counter() - start)
+            write_arrays(checkpoint, {name: np.asarray(value) for name, value in state.items()} | done)
+    return run
 
 
 def _is_scored(epoch: int, epochs: int) -> bool:
@@ -250,13 +288,7 @@ def _accuracy(model: keras.Model, dataset: Dataset, split: Split, recipe: Recipe
 
 @contextmanager
 def usable(checkpoint: Path) -> Iterator[None]:
-    """Move a checkpoint aside if reading it, or setting a network to it, fails.
-
-    Raises
-    ------
-    DamagedArtefactError
-        What was wrong, and where the file is now.
-    """
+    """Move a checkpoint aside if reading it, or setting a network to it, fails: DamagedArtefactError says where."""
     try:
         yield
     except Exception as error:  # whatever NumPy, zipfile and Keras make of other bytes, names and shapes
@@ -265,27 +297,3 @@ def usable(checkpoint: Path) -> Iterator[None]:
         raise DamagedArtefactError(
             f"{checkpoint} is damaged ({error}); it was moved to {aside.name}: run again to train from the beginning."
         ) from error
-
-
-def _save(model: keras.Model, checkpoint: Path, history: np.ndarray, devices: list[str], seconds: float) -> None:
-    """Write weights, optimiser state and what was done so far, so that the next epoch can follow, here or elsewhere."""
-    optimizer = {f"optimizer/{i}": np.asarray(v) for i, v in enumerate(model.optimizer.variables)}
-    done = {"history": history, "devices": np.array(devices), "seconds": np.array(seconds)}
-    write_arrays(checkpoint, {**get_weights(model), **optimizer, **done})
-
-
-def _resume(model: keras.Model, checkpoint: Path) -> tuple[np.ndarray, list[str], float]:
-    """Set the model to the last checkpoint, if there is one; return history, devices and seconds of what is done."""
-    if not checkpoint.exists():
-        return np.empty((0, 3)), [], 0.0
-    with usable(checkpoint):
-        arrays = read_arrays(checkpoint)
-        set_weights(model, arrays)
-        for i, variable in enumerate(model.optimizer.variables):
-            variable.assign(arrays[f"optimizer/{i}"])
-        history = arrays["history"]
-        if history.shape[1] == 2:  # of a version that did not score networks while they are trained
-            history = np.column_stack([history, np.full(len(history), np.nan)])
-        devices = arrays["devices"].tolist() if "devices" in arrays else ["an unknown device"] * len(history)
-        seconds = float(arrays.get("seconds", 0.0))
-    return history, devices, seconds

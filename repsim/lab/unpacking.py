@@ -28,11 +28,8 @@ class ArchiveError(LabError):
 def unpack_tar(archive: Path, folder: Path) -> None:
     """Unpack a tar archive of plain files into a folder.
 
-    Raises
-    ------
-    ArchiveError
-        If it cannot be read to its end, an entry has a path that leads outside, comes twice, or is a link or another
-        special file, or `folder` cannot be written, as on a full disk.
+    ArchiveError if it cannot be read to its end, an entry has a path that leads outside, comes twice, or is a link or
+    another special file, or `folder` cannot be written, as on a full disk.
     """
 
     def checked(entry: tarfile.TarInfo) -> tarfile.TarInfo:
@@ -51,19 +48,11 @@ def unpack_tar(archive: Path, folder: Path) -> None:
 
 
 def unpack_zip(archive: Path, folder: Path) -> dict[str, str]:
-    """Unpack a zip archive of plain files into an empty folder; all entries are looked at before the first is written.
+    """Unpack a zip archive of plain files into an empty folder; return why each entry that was altered could not be.
 
-    Returns
-    -------
-    dict
-        Path of each entry that could not be unpacked, such as one that was altered -> why.
-
-    Raises
-    ------
-    ArchiveError
-        If the file is not a zip archive; if an entry has a path that leads outside, is a link or another special file,
-        is encrypted, has the name of another one, or is larger than :data:`LARGEST_FILE`; if there are too many; if
-        `folder` cannot be written, as on a full disk.
+    All entries are looked at before the first is written. ArchiveError if it is no zip archive, an entry has a path
+    that leads outside, is a link or another special file, is encrypted, has the name of another one or is larger than
+    :data:`LARGEST_FILE`, there are too many, or `folder` cannot be written.
     """
     try:
         with zipfile.ZipFile(archive) as packed:

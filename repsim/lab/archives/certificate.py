@@ -21,22 +21,10 @@ class CertificationError(LabError):
 
 @dataclass(frozen=True)
 class Check:
-    """One comparison.
+    """One comparison: of what with what, of how many things, and each that differs, by its file, and how.
 
-    Attributes
-    ----------
-    what
-        What was compared with what.
-    compared
-        How many things.
-    differs
-        Each thing that differs, by its file, and how.
-    tolerance
-        How far numbers may differ; empty where they may not.
-    remark
-        What else is to be known of it.
-    not_done
-        Why it could not be made, and what to do; empty if it was.
+    `tolerance` says how far numbers may differ, `remark` what else is to be known, `not_done` why it could not be made
+    and what to do; each is empty where there is none.
     """
 
     what: str

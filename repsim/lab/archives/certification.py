@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import time
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -20,7 +22,7 @@ from repsim.lab.claims import ACCURACY, CLAIMS, SIMILARITY, Tolerance, take
 from repsim.lab.data import source_of
 from repsim.lab.errors import DataError
 from repsim.lab.execution import NotebookError, contents, execute, is_chapter, notebooks
-from repsim.lab.paths import REPOSITORY, data_root, environment
+from repsim.lab.paths import REPOSITORY, data_root
 from repsim.lab.repository import commit
 from repsim.lab.representations import dataset_of
 from repsim.lab.store import ONLY_READ, Artefact, digest, read_artefact, record_path, unseal
@@ -47,26 +49,9 @@ def certify(
     """Compare an archive with what it says of itself, and a sample of its results with what they are when recomputed.
 
     It is unpacked into a folder of its own, which is removed in the end. No code of it is run, and nothing that is
-    missing in it is trained.
-
-    Parameters
-    ----------
-    archive
-        The zip file.
-    seed
-        Draws the order in which networks and tables are computed again.
-    root
-        The repository whose notebooks are executed again.
-    report
-        Called with each check as it is done.
-    minutes
-        Of processor time: no other network or table is begun once so much has gone into the sample.
-
-    Raises
-    ------
-    ArchiveError
-        If the file cannot be unpacked safely, see :func:`repsim.lab.unpacking.unpack_zip`, or this machine has no room
-        for it.
+    missing in it is trained: the notebooks executed again are those of `root`. `seed` draws the order in which networks
+    and tables are computed again; none is begun once so many `minutes` of processor time have gone into that.
+    ArchiveError if it cannot be unpacked safely, or this machine has no room for it.
     """
     done: list[Check] = []
     try:
@@ -109,7 +94,7 @@ def _checks(
         "REPSIM_CACHE": str(scratch / "cache"),
         ONLY_READ: "1",
     }
-    with environment(settings):
+    with patch.dict(os.environ, settings):
         yield checks.verdicts(folder, profile, scratch)
         if first.differs:
             what = "a sample of the results, computed again, is the same"

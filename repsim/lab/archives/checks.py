@@ -45,13 +45,7 @@ def files_of(folder: Path) -> dict[str, Path]:
 
 
 def stated(folder: Path) -> dict[str, Any]:
-    """Return what an archive says it is of: profile, version, commit, and which files differ from the commit.
-
-    Raises
-    ------
-    ArchiveError
-        If it does not say so.
-    """
+    """Return what an archive says it is of: profile, version, commit, modified files; ArchiveError if it does not."""
     try:
         about = yaml.safe_load((folder / CODECHECK).read_text(encoding="utf-8"))[OURS]
         texts = {key: about[key] for key in ("profile", "version", "commit")}

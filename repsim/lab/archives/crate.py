@@ -23,12 +23,6 @@ NOTEBOOKS, FIGURES, CLAIMS = "outputs/notebooks", "outputs/figures", "outputs/cl
 CODECHECK = "codecheck.yml"
 SPECIFICATION = "https://codecheck.org.uk/spec/config/1.0/"
 OURS = "repsim_revisited"  # nodes beyond the specification bear the name of what they are for
-COMMENTS = {
-    "results": "what was trained and measured",
-    "outputs/notebooks": "an executed notebook",
-    "outputs/figures": "a figure, or the data of one",
-    "outputs/claims": "the claims with what was measured and their verdicts",
-}
 VERSION = "1.2"
 PROCESS_RUN = "https://w3id.org/ro/wfrun/process/0.5"
 SPDX = "https://spdx.org/licenses"
@@ -75,19 +69,7 @@ def is_output(path: str, profile: str) -> bool:
 def write_metadata(
     folder: Path, files: Iterable[str], citation: Mapping[str, Any], about: Mapping[str, Any], when: int
 ) -> None:
-    """Write the metadata of an archive into the folder that holds its files.
-
-    Parameters
-    ----------
-    folder, files
-        The archive's files, by their paths in the folder.
-    citation
-        The content of ``CITATION.cff``.
-    about
-        What the archive says of itself: profile, commit, version.
-    when
-        When it counts as published, in seconds since 1970.
-    """
+    """Write the metadata of an archive into the folder of its `files`, published at `when`, in seconds since 1970."""
     from rocrate.rocrate import ROCrate  # loads an HTTP client, which no other command needs
 
     crate = ROCrate(version=VERSION)
@@ -103,16 +85,17 @@ def write_metadata(
     added = {}
     for path in files:
         added[path] = crate.add_file(folder / path, path, properties=_properties(folder / path, path))
-        if _is_text(path):
-            added[path]["license"] = licences["CC-BY-4.0"]
+        if path.startswith(f"{FIGURES}/") or (path.startswith("book/") and path.endswith(".md")):
+            added[path]["license"] = licences["CC-BY-4.0"]  # of text and figures
     root["conformsTo"] = _entity(
         crate, PROCESS_RUN, ["CreativeWork", "Profile"], name="Process Run Crate", version="0.5"
     )
     root["mentions"] = [
         _entity(
-            crate, f"#run-{PurePosixPath(path).stem}", "CreateAction", **_run(folder / path, file, source, authors[0])
+            crate, f"#run-{PurePosixPath(path).stem}", "CreateAction", **_run(folder / path, path, added, authors[0])
         )
-        for path, (file, source) in _executed(added).items()
+        for path in added
+        if path.startswith(f"{NOTEBOOKS}/")
     ]
     # Without hash and size: it is written last, as it holds the hash of this metadata.
     crate.add_file(
@@ -149,7 +132,9 @@ def _describe_whole(crate: Any, citation: Mapping[str, Any], about: Mapping[str,
     (paper,) = [reference for reference in citation["references"] if reference["type"] == "conference-paper"]
     root = crate.root_dataset
     root["name"] = citation["title"]
-    root["description"] = f"{citation['abstract']} {_sentence(about)}"
+    modified = f", but for {', '.join(about['modified'])}" if about["modified"] else ""
+    said = f"Profile {about['profile']}, commit {about['commit']}{modified}."
+    root["description"] = f"{citation['abstract']} {said}"
     root["datePublished"] = datetime.fromtimestamp(when, UTC).isoformat()
     root["version"] = about["version"]
     root["keywords"] = citation["keywords"]
@@ -164,35 +149,21 @@ def _describe_whole(crate: Any, citation: Mapping[str, Any], about: Mapping[str,
     )
 
 
-def _executed(added: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Return the executed notebooks by path, each beside its source, which it says it is based on."""
-    sources = {PurePosixPath(path).name: file for path, file in added.items() if not path.startswith(f"{NOTEBOOKS}/")}
-    executed = {}
-    for path, file in added.items():
-        if path.startswith(f"{NOTEBOOKS}/"):
-            file["isBasedOn"] = source = sources[PurePosixPath(path).name]
-            executed[path] = file, source
-    return executed
-
-
-def _run(executed: Path, result: Any, source: Any, agent: Any) -> dict[str, Any]:
-    """Return what the metadata says of the execution of a notebook."""
+def _run(executed: Path, path: str, added: Mapping[str, Any], agent: Any) -> dict[str, Any]:
+    """Return what the metadata says of the execution of a notebook, which is based on its source."""
+    source = next(file for name, file in added.items() if name != path and PurePosixPath(name).name == executed.name)
+    added[path]["isBasedOn"] = source
     told = stamp(executed)
     ended = datetime.fromisoformat(told["date"])
     return {
         "name": f"Execution of {source['name']}",
         "instrument": source,
-        "result": result,
+        "result": added[path],
         "agent": agent,
         "startTime": (ended - timedelta(seconds=told["seconds"])).isoformat(timespec="seconds"),
         "endTime": ended.isoformat(timespec="seconds"),
         "actionStatus": "http://schema.org/CompletedActionStatus",
     }
-
-
-def _sentence(about: Mapping[str, Any]) -> str:
-    modified = f", but for {', '.join(about['modified'])}" if about["modified"] else ""
-    return f"Profile {about['profile']}, commit {about['commit']}{modified}."
 
 
 def _properties(path: Path, name: str) -> dict[str, Any]:
@@ -201,7 +172,7 @@ def _properties(path: Path, name: str) -> dict[str, Any]:
     code = {"@type": ["File", "SoftwareSourceCode"]} if _is_source(name) else {}
     return code | {
         "name": name,
-        "description": next(text for start, text in DESCRIPTIONS.items() if name.startswith(start)),
+        "description": _described(name),
         "encodingFormat": FORMATS.get(suffix, "text/plain"),
         "contentSize": str(path.stat().st_size),
         "sha256": digest(path),
@@ -213,27 +184,12 @@ def _is_source(path: str) -> bool:
     return path.endswith(".py") or (path.endswith(".ipynb") and not path.startswith(f"{NOTEBOOKS}/"))
 
 
-def _is_text(path: str) -> bool:
-    """Return whether a file is text or a figure, which have another licence than code."""
-    return path.startswith(f"{FIGURES}/") or (path.startswith("book/") and path.endswith(".md"))
-
-
 def configuration(citation: Mapping[str, Any], outputs: Sequence[str], about: Mapping[str, Any]) -> str:
-    """Return the text of ``codecheck.yml``.
-
-    Parameters
-    ----------
-    citation
-        The content of ``CITATION.cff``.
-    outputs
-        The files to make again.
-    about
-        What an archive says of itself: profile, commit, version.
-    """
+    """Return the text of ``codecheck.yml``, for the files to make again."""
     (paper,) = [reference for reference in citation["references"] if reference["type"] == "conference-paper"]
     contents = {
         "version": SPECIFICATION,
-        "manifest": [{"file": path, "comment": _comment(path)} for path in outputs],
+        "manifest": [{"file": path, "comment": _described(path)} for path in outputs],
         "paper": {
             "title": citation["title"],
             "authors": [{"name": author_name(author)} for author in citation["authors"]],
@@ -253,5 +209,5 @@ def author_name(author: Mapping[str, str]) -> str:
     return author.get("name") or f"{author['given-names']} {author['family-names']}"
 
 
-def _comment(path: str) -> str:
-    return next(comment for folder, comment in COMMENTS.items() if path.startswith(f"{folder}/"))
+def _described(path: str) -> str:
+    return next(text for start, text in DESCRIPTIONS.items() if path.startswith(start))

@@ -35,31 +35,11 @@ EARLIEST = 315_532_800  # 1980, where the times of zip archives begin
 
 
 def archive(profile: str, target: Path, executed_dir: Path, root: Path = REPOSITORY) -> Path:
-    """Write sources, results, executed notebooks, figures and verdicts into one research object.
+    """Write sources, results, executed notebooks, figures and verdicts into one research object, a zip file.
 
     Its times are ``SOURCE_DATE_EPOCH``, else that of the commit; what is left of the machine and the day are the stamps
-    in the executed notebooks and in the records of the results.
-
-    Parameters
-    ----------
-    profile
-        Whose results.
-    target
-        The folder that it is written into, under a name that holds version, profile and commit.
-    executed_dir
-        The executed notebooks.
-    root
-        The repository.
-
-    Returns
-    -------
-    Path
-        The archive, a zip file.
-
-    Raises
-    ------
-    ArchiveError
-        If there are no results to archive, or no room for the archive; see :func:`gather` for what else is raised.
+    in the executed notebooks and in the records of the results. Its name holds version, profile and commit.
+    ArchiveError if there are no results to archive, or no room; see :func:`gather` for what else is raised.
     """
     load_profile(profile)
     when = max(commit_time(root), EARLIEST)
@@ -113,32 +93,10 @@ def _pack(file: Any, folder: Path, files: Mapping[str, bool], when: int) -> None
 
 
 def gather(profile: str, root: Path, executed_dir: Path, folder: Path) -> dict[str, bool]:
-    """Copy everything that goes into an archive into `folder`, but its metadata.
+    """Copy all that goes into an archive but its metadata into an empty folder; return which files are executable.
 
-    Parameters
-    ----------
-    profile
-        Whose results.
-    root
-        The repository.
-    executed_dir
-        Its executed notebooks.
-    folder
-        An empty folder.
-
-    Returns
-    -------
-    dict
-        Path of each file -> whether it can be executed.
-
-    Raises
-    ------
-    ArchiveError
-        If the profile has no committed results, or others than the repository's are in use.
-    RepositoryError
-        If `root` is not a git repository.
-    StagingError
-        If an executed notebook is missing, older than its source or of another profile.
+    ArchiveError if the profile has no committed results, or others than the repository's are in use; RepositoryError if
+    `root` is no git repository; StagingError if an executed notebook is missing, stale or of another profile.
     """
     if results_root().resolve() != (root / "results").resolve():
         raise ArchiveError(

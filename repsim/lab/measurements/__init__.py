@@ -1,6 +1,7 @@
 """What the figures are drawn from: each measurement is an artefact made from the trained networks of a profile.
 
-Every function asks the store first, so a figure can be drawn from committed results without any data or network.
+Every function asks the store first, so a figure can be drawn from committed results without any data or network. Those
+of the modules can be had from the package itself: ``measurements.between`` is that of ``similarities``.
 """
 
 from __future__ import annotations
@@ -8,58 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from functools import partial
+from typing import Any
 
 from repsim.lab.errors import ProfileError, known
-from repsim.lab.measurements.among import measured_recipes, published, recipe, recipe_groups, trained_members
-from repsim.lab.measurements.common import GROUP, networks, saturation_is_recorded
-from repsim.lab.measurements.properties import (
-    DIMENSION_INDEXES,
-    components,
-    dimension,
-    probes,
-    ridge,
-    subspace,
-)
-from repsim.lab.measurements.similarities import (
-    between,
-    chance,
-    chance_within,
-    chances_within,
-    null_between,
-    null_within,
-    svcca_ranks,
-    tables,
-    within,
-    within_class,
-)
+from repsim.lab.lookup import names_of
+from repsim.lab.measurements import among, properties, similarities
+from repsim.lab.measurements.common import GROUP
 from repsim.lab.profiles import Profile, load_profile
 from repsim.lab.published import NETWORKS
 from repsim.lab.store import Artefact
 
-__all__ = [
-    "DIMENSION_INDEXES", "GROUP", "between", "chance",
-    "chance_within", "chances_within", "components", "dimension", "measured_recipes", "networks", "null_between",
-    "null_within", "probes", "published", "recipe", "recipe_groups", "ridge", "saturation_is_recorded", "steps",
-    "subspace", "svcca_ranks", "tables", "trained_members", "within", "within_class",
-]  # fmt: skip
-
+__getattr__ = names_of(__name__, __path__)
 Step = Callable[[], Artefact]
 
 
 def steps(profile_name: str, only: str = "*") -> dict[str, Step]:
     """Return the measurements of a profile in their order, by names such as ``tables/train`` or ``within/plain10``.
 
-    Parameters
-    ----------
-    profile_name
-        Which profile.
-    only
-        Pattern of the wanted names.
-
-    Raises
-    ------
-    ProfileError
-        If none matches; the message lists them.
+    `only` is a pattern of the wanted ones; ProfileError lists all if it matches none.
     """
     profile = load_profile(profile_name)
     all_steps: dict[str, Step] = {}
@@ -67,39 +34,37 @@ def steps(profile_name: str, only: str = "*") -> dict[str, Step]:
     def add(begins: str, measurement: Callable[..., Artefact], names: Iterable[object]) -> None:
         all_steps.update({f"{begins}{name}": partial(measurement, profile_name, name) for name in names})
 
-    add("tables/", tables, [measure.name for measure in profile.measures])
-    all_steps |= {
-        "dimension": partial(dimension, profile_name),
-        "components": partial(components, profile_name),
-        "subspace": partial(subspace, profile_name),
-    }
+    def named(entries: Iterable[Any]) -> list[str]:
+        return [entry.name for entry in entries]
+
+    add("tables/", similarities.tables, named(profile.measures))
+    for measurement in (properties.dimension, properties.components, properties.subspace):
+        all_steps[measurement.__name__] = partial(measurement, profile_name)
     if profile.ridge:
-        all_steps["ridge"] = partial(ridge, profile_name)
-    add("between/", between, [comparison.name for comparison in profile.comparisons])
-    add("chance/", chance, [comparison.name for comparison in profile.comparisons if comparison.diagonal])
-    add("chance/within-", chance_within, [group.name for group in profile.groups(profile.chance)])
-    for group, split, examples in _with_svcca(profile):
-        all_steps[f"ranks/{group}-{split}-{examples}"] = partial(svcca_ranks, profile_name, group, split, examples)
-    for settings, measurement in (
-        (profile.within, within),
-        (profile.within_class, within_class),
-        (profile.probes, probes),
-    ):
-        groups = profile.groups(settings.groups) if settings else []
-        add(f"{measurement.__name__}/", measurement, [group.name for group in groups])
-    recipes = [name for name in recipe_groups(profile_name) if len(trained_members(profile_name, name).networks) > 1]
-    add("recipes/", recipe, recipes)
+        all_steps["ridge"] = partial(properties.ridge, profile_name)
+    add("between/", similarities.between, named(profile.comparisons))
+    add("chance/", similarities.chance, [comparison.name for comparison in profile.comparisons if comparison.diagonal])
+    add("chance/within-", similarities.chance_within, named(profile.groups(profile.chance)))
+    for asked in _with_svcca(profile):
+        all_steps["ranks/{}-{}-{}".format(*asked)] = partial(similarities.svcca_ranks, profile_name, *asked)
+    for module, name in ((similarities, "within"), (similarities, "within_class"), (properties, "probes")):
+        if settings := getattr(profile, name):
+            add(f"{name}/", getattr(module, name), named(profile.groups(settings.groups)))
+    recipes = among.recipe_groups(profile_name)
+    enough = [name for name in recipes if len(among.trained_members(profile_name, name).networks) > 1]
+    add("recipes/", among.recipe, enough)
     if profile.group(GROUP).dataset == NETWORKS.dataset:  # else there are no images for these networks
-        all_steps["published"] = partial(published, profile_name)
+        all_steps["published"] = partial(among.published, profile_name)
     if profile.shuffles:
-        add("null/", null_between, [comparison.name for comparison in profile.comparisons if comparison.debiased])
+        debiased = [comparison.name for comparison in profile.comparisons if comparison.debiased]
+        add("null/", similarities.null_between, debiased)
         groups = profile.groups(profile.within.groups) if profile.within else []
         # No claim rests on the layers of an untrained one.
-        add("null/within-", null_within, [group.name for group in groups if group.recipe.epochs])
+        add("null/within-", similarities.null_within, [group.name for group in groups if group.recipe.epochs])
     if profile.transformers:
         epochs = sorted({0, *profile.transformers.snapshots})
-        add("transformers/epoch", _followed, epochs)
-        all_steps["transformers/table"] = partial(_transformers, profile_name, epochs[-1])
+        add("transformers/epoch", partial(_transformers, "follow"), epochs)
+        all_steps["transformers/table"] = partial(_transformers, "compare", profile_name, epochs[-1])
     chosen = {name: step for name, step in all_steps.items() if fnmatchcase(name, only)}
     if not chosen:
         raise ProfileError(known("measurement", only, all_steps))
@@ -116,13 +81,7 @@ def _with_svcca(profile: Profile) -> list[tuple[str, str, int]]:
     return sorted(asked)
 
 
-def _transformers(profile_name: str, epoch: int) -> Artefact:
-    from repsim.lab.transformers.measurement import compare_transformers  # only now is a backend needed
+def _transformers(what: str, profile_name: str, epoch: int) -> Artefact:
+    from repsim.lab.transformers import measurement  # only now is a backend needed
 
-    return compare_transformers(profile_name, epoch)
-
-
-def _followed(profile_name: str, epoch: int) -> Artefact:
-    from repsim.lab.transformers.measurement import follow_transformers
-
-    return follow_transformers(profile_name, epoch)
+    return getattr(measurement, f"{what}_transformers")(profile_name, epoch)

@@ -44,19 +44,11 @@ def trained_members(profile_name: str, group_name: str) -> Members:
 
 
 def recipe(profile_name: str, group_name: str) -> Artefact:
-    """Return the similarities among those networks of a group that have been trained.
+    """Return the similarities among the trained networks of a group; MissingArtefactError if there are under two.
 
-    Returns
-    -------
-    Artefact
-        ``<index>_<n>``, float32, of all layers of all networks as in :func:`repsim.lab.measurements.between`; and for
-        each network ``accuracy`` on those images, and ``first_share``: the share of the first eigenvalue of the first
-        convolution's Gram matrix in the sum of squares of all.
-
-    Raises
-    ------
-    MissingArtefactError
-        If fewer than two networks have been trained.
+    ``<index>_<n>``, float32, of all layers as in :func:`repsim.lab.measurements.between`; and for each network its
+    ``accuracy`` on those images and ``first_share``, that of the first eigenvalue of the first convolution's Gram
+    matrix in the sum of squares of all.
     """
     members = trained_members(profile_name, group_name)
     if len(members.networks) < FEWEST:
@@ -81,12 +73,7 @@ def measured_recipes(profile_name: str) -> dict[str, Artefact]:
 def published(profile_name: str) -> Artefact:
     """Return the same of the ten networks that others trained, by all indexes of the measure `test`.
 
-    The networks are asked for only if this has not been measured.
-
-    Raises
-    ------
-    DataError
-        If a network is missing and cannot be fetched, or is not the published one.
+    The networks are asked for, and fetched if they are not there, only if this has not been measured.
     """
     measure = load_profile(profile_name).measure(TEST)
     inputs = made_from([], **_asked(measure, measure.indexes)) | {"networks": list(SHA256)}
@@ -105,29 +92,24 @@ def _among(
     profile_name: str, step: str, name: str, inputs: dict[str, Any], find: Callable[[], Members], indexes: Sequence[str]
 ) -> Artefact:
     measure = load_profile(profile_name).measure(TEST)
+    n = measure.examples
 
     def make(scratch: Scratch) -> Made:
         members = find()
-        asked = {"examples": [measure.examples], "indexes": list(indexes), "median": MEDIAN}
-        return _measured(scratch, members, measure, indexes), {**Sides([members], (), measure.split).facts(), **asked}
+        layers = (*members.layers, "logits")
+        read = sources(list(members.networks), measure.split, n, layers, folder=scratch.stored)
+        logits, first = read[len(layers) - 1 :: len(layers)], read[:: len(layers)]
+        compared = [array for place, array in enumerate(read) if (place + 1) % len(layers)]
+        labels = load_dataset(members.group.dataset).first(measure.split, n).labels
+        tables = scratch.pairwise(f"among {members.group.name}", compared, index=list(indexes), median=MEDIAN)
+        squares = np.diag(tables["hsic_linear"])[:: len(members.layers)] * (n - 1) ** 2
+        shares = [first_eigenvalue(x) ** 2 / total for x, total in zip(first, squares, strict=True)]
+        arrays = {f"{index}_{n}": tables[index].astype(np.float32) for index in indexes}
+        arrays["accuracy"] = np.array([(np.argmax(array[:n], axis=1) == labels).mean() for array in logits])
+        facts = {"examples": [n], "indexes": list(indexes), "median": MEDIAN}
+        return arrays | {"first_share": np.array(shares)}, Sides([members], (), measure.split).facts() | facts
 
     return measured(profile_name, step, name, inputs, make)
-
-
-def _measured(scratch: Scratch, members: Members, measure: Measure, indexes: Sequence[str]) -> dict[str, np.ndarray]:
-    layers, n = (*members.layers, "logits"), measure.examples
-    read = sources(list(members.networks), measure.split, n, layers, folder=scratch.stored)
-    logits, first = read[len(layers) - 1 :: len(layers)], read[:: len(layers)]
-    compared = [array for place, array in enumerate(read) if (place + 1) % len(layers)]
-    labels = load_dataset(members.group.dataset).first(measure.split, n).labels
-    tables = scratch.pairwise(f"among {members.group.name}", compared, index=list(indexes), median=MEDIAN)
-    squares = np.diag(tables["hsic_linear"])[:: len(members.layers)] * (n - 1) ** 2
-    shares = [first_eigenvalue(x) ** 2 / total for x, total in zip(first, squares, strict=True)]
-    return {
-        **{f"{index}_{n}": tables[index].astype(np.float32) for index in indexes},
-        "accuracy": np.array([(np.argmax(array[:n], axis=1) == labels).mean() for array in logits]),
-        "first_share": np.array(shares),
-    }
 
 
 def first_eigenvalue(x: Any) -> float:

@@ -13,7 +13,6 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,15 +82,7 @@ class Members:
 
 
 def members(profile_name: str, patterns: Sequence[str] = (GROUP,), most: int = 0) -> list[Members]:
-    """Return the networks of the groups that match some patterns, training those that are missing.
-
-    Parameters
-    ----------
-    profile_name, patterns
-        Of which profile, and patterns of the groups' names.
-    most
-        How many networks of each group at most, the first seeds; 0: all.
-    """
+    """Return the networks of the groups that match some patterns, at most the `most` first (0: all), or train them."""
     groups = load_profile(profile_name).groups(patterns)
     return [Members(group, tuple(networks(profile_name, group.name, most))) for group in groups]
 
@@ -100,12 +91,7 @@ def members(profile_name: str, patterns: Sequence[str] = (GROUP,), most: int = 0
 class Sides:
     """The networks that are compared, with each other where there are no `columns`, and on which images.
 
-    Attributes
-    ----------
-    rows, columns
-        Groups on either side.
-    split, dataset
-        Of the images; "": those that each network was trained on.
+    Without a `dataset` those that each network was trained on.
     """
 
     rows: Sequence[Members]
@@ -156,13 +142,9 @@ class Scratch:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder, self._clock = folder, folder / "clock.npz"
         self.seconds_before = float(read_arrays(self._clock)["seconds"]) if self._clock.exists() else 0.0
         self._start = self._noted = time.perf_counter()
-
-    @property
-    def _clock(self) -> Path:
-        return self.folder / "clock.npz"
 
     def _note(self) -> None:
         self._noted = time.perf_counter()
@@ -207,18 +189,10 @@ def measured(
     inputs: Mapping[str, Any],
     make: Callable[[Scratch], Made],
 ) -> Artefact:
-    """Return a measurement, made if it is missing.
+    """Return a measurement, made if it is missing from the folder `step` of a profile's results.
 
-    Parameters
-    ----------
-    profile_name
-        In whose results it is kept.
-    step, name
-        Folder and readable part of its file's name.
-    inputs
-        What it is made from, see :func:`made_from`: this decides its address.
-    make
-        From a scratch folder to its arrays and what its record says beside the usual facts.
+    Its `inputs`, see :func:`made_from`, decide its address. `make` returns its arrays and what its record says beside
+    the usual facts, given a scratch folder that outlives an interruption.
     """
     scratch = cache_root() / "unfinished" / f"{step}-{name}-{key(inputs)[:12]}"
 
@@ -242,17 +216,8 @@ def gather(
 ) -> list[Any]:
     """Return every compared layer of every network, (count, features), group by group and network by network.
 
-    Parameters
-    ----------
-    scratch
-        Where those that are stored lie.
-    gathered
-        The networks.
-    split, count, dataset
-        Of the images: "train" or "test", how many of the split's fixed random order, and which data set; "": that
-        of each network.
-    share
-        Of the disk and the memory that a measurement may take; each group gets what its features are of all.
+    As :func:`repsim.lab.representations.sources`, each group with a share of disk and memory as its features are of
+    all.
     """
     sizes = [len(members.networks) * sum(members.features) for members in gathered]
     arrays: list[Any] = []
@@ -266,13 +231,11 @@ def gather(
 def beginnings(arrays: Sequence[Any], count: int) -> list[Any]:
     """Return the first `count` examples of arrays and :class:`repsim.Blocks`, without reading them."""
     return [
-        Blocks(partial(_rows, array), (count, array.shape[1])) if isinstance(array, Blocks) else array[:count]
+        Blocks(lambda start, stop, array=array: array[start:stop], (count, array.shape[1]))
+        if isinstance(array, Blocks)
+        else array[:count]
         for array in arrays
     ]
-
-
-def _rows(array: Any, start: int, stop: int) -> Any:
-    return array[start:stop]
 
 
 @contextmanager

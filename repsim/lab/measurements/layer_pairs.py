@@ -9,8 +9,8 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import fields
+from functools import partial
 from itertools import combinations, product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,27 +33,11 @@ Place = tuple[int, str]  # a network's place among those compared, and one of it
 def layer_pairs(
     profile_name: str, networks_compared: int = NETWORKS, examples: int = EXAMPLES, *, make: bool = True
 ) -> Artefact:
-    """Return the similarities of every layer of some networks with every layer of the others, by every subspace index.
+    """Return every layer of some Tiny-10 networks compared with every layer of the others, by subspace indexes.
 
-    Parameters
-    ----------
-    profile_name
-        Whose Tiny-10 networks.
-    networks_compared, examples
-        How many of them, the first seeds, and on how many training images.
-    make
-        Whether pairs of layers that are missing are computed: hours for each pair of networks.
-
-    Returns
-    -------
-    Artefact
-        As :func:`repsim.lab.measurements.tables`, which readers of tables take, with the numerical rank of each layer
-        as ``ranks`` (m, L). Of a network with itself everything is NaN.
-
-    Raises
-    ------
-    MissingArtefactError
-        If pairs are missing and are not to be made; the message says how many.
+    As :func:`repsim.lab.measurements.tables`, which readers of tables take, with the numerical rank of each layer as
+    ``ranks`` (m, L). Of a network with itself everything is NaN. Each pair of networks takes hours: unless they are to
+    be `make`, missing pairs raise MissingArtefactError, which says how many.
     """
     (group,) = members(profile_name, most=networks_compared)
     trained, layers = list(group.networks), group.layers
@@ -98,17 +82,7 @@ def _key(trained: list[Artefact], x_place: Place, y_place: Place, examples: int)
 
 
 def layer_pair(profile_name: str, trained: list[Artefact], x_place: Place, y_place: Place, examples: int) -> Artefact:
-    """Return the similarities of two layers by each index: of one with the other, and of the other with the one.
-
-    Parameters
-    ----------
-    profile_name, trained
-        In whose results it is kept, and the networks.
-    x_place, y_place
-        Each the place of a network among these, and one of its layers.
-    examples
-        How many training images.
-    """
+    """Return the similarities of two layers by each index: of one with the other, and of the other with the one."""
 
     def make(_: Any) -> Made:
         x, y = (kept_basis(trained[place], layer, examples) for place, layer in (x_place, y_place))
@@ -120,15 +94,7 @@ def layer_pair(profile_name: str, trained: list[Artefact], x_place: Place, y_pla
 
 
 def kept_basis(network: Artefact, layer: str, examples: int) -> Basis:
-    """Return the basis of a layer on so many training images, from the cache or made and kept there.
-
-    Parameters
-    ----------
-    network, layer
-        Which layer of which network.
-    examples
-        How many images of the fixed random order.
-    """
+    """Return the basis of a layer on so many training images, from the cache or made and kept there."""
     folder = cache_root() / "bases" / f"v{VERSION}-{network.sha256[:16]}-{SPLIT}-{examples}-{layer}"
     paths = [folder / f"{field.name}.npy" for field in fields(Basis)]
     if not all(path.exists() for path in paths):
@@ -138,11 +104,7 @@ def kept_basis(network: Artefact, layer: str, examples: int) -> Basis:
             if not all(path.exists() for path in paths):
                 made = basis(sources([network], SPLIT, examples, (layer,), folder=folder / "representations")[0])
                 shutil.rmtree(folder / "representations", ignore_errors=True)
-                for path, field in zip(paths, fields(Basis), strict=True):
-                    _keep(path, getattr(made, field.name))
+                for path in paths:
+                    write_atomically(path, partial(np.save, arr=getattr(made, path.stem), allow_pickle=False))
     left, singular, right = (np.load(path, mmap_mode="r", allow_pickle=False) for path in paths)
     return Basis(left, np.asarray(singular), right)
-
-
-def _keep(path: Path, array: np.ndarray) -> None:
-    write_atomically(path, lambda file: np.save(file, array, allow_pickle=False))

@@ -48,12 +48,8 @@ _EIGENVECTORS = "a tenth of the features and one more, 64 at least"
 def dimension(profile_name: str) -> Artefact:
     """Return every index between the same layer of the first two networks, against the number of examples.
 
-    Returns
-    -------
-    Artefact
-        "examples" (k,), "features" (L,), and for each index in the record "same_<index>" (L, k), and
-        "shuffled_<index>" (L, k) with the examples of the second network in another order: what unrelated
-        representations of the same shape and spectrum score.
+    "examples" (k,), "features" (L,), and for each index "same_<index>" (L, k) and "shuffled_<index>" (L, k), with the
+    examples of the second network in another order: what unrelated representations of the same spectrum score.
     """
     (group,), counts = members(profile_name, most=2), load_profile(profile_name).dimension_examples
 
@@ -78,13 +74,7 @@ def dimension(profile_name: str) -> Artefact:
 
 
 def components(profile_name: str) -> Artefact:
-    """Return the first two principal components of the fifth convolution of every network on test images.
-
-    Returns
-    -------
-    Artefact
-        "scores" (m, n, 2) float32, "explained" (m, 2) fraction of the total variance, "labels" (n,).
-    """
+    """Return "scores" (m, n, 2) on two principal components of the fifth convolution, "explained" (m, 2), "labels"."""
     (group,), count = members(profile_name), load_profile(profile_name).components_examples
 
     def make(scratch: Scratch) -> Made:
@@ -111,13 +101,9 @@ def eigenvectors(features: int) -> int:
 def subspace(profile_name: str) -> Artefact:
     """Return how each network's Gram matrix acts on the eigenvectors of each other network's (section 6.4).
 
-    Representations are scaled to unit Frobenius norm, so that the two can be drawn on one axis.
-
-    Returns
-    -------
-    Artefact
-        "pairs" (P, 2), and per layer "eigenvalues_<layer>" (m, k), "scaling_<layer>" (P, k) and "cosine_<layer>"
-        (P, k) for the k largest eigenvectors of the first network of each pair; "features" (L,).
+    Representations are scaled to unit Frobenius norm, so that the two can be drawn on one axis. "pairs" (P, 2), and per
+    layer "eigenvalues_<layer>" (m, k), "scaling_<layer>" (P, k) and "cosine_<layer>" (P, k) for the k largest
+    eigenvectors of the first network of each pair; "features" (L,).
     """
     (group,), count = members(profile_name), load_profile(profile_name).subspace_examples
     pairs = list(itertools.permutations(range(len(group.networks)), 2))
@@ -137,23 +123,14 @@ def subspace(profile_name: str) -> Artefact:
 
 
 def probes(profile_name: str, group_name: str) -> Artefact:
-    """Return the test accuracy of l2-regularised logistic regression on every layer of the networks of a group.
-
-    Returns
-    -------
-    Artefact
-        "accuracy" (m, L), share of the test images, and "strength" (m, L), the penalty that held-out training images
-        chose, :func:`repsim.lab.logistic.fit_probe`.
-    """
+    """Return the test "accuracy" (m, L) of l2-regularised logistic regression on every layer, and its "strength"."""
     settings = required(load_profile(profile_name).probes, profile_name, "probes")
     (group,) = members(profile_name, (group_name,), settings.networks)
     sizes = {name: getattr(settings, name) for name in ("examples", "held_out", "test_examples")}
 
     def make(scratch: Scratch) -> Made:
-        dataset, counts = (
-            load_dataset(group.group.dataset),
-            {"train": settings.examples, "test": settings.test_examples},
-        )
+        dataset = load_dataset(group.group.dataset)
+        counts = {"train": settings.examples, "test": settings.test_examples}
         labels = {split: dataset.first(split, count).labels for split, count in counts.items()}
         layers = {split: gather(scratch, [group], split, count, share=0.5) for split, count in counts.items()}
 
@@ -186,14 +163,9 @@ def ridge(profile_name: str) -> Artefact:
     """Return canonical ridge of all layers of every two networks along a path of strengths.
 
     The normaliser is the cosine throughout (equation 27): the CKA of the regularised operators. It is that of
-    :func:`repsim.canonical_ridge`, which would decompose each layer once more for each other one.
-
-    Returns
-    -------
-    Artefact
-        "pairs" (P, 2), of different networks in both orders; "cosine" (P, S, L, L), [., s, i, j] being that of layer i
-        of the first network, x, with layer j of the second, y, at step s of the path; "kappa_x" and "kappa_y" (S,), as
-        fractions of the largest eigenvalue of the Gram matrix of x and of y.
+    :func:`repsim.canonical_ridge`, which would decompose each layer once more for each other one. "pairs" (P, 2), of
+    different networks in both orders; "cosine" (P, S, L, L), [., s, i, j] of layer i of the first with layer j of the
+    second at step s; "kappa_x" and "kappa_y" (S,), as fractions of the largest eigenvalue of the Gram matrix.
     """
     settings = required(load_profile(profile_name).ridge, profile_name, "ridge")
     (group,) = members(profile_name, most=settings.networks)

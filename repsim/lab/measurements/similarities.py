@@ -39,7 +39,6 @@ from repsim.lab.shuffles import against_shuffles, unit_grams
 from repsim.lab.store import Artefact
 
 WITHIN_INDEXES = ("cka_linear", "cka_linear_debiased")
-SATURATED = 1 - 1e-6  # CCA R² with everything else, from which on the rank must be n - 1
 
 
 def by_network(table: NDArray[Any], layers: int) -> NDArray[Any]:
@@ -56,12 +55,8 @@ def same_layers(table: NDArray[Any], layers: int) -> NDArray[Any]:
 def tables(profile_name: str, measure_name: str) -> Artefact:
     """Return the similarities of every layer of every Tiny-10 network with every layer of every other.
 
-    Returns
-    -------
-    Artefact
-        One float64 array (m, m, L, L) per index of the measure, [a, b, i, j] being the index of layer i of network a
-        with layer j of network b; the record names the layers, the split and the number of examples, and the
-        "saturated" layers whose CCA R² is 1 with every layer of every network: their rank is n - 1.
+    One float64 array (m, m, L, L) per index of the measure, [a, b, i, j] being that of layer i of network a with layer
+    j of network b.
     """
     measure = load_profile(profile_name).measure(measure_name)
     (group,) = members(profile_name)
@@ -73,22 +68,13 @@ def tables(profile_name: str, measure_name: str) -> Artefact:
         values = scratch.pairwise(f"tables {measure_name}", arrays, index=list(measure.indexes), record=how)
         by_index = {name: by_network(value, len(group.layers)) for name, value in values.items()}
         facts = asked | {name: how[name] for name in ("median", "median_distances") if "median" in how}
-        if (cca := by_index.get("cca_r2")) is not None:
-            full = np.flatnonzero((cca > SATURATED).all(axis=(0, 1, 3)))
-            facts["saturated"] = [group.layers[place] for place in full]
         return by_index, {**group.facts(), **facts}
 
     return measured(profile_name, "tables", measure_name, made_from(group.networks, **asked), make)
 
 
 def svcca_ranks(profile_name: str, group_name: str, split: str, examples: int) -> Artefact:
-    """Return how many principal components SVCCA keeps of each layer of the networks of a group.
-
-    Returns
-    -------
-    Artefact
-        By threshold, named "0.5" and so on, (m, L).
-    """
+    """Return how many principal components SVCCA keeps of each layer of a group: by threshold, as "0.5", (m, L)."""
     (group,) = members(profile_name, (group_name,))
     asked = {"split": split, "examples": examples, "thresholds": list(THRESHOLDS)}
 
@@ -113,18 +99,11 @@ def centred_singular_values(x: NDArray[Any]) -> NDArray[np.float64]:
 def between(profile_name: str, comparison_name: str) -> Artefact:
     """Return the similarities of the layers of all networks of a comparison's groups, for nested sets of examples.
 
-    Returns
-    -------
-    Artefact
-        One float32 array per index and number of examples, ``<index>_<n>``. Its rows are the layers of the first
-        network of the first group, of its second network, and so on; its columns likewise, and the same unless the
-        comparison names other groups. Of a diagonal comparison: (networks, networks, L), same layers only. The record
-        names groups, seeds and layers in that order; :class:`repsim.lab.findings.Compared` reads both.
-
-    Raises
-    ------
-    ProfileError
-        If there is no such comparison, or it is diagonal and its networks differ in their number of layers.
+    One float32 array per index and number of examples, ``<index>_<n>``. Its rows are the layers of the first network of
+    the first group, of its second network, and so on; its columns likewise, and the same unless the comparison names
+    other groups. Of a diagonal comparison, whose networks need as many layers each, (networks, networks, L): same
+    layers only. :class:`repsim.lab.findings.Compared` reads it by the record, which names groups, seeds and layers in
+    that order.
     """
     comparison = load_profile(profile_name).comparison(comparison_name)
     compared = sides(profile_name, comparison, comparison.networks)
@@ -164,13 +143,7 @@ def _between(scratch: Scratch, comparison: Comparison, compared: Sides) -> dict[
 
 
 def within(profile_name: str, group_name: str) -> Artefact:
-    """Return linear CKA, biased and debiased, of every two layers of each network of a group.
-
-    Returns
-    -------
-    Artefact
-        Per index and number of examples one float32 array ``<index>_<n>``, (m, L, L), each symmetric.
-    """
+    """Return linear CKA, also debiased, of every two layers of each network of a group: ``<index>_<n>``, (m, L, L)."""
     settings = required(load_profile(profile_name).within, profile_name, "within")
     (group,) = members(profile_name, (group_name,), settings.networks)
     asked = _asked(settings)
@@ -208,12 +181,8 @@ def _within(scratch: Scratch, member: Members, settings: Within) -> dict[str, np
 def within_class(profile_name: str, group_name: str) -> Artefact:
     """Return linear CKA of all layers of all networks of a group on the images of each class, averaged over classes.
 
-    Returns
-    -------
-    Artefact
-        Per index and number of examples two float32 arrays (m, m, L, L): ``all_<index>_<n>`` of all images, and
-        ``class_<index>_<n>``, the mean over classes of that of the images of one class; and "counts_<n>" (classes,),
-        images of each class.
+    Two float32 arrays (m, m, L, L) per index and number of examples, ``all_<index>_<n>`` of all images and
+    ``class_<index>_<n>``, the mean over classes; and "counts_<n>" (classes,), images of each class.
     """
     settings = required(load_profile(profile_name).within_class, profile_name, "within_class")
     (group,) = members(profile_name, (group_name,), settings.networks)
@@ -253,23 +222,11 @@ def _classes(scratch: Scratch, group: Members, arrays: list[Any], split: str, co
     return shaped | {f"counts_{count}": counts}
 
 
-_DEBIASED = {"cka_linear": False, "cka_linear_debiased": True}
-
-
 def null_between(profile_name: str, comparison_name: str) -> Artefact:
-    """Return linear CKA of a comparison's networks beside that of shuffled examples.
+    """Return linear CKA of a comparison's networks beside that of shuffled examples, as the entry ``shuffles`` says.
 
-    Parameters
-    ----------
-    profile_name, comparison_name
-        As for :func:`repsim.lab.measurements.between`; the profile's entry ``shuffles`` says how many networks of
-        each group.
-
-    Returns
-    -------
-    Artefact
-        (R, C) float32 arrays ``<index>_<quantity>``, for biased and debiased linear CKA and the quantities of
-        :func:`repsim.lab.shuffles.against_shuffles`; rows and columns as those of the comparison.
+    (R, C) float32 arrays ``<index>_<quantity>``, for biased and debiased linear CKA and the quantities of
+    :func:`repsim.lab.shuffles.against_shuffles`; rows and columns as those of the comparison.
     """
     profile = load_profile(profile_name)
     comparison, settings = profile.comparison(comparison_name), required(profile.shuffles, profile_name, "shuffles")
@@ -291,13 +248,8 @@ def null_within(profile_name: str, group_name: str) -> Artefact:
 def chance(profile_name: str, comparison_name: str) -> Artefact:
     """Return what linear CKA of layers is on shuffled examples, over all shuffles, of a comparison's trained networks.
 
-    That of two layers is the geometric mean of what it is of each with itself, see :func:`repsim.chance`; so these are
-    all that is kept. The examples are as many as the comparison has at most.
-
-    Returns
-    -------
-    Artefact
-        For each group of networks, by its name, (m, L): of each layer with itself.
+    That of two layers is the geometric mean of what it is of each with itself, see :func:`repsim.chance`. So (m, L), of
+    each layer with itself, is all that is kept, by group; of as many examples as the comparison has at most.
     """
     comparison = load_profile(profile_name).comparison(comparison_name)
     every = sides(profile_name, comparison, comparison.networks)
@@ -354,12 +306,13 @@ def _null(profile_name: str, name: str, settings: Shuffles, compared: Sides) -> 
     def make(scratch: Scratch) -> Made:
         first, second = compared.gather(scratch, settings.examples)
         arrays: dict[str, np.ndarray] = {}
-        for index, debiased in _DEBIASED.items():
+        for index in WITHIN_INDEXES:
+            debiased = index.endswith("_debiased")
             left = unit_grams(first, debiased=debiased)
             right = left if second is None else unit_grams(second, debiased=debiased)
             with progress_bar(f"shuffles {name} {index}") as report:
                 values = against_shuffles(left, right, settings.permutations, progress=report)
             arrays |= {f"{index}_{quantity}": array for quantity, array in values.items()}
-        return arrays, {**compared.facts(), **asked, "indexes": list(_DEBIASED)}
+        return arrays, {**compared.facts(), **asked, "indexes": list(WITHIN_INDEXES)}
 
     return measured(profile_name, "null", name, compared.made_from(**asked), make)

@@ -7,7 +7,6 @@ import gzip
 import hashlib
 import tarfile
 import zlib
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from repsim.lab.data import fetch_file
 from repsim.lab.errors import DataError, known
 from repsim.lab.paths import data_root
 
@@ -68,14 +68,6 @@ class Corpus:
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     subwords: str = ""
     examples: Mapping[str, int] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Refuse two files of one name: they lie in one folder."""
-        parts = [part for parts in self.splits.values() for part in parts]
-        names = {name for part in parts for name in ([part.archive] if part.archive else [part.source, part.target])}
-        name, count = Counter(Path(name).name for name in names).most_common(1)[0]
-        if count > 1:
-            raise DataError(f"corpus {self.folder}: {count} files are called {name}; they lie in one folder")
 
 
 _TESTS = ("2016_flickr", "2017_flickr", "2017_mscoco", "2018_flickr")
@@ -143,13 +135,7 @@ CORPORA = {
 
 
 def splits_of(name: str) -> tuple[str, ...]:
-    """Return the splits of a corpus.
-
-    Raises
-    ------
-    DataError
-        If there is no such corpus.
-    """
+    """Return the splits of a corpus; DataError if there is no such corpus."""
     if name not in (*CORPORA, "toy"):
         raise DataError(known("corpus", name, (*CORPORA, "toy")))
     return tuple(CORPORA[name].splits if name in CORPORA else TOY_SENTENCES)
@@ -159,11 +145,8 @@ def splits_of(name: str) -> tuple[str, ...]:
 def load_split(name: str, split: str) -> Split:
     """Return one split of a corpus, fetching its files first if they are not there.
 
-    Raises
-    ------
-    DataError
-        If there is no such corpus or split, a file is missing and cannot be fetched, altered, not UTF-8 or empty, or
-        the two sides have different numbers of lines. The message names file and line.
+    DataError names what is unknown, missing and cannot be fetched, altered, not UTF-8, empty or of unequal length, by
+    file and line.
     """
     if split not in splits_of(name):
         raise DataError(known(f"split of {name}", split, splits_of(name)))
@@ -183,25 +166,14 @@ def fingerprint(name: str, split: str) -> str:
     """Return the SHA-256 of the sentences of a split, both sides, without reading it if it is known."""
     if name in CORPORA and split in CORPORA[name].fingerprints:
         return CORPORA[name].fingerprints[split]
-    return content_hash(load_split(name, split))
-
-
-def content_hash(pairs: Split) -> str:
-    """Return the SHA-256 of pairs of sentences."""
-    digest = hashlib.sha256()
+    pairs, digest = load_split(name, split), hashlib.sha256()
     for source, target in zip(pairs.source, pairs.target, strict=True):
         digest.update(f"{source}\t{target}\n".encode())
     return digest.hexdigest()
 
 
 def sentences(path: str, content: bytes) -> Sentences:
-    """Return the lines of a text, checked.
-
-    Raises
-    ------
-    DataError
-        If it is not UTF-8, has no sentence, or a line that a carriage return breaks.
-    """
+    """Return the lines of a text; DataError if it is not UTF-8, has no sentence, or a carriage return breaks a line."""
     content = content.removeprefix(codecs.BOM_UTF8)
     try:
         text = content.decode("utf-8")
@@ -218,14 +190,10 @@ def sentences(path: str, content: bytes) -> Sentences:
     return tuple(lines)
 
 
-def paired(source: Sentences, target: Sentences, paths: tuple[str, str]) -> Split:
-    """Return two sides as one split.
-
-    Raises
-    ------
-    DataError
-        If they have different numbers of sentences.
-    """
+def _paired(corpus: Corpus, part: Part) -> Split:
+    """Return the two sides of a part; DataError if they have different numbers of sentences."""
+    where = [_text(corpus, part.archive, name) for name in (part.source, part.target)]
+    paths, (source, target) = tuple(path for path, _ in where), (sentences(*text) for text in where)
     if len(source) != len(target):
         longer = paths[0] if len(source) > len(target) else paths[1]
         raise DataError(
@@ -244,19 +212,8 @@ def subwords_of(name: str) -> tuple[str, bytes] | None:
     return str(path), path.read_bytes()
 
 
-def _paired(corpus: Corpus, part: Part) -> Split:
-    (source, first), (target, second) = (_text(corpus, part.archive, name) for name in (part.source, part.target))
-    return paired(sentences(source, first), sentences(target, second), (source, target))
-
-
 def _text(corpus: Corpus, archive: str, name: str) -> tuple[str, bytes]:
-    """Return where a text stands, and its bytes, unpacked.
-
-    Raises
-    ------
-    DataError
-        If a file is damaged, or not in its archive.
-    """
+    """Return where a text stands, and its bytes, unpacked; DataError if a file is damaged, or not in its archive."""
     path = _file(corpus, archive or name)
     where = f"{path}, {name}" if archive else str(path)
     try:
@@ -275,28 +232,9 @@ def _text(corpus: Corpus, archive: str, name: str) -> tuple[str, bytes]:
 
 def _file(corpus: Corpus, name: str) -> Path:
     """Return a file or archive of a corpus, which is fetched if it is not there and checked if its hash is known."""
-    path = data_root() / corpus.folder / Path(name).name
-    expected = corpus.hashes.get(name)
-    if not path.exists():
-        _fetch(corpus.home + name, expected, path)
-    if expected and (sha256 := hashlib.sha256(path.read_bytes()).hexdigest()) != expected:
-        raise DataError(
-            f"{path} was altered: expected SHA-256 {expected}, found {sha256}. Delete it to fetch it again."
-        )
-    return path
-
-
-def _fetch(address: str, sha256: str | None, path: Path) -> None:
-    import pooch
-
-    try:
-        pooch.retrieve(address, sha256 and f"sha256:{sha256}", path.name, path.parent, progressbar=True)
-    except Exception as error:  # every way a download can fail ends in the same advice
-        why = (isinstance(error, OSError) and error.strerror) or " ".join(str(error).split())
-        raise DataError(
-            f"{path} is missing and could not be fetched from {address} ({why}): put the file there, or name the "
-            f"folder that holds the folder {path.parent.name} in REPSIM_DATA."
-        ) from error
+    expected = f"sha256:{corpus.hashes[name]}" if name in corpus.hashes else ""
+    advice = f"put the file there, or name the folder that holds the folder {corpus.folder} in REPSIM_DATA"
+    return fetch_file(data_root() / corpus.folder / Path(name).name, corpus.home + name, expected, advice)
 
 
 TOY_SENTENCES = {"train": 400, "val": 60, "test": 120}

@@ -9,12 +9,10 @@ import numpy as np
 from scipy.linalg.blas import dsyrk
 from scipy.linalg.lapack import dpstrf
 
-import repsim
 from repsim.lab.errors import ProfileError
-from repsim.lab.measurements.common import saturation_is_recorded
-from repsim.lab.paths import cache_root
-from repsim.lab.progress import progress_bar
-from repsim.lab.store import Artefact, key, profile_store
+from repsim.lab.measurements.common import Made, Scratch, measured
+from repsim.lab.measurements.similarities import by_network
+from repsim.lab.store import Artefact, profile_store
 from repsim.lab.transformers import corpus
 from repsim.lab.transformers.batching import pad
 from repsim.lab.transformers.network import TAPS, tapped
@@ -104,7 +102,7 @@ def condensed(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 
 def similarities(
-    arrays: Sequence[np.ndarray], indexes: Sequence[str], rbf_tokens: int, name: str
+    scratch: Scratch, title: str, arrays: Sequence[np.ndarray], indexes: Sequence[str], rbf_tokens: int
 ) -> tuple[dict[str, np.ndarray], int]:
     """Return indexes between all arrays, and the number of examples of RBF CKA."""
     examples = len(arrays[0])
@@ -112,24 +110,16 @@ def similarities(
     chosen = np.sort(np.random.default_rng(0).permutation(examples)[:rbf_examples])
     tables: dict[str, np.ndarray] = {}
     for rbf in (False, True):
-        wanted = [index for index in indexes if index.startswith(RBF) == rbf]
-        if not wanted:
-            continue
-        shown = [array[chosen] for array in arrays] if rbf else condensed(arrays)
-        with progress_bar(f"{name} {RBF if rbf else ''}".strip()) as report, saturation_is_recorded():
-            resume = cache_root() / "pairwise" / f"{name}-{RBF if rbf else 'all'}"
-            tables |= repsim.pairwise(shown, index=wanted, resume=resume, progress=report)
+        if wanted := [index for index in indexes if index.startswith(RBF) == rbf]:
+            shown = [array[chosen] for array in arrays] if rbf else condensed(arrays)
+            tables |= scratch.pairwise(f"{title} {RBF}" if rbf else title, shown, index=wanted)
     return tables, rbf_examples
 
 
 def compare_transformers(profile: str, epoch: int) -> Artefact:
     """Return the similarities of all sublayers of all networks after so many epochs, at each tap: Table F.1.
 
-    Returns
-    -------
-    Artefact
-        A float64 array (m, m, L, L) per tap and index, called as in ``scale/cka_linear``: [a, b, i, j] is the index
-        of sublayer i of network a with sublayer j of network b.
+    The artefact has a float64 array (m, m, L, L) per tap and index, called as in ``scale/cka_linear``.
     """
     settings = transformers_of(profile)
     asked = settings.splits, settings.indexes, settings.rbf_tokens
@@ -162,17 +152,15 @@ def _compared(
         "rbf_tokens": rbf_tokens,
     }
 
-    def make() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    def make(scratch: Scratch) -> Made:
         by_tap: dict[str, np.ndarray] = {}
-        rbf_examples = 0
         models = [load_transformer(artefact) for artefact in trained]
         for tap in TAPS:
             arrays = [array for model in models for array in represented(model, settings, tap, splits)]
-            shape = (len(trained), -1, len(trained), len(arrays) // len(trained))
-            tables, rbf_examples = similarities(arrays, indexes, rbf_tokens, f"transformers-{tap}-{key(inputs)[:12]}")
-            by_tap |= {f"{tap}/{index}": table.reshape(shape).transpose(0, 2, 1, 3) for index, table in tables.items()}
+            tables, rbf_examples = similarities(scratch, f"transformers {tap}", arrays, indexes, rbf_tokens)
+            depth = len(arrays) // len(trained)
+            by_tap |= {f"{tap}/{index}": by_network(table, depth) for index, table in tables.items()}
         return by_tap, {
-            "profile": profile,
             "corpus": settings.corpus,
             "epoch": epoch,
             "seeds": [artefact.record["inputs"]["seed"] for artefact in trained],
@@ -182,4 +170,4 @@ def _compared(
             "splits": list(splits),
         }
 
-    return profile_store(profile).get("transformers", name, inputs, make)
+    return measured(profile, "transformers", name, inputs, make)

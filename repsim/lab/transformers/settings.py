@@ -20,18 +20,10 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 class Recipe:
     """How a Transformer is trained; the profile's file says why each number is what it is.
 
-    Attributes
-    ----------
-    epochs, tokens
-        Passes through the training pairs, in batches of about so many tokens of the longer side, padding counted.
-    buckets : tuple of int
-        Lengths, ends included, up to which sentences are padded, so that batches have few shapes. The last bounds
-        what is trained on: longer pairs are left out and counted.
-    rate, warmup, fall
-        The rate is `rate` times width^-0.5, times min(step / warmup^1.5, step^-0.5); over the last part `fall` of the
-        steps it falls linearly to 0.
-    smoothing
-        The share of the target's probability that goes to all other tokens alike.
+    Batches have about `tokens` of the longer side, padding counted. Sentences are padded to the lengths in `buckets`;
+    pairs longer than the last are left out and counted. The rate is `rate` times width^-0.5 times min(step /
+    warmup^1.5, step^-0.5), and falls linearly to 0 over the last part `fall` of the steps. `smoothing` is the share of
+    a target's probability that goes to all other tokens alike.
     """
 
     epochs: PositiveInt
@@ -63,29 +55,12 @@ BASE = Network(512, 2048, 8, 6, 6, 0.1, 256)  # tensor2tensor's `transformer_bas
 class Transformers:
     """The Transformers of a profile.
 
-    Attributes
-    ----------
-    corpus : str
-        The name of the text; :mod:`repsim.lab.transformers.corpus` knows them.
-    pieces, vocabulary
-        The size of the vocabulary, and the SHA-256 of its pieces.
-    seeds
-        Which networks there are.
-    snapshots, followed
-        After which epochs networks are kept, 0 being the untrained network, and the seeds of those that are kept and
-        compared before the last epoch too.
-    splits
-        Whose source tokens are the examples; the loss of the first, which is not trained on, is in the records.
-    scored
-        The split whose translations are scored by BLEU.
-    indexes, rbf_tokens
-        What is measured at each tap; RBF CKA on the first so many tokens of a fixed random order only, 0 for all.
-    followed_indexes, followed_rbf_tokens
-        The same of the networks that are followed.
-    minutes, megabytes
-        Of the training of one network, and of its representations.
-    committed
-        Whether the weights after the last epoch are in the repository; of others the records are.
+    `vocabulary` is the SHA-256 of its pieces. Of the seeds in `followed` networks are kept and compared at the
+    `snapshots` (epochs, 0: untrained) before the last too. The source tokens of `splits` are the examples; the first
+    one's loss is in the records. `scored` is the split whose translations BLEU scores. RBF CKA is on the first
+    `rbf_tokens` of a fixed random order only, 0: all. The followed have fewer indexes and tokens. Minutes of training
+    and megabytes of representations are those of one network; `committed` says whether weights after the last epoch are
+    in the repository.
     """
 
     corpus: str

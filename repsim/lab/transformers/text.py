@@ -31,12 +31,8 @@ def processor(settings: Transformers) -> Any:
 def tokens(settings: Transformers, split: str) -> Encoded:
     """Return a split as tokens.
 
-    Raises
-    ------
-    DataError
-        If a sentence has more tokens than the network has positions, but for those of the training split, which no
-        bucket holds; or if the split has another number of source tokens than its corpus says. The message names
-        file and line.
+    DataError names file and line of a sentence with more tokens than the network has positions, but in the training
+    split, whose buckets leave it out; also if the split has another number of source tokens than its corpus says.
     """
     pairs = corpus.load_split(settings.corpus, split)
     sides = [encode(processor(settings), side) for side in (pairs.source, pairs.target)]

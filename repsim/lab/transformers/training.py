@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,22 +10,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from repsim.lab.backend import device
 from repsim.lab.errors import LabError
 from repsim.lab.paths import cache_root
-from repsim.lab.progress import progress_bar
-from repsim.lab.store import (
-    MADE_AGAIN_BY,
-    SECONDS_BEFORE,
-    Arrays,
-    Artefact,
-    Store,
-    clear,
-    key,
-    read_arrays,
-    write_arrays,
-)
-from repsim.lab.training import get_weights, set_weights, usable
+from repsim.lab.store import MADE_AGAIN_BY, Arrays, Artefact, Store, clear, key
+from repsim.lab.training import get_weights, run_epochs, set_weights
 from repsim.lab.transformers import corpus
 from repsim.lab.transformers.batching import batches, count_batches, pad, shifted, too_long
 from repsim.lab.transformers.network import PADDING, build
@@ -49,16 +37,10 @@ def train_transformer(
     epoch: int | None = None,
     again: bool = False,
 ) -> Artefact:
-    """Return a network's weights after `epoch` epochs, the last unless said otherwise.
+    """Return a network's weights after `epoch` epochs, the last unless said otherwise; resumed as `train_network` does.
 
-    Snapshots before it are kept if the profile follows the network. A run that was killed goes on from its last
-    complete epoch and ends with bitwise the same weights, on the same machine with the same number of threads, as one
-    that was not.
-
-    Raises
-    ------
-    TransformerError
-        If the profile has no such seed or not so many epochs, or no pair of sentences fits the recipe's buckets.
+    Snapshots before it are kept if the profile follows the network. TransformerError if the profile has no such seed or
+    not so many epochs, or no pair of sentences fits the recipe's buckets.
     """
     last = settings.recipe.epochs if epoch is None else epoch
     if seed not in settings.seeds or not 0 <= last <= settings.recipe.epochs:
@@ -119,10 +101,6 @@ class Rate(keras.optimizers.schedules.LearningRateSchedule):
         step = ops.cast(step, "float32") + 1
         risen = ops.minimum(step * self.warmup**-1.5, ops.rsqrt(step))
         return self.peak * risen * ops.clip((self.steps - step + 1) / self.fall, 0.0, 1.0)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return what Keras would save."""
-        return {"peak": self.peak, "warmup": self.warmup, "steps": self.steps, "fall": self.fall}
 
 
 def cross_entropy(smoothing: float) -> Any:
@@ -217,43 +195,18 @@ def _train(model: keras.Model, settings: Transformers, seed: int, until: int, ch
     if not steps:
         raise TransformerError(f"all {left_out:,} pairs of sentences are longer than the buckets {recipe.buckets}")
     compiled(model, settings, recipe.epochs * steps)
-    history, before = _resume(model, checkpoint, until)
-    start = time.perf_counter()
-    with progress_bar(artefact_name(settings, seed, until)) as report:
-        report(len(history) * steps, until * steps)
-        for epoch in range(len(history), until):
-            losses = []
-            for source, target in batches(*among, np.random.default_rng([seed, epoch])):
-                model.reset_metrics()
-                losses.append(float(model.train_on_batch([source, shifted(target)], target)))
-                report(epoch * steps + len(losses), until * steps)
-            history = np.append(history, [[np.mean(losses), held_out_loss(model, settings)]], axis=0)
-            state = {f"variable/{i}": np.asarray(variable) for i, variable in enumerate(_state(model))}
-            seconds = np.array(before + time.perf_counter() - start)
-            write_arrays(checkpoint, {**state, "history": history, "seconds": seconds})
-    return {
-        "history": {"loss": history[:, 0].round(5).tolist(), "held_out_loss": history[:, 1].round(5).tolist()},
-        "steps": until * steps,
-        "left_out": left_out,
-        "device": device(),
-        SECONDS_BEFORE: before,
-    }
+    # The states of dropout's random numbers are among the model's variables.
+    state = {f"variable/{i}": v for i, v in enumerate([*model.variables, *model.optimizer.variables])}
 
+    def train_epoch(epoch: int, report: Callable[[float], None]) -> list[float]:
+        losses: list[float] = []
+        for source, target in batches(*among, np.random.default_rng([seed, epoch])):
+            model.reset_metrics()
+            losses.append(float(model.train_on_batch([source, shifted(target)], target)))
+            report(len(losses) / steps)
+        return [float(np.mean(losses)), held_out_loss(model, settings)]
 
-def _state(model: keras.Model) -> list[Any]:
-    """Return all variables that the next step depends on, the states of dropout's random numbers among them."""
-    return [*model.variables, *model.optimizer.variables]
-
-
-def _resume(model: keras.Model, checkpoint: Path, until: int) -> tuple[np.ndarray, float]:
-    """Set a network to its last checkpoint of at most `until` epochs; return losses and seconds of the epochs done."""
-    if not checkpoint.exists():
-        return np.empty((0, 2)), 0.0
-    with usable(checkpoint):
-        arrays = read_arrays(checkpoint)
-        history = arrays["history"]
-        if len(history) > until:
-            return np.empty((0, 2)), 0.0
-        for i, variable in enumerate(_state(model)):
-            variable.assign(arrays[f"variable/{i}"])
-        return history, float(arrays["seconds"])
+    run = run_epochs(artefact_name(settings, seed, until), checkpoint, state, until, 2, train_epoch)
+    loss, held_out = run.history.round(5).T.tolist()
+    history = {"loss": loss, "held_out_loss": held_out}
+    return {"history": history, "steps": until * steps, "left_out": left_out, **run.facts()}

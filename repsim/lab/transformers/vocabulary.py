@@ -25,13 +25,9 @@ END = 1  # the token that ends each sentence; 0 is padding and 2 what the vocabu
 def vocabulary(corpus: str, pieces: int, expected: str) -> Any:
     """Return what cuts the texts of a corpus into pieces: its `subwords`, or what is learnt from its training split.
 
-    Learning takes seconds and gives the same pieces everywhere, which `expected`, the hash of the pieces, proves; an
-    empty one expects nothing.
-
-    Raises
-    ------
-    DataError
-        If the text has too few words for so many pieces, the pieces are others, or as :class:`Subwords` does.
+    Learning takes seconds and gives the same pieces everywhere, which `expected`, the hash of the pieces, proves unless
+    it is empty. DataError if the text has too few words for so many, the pieces are others, or as :class:`Subwords`
+    raises.
     """
     given = subwords_of(corpus)
     processor = Subwords(*given) if given else _learnt(corpus, pieces)

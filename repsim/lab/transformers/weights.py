@@ -36,39 +36,27 @@ def find_transformer(store: Store, settings: Transformers, seed: int, epoch: int
 
 
 def transformers_of(profile: str) -> Transformers:
-    """Return what a profile says of Transformers.
-
-    Raises
-    ------
-    ProfileError
-        If it says nothing.
-    """
+    """Return what a profile says of Transformers; ProfileError if it says nothing."""
     return required(load_profile(profile).transformers, profile, "transformers")
 
 
-def trained_seeds(profile: str, epoch: int | None = None) -> list[int]:
-    """Return the seeds of the networks that have been trained for so many epochs, to the end unless said otherwise."""
+def trained_records(profile: str, epoch: int | None = None) -> list[dict[str, Any]]:
+    """Return the records, by seed, of the networks trained for so many epochs, to the end unless said otherwise."""
     settings, store = transformers_of(profile), profile_store(profile)
     if not list((store.folder / STEP).glob("transformer-*.json")):
         return []  # where there is none their texts need not be there either, which addresses depend on
     last = settings.recipe.epochs if epoch is None else epoch
-    return [seed for seed in settings.seeds if find_transformer(store, settings, seed, last)]
+    return [found.record for seed in settings.seeds if (found := find_transformer(store, settings, seed, last))]
 
 
-def trained_records(profile: str) -> list[dict[str, Any]]:
-    """Return the records of the networks that have been trained to the end, in the order of their seeds."""
-    settings, store = transformers_of(profile), profile_store(profile)
-    last = settings.recipe.epochs
-    networks = [find_transformer(store, settings, seed, last) for seed in trained_seeds(profile)]
-    return [network.record for network in networks if network]
+def trained_seeds(profile: str, epoch: int | None = None) -> list[int]:
+    """Return the seeds of the same networks."""
+    return [record["inputs"]["seed"] for record in trained_records(profile, epoch)]
 
 
 def snapshots(profile: str) -> list[int]:
     """Return after which epochs at least two of the followed are there, 0 always, the last if none else."""
     settings = transformers_of(profile)
-    there = [
-        epoch
-        for epoch in sorted({*settings.snapshots} - {0})
-        if len({*trained_seeds(profile, epoch)} & {*settings.followed}) > 1
-    ]
+    later, followed = sorted({*settings.snapshots} - {0}), {*settings.followed}
+    there = [epoch for epoch in later if len({*trained_seeds(profile, epoch)} & followed) > 1]
     return [0, *(there or [settings.recipe.epochs])]
