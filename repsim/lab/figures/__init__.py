@@ -3,6 +3,6 @@
 A public name of any of these modules can be had from the package itself: ``figures.show`` is that of ``display``.
 """
 
-from repsim.lab.findings import names_of
+from repsim.lab import names_of
 
 __getattr__ = names_of(__name__, __path__)

@@ -7,14 +7,12 @@ A public name of any of these modules can be had from the package itself: ``find
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
-from pkgutil import iter_modules
-from types import ModuleType
 from typing import Any, TypeVar
 
 import repsim
+from repsim.lab import modules_of, names_of
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Networks = Sequence[str] | Mapping[str, str] | Mapping[str, tuple[str, str]]
@@ -28,26 +26,6 @@ class Measuring:
     function: Callable[..., Any]  # that of the findings which returns its quantities
     by: tuple[Callable[..., Any], ...]  # what these are made with: the public functions of ``repsim`` for any index
     networks: tuple[str, ...]  # the paper's that the claim is about, by the names of their groups; none for mathematics
-
-
-def modules_of(package: str, path: Iterable[str]) -> dict[str, ModuleType]:
-    """Return the modules of a package by name."""
-    return {module.name: import_module(f"{package}.{module.name}") for module in iter_modules(path)}
-
-
-def names_of(package: str, path: Iterable[str]) -> Callable[[str], Any]:
-    """Return the package's ``__getattr__``: its modules, then what they define or import."""
-
-    def find(name: str) -> Any:
-        modules = modules_of(package, path)
-        if name in modules:  # before what another module may have imported under its name
-            return modules[name]
-        for module in modules.values():
-            if name in vars(module) and not name.startswith("_"):
-                return vars(module)[name]
-        raise AttributeError(f"{package} and its modules have no {name!r}")
-
-    return find
 
 
 __getattr__ = names_of(__name__, __path__)

@@ -11,8 +11,8 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any
 
+from repsim.lab import names_of
 from repsim.lab.errors import ProfileError, known
-from repsim.lab.lookup import names_of
 from repsim.lab.measurements import among, properties, similarities
 from repsim.lab.measurements.common import GROUP
 from repsim.lab.profiles import Profile, load_profile
