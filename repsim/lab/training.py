@@ -257,8 +257,7 @@ def run_epochs(
             if len(arrays["history"]) <= until:
                 for name, variable in state.items():
                     variable.assign(arrays[name])
-                devices = arrays.get("devices", np.repeat("an unknown device", len(arrays["history"])))
-                run = Run(arrays["history"], devices.tolist(), float(arrays["seconds"]))
+                run = Run(arrays["history"], arrays["devices"].tolist(), float(arrays["seconds"]))
     with progress_bar(title, quiet=not until) as report:
         for epoch in range(len(run.history), until):
             report(epoch, until)

@@ -61,7 +61,7 @@ def network(tmp_path_factory):
 def unpack(disk, inputs):
     from repsim.lab.data import fetch
 
-    fetch("the data", inputs["address"], inputs["md5"], disk / "official")
+    fetch(inputs["address"], inputs["md5"], disk / "official")
 
 
 def artefact(disk, inputs):

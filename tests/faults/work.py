@@ -11,7 +11,7 @@ import numpy as np
 def unpack(folder: Path, address: str, md5: str) -> None:
     from repsim.lab.data import fetch
 
-    fetch("the data", address, md5, folder / "official")
+    fetch(address, md5, folder / "official")
 
 
 def artefact(folder: Path) -> None:

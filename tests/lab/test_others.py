@@ -130,7 +130,7 @@ def test_what_is_missing_is_fetched_by_address_and_hash(folder, monkeypatch):
     content, asked = folder.read_bytes(), []
     folder.unlink()
 
-    def retrieve(address, known_hash, name, into):
+    def retrieve(address, known_hash, name, into, **_):
         asked.append((address, known_hash))
         into.mkdir()
         (into / name).write_bytes(content)
@@ -142,7 +142,7 @@ def test_what_is_missing_is_fetched_by_address_and_hash(folder, monkeypatch):
 
 
 def test_what_cannot_be_fetched_is_one_sentence(folder, monkeypatch):
-    def refuse(*_):
+    def refuse(*_, **__):
         raise ConnectionError("no\nroute")
 
     folder.unlink()

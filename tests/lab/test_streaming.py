@@ -8,7 +8,7 @@ import pytest
 import repsim
 from repsim.lab.families import compared_layers
 from repsim.lab.profiles import load_profile
-from repsim.lab.representations import LatestBatches, representations, sources, stored_layers
+from repsim.lab.representations import representations, sources, stored_layers
 from repsim.lab.store import profile_store
 from repsim.lab.training import train_network
 
@@ -49,15 +49,3 @@ def test_they_are_the_same(trained, monkeypatch, stored, kept):
     found, whole = (repsim.pairwise(one, index=indexes, block=40) for one in (arrays, expected))
     for name in indexes:
         np.testing.assert_allclose(found[name], whole[name], atol=1e-5)
-
-
-def test_the_oldest_batches_are_let_go():
-    latest, computed = LatestBatches(100), []
-
-    def get(number, size=5):
-        computed.append(number)
-        return latest.get(("network", number), lambda: {"layer": np.full(size, len(computed))})["layer"][0]
-
-    assert [get(number) for number in range(4)] == [1, 2, 3, 4]  # 40 bytes each
-    assert [get(3), get(2), get(1), get(0)] == [4, 3, 7, 8]
-    assert [get(9, size=50), get(9), get(0)] == [9, 9, 11]

@@ -118,18 +118,50 @@ def test_a_network_is_scored_in_float32_on_a_gpu_too():
     assert found == ["highest"]
 
 
-def test_a_checkpoint_says_where_its_epochs_were_and_what_they_took(tmp_path):
-    model = training.compiled(NETWORKS, 10, 4, 0)
+class Counter:
+    """A variable of a network that is counted up, once an epoch."""
+
+    value = 0.0
+
+    def assign(self, value):
+        self.value = float(value)
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.value, dtype)
+
+
+def run(path, until, monkeypatch, where):
+    """Train a counter up to an epoch, where each epoch is half done once."""
+    monkeypatch.setattr(training, "device", lambda: where)
+    counter = Counter()
+
+    def train_epoch(epoch, report):
+        report(0.5)
+        assert counter.value == epoch, "the state is that after the epoch before"
+        counter.value += 1
+        return [epoch, np.nan]
+
+    return training.run_epochs("counter", path, {"counter": counter}, until, 2, train_epoch), counter.value
+
+
+def test_a_checkpoint_says_where_its_epochs_were_and_what_they_took(tmp_path, monkeypatch):
     path = tmp_path / "checkpoint.npz"
-    training._save(model, path, np.zeros((3, 3)), ["GPU 9000", "GPU 9000", "CPU"], 12.5)
-    assert training._resume(model, path)[1:] == (["GPU 9000", "GPU 9000", "CPU"], 12.5)
-    with np.load(path) as arrays:  # as an earlier version wrote it
-        older = {name: arrays[name] for name in arrays.files if name not in ("devices", "seconds")}
-    np.savez(path, **older | {"history": np.zeros((3, 2))})
-    history, devices, seconds = training._resume(model, path)
-    assert devices == ["an unknown device"] * len(history) == ["an unknown device"] * 3
-    assert np.isnan(history[:, 2]).all()
-    assert seconds == 0
+    first, _ = run(path, 2, monkeypatch, "GPU 9000")
+    assert (first.devices, first.before) == (["GPU 9000"] * 2, 0)
+    with np.load(path) as arrays:
+        assert arrays["seconds"] > 0
+    second, value = run(path, 3, monkeypatch, "CPU")
+    assert (second.devices, value) == (["GPU 9000", "GPU 9000", "CPU"], 3)
+    assert second.before > 0
+    assert second.facts()["device"] == "GPU 9000 and CPU"
+    np.testing.assert_array_equal(second.history, [[0, np.nan], [1, np.nan], [2, np.nan]])
+
+
+def test_a_checkpoint_of_a_later_epoch_is_not_gone_on_with(tmp_path, monkeypatch):
+    path = tmp_path / "checkpoint.npz"
+    run(path, 3, monkeypatch, "CPU")
+    again, value = run(path, 2, monkeypatch, "CPU")
+    assert (len(again.history), value) == (2, 2)
 
 
 def test_killed_training_resumes_to_the_same_weights(folders, monkeypatch):
