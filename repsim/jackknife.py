@@ -12,7 +12,7 @@ import numpy as np
 from repsim.engine.arrays import Float64
 from repsim.errors import ParameterError
 from repsim.identification import count_identified, numbers, prepare_similarities
-from repsim.options import real_number
+from repsim.options import flag, real_number
 from repsim.results import Result
 
 
@@ -222,13 +222,9 @@ def jackknife_z_test(
     >>> print(f"difference {test.difference:.2f}, p {test.p_value:.1e}")
     difference 0.18, p 1.8e-09
     """
-    each = np.asarray(symmetrise, dtype=object)
-    if each.shape not in ((), (2,)) or not all(isinstance(flag, bool | np.bool_) for flag in each.flat):
-        raise ParameterError(f"symmetrise is {symmetrise!r}; True, False or two of these are needed")
-    first, second = (
-        jackknife(similarities, symmetrise=flag, layers=layers)
-        for similarities, flag in zip((similarities_1, similarities_2), np.broadcast_to(each, 2), strict=True)
-    )
+    first_symmetrised, second_symmetrised = _flags(symmetrise)
+    first = jackknife(similarities_1, symmetrise=first_symmetrised, layers=layers)
+    second = jackknife(similarities_2, symmetrise=second_symmetrised, layers=layers)
     if len(first.replicates) != len(second.replicates):
         raise ParameterError(
             f"similarities_1 is of {len(first.replicates)} networks and similarities_2 of {len(second.replicates)}; "
@@ -241,3 +237,14 @@ def jackknife_z_test(
         return ZTest(difference, 0.0, 0.0 if equal else math.copysign(math.inf, difference), float(equal), True)
     z = difference / error
     return ZTest(difference, error, z, math.erfc(abs(z) / math.sqrt(2)), False)
+
+
+def _flags(symmetrise: Any) -> tuple[bool, bool]:
+    """Return one flag for each of two indexes."""
+    if isinstance(symmetrise, bool | np.bool_):
+        return bool(symmetrise), bool(symmetrise)
+    try:
+        first, second = symmetrise
+        return flag("symmetrise", first), flag("symmetrise", second)
+    except (TypeError, ValueError):
+        raise ParameterError(f"symmetrise is {symmetrise!r}; True, False or two of these are needed") from None

@@ -142,7 +142,7 @@ class Representation(Rows):
         self.n, self.p = check_shape(self.shape, name, minimum)
         self._x = file_rows(x)
         self._recomputed = not is_array(self._x)
-        first = _rows(self._x, self.shape, 0, 1, name, native)
+        first = _checked_rows(self._x, self.shape, 0, 1, name, native)
         self.eps = stored_eps(first.dtype)
         self.dtype: np.dtype[Any] = np.dtype(dtype or (np.float32 if self.eps > 1e-10 else np.float64))
         # A library need not have the precision that was asked for, or that integers need.
@@ -156,7 +156,7 @@ class Representation(Rows):
     def raw(self, start: int, stop: int) -> Any:
         """Return rows start to stop as they are, (stop - start, p), in the library of this view."""
         read = to_numpy if self.xp is NUMPY else native
-        rows = _rows(self._x, self.shape, start, stop, self.name, read)
+        rows = _checked_rows(self._x, self.shape, start, stop, self.name, read)
         block = self.xp.reshape(rows, (stop - start, self.p))
         return block.astype(np.float32) if self.xp is NUMPY and block.dtype.kind == "V" else block  # bfloat16
 
@@ -360,7 +360,9 @@ def _sum_of_differences(rows: Array, first: Float64) -> Float64:
     return total
 
 
-def _rows(x: Any, shape: tuple[int, ...], start: int, stop: int, name: str, read: Callable[[Any, str], Any]) -> Any:
+def _checked_rows(
+    x: Any, shape: tuple[int, ...], start: int, stop: int, name: str, read: Callable[[Any, str], Any]
+) -> Any:
     """Return some examples, or say whose could not be read, or are not of the shape that the whole has said."""
     try:
         rows = x[start:stop]
@@ -382,7 +384,7 @@ def matrix_of(x: Any, name: str) -> Float64:
     """Return an array as it is, (n, p) in float64, checked to be finite; it may be constant."""
     check_dense(x, name)
     if getattr(x, "shape", ()) and not (is_array(x) or hasattr(x, "iloc")):
-        array = _rows(x, x.shape, 0, x.shape[0], name, to_numpy)
+        array = _checked_rows(x, x.shape, 0, x.shape[0], name, to_numpy)
     else:
         array = to_numpy(x, name)
     n, p = check_shape(array.shape, name, 1)

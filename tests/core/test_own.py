@@ -341,7 +341,8 @@ def scaled_mean(factor):
     return prepare
 
 
-def test_a_resumed_run_whose_functions_have_changed_is_refused(rng, tmp_path):
+def test_a_resumed_run_whose_functions_have_changed_is_refused(rng, tmp_path, monkeypatch):
+    monkeypatch.setattr("repsim.engine.checkpoint._SECONDS_BETWEEN_SAVES", 0.0)
     xs = rng.standard_normal((4, 60, 5))
     first, other = (Index.of("mine", scaled_mean(factor), lambda a, b: a + b) for factor in (1, 100))
     with pytest.raises(Interrupted):
