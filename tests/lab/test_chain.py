@@ -80,13 +80,6 @@ def test_tables_hold_what_the_indexes_say(measure):
         assert arrays[name][0, 2, row, column] == pytest.approx(index(x, y), rel=2e-4), name
 
 
-def test_saturated_layers_are_named():
-    record = measurements.tables("smoke", "singular").record
-    assert record["features"][:2] == [256, 256]
-    assert record["examples"] == 200
-    assert set(record["saturated"]) <= {"conv1", "conv2"}
-
-
 def test_representations_do_not_depend_on_the_batch(monkeypatch, tmp_path):
     network = measurements.networks("smoke")[0]
     whole = representations(network, "test", 200)

@@ -22,6 +22,7 @@ from repsim.lab.training import train_network
 
 PROFILE = load_profile("smoke")
 TEN = compared_layers("plain10")
+NETWORKS = common.networks  # those that a test is not given untrained
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +61,8 @@ def test_only_the_networks_that_are_compared_are_trained(monkeypatch, tmp_path):
     monkeypatch.setenv("REPSIM_RESULTS", str(tmp_path))
     asked = []
     monkeypatch.setattr(common, "_train", lambda store, group, seed: asked.append((group.name, seed)))
-    assert len(measurements.networks("smoke", "plain10", 1)) == 1
-    assert len(measurements.networks("smoke", "tiny10")) == 3
+    assert len(NETWORKS("smoke", "plain10", 1)) == 1
+    assert len(NETWORKS("smoke", "tiny10")) == 3
     assert asked == [("plain10", 0), ("tiny10", 0), ("tiny10", 1), ("tiny10", 2)]
 
 

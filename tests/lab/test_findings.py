@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 
 import repsim
 from repsim.lab import claims, findings
-from repsim.lab.findings import components, correspondence, theory, within_networks
+from repsim.lab.findings import components, correspondence, theory, training, within_networks
 
 LAYERS = [*(f"conv{i}" for i in range(1, 9)), "pool"]
 
@@ -468,13 +468,13 @@ def test_accuracies_and_cost():
         }
         for a, d in ((0.89, "2026-01-02"), (0.90, "2026-01-01"))
     ]
-    found = within_networks.accuracies(records)
+    found = training.accuracies(records)
     assert found["accuracy"] == pytest.approx(89.5)
     assert found["deviation"] == pytest.approx(np.sqrt(0.5))
     assert names_what_is_needed({"A1": found})
-    assert within_networks.paper_accuracy(records) == 89.4
-    assert within_networks.cost(records)["hours"] == 1.0
-    assert within_networks.cost(records)["last"] == "2026-01-02"
-    assert within_networks.cost(records)["resumed"] == 0
-    assert within_networks.cost([{**records[0], "resumed": True}, records[1]])["resumed"] == 1
-    assert within_networks.paper_accuracy([{"inputs": {"architecture": "nano10"}}]) is None
+    assert training.paper_accuracy(records) == 89.4
+    assert training.cost(records)["hours"] == 1.0
+    assert training.cost(records)["last"] == "2026-01-02"
+    assert training.cost(records)["resumed"] == 0
+    assert training.cost([{**records[0], "resumed": True}, records[1]])["resumed"] == 1
+    assert training.paper_accuracy([{"inputs": {"architecture": "nano10"}}]) is None

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import tarfile
 import zlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -68,6 +69,14 @@ class Corpus:
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     subwords: str = ""
     examples: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse two files of one name: they lie in one folder."""
+        parts = [part for parts in self.splits.values() for part in parts]
+        names = {name for part in parts for name in ([part.archive] if part.archive else [part.source, part.target])}
+        name, count = Counter(Path(name).name for name in names).most_common(1)[0]
+        if count > 1:
+            raise DataError(f"corpus {self.folder}: {count} files are called {name}; they lie in one folder")
 
 
 _TESTS = ("2016_flickr", "2017_flickr", "2017_mscoco", "2018_flickr")
