@@ -65,4 +65,5 @@ def run(
         moments = iter(plan.moments(prepared, block=block, **options))
         compared = iter(pairs.tables(prepared, **options))
         results = [next(moments) if isinstance(request, Wanted) else next(compared) for request in asked]
-    return results, {i: float(np.ldexp(np.sqrt(prepared[i].median), views[i].exponent)) for i in medians}
+        distances = {i: float(np.ldexp(np.sqrt(prepared[i].median), views[i].exponent)) for i in medians}
+    return results, distances
