@@ -45,7 +45,7 @@ class _Storage(NamedTuple):
 
     key: str
     kind: np.dtype[Any]
-    count: int
+    size: int
 
 
 class _Tensor(NamedTuple):
@@ -95,8 +95,8 @@ def _read(file: IO[bytes]) -> dict[str, np.ndarray]:
 
 def _numbers(file: IO[bytes], storage: _Storage) -> np.ndarray:
     count = int.from_bytes(file.read(8), "little")
-    if count != storage.count:
-        raise ValueError(f"storage {brief(storage.key)}: expected {storage.count} numbers, found {count}")
+    if count != storage.size:
+        raise ValueError(f"storage {brief(storage.key)}: expected {storage.size} numbers, found {count}")
     content = file.read(count * storage.kind.itemsize)
     if len(content) != count * storage.kind.itemsize:
         raise ValueError(f"it ends within storage {brief(storage.key)}")

@@ -261,8 +261,11 @@ def run_epochs(
     with progress_bar(title, quiet=not until) as report:
         for epoch in range(len(run.history), until):
             report(epoch, until)
-            made = train_epoch(epoch, lambda share, epoch=epoch: report(epoch + share, until))
-            run.history = np.append(run.history, [made], axis=0)
+
+            def report_share(share: float, epoch: int = epoch) -> None:
+                report(epoch + share, until)
+
+            run.history = np.append(run.history, [train_epoch(epoch, report_share)], axis=0)
             run.devices.append(device())
             done = {"history": run.history, "devices": np.array(run.devices)}
             done["seconds"] = np.array(run.before + time.perf_counter() - start)

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -231,11 +232,13 @@ def gather(
 def beginnings(arrays: Sequence[Any], count: int) -> list[Any]:
     """Return the first `count` examples of arrays and :class:`repsim.Blocks`, without reading them."""
     return [
-        Blocks(lambda start, stop, array=array: array[start:stop], (count, array.shape[1]))
-        if isinstance(array, Blocks)
-        else array[:count]
+        Blocks(partial(_rows, array), (count, array.shape[1])) if isinstance(array, Blocks) else array[:count]
         for array in arrays
     ]
+
+
+def _rows(array: Any, start: int, stop: int) -> Any:
+    return array[start:stop]
 
 
 @contextmanager

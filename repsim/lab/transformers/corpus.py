@@ -201,8 +201,8 @@ def sentences(path: str, content: bytes) -> Sentences:
 
 def _paired(corpus: Corpus, part: Part) -> Split:
     """Return the two sides of a part; DataError if they have different numbers of sentences."""
-    where = [_text(corpus, part.archive, name) for name in (part.source, part.target)]
-    paths, (source, target) = tuple(path for path, _ in where), (sentences(*text) for text in where)
+    first, second = (_text(corpus, part.archive, name) for name in (part.source, part.target))
+    source, target, paths = sentences(*first), sentences(*second), (first[0], second[0])
     if len(source) != len(target):
         longer = paths[0] if len(source) > len(target) else paths[1]
         raise DataError(
