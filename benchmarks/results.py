@@ -8,7 +8,7 @@ from typing import Any
 
 from IPython.display import Markdown, display
 
-from repsim.lab.paths import REPOSITORY, results_root
+from repsim.lab.repository import REPOSITORY, results_root
 from repsim.lab.store import unseal
 
 Result = Mapping[str, Any]

@@ -23,9 +23,9 @@ from packaging.requirements import Requirement
 
 from repsim.lab.data import SOURCES, load_dataset
 from repsim.lab.errors import LabError, StorageError
-from repsim.lab.paths import cache_root, data_root, results_root
 from repsim.lab.planning import describe
 from repsim.lab.profiles import load_profile
+from repsim.lab.repository import cache_root, data_root, results_root
 from repsim.lab.store import digest, read_artefact, record_path, write_atomically
 from repsim.lab.unpacking import unpack_tar
 

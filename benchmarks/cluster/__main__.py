@@ -15,9 +15,9 @@ import typer
 
 from benchmarks.cluster.copies import copied
 from benchmarks.cluster.virtual import SNAKEMAKE, missing, virtual_cluster
-from repsim.lab.paths import REPOSITORY
 from repsim.lab.planning import multiply_adds
 from repsim.lab.profiles import load_profile
+from repsim.lab.repository import REPOSITORY
 from repsim.lab.store import machine, write_record
 
 PROFILE = "smoke"

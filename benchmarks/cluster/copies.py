@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from repsim.lab.paths import REPOSITORY
+from repsim.lab.repository import REPOSITORY
 
 
 def copied(folder: Path) -> Path:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from repsim.lab.paths import results_root
+from repsim.lab.repository import results_root
 from repsim.lab.store import unseal
 from repsim.lab.wording import table
 

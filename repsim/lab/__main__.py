@@ -104,7 +104,7 @@ def transformers(
     configure(1)
     from repsim.lab.store import profile_store
     from repsim.lab.transformers.training import train_transformer
-    from repsim.lab.transformers.weights import transformers_of
+    from repsim.lab.weights import transformers_of
 
     settings = transformers_of(profile)
     for number in seed or settings.seeds:

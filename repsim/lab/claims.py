@@ -20,9 +20,9 @@ from pydantic import Field, ValidationError
 
 from repsim.lab.errors import DamagedArtefactError, known
 from repsim.lab.execution import kept
-from repsim.lab.paths import REPOSITORY, results_root
 from repsim.lab.predicates import ClaimError, Margin, Number, Predicate, Quantity, Reported, Strict, is_number
 from repsim.lab.profiles import load_profile
+from repsim.lab.repository import REPOSITORY, results_root
 from repsim.lab.store import as_json, unseal, write_record
 
 REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_DETERMINED, NOT_JUDGED, NOT_MEASURED, REPORTED = VERDICTS = (

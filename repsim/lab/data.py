@@ -17,7 +17,7 @@ import numpy as np
 from filelock import FileLock
 
 from repsim.lab.errors import DataError, known
-from repsim.lab.paths import data_root
+from repsim.lab.repository import data_root
 from repsim.lab.store import clear, part_path
 from repsim.lab.unpacking import ArchiveError, unpack_tar
 

@@ -28,8 +28,7 @@ from urllib.parse import unquote
 import yaml
 
 from repsim.lab.errors import LabError, StorageError
-from repsim.lab.paths import REPOSITORY
-from repsim.lab.repository import commit
+from repsim.lab.repository import REPOSITORY, commit
 from repsim.lab.store import clear, digest, machine, part_path, peak_memory_mib, write_json
 
 STAMP = "repsim"  # key of the stamp in the notebook's metadata

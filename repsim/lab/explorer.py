@@ -27,10 +27,10 @@ from repsim.lab.findings.correspondence import ASYMMETRIC, FIGURE_2_PANELS, FIGU
 from repsim.lab.findings.tables import CCA_TYPE, layer_ranks, off_diagonal, room
 from repsim.lab.findings.transformers import TAP_TITLES, TAPS
 from repsim.lab.findings.within_networks import DEPTHS
-from repsim.lab.measurements.among import RECIPES
-from repsim.lab.paths import results_root
+from repsim.lab.measurements.similarities import RECIPES
 from repsim.lab.profiles import Networks, Profile, load_profile
 from repsim.lab.published import NETWORKS
+from repsim.lab.repository import results_root
 from repsim.lab.similarities import Similarities
 from repsim.lab.store import Artefact, unseal
 from repsim.lab.wording import DASH

@@ -10,8 +10,7 @@ from repsim.lab.families import describe as described
 from repsim.lab.profiles import Networks, Profile, load_profile, required
 from repsim.lab.store import profile_store
 from repsim.lab.transformers.settings import Transformers
-from repsim.lab.transformers.weights import trained_seeds
-from repsim.lab.weights import find_network
+from repsim.lab.weights import find_network, trained_seeds
 
 BASE_MEMORY_MIB = 1700  # measured: one process with the training set, padded, in memory, and a small network
 KEPT_PER_FEATURE = 3  # float32 numbers that the backward pass needs: outputs of convolution, normalisation, ReLU

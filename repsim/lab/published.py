@@ -16,8 +16,8 @@ import numpy as np
 from repsim.lab.data import classes_of, fetch_file
 from repsim.lab.errors import DataError
 from repsim.lab.families import describe
-from repsim.lab.paths import cache_root, data_root
 from repsim.lab.profiles import Networks, Recipe
+from repsim.lab.repository import cache_root, data_root
 from repsim.lab.store import Artefact, Store, digest
 from repsim.lab.tensors import read_tensors
 from repsim.lab.weights import STEP

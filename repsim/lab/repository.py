@@ -1,5 +1,6 @@
-"""The repository: its address, which is one value in ``pyproject.toml``, and what git says of it.
+"""The repository: the folders in use, its address, which is one value in ``pyproject.toml``, and what git says of it.
 
+Three environment variables move the folders of results, cache and data.
 Sources cannot hold the commit that pages are made at, so it is asked of git when they are used.
 """
 
@@ -13,8 +14,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from repsim.lab.errors import LabError
-from repsim.lab.paths import REPOSITORY
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 UNKNOWN_OWNER = "OWNER"
 BRANCH = "main"
 DEFAULT_REPOSITORY = "https://github.com/OWNER/repsim-revisited"
@@ -29,6 +30,21 @@ SOURCES = (
 
 class RepositoryError(LabError):
     """A folder that is not a git repository with a commit, or holds what cannot be taken from one."""
+
+
+def results_root() -> Path:
+    """Return the folder with one folder of results per profile (``REPSIM_RESULTS``, else ``results``)."""
+    return Path(os.environ.get("REPSIM_RESULTS") or REPOSITORY / "results")
+
+
+def cache_root() -> Path:
+    """Return the folder for checkpoints, representations and downloads (``REPSIM_CACHE``)."""
+    return Path(os.environ.get("REPSIM_CACHE") or Path.home() / ".cache" / "repsim-revisited")
+
+
+def data_root() -> Path:
+    """Return the folder that holds ``cifar-10-batches-bin`` and ``cifar-100-binary`` (``REPSIM_DATA``)."""
+    return Path(os.environ.get("REPSIM_DATA") or cache_root() / "data")
 
 
 def repository_url(root: Path = REPOSITORY) -> str:

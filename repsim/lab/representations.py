@@ -20,7 +20,7 @@ from repsim import Blocks
 from repsim.lab.data import classes_of, load_dataset
 from repsim.lab.errors import StorageError
 from repsim.lab.families import describe, represented_layers
-from repsim.lab.paths import cache_root
+from repsim.lab.repository import cache_root
 from repsim.lab.store import Artefact, part_path
 
 VERSION = 1

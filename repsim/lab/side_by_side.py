@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from repsim.lab.errors import TrainingError
-from repsim.lab.paths import cache_root
 from repsim.lab.profiles import Networks
+from repsim.lab.repository import cache_root
 from repsim.lab.store import profile_store
 from repsim.lab.weights import artefact_name, find_network
 

@@ -30,7 +30,7 @@ import psutil
 from filelock import FileLock
 
 from repsim.lab.errors import DamagedArtefactError, MissingArtefactError, StorageError
-from repsim.lab.paths import results_root
+from repsim.lab.repository import results_root
 
 Arrays = dict[str, np.ndarray]
 HALF_WRITTEN = re.compile(r"\.(?P<name>.+)\.(?P<process>\d+)\.part(?:\.ipynb)?")

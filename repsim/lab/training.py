@@ -21,9 +21,9 @@ from repsim.lab.backend import device
 from repsim.lab.data import Dataset, Split, classes_of, load_dataset
 from repsim.lab.errors import DamagedArtefactError
 from repsim.lab.networks import build
-from repsim.lab.paths import cache_root
 from repsim.lab.profiles import Networks, Recipe
 from repsim.lab.progress import progress_bar
+from repsim.lab.repository import cache_root
 from repsim.lab.store import MADE_AGAIN_BY, SECONDS_BEFORE, Artefact, Store, clear, key, read_arrays, write_arrays
 from repsim.lab.weights import STEP, artefact_name, command_again, inputs
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import repsim
-from repsim.lab import paths
+from repsim.lab import repository
 from repsim.lab.archives import archive
 from repsim.lab.claims import take
 from repsim.lab.execution import execute
@@ -110,7 +110,7 @@ def made(tmp_path_factory) -> Path:
     (root / "run.sh").chmod(0o755)
     (root / ".gitignore").write_text("build/\n.*.lock\n")
     for name in ("CITATION.cff", "LICENSE-CONTENT", "book/claims.yml"):
-        shutil.copy(paths.REPOSITORY / name, root / name)
+        shutil.copy(repository.REPOSITORY / name, root / name)
     cells = [
         nbformat.v4.new_code_cell(f'profile = "{PROFILE}"', metadata={"tags": ["parameters"]}),
         nbformat.v4.new_code_cell(DRAWS),

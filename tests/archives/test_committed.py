@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from repsim.lab import data, execution, paths
+from repsim.lab import data, execution, repository
 from repsim.lab.archives import archive, certify
 from repsim.lab.execution import execute
 from repsim.lab.staging import StagingError, fit_to_show
@@ -17,7 +17,7 @@ from .conftest import commit_all, contents, flipped, git, pack
 
 PROFILE = "laptop"
 EXECUTED = Path("build/notebooks") / PROFILE
-REAL_DATA = paths.data_root()
+REAL_DATA = repository.data_root()
 MINUTES = 0.5  # of processor time: enough for a network and a table
 KINDS = ("results/laptop/networks/*.npz", "results/laptop/tables/*.json", "results/laptop/claims/*.json")
 KINDS += ("outputs/notebooks/*.ipynb", "outputs/figures/*.svg", "outputs/claims/*.json", "repsim/lab/*.py")
@@ -28,10 +28,10 @@ pytestmark = pytest.mark.slow
 def project_files() -> list[str]:
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     try:
-        listed = subprocess.run(command, cwd=paths.REPOSITORY, check=True, capture_output=True, text=True).stdout
+        listed = subprocess.run(command, cwd=repository.REPOSITORY, check=True, capture_output=True, text=True).stdout
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("an archive is made from a git repository, and this is none")
-    return [name for name in listed.split("\0") if name and (paths.REPOSITORY / name).is_file()]
+    return [name for name in listed.split("\0") if name and (repository.REPOSITORY / name).is_file()]
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +40,10 @@ def clone(tmp_path_factory):
     root = tmp_path_factory.mktemp("clone")
     for name in project_files():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(paths.REPOSITORY / name, root / name)
+        shutil.copy(repository.REPOSITORY / name, root / name)
     git(root, "init", "--quiet", "--initial-branch", "main")
     commit_all(root)
-    here = paths.REPOSITORY / EXECUTED
+    here = repository.REPOSITORY / EXECUTED
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REPSIM_RESULTS", str(root / "results"))
         for name in execution.notebooks(execution.contents(published=True, root=root)):

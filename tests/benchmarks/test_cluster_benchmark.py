@@ -12,7 +12,7 @@ from benchmarks.cluster import __main__ as driver
 from benchmarks.cluster import clusters
 from benchmarks.cluster.copies import copied
 from benchmarks.results import measured
-from repsim.lab.paths import REPOSITORY
+from repsim.lab.repository import REPOSITORY
 
 
 @pytest.fixture

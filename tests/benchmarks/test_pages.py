@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from repsim.lab.paths import REPOSITORY
+from repsim.lab.repository import REPOSITORY
 
 NOTEBOOKS = sorted((REPOSITORY / "benchmarks").glob("*/*.ipynb"))
 

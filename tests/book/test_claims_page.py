@@ -11,9 +11,8 @@ from repsim.lab import findings
 from repsim.lab.claims import VERDICTS, load_claims
 from repsim.lab.execution import execute
 from repsim.lab.findings import MEASURING, measuring
-from repsim.lab.fragments import Evidence, code_link, link_to_commit
-from repsim.lab.paths import REPOSITORY
-from repsim.lab.repository import is_public, repository_url
+from repsim.lab.repository import REPOSITORY, is_public, repository_url
+from repsim.lab.staging import Evidence, code_link, link_to_commit
 
 from .conftest import notebook
 
@@ -61,7 +60,7 @@ def test_the_functions_of_some_claims():
 
 @pytest.mark.parametrize(("commit", "at"), [("unknown", "main"), ("abc-modified", "main"), ("abc", "abc")])
 def test_the_line_of_code(monkeypatch, commit, at):
-    monkeypatch.setattr("repsim.lab.fragments.commit", lambda: commit)
+    monkeypatch.setattr("repsim.lab.staging.commit", lambda: commit)
     link = code_link(findings.figure_2, ADDRESS, "code")
     path, line = re.fullmatch(rf"\[code\]\({ADDRESS}/blob/{at}/(.+)#L(\d+)\)", link).groups()
     assert (REPOSITORY / path).read_text().splitlines()[int(line) - 1].startswith("def figure_2(")

@@ -11,8 +11,8 @@ import yaml
 
 from repsim.lab.claim_tables import label
 from repsim.lab.claims import judged, load_claims, write_verdicts
-from repsim.lab.metadata import PAPER, claim_reviews, croissant
-from repsim.lab.paths import REPOSITORY
+from repsim.lab.downloads import PAPER, claim_reviews, croissant
+from repsim.lab.repository import REPOSITORY
 
 from .conftest import ROOT
 

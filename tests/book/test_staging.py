@@ -106,7 +106,7 @@ def test_notebooks_of_another_profile_are_refused(repository, copies, results, t
 
 
 def test_few_parts_are_generated():
-    """What can be a notebook is one; see repsim.lab.fragments for why these cannot."""
+    """What can be a notebook is one; see repsim.lab.staging for why these cannot."""
     pages = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "book").glob("*.md"))
     assert len(re.findall("<!-- generated:", pages)) <= 9
 

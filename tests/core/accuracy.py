@@ -11,7 +11,7 @@ from hard_cases import saturation_expected
 from benchmarks.engine.rounding import digits
 from benchmarks.results import engine_digest
 from repsim import INDEXES, RepresentationError, get_index, pairwise
-from repsim.lab.paths import results_root
+from repsim.lab.repository import results_root
 from repsim.lab.store import write_record
 
 EPS = float(np.finfo(np.float64).eps)

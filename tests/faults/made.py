@@ -18,8 +18,8 @@ import nbformat
 import numpy as np
 import yaml
 
-from repsim.lab import paths
 from repsim.lab.claims import record
+from repsim.lab.repository import REPOSITORY
 from repsim.lab.store import Store, digest
 
 NOTEBOOK = "01-train-networks"
@@ -79,9 +79,9 @@ def repository(root: Path) -> Path:
     """A small repository with one notebook, some pages and results of the smoke profile, committed."""
     for name in ("LICENSE", "LICENSE-CONTENT", "CITATION.cff", "_config.yml", "pyproject.toml", "book/claims.yml"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(paths.REPOSITORY / name, root / name)
+        shutil.copy(REPOSITORY / name, root / name)
     for page in PAGES:
-        shutil.copy(paths.REPOSITORY / "book" / f"{page}.md", root / "book" / f"{page}.md")
+        shutil.copy(REPOSITORY / "book" / f"{page}.md", root / "book" / f"{page}.md")
     chapters = [{"file": f"notebooks/{NOTEBOOK}"}, *({"file": f"book/{page}"} for page in PAGES[1:])]
     toc = {"format": "jb-book", "root": "book/index", "parts": [{"caption": "All", "chapters": chapters}]}
     (root / "_toc.yml").write_text(yaml.safe_dump(toc, sort_keys=False))

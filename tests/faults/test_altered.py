@@ -11,7 +11,7 @@ from benchmarks.faults import counts as counted
 from benchmarks.results import measured
 from repsim.lab import claims
 from repsim.lab.errors import LabError
-from repsim.lab.paths import REPOSITORY
+from repsim.lab.repository import REPOSITORY
 from repsim.lab.store import read_artefact, record_path
 
 pytestmark = pytest.mark.faults

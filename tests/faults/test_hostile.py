@@ -20,8 +20,8 @@ from repsim.lab import claims
 from repsim.lab.archives.writing import figure_files
 from repsim.lab.errors import LabError
 from repsim.lab.execution import read_notebook, stamp
-from repsim.lab.paths import REPOSITORY
 from repsim.lab.profiles import parse_profile
+from repsim.lab.repository import REPOSITORY
 from repsim.lab.store import read_arrays, sealed, unseal
 from repsim.lab.unpacking import unpack_tar, unpack_zip
 

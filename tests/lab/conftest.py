@@ -9,9 +9,9 @@ sys.path.insert(0, str(Path(__file__).parent))  # what stands for artefacts, bes
 
 import pytest
 
-from repsim.lab import data, paths
+from repsim.lab import data, repository
 
-REAL_DATA = paths.data_root()
+REAL_DATA = repository.data_root()
 
 
 @pytest.fixture(autouse=True)

@@ -12,8 +12,8 @@ from repsim.lab import figures, findings, measurements
 from repsim.lab.claims import Measurement, find_claim, judge
 from repsim.lab.data import load_dataset
 from repsim.lab.errors import MissingArtefactError
-from repsim.lab.findings import among
-from repsim.lab.measurements.among import first_eigenvalue
+from repsim.lab.findings import training
+from repsim.lab.measurements.similarities import first_eigenvalue
 from repsim.lab.profiles import load_profile
 from repsim.lab.representations import representations
 from repsim.lab.store import profile_store
@@ -63,9 +63,9 @@ def test_another_network_makes_another_artefact_and_nothing_is_left_behind(train
     assert first.path != second.path
     assert len(second.record["rows"][0]["seeds"]) == 3
     assert list((folders / "cache" / "representations").glob("*")) == []
-    values = among.group_values(findings.Compared(second))
+    values = training.group_values(findings.Compared(second))
     assert values["networks"] == len(values["first_shares"]) == 3
-    assert among.group_values(findings.Compared(first))["error"] is None
+    assert training.group_values(findings.Compared(first))["error"] is None
     assert values["error"] is not None
 
 
@@ -94,7 +94,7 @@ CONFUSED = np.array([[0.5, 0.6, 0.0], [0.4, 0.9, 0.1], [0.0, 0.2, 0.8]])
 
 
 def test_values_of_a_group():
-    values = among.group_values(compared({(0, 2): CONFUSED}))
+    values = training.group_values(compared({(0, 2): CONFUSED}))
     assert values["accuracy"] == pytest.approx(91)
     assert values["deviation"] == pytest.approx(1)
     assert values["identified"] == pytest.approx(100 * 17 / 18)
@@ -107,15 +107,15 @@ def test_values_of_a_group():
 
 def test_who_is_confused_with_whom():
     found = compared({(0, 2): CONFUSED})
-    assert among.confused_layers(found) == {("conv1", "conv2"): 1}
-    np.testing.assert_array_equal(among.confused_networks(found), [[0, 0, 1], [0, 0, 0], [0, 0, 0]])
-    kinds = among.kinds_of_first_layers(found)
+    assert training.confused_layers(found) == {("conv1", "conv2"): 1}
+    np.testing.assert_array_equal(training.confused_networks(found), [[0, 0, 1], [0, 0, 0], [0, 0, 0]])
+    kinds = training.kinds_of_first_layers(found)
     assert (kinds["errors"], kinds["pairs"], kinds["without"]) == (1, 3, 2)
     assert kinds["correlation"] == pytest.approx(spearmanr([0.1, 0.2, 0.1], [0, 1, 0]).statistic)
-    assert among.kinds_of_first_layers(compared({}))["correlation"] is None
-    assert among.taken_for_pool(found) == (0, 6)
+    assert training.kinds_of_first_layers(compared({}))["correlation"] is None
+    assert training.taken_for_pool(found) == (0, 6)
     last = np.array([[1.0, 0.0, 0.0], [0.0, 0.5, 0.6], [0.0, 0.4, 0.9]])
-    assert among.taken_for_pool(compared({(0, 2): last, (1, 2): last})) == (2, 6)
+    assert training.taken_for_pool(compared({(0, 2): last, (1, 2): last})) == (2, 6)
 
 
 def test_sentences_about_recipes():
@@ -138,27 +138,27 @@ PLANNED = dict.fromkeys(ROWS, 4)
 
 
 def test_claims_of_recipes():
-    claims = among.recipe_claims(ROWS, PLANNED)
+    claims = training.recipe_claims(ROWS, PLANNED)
     shared = {"recipes": 3, "networks": 4, "examples": 10000}
     assert claims["RC1"] == {"identified": [93.0, 97.5], "accurate_recipes": 2, **shared}
     assert claims["RC2"]["best"] == 97.5
     assert claims["RC3"]["correlation"] == pytest.approx(0.5)
-    assert among.recipe_claims({}, PLANNED) == {}
+    assert training.recipe_claims({}, PLANNED) == {}
 
 
 def test_before_all_recipes_are_trained_only_what_the_others_cannot_change_is_judged():
-    assert set(among.recipe_claims(ROWS, {**PLANNED, "recipe-r3": 4})) == {"RC2"}  # met already
+    assert set(training.recipe_claims(ROWS, {**PLANNED, "recipe-r3": 4})) == {"RC2"}  # met already
     less = {**ROWS, "recipe-r2": {**ROWS["recipe-r2"], "identified": 89.0}}
-    claims = among.recipe_claims(less, {**PLANNED, "recipe-r3": 4})
+    claims = training.recipe_claims(less, {**PLANNED, "recipe-r3": 4})
     assert set(claims) == {"RC1"}  # failed already
     assert judge(find_claim("RC1"), Measurement("RC1", claims["RC1"])) == "not reproduced"
     few = {**ROWS, "recipe-r2": {**ROWS["recipe-r2"], "networks": 3}}  # whose numbers are shown all the same
-    assert among.recipe_claims(few, PLANNED) == {}
-    assert judge(find_claim("RC2"), Measurement("RC2", among.recipe_claims(ROWS, PLANNED)["RC2"])) == "reproduced"
+    assert training.recipe_claims(few, PLANNED) == {}
+    assert judge(find_claim("RC2"), Measurement("RC2", training.recipe_claims(ROWS, PLANNED)["RC2"])) == "reproduced"
 
 
 def test_a_row_has_spreads_where_there_are_some():
-    values = among.group_values(compared({(0, 2): CONFUSED}))
+    values = training.group_values(compared({(0, 2): CONFUSED}))
     row = figures.recipe_row({**values, "error": None}, {("conv1", "conv2"): 1})
     assert row["accuracy"] == "91.0 ± 1.0"
     assert row["identified"] == "94.4"
@@ -171,7 +171,7 @@ def test_claims_of_the_published_networks():
     found = compared({}, indexes=names, group="tiny10-renyi")
     found.arrays["hsic_linear_50"] = compared({(0, 2): CONFUSED[:, ::-1]}).arrays["cka_linear_50"]
     found.arrays["cka_rbf_0.2_50"] = compared({(0, 2): CONFUSED}).arrays["cka_linear_50"]
-    claims = among.published_claims(found)
+    claims = training.published_claims(found)
     assert claims["FN1"]["accuracy"] == claims["FN1"]["accuracy_with_pool"] == 100
     assert claims["FN2"]["accuracy"] == pytest.approx(100 * 10 / 12)
     assert claims["FN3"]["lead"] == pytest.approx(100 / 12)

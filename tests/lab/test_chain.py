@@ -16,8 +16,8 @@ from repsim.lab import claims, measurements, planning
 from repsim.lab.execution import STAMP
 from repsim.lab.families import compared_layers, describe, represented_layers
 from repsim.lab.measurements.properties import PATH
-from repsim.lab.paths import REPOSITORY
 from repsim.lab.profiles import load_profile
+from repsim.lab.repository import REPOSITORY
 from repsim.lab.representations import BATCH, representations
 
 PROFILE = load_profile("smoke")

@@ -17,8 +17,8 @@ from repsim.lab import claim_tables, claims, wording
 from repsim.lab.claim_tables import claims_page, claims_table, first_page, kind, label, scorecard
 from repsim.lab.errors import ProfileError
 from repsim.lab.execution import contents, notebooks
-from repsim.lab.paths import REPOSITORY
 from repsim.lab.predicates import ClaimError, Predicate
+from repsim.lab.repository import REPOSITORY
 from repsim.lab.store import sealed
 
 FIRST = date(2026, 11, 24)

@@ -11,8 +11,7 @@ from repsim.lab import findings, measurements
 from repsim.lab.errors import MissingArtefactError
 from repsim.lab.findings.correspondence import against_n, as_tables, beside_fewer, n1, random_r2
 from repsim.lab.measurements import layer_pairs as module
-from repsim.lab.measurements.layer_pairs import layer_pairs
-from repsim.lab.products import TOLERANCE
+from repsim.lab.measurements.layer_pairs import TOLERANCE, layer_pairs
 from repsim.lab.representations import representations
 
 EXAMPLES, LAYERS = 400, ("conv5", "conv8", "pool")

@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import logsumexp, softmax
 
-from repsim.lab.logistic import ProbeError, fit_probe
+from repsim.lab.measurements.properties import ProbeError, fit_probe
 
 
 def blobs(n, p, spread, classes=3, seed=0):

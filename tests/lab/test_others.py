@@ -14,7 +14,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from repsim.lab import published
 from repsim.lab.data import load_dataset
 from repsim.lab.errors import DataError
-from repsim.lab.paths import data_root
+from repsim.lab.repository import data_root
 
 STRIDES = (1, 1, 2, 1, 1, 2, 1, 1)
 REAL = Path(os.environ.get(published.FOLDER) or data_root() / published.NETWORKS.name)

@@ -7,7 +7,7 @@ import pytest
 from scipy.linalg import svdvals
 
 import repsim
-from repsim.lab.products import TOLERANCE, ConditionError, basis, compare, cosines
+from repsim.lab.measurements.layer_pairs import TOLERANCE, ConditionError, basis, compare, cosines
 
 NAMES = ["cca_r2", "cca_mean", "hsic_linear", "cka_linear", "linear_regression", "pwcca", "svcca_r2", "svcca_mean"]
 NAMES += [f"svcca_{statistic}_{threshold:g}" for statistic in ("r2", "mean") for threshold in (0.5, 0.6, 0.7, 0.8, 0.9)]

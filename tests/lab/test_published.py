@@ -7,13 +7,13 @@ import subprocess
 import pytest
 
 import repsim
-from repsim.lab import claims, measurements, recomputing
+from repsim.lab import claims, measurements
+from repsim.lab.archives import certification
 from repsim.lab.claims import ACCURACY, SIMILARITY
-from repsim.lab.paths import REPOSITORY
 from repsim.lab.profiles import load_profile
+from repsim.lab.repository import REPOSITORY
 from repsim.lab.store import ONLY_READ, profile_store, read_artefact, record_path
-from repsim.lab.transformers.weights import transformers_of
-from repsim.lab.weights import STEP, artefact_name, command_again, find_network, inputs
+from repsim.lab.weights import STEP, artefact_name, command_again, find_network, inputs, transformers_of
 
 PROFILE = load_profile("laptop")
 SEEDS = PROFILE.group("tiny10").seeds
@@ -65,7 +65,7 @@ def test_everything_the_book_needs_is_committed(monkeypatch):
 @pytest.mark.parametrize("place", [0, *(pytest.param(i, marks=pytest.mark.slow) for i in range(1, len(SEEDS)))])
 def test_networks_score_what_their_records_say(real_data, place):
     network = measurements.networks("laptop")[place]
-    score, found = recomputing.accuracy(network)
+    score, found = certification.recomputed_accuracy(network)
     assert score == "test_accuracy"
     assert ACCURACY.holds(found, network.record[score]), network.path.name
 
@@ -81,14 +81,14 @@ def test_a_sample_of_the_tables_is_recomputed(real_data, measure):
     networks = measurements.networks("laptop")[:2]
     for one, other in (layers, layers[::-1]):
         place = (0, 1, record["layers"].index(one), record["layers"].index(other))
-        cell = recomputing.Cell(
+        cell = certification.Cell(
             tuple(network.path.name for network in networks),
             (one, other),
             record["split"],
             record["examples"],
             {name: float(held[name][place]) for name in record["indexes"]},
         )
-        found = recomputing.similarities(cell, networks)
+        found = certification.recomputed_cell(cell, networks)
         assert SIMILARITY.holds(found, cell.held), f"{cell}: {found}, not {cell.held}"
 
 

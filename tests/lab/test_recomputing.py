@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import repsim
-from repsim.lab import recomputing
+from repsim.lab.archives import certification
 from repsim.lab.claims import SIMILARITY
 
 EXAMPLES, LAYERS, FILES = (20, 40), ("conv1", "conv2", "pool"), ("a.npz", "b.npz", "c.npz")
@@ -31,7 +31,7 @@ def activations(monkeypatch):
         assert dataset in (None, "cifar10")
         return {layer: known[network.name, layer][:count] for layer in layers}
 
-    monkeypatch.setattr(recomputing, "representations", representations)
+    monkeypatch.setattr(certification, "representations", representations)
     return known
 
 
@@ -84,35 +84,41 @@ def made(step, known):
     return {**record, "step": "between", **about}, {name: array.astype(np.float32) for name, array in arrays.items()}
 
 
-@pytest.mark.parametrize("step", [*recomputing.TABLES, "between diagonal"])
+@pytest.mark.parametrize("step", [*certification.TABLES, "between diagonal"])
 def test_a_cell_is_what_activations_give(step, activations):
     record, arrays = made(step, activations)
     drawn = set()
     for seed in range(12):
-        cell = recomputing.pick(record, arrays, np.random.default_rng(seed))
-        found = recomputing.similarities(cell, [Network(name) for name in cell.networks])
+        cell = certification.drawn_cell(record, arrays, np.random.default_rng(seed))
+        found = certification.recomputed_cell(cell, [Network(name) for name in cell.networks])
         assert list(found) == list(INDEXES)
         assert SIMILARITY.holds(found, cell.held), f"{cell}: {found}, not {cell.held}"
         drawn.add(str(cell))
     assert len(drawn) > 3, "other seeds draw other cells"
-    again = recomputing.pick(record, arrays, np.random.default_rng(11))
+    again = certification.drawn_cell(record, arrays, np.random.default_rng(11))
     assert again == cell
 
 
 def test_another_value_is_noticed(activations):
     record, arrays = made("tables", activations)
-    cell = recomputing.pick(record, {name: array + 0.01 for name, array in arrays.items()}, np.random.default_rng(0))
-    assert not SIMILARITY.holds(recomputing.similarities(cell, [Network(name) for name in cell.networks]), cell.held)
+    cell = certification.drawn_cell(
+        record, {name: array + 0.01 for name, array in arrays.items()}, np.random.default_rng(0)
+    )
+    assert not SIMILARITY.holds(
+        certification.recomputed_cell(cell, [Network(name) for name in cell.networks]), cell.held
+    )
 
 
 def test_one_network_is_compared_with_itself(activations):
     record, arrays = made("tables", activations)
     alone = {**record, **group("a.npz")}
-    cell = recomputing.pick(alone, {name: array[:1, :1] for name, array in arrays.items()}, np.random.default_rng(0))
+    cell = certification.drawn_cell(
+        alone, {name: array[:1, :1] for name, array in arrays.items()}, np.random.default_rng(0)
+    )
     assert cell.networks == ("a.npz", "a.npz")
 
 
 def test_a_cell_keeps_of_which_examples_the_median_is(activations):
     record, arrays = made("between", activations)
     for recorded, median in ((record, "exact"), ({**record, "median": "sample"}, "sample")):
-        assert recomputing.pick(recorded, arrays, np.random.default_rng(0)).median == median
+        assert certification.drawn_cell(recorded, arrays, np.random.default_rng(0)).median == median

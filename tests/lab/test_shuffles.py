@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import repsim
-from repsim.lab.shuffles import ShuffleError, against_shuffles, shuffled, unit_grams
+from repsim.lab.measurements.shuffles import ShuffleError, against_shuffles, shuffled, unit_grams
 
 
 @pytest.fixture

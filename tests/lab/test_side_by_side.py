@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from repsim.lab.errors import TrainingError
-from repsim.lab.paths import cache_root
 from repsim.lab.profiles import load_profile
+from repsim.lab.repository import cache_root
 from repsim.lab.side_by_side import train_side_by_side
 from repsim.lab.store import profile_store
 from repsim.lab.training import train_network

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from repsim.lab.fragments import trained
 from repsim.lab.profiles import load_profile
+from repsim.lab.staging import trained
 from repsim.lab.store import profile_store
 from repsim.lab.weights import STEP, artefact_name, inputs
 

@@ -16,8 +16,8 @@ from repsim.lab import training
 from repsim.lab.backend import configure
 from repsim.lab.data import load_dataset
 from repsim.lab.errors import DamagedArtefactError
-from repsim.lab.paths import cache_root
 from repsim.lab.profiles import load_profile
+from repsim.lab.repository import cache_root
 from repsim.lab.store import key, profile_store
 from repsim.lab.training import (
     Batches,

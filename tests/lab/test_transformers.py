@@ -15,16 +15,16 @@ import numpy as np
 import pytest
 
 import repsim
+from repsim.lab import weights as artefacts
 from repsim.lab.errors import DataError, ProfileError
 from repsim.lab.findings import transformers as findings
 from repsim.lab.profiles import load_profile, parse_profile
-from repsim.lab.transformers import batching, corpus, vocabulary, weights
+from repsim.lab.transformers import corpus, text
 from repsim.lab.transformers.network import EPSILON, TAPS, build, positions, tapped
 from repsim.lab.transformers.settings import Network, Recipe
-from repsim.lab.transformers.text import tokens
-from repsim.lab.transformers.vocabulary import Subwords, vocabulary_hash
+from repsim.lab.transformers.text import Subwords, tokens, vocabulary_hash
 
-CACHED = (corpus.load_split, corpus.fingerprint, corpus.subwords_of, vocabulary.vocabulary, tokens)
+CACHED = (corpus.load_split, corpus.fingerprint, corpus.subwords_of, text.vocabulary, tokens)
 VOCABULARY = 20
 SMALL = Network(width=8, hidden=12, heads=2, encoder_layers=2, decoder_layers=1, dropout=0.0, positions=9)
 
@@ -289,9 +289,9 @@ def test_unknown_corpora_and_splits_are_refused_by_name():
 def test_a_vocabulary_of_another_hash_or_too_many_pieces_is_refused():
 
     with pytest.raises(DataError, match="the vocabulary of toy is another: expected pieces of SHA-256 abc, found 93b0"):
-        vocabulary.vocabulary("toy", 120, "abc")
+        text.vocabulary("toy", 120, "abc")
     with pytest.raises(DataError, match="no vocabulary of 9000 pieces"):
-        vocabulary.vocabulary("toy", 9000, "")
+        text.vocabulary("toy", 9000, "")
 
 
 def test_a_sentence_longer_than_the_positions_is_said_and_not_cut():
@@ -348,7 +348,7 @@ def test_what_a_profile_says_of_transformers_is_checked(old, new, message):
 
 def test_another_vocabulary_makes_another_network():
     smoke = replace(load_profile("smoke").transformers, vocabulary="")
-    several = [weights.inputs(replace(smoke, pieces=pieces), 0, 2) for pieces in (120, 90)]
+    several = [artefacts.transformer_inputs(replace(smoke, pieces=pieces), 0, 2) for pieces in (120, 90)]
     assert several[0] != several[1]
 
 
@@ -425,14 +425,14 @@ def test_batches_hold_each_pair_once_within_their_tokens():
     source = [np.full(length, number + 1) for number, length in enumerate(rng.integers(1, 12, 50))]
     target = [np.full(length, number + 1) for number, length in enumerate(rng.integers(1, 12, 50))]
     seen = []
-    for one, other in batching.batches(source, target, 40, (4, 8), np.random.default_rng(1)):
+    for one, other in text.batches(source, target, 40, (4, 8), np.random.default_rng(1)):
         assert one.shape == other.shape == (40 // one.shape[1], one.shape[1])
         assert one.shape[1] in (4, 8)
         assert (one[:, 0] == other[:, 0]).all()
         seen += [number for number in one[:, 0] if number]
     kept = [number + 1 for number in range(50) if max(len(source[number]), len(target[number])) <= 8]
     assert sorted(seen) == kept
-    assert batching.too_long(source, target, (4, 8)) == 50 - len(kept) > 0
+    assert text.too_long(source, target, (4, 8)) == 50 - len(kept) > 0
 
 
 # ---------------------------------------------------------------- training and measuring

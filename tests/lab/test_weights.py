@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from repsim.lab.paths import REPOSITORY
 from repsim.lab.profiles import load_profile
+from repsim.lab.repository import REPOSITORY
 from repsim.lab.store import Store, key
 from repsim.lab.weights import STEP, artefact_name, inputs
 

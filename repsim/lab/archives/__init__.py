@@ -1,7 +1,7 @@
 """One research object of everything, and its certification by a third person."""
 
-from repsim.lab.archives.certificate import Certificate, CertificationError, Check
 from repsim.lab.archives.certification import certify
+from repsim.lab.archives.checks import Certificate, CertificationError, Check
 from repsim.lab.archives.writing import archive
 from repsim.lab.unpacking import ArchiveError
 

@@ -1,4 +1,8 @@
-"""Certifying an archive: what a third person runs on it."""
+"""Certifying an archive: what a third person runs on it.
+
+What is computed again is read from the records beside the results, not from a profile, so that results of another
+version can be, too.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,8 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,17 +19,18 @@ from unittest.mock import patch
 
 import numpy as np
 
-from repsim.lab import recomputing
+import repsim
 from repsim.lab.archives import checks
-from repsim.lab.archives.certificate import Certificate, Check
+from repsim.lab.archives.checks import Certificate, Check
 from repsim.lab.backend import configure
 from repsim.lab.claims import ACCURACY, CLAIMS, SIMILARITY, Tolerance, take
-from repsim.lab.data import source_of
+from repsim.lab.data import load_dataset, source_of
 from repsim.lab.errors import DataError
 from repsim.lab.execution import NotebookError, contents, execute, is_chapter, notebooks
-from repsim.lab.paths import REPOSITORY, data_root
-from repsim.lab.repository import commit
-from repsim.lab.representations import dataset_of
+from repsim.lab.measurements.common import saturation_is_recorded
+from repsim.lab.repository import REPOSITORY, commit, data_root
+from repsim.lab.representations import dataset_of, representations, scaling_of
+from repsim.lab.similarities import Similarities
 from repsim.lab.store import ONLY_READ, Artefact, digest, read_artefact, record_path, unseal
 from repsim.lab.unpacking import ArchiveError, unpack_zip
 
@@ -157,7 +163,7 @@ def accuracies(folder: Path, profile: str, rng: np.random.Generator, seconds: fl
     def compare(path: Path) -> Iterator[str]:
         network = read_artefact(path)
         _at_hand(dataset_of(network))
-        score, value = recomputing.accuracy(network)
+        score, value = recomputed_accuracy(network)
         if not ACCURACY.holds(value, network.record[score]):
             yield f"{score.replace('_', ' ')} {network.record[score]}, recomputed {value}"
 
@@ -169,37 +175,35 @@ def similarities(folder: Path, profile: str, rng: np.random.Generator, seconds: 
     """Compute a cell of similarity tables again, in an order that is drawn."""
     results = folder / "results" / profile
     steps = sorted(path.name for path in results.glob("*") if any(path.glob("*.npz")))
-    there = [path for step in steps if step in recomputing.TABLES for path in sorted((results / step).glob("*.npz"))]
+    there = [path for step in steps if step in TABLES for path in sorted((results / step).glob("*.npz"))]
     files = {path.name: path for path in (results / "networks").glob("*.npz")}
 
     def compare(path: Path) -> Iterator[str]:
         table = read_artefact(path)
-        cell = _drawn_cell(table, files, rng, SPEED * seconds / 2)
+        cell = _affordable_cell(table, files, rng, SPEED * seconds / 2)
         networks = [read_artefact(files[name]) for name in cell.networks]
         inputs = table.record["inputs"]
         if others := {network.sha256 for network in networks} - {*inputs["networks"], *(inputs.get("columns") or ())}:
             yield f"was not made from the networks that it names, but from others than {', '.join(others)}"
             return
         _at_hand(cell.dataset or dataset_of(networks[0]))
-        for index, value in recomputing.similarities(cell, networks).items():
+        for index, value in recomputed_cell(cell, networks).items():
             if not SIMILARITY.holds(value, cell.held[index]):
                 yield f"{index} of {cell}: holds {cell.held[index]}, recomputed {value}"
 
-    left = [step for step in steps if step not in {*recomputing.TABLES, "networks"}]
+    left = [step for step in steps if step not in {*TABLES, "networks"}]
     remark = f"Not computed again, only compared with their hashes: {', '.join(left)}." if left else ""
     what = "similarity tables, drawn with the seed, hold in a cell what its networks give"
     return _sampled(what, there, compare, SIMILARITY, rng, seconds, remark)
 
 
-def _drawn_cell(
-    table: Artefact, files: dict[str, Path], rng: np.random.Generator, operations: float
-) -> recomputing.Cell:
+def _affordable_cell(table: Artefact, files: dict[str, Path], rng: np.random.Generator, operations: float) -> Cell:
     """Return a cell of a table of networks whose weights are among the files, of no more than so many operations."""
     arrays, record = table.arrays(), table.record
     features = dict(zip(record.get("layers", ()), record.get("features", ()), strict=False))
     why = "the weights of its networks are not in the archive"
     for _ in range(_DRAWS):
-        cell = recomputing.pick(record, arrays, rng)
+        cell = drawn_cell(record, arrays, rng)
         # A basis takes eight times what an inner product does; where the features are not recorded, none is made.
         cost = 8 * len(cell.held) * cell.examples**2 * max(features.get(layer, 0) for layer in cell.layers)
         if set(cell.networks) <= set(files):
@@ -246,3 +250,76 @@ def _at_hand(dataset: str) -> None:
             f"{dataset} is not in {data_root()}: fetch it with `repsim-lab data laptop`, or name the folder that holds "
             "it in REPSIM_DATA, and certify again"
         )
+
+
+Arrays = Mapping[str, np.ndarray]
+TABLES = ("tables", "dimension", "between", "within", "within-class")  # whose cells can be computed again
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The similarity of two layers by one or more indexes, as a table of the results holds it."""
+
+    networks: tuple[str, ...]  # the files of the two
+    layers: tuple[str, ...]  # one of each
+    split: str
+    examples: int
+    held: Mapping[str, float]  # index -> value
+    dataset: str | None = None  # None: the networks' own
+    median: str = "exact"  # of which examples RBF bandwidths are fractions of the median distance
+
+    def __str__(self) -> str:
+        (first_network, second_network), (first_layer, second_layer) = self.networks, self.layers
+        return f"{first_layer} of {first_network} and {second_layer} of {second_network} on {self.examples} examples"
+
+
+def recomputed_accuracy(network: Artefact) -> tuple[str, float]:
+    """Return what the record of a network calls its accuracy, on test images or held-out ones, and that: a fraction."""
+    from repsim.lab.training import evaluate, hold_out, load_network  # only now is a backend needed
+
+    dataset, held_out = load_dataset(dataset_of(network)), network.record["inputs"]["recipe"].get("held_out", 0)
+    name, scored = ("held_out", hold_out(dataset.train, held_out)[1]) if held_out else ("test", dataset.test)
+    return f"{name}_accuracy", evaluate(load_network(network), dataset, scored, scaling=scaling_of(network))[0]
+
+
+def recomputed_cell(cell: Cell, networks: Sequence[Artefact]) -> dict[str, float]:
+    """Compute a cell again, from the images and the weights of its two networks."""
+    x, y = (
+        representations(network, cell.split, cell.examples, (layer,), cell.dataset)[layer]
+        for network, layer in zip(networks, cell.layers, strict=True)
+    )
+    with saturation_is_recorded():
+        values = repsim.pairwise([x], [y], index=list(cell.held), median=cell.median)
+    return {name: float(value[0, 0]) for name, value in values.items()}
+
+
+def drawn_cell(record: Mapping[str, Any], arrays: Arrays, rng: np.random.Generator) -> Cell:
+    """Draw a cell of an artefact of one of the steps in :data:`TABLES`: of two networks, if it compares any two."""
+    if record["step"] == "dimension":
+        return _of_dimension(record, arrays, rng)
+    table = Similarities(record, arrays)
+    rows, columns = table.networks("rows"), table.networks("columns")
+    a, count = int(rng.integers(len(rows))), int(rng.choice(table.examples))
+    apart = len(rows) > 1 and not table.alone and table.rows == table.columns
+    b = (a + int(rng.integers(1, len(rows)))) % len(rows) if apart else int(rng.integers(len(columns)))
+    b = a if table.alone else b
+    sides = rows[a], columns[b]
+    i, j = (int(rng.integers(len(facts["layers"]))) for facts, _ in sides)
+    place = (i,) if table.diagonal else (i, j)
+    names = {index: table.name(index, count) for index in record["indexes"]}
+    return Cell(
+        tuple(facts["network_files"][number] for facts, number in sides),
+        (rows[a][0]["layers"][i], columns[b][0]["layers"][i if table.diagonal else j]),
+        record["split"],
+        count,
+        {index: float(table.pair(name, a, b)[place]) for index, name in names.items()},
+        record.get("dataset"),
+        record.get("median", "exact"),
+    )
+
+
+def _of_dimension(record: Mapping[str, Any], arrays: Arrays, rng: np.random.Generator) -> Cell:
+    i, k = int(rng.integers(len(record["layers"]))), int(rng.integers(len(arrays["examples"])))
+    layer, (first, second) = record["layers"][i], record["network_files"]
+    held = {name: float(arrays[f"same_{name}"][i, k]) for name in record["indexes"]}
+    return Cell((first, second), (layer, layer), record["split"], int(arrays["examples"][k]), held)

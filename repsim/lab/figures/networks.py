@@ -215,7 +215,7 @@ def recipe_facts(group: Networks) -> dict[str, str]:
 
 
 def recipe_curves(rows: Mapping[str, Mapping[str, Any]]) -> Drawing:
-    """Draw what :func:`repsim.lab.findings.among.group_values` says of each recipe, in a row of panels.
+    """Draw what :func:`repsim.lab.findings.training.group_values` says of each recipe, in a row of panels.
 
     Bars are deviations of accuracies and jackknife errors of the others.
     """

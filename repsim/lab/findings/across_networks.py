@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import spearmanr
 
 import repsim
 from repsim.chance import NEAR, chance_of_debiased
 from repsim.lab import measurements
 from repsim.lab.findings import measures
-from repsim.lab.findings.tables import Array, Compared, mean_map, off_diagonal
+from repsim.lab.findings.tables import Array, Compared, mean_map, off_diagonal, rank_correlation
 from repsim.lab.findings.training import accuracies
 
 CONVOLUTIONS = 8  # the paper's figure leaves the pooling layer out
@@ -63,15 +62,6 @@ def width_curves(compared: Compared, index: str = "cka_linear", n: int | None = 
         for statistic in (0, 1)
     ]
     return WidthCurves(np.array([int(group.removeprefix("width")) for group in groups], np.float64), *columns)
-
-
-def rank_correlation(x: Array, y: Array) -> float | None:
-    """Return Spearman's rank correlation, 0 where either is the same throughout, None where a value is not known."""
-    if not (np.isfinite(x).all() and np.isfinite(y).all()) or len(x) < 2:
-        return None
-    if np.ptp(x) == 0 or np.ptp(y) == 0:
-        return 0.0
-    return float(spearmanr(x, y).statistic)
 
 
 def saturation_widths(widths: Array, curves: Array) -> Array:

@@ -17,8 +17,17 @@ from scipy.stats import kendalltau
 
 import repsim
 from repsim.lab.findings import measures
-from repsim.lab.findings.across_networks import rank_correlation
-from repsim.lab.findings.tables import CCA_KINDS, CCA_TYPE, Array, Compared, Tables, available, mean_map, off_diagonal
+from repsim.lab.findings.tables import (
+    CCA_KINDS,
+    CCA_TYPE,
+    Array,
+    Compared,
+    Tables,
+    available,
+    mean_map,
+    off_diagonal,
+    rank_correlation,
+)
 
 LEAST_NETWORKS = 3  # of a jackknife
 ASYMMETRIC = ("pwcca", "linear_regression")

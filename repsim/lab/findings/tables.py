@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import spearmanr
 
 from repsim.lab.similarities import Similarities
 
@@ -25,6 +26,15 @@ def off_diagonal(table: NDArray[Any]) -> NDArray[Any]:
 def mean_map(table: Array) -> Array:
     """Return the (L, L) mean over all ordered pairs of different networks."""
     return np.asarray(off_diagonal(table).mean(axis=0))
+
+
+def rank_correlation(x: Array, y: Array) -> float | None:
+    """Return Spearman's rank correlation, 0 where either is the same throughout, None where a value is not known."""
+    if not (np.isfinite(x).all() and np.isfinite(y).all()) or len(x) < 2:
+        return None
+    if np.ptp(x) == 0 or np.ptp(y) == 0:
+        return 0.0
+    return float(spearmanr(x, y).statistic)
 
 
 def saturated_layers(layers: Sequence[str], features: Sequence[int], examples: int) -> list[str]:

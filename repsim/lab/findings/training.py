@@ -1,15 +1,21 @@
-"""How accurate the networks are, and what they cost."""
+"""What networks say of their training: accuracies and costs, the recipes beside each other, the networks of others."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from scipy.stats import spearmanr
 
+import repsim
 from repsim.lab import measurements
+from repsim.lab.claims import load_claims
 from repsim.lab.findings import measures
+from repsim.lab.findings.correspondence import p_value
+from repsim.lab.findings.tables import Array, Compared, off_diagonal
+from repsim.lab.predicates import ROUNDING
 
 PAPER_TINY_10 = 89.4
 # Claim -> group of networks: tables E.1 and E.2 and Figure F.6.
@@ -60,4 +66,166 @@ def family_accuracies(
         claim: accuracies(records[group]) | {"paper_size": int(paper_size)}
         for claim, group in PAPER_ACCURACIES.items()
         if group in records
+    }
+
+
+ACCURATE = 87.0  # RC1 is about recipes that reach this
+LINEAR = "cka_linear"
+
+
+def similarities(compared: Compared, index: str = LINEAR, *, pool: bool = True) -> Array:
+    """Return (m, m, L, L), the similarities among the networks of the only group; without `pool`, of convolutions."""
+    (group,) = compared.groups
+    table = compared.block(compared.name(index), group, group)
+    return table if pool else table[..., :-1, :-1]
+
+
+def _jackknifed(table: Array, statistic: Callable[[Array], float]) -> tuple[float, float | None]:
+    """Return a statistic and its jackknife error over networks, None for fewer than three."""
+    if len(table) < 3:
+        return statistic(table), None
+    jackknife = repsim.jackknife(table, statistic=statistic)
+    return jackknife.estimate, jackknife.standard_error
+
+
+def _identified(table: Array) -> float:
+    return 100 * repsim.identification_accuracy(table)
+
+
+def _neighbours(table: Array) -> float:
+    """Return the mean similarity of the first layer with the second of another network."""
+    return float(off_diagonal(table)[:, 0, 1].mean())
+
+
+def group_values(compared: Compared, index: str = LINEAR) -> dict[str, Any]:
+    """Return what a group of networks says of its training; jackknife errors are None for fewer than three.
+
+    Percentages: test `accuracy`, layers `identified`, and `convolutions` alone. Similarities: `neighbours`, of the
+    first layer with the second of another network.
+    """
+    identified, error = _jackknifed(similarities(compared, index), _identified)
+    convolutions, convolutions_error = _jackknifed(similarities(compared, index, pool=False), _identified)
+    neighbours, neighbours_error = _jackknifed(similarities(compared, index), _neighbours)
+    accuracy = 100 * np.asarray(compared.arrays["accuracy"])
+    return {
+        "accuracy": float(accuracy.mean()),
+        "deviation": float(accuracy.std(ddof=1)),
+        "identified": identified,
+        "error": error,
+        "convolutions": convolutions,
+        "convolutions_error": convolutions_error,
+        "neighbours": neighbours,
+        "neighbours_error": neighbours_error,
+        "first_shares": np.asarray(compared.arrays["first_share"]).tolist(),
+        "networks": len(accuracy),
+        "seeds": list(compared.part(compared.groups[0])["seeds"]),
+        "examples": max(compared.examples),
+    }
+
+
+def confused_layers(compared: Compared) -> Counter[tuple[str, str]]:
+    """Return how often which layer of a network is taken for which other layer, over ordered pairs of networks."""
+    table, layers = similarities(compared), compared.part(compared.groups[0])["layers"]
+    guesses = repsim.best_match(off_diagonal(table))
+    return Counter((layers[i], layers[j]) for guess in guesses for i, j in enumerate(guess) if i != j)
+
+
+def taken_for_pool(compared: Compared) -> tuple[int, int]:
+    """Return in how many of how many ordered pairs of networks the last convolution is taken for the pooling layer."""
+    *_, last, pool = compared.part(compared.groups[0])["layers"]
+    networks = len(similarities(compared))
+    return confused_layers(compared)[last, pool], networks * (networks - 1)
+
+
+def confused_networks(compared: Compared) -> np.ndarray:
+    """Return (m, m): how many layers of network a are not found in network b."""
+    table = similarities(compared)
+    wrong = (repsim.best_match(table) != np.arange(table.shape[-1])).sum(axis=-1)
+    return np.asarray(wrong * ~np.eye(len(table), dtype=bool))
+
+
+def kinds_of_first_layers(compared: Compared) -> dict[str, Any]:
+    """Return whether networks are confused whose first layers differ in how much they put into one direction.
+
+    `correlation` is Spearman's, over pairs of networks, between the difference of their `first_shares` and how many
+    layers one does not find in the other, both ways, `errors` in all; None where either does not vary.
+    """
+    shares = np.asarray(compared.arrays["first_share"])
+    first, second = np.triu_indices(len(shares), 1)
+    wrong = confused_networks(compared)
+    both = (wrong + wrong.T)[first, second]
+    apart = np.abs(shares[first] - shares[second])
+    varies = len(both) > 2 and np.ptp(both) > 0 and np.ptp(apart) > 0
+    return {
+        "correlation": float(spearmanr(apart, both).statistic) if varies else None,
+        "errors": int(both.sum()),
+        "pairs": len(both),
+        "without": int((both == 0).sum()),
+    }
+
+
+@measures("FN1", "FN2", "FN3", by=(repsim.cka, repsim.hsic, repsim.jackknife), networks=("tiny10",))
+def published_claims(compared: Compared) -> dict[str, dict[str, Any]]:
+    """Measure claims FN1, FN2 and FN3, percent, on the convolutions of the networks that others trained."""
+    n = max(compared.examples)
+
+    def scored(index: str) -> tuple[float, float | None]:
+        return _jackknifed(similarities(compared, index, pool=False), _identified)
+
+    (linear, linear_error), (hsic, hsic_error) = scored("cka_linear"), scored("hsic_linear")
+    first, second = ((i, similarities(compared, i, pool=False)) for i in ("cka_rbf_0.4", "cka_rbf_0.2"))
+    middle, narrow = _identified(first[1]), _identified(second[1])
+    return {
+        "FN1": {
+            "accuracy": linear,
+            "standard_error": linear_error,
+            "accuracy_debiased": scored("cka_linear_debiased")[0],
+            "accuracy_with_pool": _identified(similarities(compared)),
+            "examples": n,
+        },
+        "FN2": {"accuracy": hsic, "standard_error": hsic_error, "examples": n},
+        "FN3": {
+            "lead": middle - narrow,
+            "rbf_04": middle,
+            "rbf_02": narrow,
+            "p": p_value(first, second),
+            "examples": n,
+        },
+    }
+
+
+DECIDED = {"RC1": False, "RC2": True}  # by one recipe: that it fails, or that it holds
+
+
+@measures("RC1", "RC2", "RC3", by=(repsim.cka, repsim.identify, repsim.jackknife), networks=("tiny10",))
+def recipe_claims(rows: Mapping[str, Mapping[str, Any]], planned: Mapping[str, int]) -> dict[str, dict[str, Any]]:
+    """Measure claims RC1, RC2 and RC3 on the recipes all of whose `planned` networks are trained.
+
+    As long as others are not, what is left out is what they might still change: RC1 unless an accurate recipe fails it,
+    RC2 unless one recipe meets it, and RC3. `rows` are of :func:`group_values`.
+    """
+    done = {name: row for name, row in rows.items() if row["networks"] >= planned[name]}
+    if not done:
+        return {}
+    accuracies, identified = ([row[name] for row in done.values()] for name in ("accuracy", "identified"))
+    accurate = [
+        there for accuracy, there in zip(accuracies, identified, strict=True) if accuracy >= ACCURATE * (1 - ROUNDING)
+    ]
+    shared = {
+        "recipes": len(done),
+        "networks": min(row["networks"] for row in done.values()),
+        "examples": next(iter(done.values()))["examples"],
+    }
+    claims: dict[str, dict[str, Any]] = {"RC2": {"best": max(identified), **shared}}
+    if accurate:
+        claims["RC1"] = {"identified": accurate, "accurate_recipes": len(accurate), **shared}
+    if len(done) > 2 and np.ptp(accuracies) > 0 and np.ptp(identified) > 0:
+        claims["RC3"] = {"correlation": float(spearmanr(accuracies, identified).statistic), **shared}
+    if len(done) == len(planned):
+        return claims
+    known = load_claims()
+    return {
+        claim: values
+        for claim, values in claims.items()
+        if claim in DECIDED and known[claim].predicate.holds(values) is DECIDED[claim]
     }

@@ -22,9 +22,9 @@ import numpy as np
 import repsim
 from repsim import Blocks
 from repsim.lab.families import compared_layers
-from repsim.lab.paths import cache_root
 from repsim.lab.profiles import Comparison, Networks, load_profile
 from repsim.lab.progress import progress_bar
+from repsim.lab.repository import cache_root
 from repsim.lab.representations import VERSION as REPRESENTATIONS_VERSION
 from repsim.lab.representations import layer_features, representations, sources
 from repsim.lab.store import SECONDS_BEFORE, Arrays, Artefact, Store, key, profile_store, read_arrays, write_arrays

@@ -1,24 +1,25 @@
-"""The similarities of the layers of networks, and what they would be if examples were shuffled.
+"""The similarities of the layers of networks: Figures 2 to 7, F.3 to F.8, Table 2, recipes, and networks of others.
 
-Figures 2 to 7, F.3 to F.8 and Table 2. One file of arrays each, which :class:`repsim.lab.findings.Tables` and
-:class:`repsim.lab.findings.Compared` read.
+One file of arrays each, which :class:`repsim.lab.findings.Tables` and :class:`repsim.lab.findings.Compared` read.
 """
 
 from __future__ import annotations
 
+import contextlib
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse.linalg import LinearOperator, eigsh
 
 import repsim
 from repsim.engine.bases import components_kept
 from repsim.lab.data import load_dataset
-from repsim.lab.errors import ProfileError
+from repsim.lab.errors import MissingArtefactError, ProfileError
 from repsim.lab.measurements.common import (
     Made,
     Members,
@@ -32,13 +33,20 @@ from repsim.lab.measurements.common import (
     saturation_is_recorded,
     sides,
 )
-from repsim.lab.products import THRESHOLDS
-from repsim.lab.profiles import Comparison, Shuffles, Within, load_profile, required
+from repsim.lab.measurements.layer_pairs import THRESHOLDS
+from repsim.lab.profiles import Comparison, Measure, Within, load_profile, required
 from repsim.lab.progress import progress_bar
-from repsim.lab.shuffles import against_shuffles, unit_grams
-from repsim.lab.store import Artefact
+from repsim.lab.published import NETWORKS, SHA256, published_networks
+from repsim.lab.representations import BATCH, sources
+from repsim.lab.store import Artefact, profile_store
+from repsim.lab.weights import find_network
 
 WITHIN_INDEXES = ("cka_linear", "cka_linear_debiased")
+TEST = "test"  # the measure on whose images recipes and networks of others are compared
+RECIPES = "recipe-"  # how the names of groups that differ in their training begin
+RECIPE_INDEXES = ("cka_linear", "cka_linear_debiased", "hsic_linear")
+FEWEST = 2  # networks that can be compared
+MEDIAN = "sample"  # of distances, for RBF kernels: the exact one takes as long as all the rest
 
 
 def by_network(table: NDArray[Any], layers: int) -> NDArray[Any]:
@@ -222,97 +230,99 @@ def _classes(scratch: Scratch, group: Members, arrays: list[Any], split: str, co
     return shaped | {f"counts_{count}": counts}
 
 
-def null_between(profile_name: str, comparison_name: str) -> Artefact:
-    """Return linear CKA of a comparison's networks beside that of shuffled examples, as the entry ``shuffles`` says.
+def recipe_groups(profile_name: str) -> list[str]:
+    """Return the names of the groups of a profile that differ in how they were trained, in its order."""
+    return [group.name for group in load_profile(profile_name).networks if group.name.startswith(RECIPES)]
 
-    (R, C) float32 arrays ``<index>_<quantity>``, for biased and debiased linear CKA and the quantities of
-    :func:`repsim.lab.shuffles.against_shuffles`; rows and columns as those of the comparison.
+
+def trained_members(profile_name: str, group_name: str) -> Members:
+    """Return the networks of a group that have been trained and whose weights are here; none is trained."""
+    store, group = profile_store(profile_name), load_profile(profile_name).group(group_name)
+    trained = {seed: network for seed in group.seeds if (network := find_network(store, group, seed))}
+    here = {seed: network for seed, network in trained.items() if not network.is_away}
+    return Members(replace(group, seeds=tuple(here) or group.seeds), tuple(here.values()))
+
+
+def recipe(profile_name: str, group_name: str) -> Artefact:
+    """Return the similarities among the trained networks of a group; MissingArtefactError if there are under two.
+
+    ``<index>_<n>``, float32, of all layers as in :func:`repsim.lab.measurements.between`; and for each network its
+    ``accuracy`` on those images and ``first_share``, that of the first eigenvalue of the first convolution's Gram
+    matrix in the sum of squares of all.
     """
-    profile = load_profile(profile_name)
-    comparison, settings = profile.comparison(comparison_name), required(profile.shuffles, profile_name, "shuffles")
-    compared = sides(profile_name, comparison, settings.networks)
-    return _null(profile_name, comparison_name, settings, compared)
+    members = trained_members(profile_name, group_name)
+    if len(members.networks) < FEWEST:
+        raise MissingArtefactError(
+            f"{group_name}: {len(members.networks)} of its networks are trained, and {FEWEST} are needed; "
+            f"`repsim-lab train {profile_name} --group {group_name}` trains them"
+        )
+    measure = load_profile(profile_name).measure(TEST)
+    inputs = made_from(list(members.networks), **_of_measure(measure, RECIPE_INDEXES))
+    return _among(profile_name, "recipes", group_name, inputs, lambda: members, RECIPE_INDEXES)
 
 
-def null_within(profile_name: str, group_name: str) -> Artefact:
-    """Return linear CKA of the layers of one network of a group beside that of shuffled examples.
+def measured_recipes(profile_name: str) -> dict[str, Artefact]:
+    """Return the same of all groups of `recipe_groups` that have enough trained networks, by name."""
+    artefacts = {}
+    for name in recipe_groups(profile_name):
+        with contextlib.suppress(MissingArtefactError):
+            artefacts[name] = recipe(profile_name, name)
+    return artefacts
 
-    The arrays are those of :func:`null_between`; the network is the group's first.
+
+def published(profile_name: str) -> Artefact:
+    """Return the same of the ten networks that others trained, by all indexes of the measure `test`.
+
+    The networks are asked for, and fetched if they are not there, only if this has not been measured.
     """
-    profile = load_profile(profile_name)
-    within, settings = (required(getattr(profile, name), profile_name, name) for name in ("within", "shuffles"))
-    first = members(profile_name, (group_name,), 1)
-    return _null(profile_name, f"within-{group_name}", settings, Sides(first, (), within.split))
+    measure = load_profile(profile_name).measure(TEST)
+    inputs = made_from([], **_of_measure(measure, measure.indexes)) | {"networks": list(SHA256)}
+
+    def find() -> Members:
+        return Members(NETWORKS, tuple(published_networks()))
+
+    return _among(profile_name, "published", NETWORKS.name, inputs, find, measure.indexes)
 
 
-def chance(profile_name: str, comparison_name: str) -> Artefact:
-    """Return what linear CKA of layers is on shuffled examples, over all shuffles, of a comparison's trained networks.
-
-    That of two layers is the geometric mean of what it is of each with itself, see :func:`repsim.chance`. So (m, L), of
-    each layer with itself, is all that is kept, by group; of as many examples as the comparison has at most.
-    """
-    comparison = load_profile(profile_name).comparison(comparison_name)
-    every = sides(profile_name, comparison, comparison.networks)
-    trained = [group for group in every.rows if group.group.recipe.epochs]
-    compared = Sides(trained, (), every.split, every.dataset)
-    return _chance(profile_name, comparison.name, compared, max(comparison.examples))
+def _of_measure(measure: Measure, indexes: Sequence[str]) -> dict[str, Any]:
+    return {"split": measure.split, "examples": measure.examples, "indexes": list(indexes), "median": MEDIAN}
 
 
-def chance_within(profile_name: str, group_name: str) -> Artefact:
-    """Return :func:`chance` of the first network of a group, on the images of the maps of single networks."""
-    within = required(load_profile(profile_name).within, profile_name, "within")
-    compared = Sides(members(profile_name, (group_name,), 1), (), within.split)
-    return _chance(profile_name, f"within-{group_name}", compared, max(within.examples))
-
-
-def chances_within(profile_name: str, group_names: Iterable[str]) -> dict[str, np.ndarray]:
-    """Return what :func:`chance_within` measures, of those groups for whose maps the profile asks for it."""
-    profile = load_profile(profile_name)
-    asked = [group.name for group in profile.groups(profile.chance)]
-    return {name: chance_within(profile_name, name).arrays()[name] for name in group_names if name in asked}
-
-
-def _chance(profile_name: str, name: str, compared: Sides, count: int) -> Artefact:
-    asked = {"examples": count, "indexes": ["cka_linear"]}
+def _among(
+    profile_name: str, step: str, name: str, inputs: dict[str, Any], find: Callable[[], Members], indexes: Sequence[str]
+) -> Artefact:
+    measure = load_profile(profile_name).measure(TEST)
+    n = measure.examples
 
     def make(scratch: Scratch) -> Made:
-        of = partial(_chance_of_layers, scratch, compared, count)
-        arrays = {
-            group.group.name: np.stack(
-                [
-                    scratch.finished(network.record["name"], partial(of, replace(group, networks=(network,))))["mean"]
-                    for network in group.networks
-                ]
-            )
-            for group in compared.rows
-        }
-        return arrays, {**compared.facts(), **asked}
+        members = find()
+        layers = (*members.layers, "logits")
+        read = sources(list(members.networks), measure.split, n, layers, folder=scratch.stored)
+        logits, first = read[len(layers) - 1 :: len(layers)], read[:: len(layers)]
+        compared = [array for place, array in enumerate(read) if (place + 1) % len(layers)]
+        labels = load_dataset(members.group.dataset).first(measure.split, n).labels
+        tables = scratch.pairwise(f"among {members.group.name}", compared, index=list(indexes), median=MEDIAN)
+        squares = np.diag(tables["hsic_linear"])[:: len(members.layers)] * (n - 1) ** 2
+        shares = [first_eigenvalue(x) ** 2 / total for x, total in zip(first, squares, strict=True)]
+        arrays = {f"{index}_{n}": tables[index].astype(np.float32) for index in indexes}
+        arrays["accuracy"] = np.array([(np.argmax(array[:n], axis=1) == labels).mean() for array in logits])
+        facts = {"examples": [n], "indexes": list(indexes), "median": MEDIAN}
+        return arrays | {"first_share": np.array(shares)}, Sides([members], (), measure.split).facts() | facts
 
-    return measured(profile_name, "chance", name, compared.made_from(**asked), make)
-
-
-def _chance_of_layers(scratch: Scratch, compared: Sides, count: int, member: Members) -> dict[str, np.ndarray]:
-    """Return (L,) of one network, whose representations go before the next network's come."""
-    layers = gather(scratch, [member], compared.split, count, compared.dataset)
-    with saturation_is_recorded():
-        means = [repsim.pairwise([layer], chance=True)[1].mean.item() for layer in layers]
-    shutil.rmtree(scratch.stored, ignore_errors=True)
-    return {"mean": np.array(means)}
+    return measured(profile_name, step, name, inputs, make)
 
 
-def _null(profile_name: str, name: str, settings: Shuffles, compared: Sides) -> Artefact:
-    asked = {"examples": settings.examples, "permutations": settings.permutations}
+def first_eigenvalue(x: Any) -> float:
+    """Return the largest eigenvalue of the centred Gram matrix of a representation (n, p), which is read in blocks."""
+    n = x.shape[0]
+    blocks = range(0, n, BATCH)
 
-    def make(scratch: Scratch) -> Made:
-        first, second = compared.gather(scratch, settings.examples)
-        arrays: dict[str, np.ndarray] = {}
-        for index in WITHIN_INDEXES:
-            debiased = index.endswith("_debiased")
-            left = unit_grams(first, debiased=debiased)
-            right = left if second is None else unit_grams(second, debiased=debiased)
-            with progress_bar(f"shuffles {name} {index}") as report:
-                values = against_shuffles(left, right, settings.permutations, progress=report)
-            arrays |= {f"{index}_{quantity}": array for quantity, array in values.items()}
-        return arrays, {**compared.facts(), **asked, "indexes": list(WITHIN_INDEXES)}
+    def times(vector: np.ndarray) -> np.ndarray:
+        centred = (vector.ravel() - vector.mean()).astype(np.float32)
+        features = sum(x[start : start + BATCH].T @ centred[start : start + BATCH] for start in blocks)
+        product = np.concatenate([x[start : start + BATCH] @ features for start in blocks]).astype(np.float64)
+        return np.asarray(product - product.mean())
 
-    return measured(profile_name, "null", name, compared.made_from(**asked), make)
+    operator = LinearOperator((n, n), matvec=times, dtype=np.float64)
+    start = np.random.default_rng(0).standard_normal(n)
+    return float(eigsh(operator, k=1, v0=start, tol=1e-6, return_eigenvectors=False)[0])

@@ -1,5 +1,5 @@
 """The paper's Transformers: text, network with its taps, training, and which sublayers correspond.
 
-``settings`` holds what a profile says of them; ``corpus`` fetches and checks text; ``vocabulary`` cuts it into tokens;
-``batching`` makes batches by tokens; ``network`` is the network; ``training`` trains it; ``measurement`` compares.
+``settings`` holds what a profile says of them; ``corpus`` fetches and checks text; ``text`` cuts it into
+tokens and batches; ``network`` is the network; ``training`` trains it; ``measurement`` compares.
 """

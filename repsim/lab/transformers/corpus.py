@@ -17,7 +17,7 @@ import numpy as np
 
 from repsim.lab.data import fetch_file
 from repsim.lab.errors import DataError, known
-from repsim.lab.paths import data_root
+from repsim.lab.repository import data_root
 
 Sentences = tuple[str, ...]
 

@@ -14,12 +14,11 @@ from repsim.lab.measurements.common import Made, Scratch, measured
 from repsim.lab.measurements.similarities import by_network
 from repsim.lab.store import Artefact, profile_store
 from repsim.lab.transformers import corpus
-from repsim.lab.transformers.batching import pad
 from repsim.lab.transformers.network import TAPS, tapped
 from repsim.lab.transformers.settings import Transformers
-from repsim.lab.transformers.text import tokens
+from repsim.lab.transformers.text import pad, tokens
 from repsim.lab.transformers.training import load_transformer, train_transformer
-from repsim.lab.transformers.weights import find_transformer, transformers_of
+from repsim.lab.weights import find_transformer, transformers_of
 
 VERSION = 1
 RBF = "cka_rbf"

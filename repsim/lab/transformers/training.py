@@ -11,16 +11,14 @@ import numpy as np
 from keras import ops
 
 from repsim.lab.errors import LabError
-from repsim.lab.paths import cache_root
+from repsim.lab.repository import cache_root
 from repsim.lab.store import MADE_AGAIN_BY, Arrays, Artefact, Store, clear, key
 from repsim.lab.training import get_weights, run_epochs, set_weights
 from repsim.lab.transformers import corpus
-from repsim.lab.transformers.batching import batches, count_batches, pad, shifted, too_long
 from repsim.lab.transformers.network import PADDING, build
 from repsim.lab.transformers.settings import Network, Recipe, Transformers
-from repsim.lab.transformers.text import processor, tokens
-from repsim.lab.transformers.vocabulary import END
-from repsim.lab.transformers.weights import STEP, artefact_name, inputs
+from repsim.lab.transformers.text import END, batches, count_batches, pad, processor, shifted, tokens, too_long
+from repsim.lab.weights import STEP, transformer_inputs, transformer_name
 
 KEPT = np.float16  # the weights as they are kept, and so as they are scored and compared: half the bytes
 
@@ -48,11 +46,11 @@ def train_transformer(
             f"seed {seed} after {last} epochs: expected one of the seeds {list(settings.seeds)}, and at most "
             f"{settings.recipe.epochs} epochs"
         )
-    run = {**inputs(settings, seed, settings.recipe.epochs), "epoch": "any"}
+    run = {**transformer_inputs(settings, seed, settings.recipe.epochs), "epoch": "any"}
     checkpoint = cache_root() / "checkpoints" / f"transformer-{settings.corpus}-seed{seed}-{key(run)[:12]}.npz"
     followed = settings.snapshots if seed in settings.followed else ()
     for snapshot in (*(snapshot for snapshot in followed if 0 < snapshot < last), last):
-        where = inputs(settings, seed, snapshot)
+        where = transformer_inputs(settings, seed, snapshot)
 
         def make(snapshot: int = snapshot) -> tuple[Arrays, dict[str, Any]]:
             clear(checkpoint.parent, checkpoint.name)
@@ -68,7 +66,7 @@ def train_transformer(
             committed = settings.committed and snapshot == settings.recipe.epochs
             return weights, facts | ({} if committed else {MADE_AGAIN_BY: command})
 
-        artefact = store.get(STEP, artefact_name(settings, seed, snapshot), where, make, again=again)
+        artefact = store.get(STEP, transformer_name(settings, seed, snapshot), where, make, again=again)
     if last == settings.recipe.epochs:
         checkpoint.unlink(missing_ok=True)
     return artefact
@@ -206,7 +204,7 @@ def _train(model: keras.Model, settings: Transformers, seed: int, until: int, ch
             report(len(losses) / steps)
         return [float(np.mean(losses)), held_out_loss(model, settings)]
 
-    run = run_epochs(artefact_name(settings, seed, until), checkpoint, state, until, 2, train_epoch)
+    run = run_epochs(transformer_name(settings, seed, until), checkpoint, state, until, 2, train_epoch)
     loss, held_out = run.history.round(5).T.tolist()
     history = {"loss": loss, "held_out_loss": held_out}
     return {"history": history, "steps": until * steps, "left_out": left_out, **run.facts()}
