@@ -39,7 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if chosen.plot:
             comparison.plot(chance=chosen.chance).figure.savefig(chosen.plot)
         if not (chosen.out or chosen.plot):
-            _print(comparison)
+            _print(comparison, comparison.values)
+            if comparison.chance is not None:
+                print("\nby chance, the mean over all shuffles of the examples")
+                _print(comparison, comparison.chance.mean)
     except (ImportError, OSError, ParameterError, RepresentationError, UnknownIndexError) as error:
         print(f"repsim: {_for_a_shell(str(error))}", file=sys.stderr)
         return 1
@@ -84,8 +87,8 @@ def _check_kind(plot: Path) -> None:
     except ImportError:
         raise ImportError("--plot needs matplotlib, which is not installed: pip install matplotlib") from None
     formats = Figure().canvas.get_supported_filetypes()
-    if plot.suffix and plot.suffix[1:].lower() not in formats:
-        raise ParameterError(f"--plot {plot}: matplotlib writes files of other kinds: {', '.join(sorted(formats))}")
+    if plot.suffix[1:].lower() not in formats:
+        raise ParameterError(f"--plot {plot}: the name must end in one of the kinds {', '.join(sorted(formats))}")
 
 
 def _for_a_shell(message: str) -> str:
@@ -122,7 +125,7 @@ def _array(path: Path, name: str, member: Any) -> Any:
     return member
 
 
-def _print(comparison: Comparison) -> None:
+def _print(comparison: Comparison, table: Any) -> None:
     # What the output cannot hold would end the command once all is computed.
     encoding = sys.stdout.encoding or "utf-8"
     rows, columns = (
@@ -131,7 +134,7 @@ def _print(comparison: Comparison) -> None:
     )
     width, widths = max(map(len, rows)), [max(len(name), 6) for name in columns]
     print(" " * width, *(name.rjust(w) for name, w in zip(columns, widths, strict=True)))
-    for name, row in zip(rows, comparison.values, strict=True):
+    for name, row in zip(rows, table, strict=True):
         print(name.ljust(width), *(f"{value:{w}.3f}" for value, w in zip(row, widths, strict=True)))
 
 

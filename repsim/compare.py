@@ -138,7 +138,7 @@ def compare(  # type: ignore[misc]
         models.append((model_b, layers if layers_b is None else layers_b, "model_b"))
     feed = Feed(images, pool, inputs, mask, batch_size, progress)
     with tempfile.TemporaryDirectory() as folder:
-        taken = take(models, feed, [store_in(to, name) for name in "ab"], memory, Path(folder))
+        taken = take(models, feed, [store_in(to, name) for name in "ab"[: len(models)]], memory, Path(folder))
         compared = tables.compare(indexes, taken, _held(models, taken))
     return compared[indexes[0].name] if isinstance(index, str | Index) else compared
 

@@ -15,12 +15,14 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
 from repsim.cca import PROJECTOR, SINGULAR, cca, mean_correlation, projection_weighted, pwcca, shared_dimensions, svcca
 from repsim.cka import LINEAR, chance_of, cka, hsic, independence, normalised_products
 from repsim.engine.arrays import Float64
 from repsim.engine.bases import check_truncation
 from repsim.engine.moments import Wanted, pair_moments
-from repsim.engine.operators import Own, Projector, RBFGram, ShrunkProjector, described
+from repsim.engine.operators import LinearGram, Made, Own, Projector, RBFGram, ShrunkProjector, described
 from repsim.engine.pairs import Compared, compare_pair
 from repsim.engine.tables import Moments
 from repsim.errors import ParameterError, UnknownIndexError
@@ -61,7 +63,7 @@ class Index:
     compare : callable, optional
         In place of `value`: from what was made of x and of y to a float.
     own : bool
-        Whether `value` needs the inner products of operators with themselves, and so has a known chance: that of CKA.
+        Whether `value` needs the inner products of operators with themselves, `Moments.xx` and `Moments.yy`.
     debiased : bool
         Whether operators are U-centred (Szekely and Rizzo 2014) in place of centred.
     function : callable, optional
@@ -87,6 +89,7 @@ class Index:
     An index of one's own, from the entry that is most like it, of an RBF kernel beside a linear one:
 
     >>> from dataclasses import replace
+    >>> from repsim.indexes import RBFGram
     >>> mixed = replace(INDEXES["cka_linear"], name="cka_mixed", y=RBFGram(0.4), symmetric=False)
     >>> round(mixed([[0.0], [1.0], [3.0]], [[0.0], [1.0], [3.0]]), 3)
     0.723
@@ -115,6 +118,13 @@ class Index:
     def __post_init__(self) -> None:
         if (self.value is None) == (self.compare is None):
             raise ParameterError(f"index {self.name!r}: it needs a value or a compare, and not both")
+        for side, made in (("x", self.x), ("y", self.y)):
+            if not isinstance(made, Made):
+                raise ParameterError(
+                    f"index {self.name!r}: {side} is {made!r}; what is made of it is needed, as LINEAR"
+                )
+            if self.debiased and not isinstance(made, LinearGram | RBFGram):
+                raise ParameterError(f"index {self.name!r}: debiased forms are of Gram matrices; {side} is {made!r}")
 
     @property
     def definition(self) -> str:
@@ -127,8 +137,24 @@ class Index:
     def asked(self) -> Wanted | Compared:
         """What it asks of the engine."""
         if self.compare is not None:
-            return Compared(self.name, self.x, self.y, self.compare, self.symmetric)
+            return Compared(self.name, self.x, self.y, self.compare, self.symmetric, self.function is None)
         return Wanted(self.x, self.y, self.debiased, self.own)
+
+    @property
+    def has_known_chance(self) -> bool:
+        """Whether it is CKA, whose mean and deviation over all shuffles of the examples are known."""
+        return self.value is normalised_products and self.own
+
+    def values(self, moments: Moments) -> Float64:
+        """Return the table that `value` makes of moments, and check that it is one."""
+        assert self.value is not None
+        table: Any = self.value(moments)
+        if np.shape(table) != np.shape(moments.xy) or np.isnan(table).any():
+            raise ParameterError(
+                f"index {self.name!r}: its value returned {table!r:.100}; numbers of shape {np.shape(moments.xy)} are "
+                "needed, none of them NaN (Moments.xx and Moments.yy are known with own=True)"
+            )
+        return np.asarray(table, np.float64)
 
     def same_as(self, function: Callable[..., float], **parameters: Any) -> Index:
         """Return the index with the public function, and its options, that give the same value."""
@@ -207,11 +233,10 @@ class Index:
             value, ranks = compare_pair(x, y, self.x, self.y, partial(self.asked.value, names=("x", "y")))
             warn_of_ranks(ranks)
             return value
-        assert self.value is not None
         moments = pair_moments(x, y, self.x, self.y, debiased=self.debiased, own=self.own)
-        values = self.value(moments)
+        values = self.values(moments)
         warn_of_ranks(moments)
-        if self.own:
+        if self.has_known_chance:
             chance_of(self.name, moments, values)
         return float(values[0, 0])
 

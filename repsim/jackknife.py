@@ -225,10 +225,10 @@ def jackknife_z_test(
     first_symmetrised, second_symmetrised = _flags(symmetrise)
     first = jackknife(similarities_1, symmetrise=first_symmetrised, layers=layers)
     second = jackknife(similarities_2, symmetrise=second_symmetrised, layers=layers)
-    if len(first.replicates) != len(second.replicates):
+    if (shape := np.shape(similarities_1)) != (other := np.shape(similarities_2)):
         raise ParameterError(
-            f"similarities_1 is of {len(first.replicates)} networks and similarities_2 of {len(second.replicates)}; "
-            "the test compares two indexes on the same networks"
+            f"similarities_1 is of shape {shape} and similarities_2 of shape {other}; the test compares two indexes on "
+            "the same layers of the same networks"
         )
     difference = first.estimate - second.estimate
     error = jackknife_se(first.replicates - second.replicates)

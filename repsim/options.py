@@ -1,4 +1,4 @@
-"""Options that are numbers or truth values: what is wrong with one is said by its name, not where it is first used."""
+"""Options that are numbers, truth values, folders or progress: what is wrong is said by name, not where it is used."""
 
 from __future__ import annotations
 

@@ -76,7 +76,8 @@ def pairwise(
         4,000 evenly spaced examples.
     resume : path, optional
         Folder for what is finished, made if it is missing. A call that is interrupted leaves its work there, the
-        same call goes on from it, and one that comes to its end empties it. It needs the space of all bases.
+        same call goes on from it, and one that comes to its end removes it. It needs the space of all bases. Products
+        of few features, which are read once, are not kept.
     progress : bool or callable
         True draws a bar with the time left on standard error. A callable is called as ``progress(done, total)``,
         estimated operations, after each step.
@@ -164,7 +165,7 @@ def pairwise(
 
 def chosen_indexes(index: Any, chance: Any) -> list[Index]:
     """Look the indexes up, and refuse what would be lost or is not defined."""
-    if not isinstance(index, str | Index | Iterable):
+    if isinstance(index, bytes) or not isinstance(index, str | Index | Iterable):
         raise ParameterError(f"index is {index!r}; the name of an index, an Index, or a sequence of these is needed")
     indexes = [get_index(name) for name in ([index] if isinstance(index, str | Index) else index)]
     if not indexes:
@@ -172,7 +173,7 @@ def chosen_indexes(index: Any, chance: Any) -> list[Index]:
     names = [index.name for index in indexes]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ParameterError(f"index: two are called {twice[0]!r}, of which one would be lost; give each its own name")
-    without = [index.name for index in indexes if not index.own]
+    without = [index.name for index in indexes if not index.has_known_chance]
     if flag("chance", chance) and without:
         raise ParameterError(f"chance is known for CKA only, not for {', '.join(without)}; ask for those by themselves")
     return indexes
@@ -239,7 +240,8 @@ def _hands(arrays: list[Any], memory: int) -> int:
 def _values(indexes: Sequence[Index], results: Sequence[Any]) -> tuple[dict[str, Float64], dict[str, Any]]:
     """Return the values of each index and the chance of CKA; once all are known, warn of what says little."""
     found = list(zip(indexes, results, strict=True))
-    tables = {index.name: index.value(result) if index.value else result[0] for index, result in found}
-    chances = {index.name: chance_of(index.name, result, tables[index.name]) for index, result in found if index.own}
+    tables = {index.name: index.values(result) if index.value else result[0] for index, result in found}
+    cka = [(index.name, result) for index, result in found if index.has_known_chance]
+    chances = {name: chance_of(name, result, tables[name]) for name, result in cka}
     warn_of_ranks(*(result if isinstance(result, Moments) else result[1] for result in results))
     return tables, chances

@@ -44,7 +44,7 @@ def layers(model: torch.nn.Module, choice: Any = "*") -> list[str]:
     Raises
     ------
     ParameterError
-        If there is no layer of a name or pattern; the message has close matches.
+        If the model is none, or there is no layer of a name or pattern; the message has close matches.
 
     Examples
     --------
@@ -53,6 +53,8 @@ def layers(model: torch.nn.Module, choice: Any = "*") -> list[str]:
     >>> layers(model, torch.nn.Conv2d)
     ['0', '2']
     """
+    if not isinstance(model, torch.nn.Module):
+        raise ParameterError(f"model is {type(model).__name__}; a torch.nn.Module is needed")
     return selection.names(modules_of(model), choice, "model")
 
 

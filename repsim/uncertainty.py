@@ -344,8 +344,10 @@ class _Pairs:
     """The pairs that are compared, on all examples, on some, or with those of one side shuffled."""
 
     def __init__(self, x: Any, y: Any, index: str | Index, options: Mapping[str, Any]) -> None:
-        if not isinstance(index, str | Index) or options.get("chance"):
-            raise ParameterError("index is not one index, or chance is asked for too; one table of one index is needed")
+        if not isinstance(index, str | Index):
+            raise ParameterError(f"index is {index!r:.100}; one index is needed")
+        if options.get("chance"):
+            raise ParameterError("chance is True; that of pairwise is a table of its own, ask for it there")
         self._single = not isinstance(x, _MANY)
         if self._single and y is None:
             raise ParameterError("y is missing; a second representation is needed, or a list of them as x")

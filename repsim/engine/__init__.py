@@ -8,7 +8,7 @@ is added to the table of all inner products. Centring comes afterwards, from row
     <HAH, HBH> = <A, B> - 2/n (A1)'(B1) + (1'A1)(1'B1) / n²                        H = I - 11'/n
     U-centred    the same without the diagonals, with n - 2 and (n - 1)(n - 2) in the denominators
 
-Data flows from the top to the bottom.
+Data flows from the top to the bottom, to `tables` from `tiles` and `features`.
 
     read        arrays          arrays of any library that follows the Array API standard
                 files           memory-mapped arrays, read through their files

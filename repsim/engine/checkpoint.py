@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 import os
 import shutil
@@ -167,7 +168,9 @@ class Checkpoint:
             self._temporary.cleanup()
         if self._named is not None and finished:
             # What says that arrays are there goes before them, so that a run that is killed here can be repeated.
-            for pattern in ("*.done", "progress-*", "*.npy", "about.json"):
+            kept = [path.name.removesuffix("done") for path in self._named.glob("*.done")]
+            own = ("*.done", "progress-*.npz", "progress-*.part", *(f"{glob.escape(name)}*.npy" for name in kept))
+            for pattern in (*own, "about.json"):
                 for path in self._named.glob(pattern):
                     path.unlink(missing_ok=True)
             # It stays if it holds something else; it may be gone if somebody else removed it. The work is done.

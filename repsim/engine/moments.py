@@ -20,7 +20,7 @@ from repsim.engine.tables import Moments, Side, Sums, centre_in_place, held
 from repsim.engine.threads import crew
 from repsim.engine.tiles import inner_products, operations
 
-_MOST_CENTRED = 100  # times the energy that is left: beyond that, products of float32 numbers are not to 1e-6
+_MOST_CENTRED = 30  # times the energy that is left: beyond that, products of float32 numbers are not to 1e-5
 _FEW = 48  # examples, below which rounding does not average out over the entries of a debiased form
 _FAR_OUT = 8.0  # times the median squared diagonal entry of a Gram matrix, if the mean is: then some are far out
 _LARGEST_GRAM = 4096  # beyond this many examples a Gram matrix is visited tile by tile

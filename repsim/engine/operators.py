@@ -5,6 +5,7 @@ A class says what is made; its instances are compared by value, so that several 
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +15,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from repsim.engine.arrays import NUMPY, Float64, host
+from repsim.engine.bases import check_truncation
 from repsim.engine.distances import shift_rounding, shifted_rbf
 from repsim.engine.median import distances_and_rounding, kernel_rows, median_of
 from repsim.engine.representation import BasisRows, Rows
-from repsim.errors import RepresentationError
+from repsim.errors import ParameterError, RepresentationError
+from repsim.options import real_number
 
 if TYPE_CHECKING:
     from repsim.engine.prepared import Prepared
@@ -113,6 +116,10 @@ class RBFGram(Made):
     fraction: float
     needs_median = True
 
+    def __post_init__(self) -> None:
+        if not 0 < real_number("fraction", self.fraction, what := "a finite number above 0 is needed") < math.inf:
+            raise ParameterError(f"fraction is {self.fraction!r}; {what}")
+
     def operator(self, x: Prepared) -> Operator:
         """Take the rows in the precision that distances need."""
         return Operator(kernel_rows(x.view, x.median), self.fraction, x.median)
@@ -131,6 +138,10 @@ class Projector(Made):
     threshold: float | None = None
     truncation: str = "variance"
     needs_basis = True
+
+    def __post_init__(self) -> None:
+        if self.threshold is not None:
+            check_truncation(self.threshold, self.truncation)
 
     @property
     def needs_singular_values(self) -> bool:
@@ -157,6 +168,9 @@ class ShrunkProjector(Made):
     kappa: float
     needs_basis = True
     needs_singular_values = True
+
+    def __post_init__(self) -> None:
+        real_number("kappa", self.kappa, "a number of at least 0, or infinity, is needed", 0)
 
     def operator(self, x: Prepared) -> Operator:
         """Take the singular vectors, each by the root of its weight."""
@@ -222,8 +236,19 @@ class Own(Made):
 def described(function: Any) -> str:
     """Name a function, and what was filled in of its arguments, in the same words in every process."""
     if isinstance(function, partial):
-        return f"{described(function.func)} with {function.args} {sorted(function.keywords.items())}"
+        filled = [
+            *map(_told, function.args),
+            *(f"{name}={_told(value)}" for name, value in sorted(function.keywords.items())),
+        ]
+        return f"{described(function.func)} with {', '.join(filled)}"
     return str(getattr(function, "__qualname__", type(function).__qualname__))
+
+
+def _told(argument: Any) -> str:
+    """Write an argument in the same words in every process, a whole array by its bytes."""
+    if isinstance(argument, np.ndarray):
+        return f"{argument.dtype} {argument.shape} {hashlib.sha256(np.ascontiguousarray(argument)).hexdigest()}"
+    return described(argument) if callable(argument) else repr(argument)
 
 
 def places_of(asked: Iterable[Any], rows: Sequence[int], columns: Sequence[int]) -> dict[Any, list[int]]:

@@ -22,19 +22,24 @@ from repsim.engine.threads import Crew, Outcome, crew
 from repsim.errors import ParameterError, UndefinedSimilarityError
 
 Ranks = tuple[int, Mapping[str, int], Mapping[str, int]]  # number of examples, and ranks by name on either side
-_CHECKED = 3  # or so: pairs that a resumed run compares again if the index is somebody's own
+_CHECKED = 3  # or so: pairs that a resumed run compares again if somebody's own function compares them
+_SAME = 1e-9  # another number of threads gives other last digits
 _BYTES = 6 * 8  # an entry of a square matrix, that comparing two bases of as many vectors takes
 
 
 @dataclass(frozen=True)
 class Compared:
-    """What an index makes of x and of y, and its function of the two; `symmetric` if their order does not matter."""
+    """What an index makes of x and of y, and its function of the two; `symmetric` if their order does not matter.
+
+    Where the function is somebody's `own` it may be another when a run is resumed.
+    """
 
     name: str
     x: Made
     y: Made
     compare: Callable[[Any, Any], float]
     symmetric: bool
+    own: bool = True
 
     def value(self, a: Any, b: Any, names: Sequence[str]) -> float:
         """Compare what was made of two representations, and check that a number comes of it."""
@@ -108,10 +113,11 @@ class Pairs:
         """Compute some pairs again that an interrupted run has finished: somebody's own functions may have changed."""
         for k, index in enumerate(self._compared):
             finished = [pair for pair in self._tasks[:done] if pair in self._wanted[k]]
-            for i, j in finished[:: max(1, len(finished) // _CHECKED)] if isinstance(index.x, Own) else ():
+            for i, j in finished[:: max(1, len(finished) // _CHECKED)] if index.own else ():
                 names = [representations[i].view.name, representations[j].view.name]
-                value = index.value(index.x.state(representations[i]), index.y.state(representations[j]), names)
-                if value != (before := tables[str(k)][i, j]):
+                state = index.x.focus(index.x.state(representations[i]), representations[i])
+                value = index.value(state, index.y.state(representations[j]), names)
+                if not math.isclose(value, before := tables[str(k)][i, j], rel_tol=_SAME, abs_tol=_SAME):
                     raise ParameterError(
                         f"resume: index {index.name!r} of {' and '.join(names)} is {value} and was {before} in the "
                         "interrupted run; give another folder, or remove it"

@@ -36,7 +36,8 @@ def hands(families: Families, memory: int, side: int) -> int:
     if not all(r.any_thread for r in rows) or side**2 * widest < _SHARED_TILE:
         return 1
     blocks_of_one = 2 * side * _width_at_once(rows, side) * itemsize(rows)
-    return max(1, min(whole // widest, memory // (4 * blocks_of_one)))
+    most = max(1, min(whole // widest, memory // (4 * blocks_of_one)))
+    return next((count for count in range(most, 1, -1) if bytes_needed(families, memory, count, side) <= memory), 1)
 
 
 def tile_block(families: Families, memory: int, threads: int = 1, asked: int | None = None) -> int:

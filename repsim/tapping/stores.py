@@ -182,7 +182,10 @@ def store_in(to: str | os.PathLike[str] | None, *inside: str) -> MakeStore:
     if to is None:
         return InMemory
     folder = Path(folder_path("to", to), *inside)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ParameterError(f"to: {folder} cannot be made: {error.strerror or error}") from None
     return lambda name, values, rows: InFile(name, values, folder)
 
 
@@ -202,6 +205,8 @@ def read_file(path: Path, of_torch: bool | None = None) -> Any:
     Unless that is said, they are NumPy's arrays if there is ml_dtypes, with which it has bfloat16.
     """
     rows = np.load(path, mmap_mode="r", allow_pickle=False)
+    if not isinstance(rows, np.ndarray):
+        raise ParameterError(f"{path} is an .npz file; .npy files of one layer each are read from a folder")
     if rows.dtype != _BFLOAT16:
         return rows
     if of_torch is None:

@@ -54,9 +54,13 @@ class TorchTap:
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
-        """Put back what modules have beside parameters: buffers, and attributes, such as the length of one in use."""
+        """Put back what modules have beside parameters: buffers, and attributes, such as the length of one in use.
+
+        What they add to lists and dicts of their own stays there.
+        """
         modules = list(self._model.modules())
         attributes = [dict(vars(module)) for module in modules]
+        named = {module: set(module._buffers) for module in modules}
         buffers = [
             (module, name, buffer, buffer.detach().clone())
             for module in modules
@@ -67,7 +71,12 @@ class TorchTap:
             yield
         finally:
             for module, before in zip(modules, attributes, strict=True):
+                for added in vars(module).keys() - before.keys():
+                    delattr(module, added)
                 vars(module).update(before)
+            for module, names in named.items():
+                for added in module._buffers.keys() - names:
+                    del module._buffers[added]
             for module, name, buffer, values in buffers:
                 module._buffers[name] = buffer
                 if not torch.equal(buffer, values):  # one that did not change, a graph may need as it is

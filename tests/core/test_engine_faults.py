@@ -539,3 +539,20 @@ def test_outliers_among_many_tiles(rng):
     exact = repsim.cka(x, y, debiased=True)
     found = pairwise([x, y], index="cka_linear_debiased", block=64)[0, 1]
     assert found == pytest.approx(exact, rel=1e-7)
+
+
+def test_files_of_others_in_the_folder_of_a_resumed_run_stay(monkeypatch, tmp_path, rng):
+    monkeypatch.setattr("repsim.engine.checkpoint._SECONDS_BETWEEN_SAVES", 0.0)
+    layers, run = list(rng.standard_normal((3, 60, 5))), tmp_path / "run"
+
+    def interrupt(done, total):
+        if done > total / 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pairwise(layers, index=["cca_r2", "cca_mean"], resume=run, progress=interrupt)
+    others = [run / name for name in ("mine.npy", "progress-notes.txt", "about.md")]
+    for path in others:
+        path.write_bytes(b"mine")
+    pairwise(layers, index=["cca_r2", "cca_mean"], resume=run)
+    assert sorted(run.iterdir()) == sorted(others)

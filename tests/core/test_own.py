@@ -1,6 +1,7 @@
 """Indexes made of two functions: RSA, mutual neighbours, predictivity, and what they have in common."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from sklearn.metrics import r2_score
 
 import repsim
 from repsim import Blocks, Index, errors, get_index, identification_accuracy, identify, linear_regression, pairwise
-from repsim.engine.operators import RBFGram
+from repsim.engine.operators import Projector, RBFGram, ShrunkProjector
 from repsim.engine.projectors import correlations
 from repsim.neighbours import compare_mutual_knn, mutual_knn, prepare_mutual_knn
 from repsim.predictivity import STRENGTHS, compare_linear_predictivity, linear_predictivity, prepare_linear_predictivity
@@ -353,6 +354,69 @@ def test_a_resumed_run_whose_functions_have_changed_is_refused(rng, tmp_path, mo
         pairwise(xs, index=replace(first, symmetric=False), resume=tmp_path / "run")
     resumed = pairwise(xs, index=first, resume=tmp_path / "run")
     np.testing.assert_array_equal(resumed, pairwise(xs, index=first))
+
+
+def test_a_resumed_run_of_another_comparison_of_the_same_bases_is_refused(rng, tmp_path, monkeypatch):
+    monkeypatch.setattr("repsim.engine.checkpoint._SECONDS_BETWEEN_SAVES", 0.0)
+    xs = rng.standard_normal((4, 60, 5))
+    first, other = (
+        replace(repsim.INDEXES["procrustes"], name="mine", compare=lambda a, b, value=value: value)
+        for value in (1.0, 2.0)
+    )
+    with pytest.raises(Interrupted):
+        pairwise(xs, index=first, resume=tmp_path / "run", progress=after(8))
+    with pytest.raises(errors.ParameterError, match="resume: index 'mine' of .* is 2.0 and was 1.0"):
+        pairwise(xs, index=other, resume=tmp_path / "run")
+
+
+def test_only_cka_has_the_chance_of_cka(rng):
+    x, y = rng.standard_normal((2, 40, 5))
+    dice = replace(repsim.INDEXES["cka_linear"], name="dice", value=lambda m: 2 * m.xy / (m.xx + m.yy))
+    gram_x, gram_y = (repsim.centre_gram(repsim.gram_linear(z)) for z in (x, y))
+    expected = 2 * (gram_x * gram_y).sum() / ((gram_x**2).sum() + (gram_y**2).sum())
+    assert dice(x, y) == pytest.approx(expected)
+    regression = replace(repsim.INDEXES["linear_regression"], name="mine", own=True)
+    for index in (dice, regression):
+        with pytest.raises(errors.ParameterError, match=f"chance is known for CKA only, not for {index.name}"):
+            pairwise([x, y], index=index, chance=True)
+    mixed = replace(repsim.INDEXES["cka_linear"], name="mixed", y=RBFGram(0.4), symmetric=False)
+    assert pairwise([x], [y], index=mixed, chance=True)[1].mean.shape == (1, 1)
+
+
+@pytest.mark.parametrize("value", [lambda m: m.xy / np.sqrt(m.xx * m.yy), lambda m: 1, lambda m: m.xy[0]])
+def test_a_value_that_is_no_table_of_numbers_is_refused(rng, value):
+    x, y = rng.standard_normal((2, 30, 5))
+    index = replace(repsim.INDEXES["linear_regression"], name="mine", value=value)
+    for call in (lambda: index(x, y), lambda: pairwise([x, y], index=index)):
+        with pytest.raises(errors.ParameterError, match="(?s)index 'mine': its value returned .*own=True"):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: replace(repsim.INDEXES["cka_linear"], x="linear"), "x is 'linear'; what is made of it"),
+        (lambda: replace(repsim.INDEXES["cka_linear"], y=None), "y is None; what is made of it"),
+        (lambda: replace(repsim.INDEXES["cca_r2"], debiased=True), "debiased forms are of Gram matrices"),
+        *((lambda f=f: RBFGram(f), "fraction is") for f in (0, -1, "a", np.nan, np.inf)),
+        *((lambda f=f: Projector(*f), "threshold is|truncation is") for f in ((5,), (-1,), (0.5, "x"))),
+        *((lambda f=f: ShrunkProjector(f), "kappa is") for f in (-3, "a", np.nan)),
+    ],
+)
+def test_what_a_recipe_is_made_of_is_checked(make, said):
+    with pytest.raises(errors.ParameterError, match=said):
+        make()
+
+
+def test_a_definition_is_the_same_in_every_process():
+    """No address of a function in it, and of an array all of its numbers."""
+    definitions = [
+        Index.of("mine", partial(np.linalg.norm, scale=array, of=np.mean), max).definition
+        for array in (np.arange(2000.0), np.arange(2000.0), np.append(np.arange(1999.0), 0))
+    ]
+    assert definitions[0] == definitions[1] != definitions[2]
+    assert "0x" not in definitions[0]
+    assert "mean" in definitions[0]
 
 
 def test_a_prepare_that_writes_into_its_array_changes_no_other_index(rng):

@@ -208,3 +208,22 @@ def test_options_are_checked(layers, options):
         pairwise([])
     with pytest.raises(errors.UnknownIndexError):
         pairwise(layers, index=["cka_linear", "cka_cubic"])
+
+
+@pytest.mark.parametrize("block", [None, 64])
+@pytest.mark.parametrize("index", ["cka_rbf_0.8", "cka_rbf_1.9", "cka_rbf_3", "cka_rbf_0.4_debiased"])
+def test_kernels_beside_outlying_examples_in_single_precision(index, block):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(700, 300))
+    y = x[:, :150] + rng.normal(size=(700, 150))
+    x[:5] *= 100
+    y[:1] *= 100
+    x, y = x.astype(np.float32), y.astype(np.float32)
+    assert pairwise([x, y], index=index, block=block)[0, 1] == pytest.approx(get_index(index)(x, y), abs=1e-5)
+
+
+def test_a_block_fits_into_memory_whatever_the_number_of_cores(rng):
+    xs = [rng.standard_normal((2000, 300)).astype(np.float32) for _ in range(3)]
+    expected = pairwise(xs, index="cka_rbf_0.4")
+    for memory in (36_000_000, 44_000_000):
+        np.testing.assert_allclose(pairwise(xs, index="cka_rbf_0.4", block=1000, memory=memory), expected, rtol=1e-6)

@@ -413,6 +413,8 @@ def test_the_command(tmp_path, capsys):
     assert main([str(a), str(b), "--index", "cka_rbf_0.4", "--out", str(out), "--plot", str(drawn)]) == 0
     assert Comparison.load(out) == compare(A, B, index="cka_rbf_0.4")
     assert "<svg" in drawn.read_text()
+    assert main([str(a), str(b), "--chance"]) == 0
+    assert "by chance" in capsys.readouterr().out
     assert main([str(a), str(b / "second.npy")]) == 0
     assert capsys.readouterr().out.split()[:2] == ["second", "conv"]
     archive, tokens, dead = (tmp_path / name for name in ("model.pt", "tokens.npz", "dead.npz"))
@@ -461,7 +463,8 @@ def test_the_command_refuses_beforehand_what_it_cannot_write_or_would_overwrite(
         (["--out", tmp_path / "no" / "c.npz"], needs),
         (["--out", a / "c.npz"], needs),
         (["--plot", tmp_path / "no" / "c.svg"], needs),
-        (["--plot", tmp_path / "c.xyz"], "matplotlib writes files of other kinds: .*svg"),
+        (["--plot", tmp_path / "c.xyz"], "must end in one of the kinds .*svg"),
+        (["--plot", tmp_path / "c"], "must end in one of the kinds .*svg"),
     ):
         assert command.main([str(a), str(b), *map(str, options)]) == 1
         said = capsys.readouterr().err

@@ -1082,3 +1082,28 @@ def test_a_device_that_cannot_be_used_is_said_before_the_model_runs(device):
     with pytest.raises(errors.ParameterError, match=f"device is '{device}', which PyTorch cannot use here"):
         repsim.torch.activations(convolutions(), images, device=device)
     assert next(images) is IMAGES
+
+
+def test_what_a_module_adds_to_itself_while_it_runs_is_gone_afterwards():
+    class Remembers(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = torch.nn.Linear(3, 2)
+
+        def forward(self, x):
+            self.last = x
+            self.register_buffer("seen", x.sum())
+            return self.layer(x)
+
+    model = Remembers().eval()
+    before = sorted(vars(model)), sorted(model.state_dict())
+    activations(model, torch.randn(6, 3))
+    assert (sorted(vars(model)), sorted(model.state_dict())) == before
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(errors.ParameterError, match="to: .*file.* cannot be made"):
+        activations(torch.nn.Linear(3, 2).eval(), torch.randn(6, 3), to=tmp_path / "file" / "inside")
+    with pytest.raises(errors.ParameterError, match="model is str; a torch.nn.Module is needed"):
+        repsim.torch.layers("model")

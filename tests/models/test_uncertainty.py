@@ -241,7 +241,7 @@ def test_whatever_pairwise_takes():
     for call, said in (
         (lambda: uncertainty(np.float64(3), y), "x is a single number"),
         (lambda: calibrate([x], None), "ys is a NoneType; a list"),
-        (lambda: uncertainty(x, y, index=["cka_linear"]), "one table of one index"),
+        (lambda: uncertainty(x, y, index=["cka_linear"]), "one index is needed"),
     ):
         with pytest.raises((errors.ParameterError, errors.DimensionError), match=said):
             call()
