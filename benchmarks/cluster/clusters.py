@@ -98,5 +98,5 @@ def paper() -> str:
     ]
     return table(heads, rows) + (
         f"\n\nThe {len(minutes)} networks take between {min(minutes):g} minutes and {max(minutes) / 60:.1f} hours, "
-        "and no number of GPUs makes it shorter than the longest of them."
+        "and no number of GPUs makes the whole shorter than the longest of them."
     )

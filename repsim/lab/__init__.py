@@ -26,9 +26,13 @@ def names_of(package: str, path: Iterable[str]) -> Callable[[str], Any]:
         modules = modules_of(package, path)
         if name in modules:  # before what another module may have imported under its name
             return modules[name]
-        for module in modules.values():
-            if name in vars(module) and not name.startswith("_"):
-                return vars(module)[name]
-        raise AttributeError(f"{package} and its modules have no {name!r}")
+        having = [vars(module)[name] for module in modules.values() if name in vars(module) and name[0] != "_"]
+        if len(defined := {thing.__module__ for thing in having if hasattr(thing, "__qualname__")}) > 1:
+            raise AttributeError(
+                f"{package} has more than one {name!r}: name its module, {' or '.join(sorted(defined))}"
+            )
+        if not having:
+            raise AttributeError(f"{package} and its modules have no {name!r}")
+        return having[0]
 
     return find

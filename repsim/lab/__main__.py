@@ -11,13 +11,14 @@ try:
     import typer
     from rich.console import Console
 
+    import repsim
     from repsim.lab.errors import LabError
     from repsim.lab.profiles import load_profile
 except ModuleNotFoundError as error:
     sys.exit(f"repsim-lab needs the experiments' packages, and {error.name} is missing: install repsim-revisited[lab]")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-console = Console(highlight=False)
+console, errors = (Console(highlight=False, markup=False, stderr=stderr) for stderr in (False, True))
 EXECUTED = Path("build/notebooks")  # holds a folder for each profile
 Executed = Annotated[Path | None, typer.Option(help=f"Folder of executed notebooks [{EXECUTED}/PROFILE]")]
 Seeds = Annotated[list[int] | None, typer.Option(help="Train only this seed; may be repeated.")]
@@ -52,9 +53,13 @@ def train(
     threads: Annotated[
         int, typer.Option(help="Threads per network, of TensorFlow; a resumed run must use the same.")
     ] = 1,
-    held_out: Annotated[int, typer.Option(help="Hold out this many training images and score on them instead.")] = 0,
+    held_out: Annotated[
+        int, typer.Option(help="Hold out this many training images and score on them instead.", min=0)
+    ] = 0,
     at_once: Annotated[int, typer.Option(help="Train this many side by side, as on a GPU.", min=1)] = 1,
-    minutes: Annotated[float | None, typer.Option(help="Stop after so many, if several train side by side.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="Stop after so many, if several train side by side.", min=0)
+    ] = None,
     again: Again = False,
 ) -> None:
     """Train the networks of a profile that are missing."""
@@ -71,7 +76,7 @@ def train(
             threads=threads,
             minutes=minutes,
             again=again,
-            report=lambda line: console.print(line, markup=False),
+            report=lambda line: console.print(line),
         )
         console.print(f"not trained to the end: {', '.join(left)}" if left else "all trained", soft_wrap=True)
         return
@@ -121,11 +126,11 @@ def measure(
 ) -> None:
     """Make the measurements of a profile that are missing, and train the networks that they need."""
     from repsim.lab.backend import configure
-
-    configure()
     from repsim.lab.measurements import steps
 
-    for name, step in steps(profile, only).items():
+    wanted = steps(profile, only)  # what does not exist is refused before a backend is loaded
+    configure()
+    for name, step in wanted.items():
         artefact = step()
         console.print(f"{name}: {artefact.path.parent.name}/{artefact.path.name}, {artefact.record['seconds']} s")
 
@@ -209,7 +214,7 @@ def archive(
 def certify(
     archive: Annotated[Path, typer.Argument(help="What `repsim-lab archive` wrote")],
     seed: Annotated[int, typer.Option(help="Draws the sample that is computed again", min=0)] = 0,
-    minutes: Annotated[float, typer.Option(help="Of processor time for the sample")] = 2.0,
+    minutes: Annotated[float, typer.Option(help="Of processor time for the sample", min=0)] = 2.0,
     out: Annotated[Path, typer.Option(help="Folder that the certificate goes into")] = Path("build/certificate"),
 ) -> None:
     """Compare an archive with its hashes and a sample of it with what is computed again, and write a certificate."""
@@ -224,7 +229,7 @@ def certify(
             minutes=minutes,
         )
     text, data = certificate.write(out)
-    console.print(f"\n{certificate.text()}", soft_wrap=True, markup=False)
+    console.print(f"\n{certificate.text()}", soft_wrap=True)
     console.print(f"Written to {text} and {data.name}", soft_wrap=True)
     if not certificate.agreed:
         raise CertificationError(f"{archive} does not hold what it says; {text} names each difference")
@@ -234,8 +239,8 @@ def main() -> None:
     """Run the command line; a foreseeable error is one sentence and exit status 1."""
     try:
         app()
-    except LabError as error:
-        console.print(f"[bold red]error:[/] {error}", soft_wrap=True)
+    except (LabError, OSError, repsim.ParameterError, repsim.RepresentationError, repsim.UnknownIndexError) as error:
+        errors.print("error:", error, soft_wrap=True)
         sys.exit(1)
 
 

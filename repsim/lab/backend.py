@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 
@@ -21,8 +22,18 @@ def configure(threads: int | None = None) -> None:
     tf.get_logger().setLevel("ERROR")  # it warns when one process trains several networks
     tf.config.experimental.enable_op_determinism()
     if threads is not None:
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
+        with contextlib.suppress(RuntimeError):  # operations have run before, as in a notebook
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def threads() -> int:
+    """Return how many threads the backend was limited to, 0 where it was not."""
+    if os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
+        return 0
+    import tensorflow as tf
+
+    return int(tf.config.threading.get_intra_op_parallelism_threads())
 
 
 def device() -> str:

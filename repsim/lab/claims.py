@@ -19,11 +19,11 @@ import yaml
 from pydantic import Field, ValidationError
 
 from repsim.lab.errors import DamagedArtefactError, known
-from repsim.lab.execution import kept
+from repsim.lab.execution import kept, stamp
 from repsim.lab.predicates import ClaimError, Margin, Number, Predicate, Quantity, Reported, Strict, is_number
 from repsim.lab.profiles import load_profile
 from repsim.lab.repository import REPOSITORY, results_root
-from repsim.lab.store import as_json, unseal, write_record
+from repsim.lab.store import unseal, write_json, write_record
 
 REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_DETERMINED, NOT_JUDGED, NOT_MEASURED, REPORTED = VERDICTS = (
     "reproduced",
@@ -77,6 +77,7 @@ class Claim(Strict):
     tolerance: Text
     sentence: Text
     notebook: Annotated[str, Field(strict=True)] = ""
+    figure: Text | None = None
     paper: Number | None = None
     partly: Predicate | None = None
     needs: dict[Quantity, Number] = {}
@@ -331,13 +332,21 @@ def judged(profile: str, path: Path | None = None) -> list[Judged]:
 
 
 def take(profile: str, executed: Path) -> None:
-    """Take what executed notebooks measured for the claims into the results, and write all verdicts beside them."""
-    for notebook in sorted(executed.glob("*.ipynb")):
+    """Take what executed notebooks measured for the claims into the results, and write all verdicts beside them.
+
+    ClaimError, and nothing is taken, if there is no notebook or one is of another profile.
+    """
+    notebooks = sorted(executed.glob("*.ipynb"))
+    if not notebooks:
+        raise ClaimError(f"{executed} holds no executed notebook; `repsim-lab execute` makes them")
+    for notebook in notebooks:
+        if (of := stamp(notebook).get("profile")) != profile:
+            raise ClaimError(f"{notebook} was executed on profile {of!r}, not {profile!r}")
+    for notebook in notebooks:
         for measured in kept(notebook, "claims"):
-            for held in measured.values():
-                record(
-                    profile, held["claim"], held["values"], **{name: held[name] for name in ("n", "spread", "notebook")}
-                )
+            for held in map(Measurement.of, measured.values()):
+                about = {"n": held.n, "spread": held.spread, "notebook": held.notebook}
+                record(profile, held.claim, held.values, **about)
     write_verdicts(profile, executed)
 
 
@@ -354,7 +363,6 @@ def write_verdicts(profile: str, folder: Path, path: Path | None = None) -> Path
         }
         for claim, measured, verdict in judged(profile, path)
     ]
-    folder.mkdir(parents=True, exist_ok=True)
     written = folder / "verdicts.json"
-    written.write_bytes(as_json({"profile": profile, "claims": rows}))
+    write_json(written, {"profile": profile, "claims": rows})
     return written

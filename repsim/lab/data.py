@@ -99,7 +99,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set; `mean` and `deviation` per channel are those of all training images, in units of pixel values."""
+    """A data set; `moments` per channel are those of all training images, in units of pixel values."""
 
     name: str
     classes: int
@@ -213,13 +213,11 @@ def _read(name: str, source: Source, split: str) -> Split:
         [content[: len(content) // width * width].reshape(-1, width) for content in contents.values()]
     )
     expected, actual = source.fingerprints[split], fingerprint(records)
-    size = source.records[split] // len(names) * width
-    wrong = [
-        f"{folder / file} has {len(content)} bytes, not {size}"
-        for file, content in contents.items()
-        if len(content) != size
-    ]
-    if wrong or actual != expected:
+    size, total = source.records[split] // len(names) * width, sum(map(len, contents.values()))
+    if total != source.records[split] * width or actual != expected:
+        wrong = [
+            f"{folder / file} has {len(data)} bytes, not {size}" for file, data in contents.items() if len(data) != size
+        ]
         which = " and ".join(wrong) or f"the content of {' or '.join(str(folder / file) for file in names)} was altered"
         raise DataError(
             f"{name} is damaged: {which}. The fingerprint (SHA-256) of its {split} records: expected {expected}, "

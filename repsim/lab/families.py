@@ -40,7 +40,7 @@ _FAMILIES: dict[str, _Family] = {}
 def family(pattern: str, sizes: range, channels: tuple[int, ...] = ()) -> Callable[[Build], Build]:
     """Make networks known by names that `pattern` and `sizes` give, with the channels of the paper's table.
 
-    The function gets a :class:`Net`, the images, the size and the channels, and returns the last activations before
+    The function gets what applies layers, images, the size and the channels, and returns the last activations before
     those that every network ends in: the mean over places, ``pool``, and a linear layer, ``logits``.
     """
 
@@ -233,7 +233,7 @@ class Shapes:
 
 
 def builder(name: str, channels: Sequence[int] = ()) -> Callable[[Net, Any], Any]:
-    """Return what builds a network, as in "plain18", "plain10-nobn", "width64", from a :class:`Net` and images.
+    """Return what builds a network, as in "plain18", "plain10-nobn", "width64", from what applies layers and images.
 
     `channels` replace the paper's, as many as the family's table has; Width-n's are in its name. UnknownNetworkError
     lists the networks that there are.

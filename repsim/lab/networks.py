@@ -50,7 +50,7 @@ class BatchNormalization(layers.BatchNormalization):
 
 
 class _Keras:
-    """Applies the layers of a :class:`repsim.lab.families.Net` in Keras, as a recipe has them."""
+    """Applies the layers of a family in Keras, as a recipe has them; see :class:`repsim.lab.families.Shapes`."""
 
     def __init__(self, recipe: Mapping[str, Any], precision: str) -> None:
         self._precision, self._biases = precision, recipe.get("biases", False)

@@ -14,10 +14,11 @@ from importlib.resources import files
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
-from annotated_types import Ge, MinLen
+from annotated_types import Ge, Lt, MinLen
 from pydantic import AfterValidator, TypeAdapter, ValidationError, WrapValidator, model_validator
 from pydantic.dataclasses import dataclass
 
+from repsim import ParameterError, UnknownIndexError, get_index
 from repsim.lab.errors import ProfileError, known
 from repsim.lab.families import describe
 from repsim.lab.transformers.settings import CONFIG, Transformers
@@ -40,8 +41,26 @@ def _rising(counts: tuple[int, ...]) -> tuple[int, ...]:
 
 
 Number = Annotated[float, WrapValidator(_as_written)]
+
+
+def _distinct(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(f"seeds must differ, found {list(seeds)}")
+    return seeds
+
+
+def _known(indexes: tuple[str, ...]) -> tuple[str, ...]:
+    for name in indexes:
+        try:
+            get_index(name)
+        except (UnknownIndexError, ParameterError) as error:
+            raise ValueError(str(error)) from None
+    return indexes
+
+
 Split = Literal["train", "test"]
-Positive = Annotated[int, Ge(1)]
+Positive, Count = Annotated[int, Ge(1)], Annotated[int, Ge(0)]
+Indexes = Annotated[tuple[str, ...], MinLen(1), AfterValidator(_known)]
 Counts = Annotated[tuple[Positive, ...], MinLen(1), AfterValidator(_rising)]  # each a beginning of the larger ones
 
 
@@ -57,16 +76,16 @@ class Recipe:
     sqrt(fan-in). `biases` are those beside a normalisation. `clip_norm` bounds each gradient array's norm; 0: none.
     """
 
-    epochs: int
-    batch: int
+    epochs: Count
+    batch: Positive
     peak_rate: Number
-    warmup_epochs: int
-    momentum: Number
+    warmup_epochs: Count
+    momentum: Annotated[Number, Ge(0), Lt(1)]
     weight_decay: Number
-    shift: int
+    shift: Count
     flip: bool
-    precision: str
-    held_out: int = 0
+    precision: Literal["float32", "mixed_bfloat16"]
+    held_out: Count = 0
     clip_norm: Number = 0.0
     optimizer: Literal["sgd", "adam"] = "sgd"
     nesterov: bool = True
@@ -119,7 +138,7 @@ class Networks:
 
     architecture: str
     dataset: str
-    seeds: Annotated[tuple[int, ...], MinLen(1)]
+    seeds: Annotated[tuple[Count, ...], MinLen(1), AfterValidator(_distinct)]
     recipe: Recipe
     minutes: Number
     megabytes: Number
@@ -142,7 +161,7 @@ class Measure:
     name: str
     split: Split
     examples: Positive
-    indexes: tuple[str, ...]
+    indexes: Indexes
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -157,11 +176,11 @@ class Comparison:
     name: str
     groups: tuple[str, ...]
     examples: Counts
-    indexes: tuple[str, ...]
+    indexes: Indexes
     split: Split = "test"
     dataset: str = ""
     columns: tuple[str, ...] = ()
-    networks: int = 0
+    networks: Count = 0
     diagonal: bool = False
     median: Literal["exact", "sample"] = "exact"
 
@@ -178,7 +197,7 @@ class Within:
     groups: tuple[str, ...]
     examples: Counts
     split: Split = "test"
-    networks: int = 0
+    networks: Count = 0
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -192,7 +211,7 @@ class Probes:
     examples: Positive
     held_out: Positive
     test_examples: Positive
-    networks: int = 0
+    networks: Count = 0
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -201,7 +220,7 @@ class Ridge:
 
     examples: Positive
     split: Split = "train"
-    networks: int = 0
+    networks: Count = 0
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -210,7 +229,7 @@ class Shuffles:
 
     examples: Positive
     permutations: Positive
-    networks: int
+    networks: Count
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -250,9 +269,12 @@ class Profile:
 
     @model_validator(mode="after")
     def _groups_are_there(self) -> Self:
+        named = {"group of networks": self.networks, "measure": self.measures, "comparison": self.comparisons}
+        for what, entries in named.items():
+            names = [entry.name for entry in entries]
+            if twice := sorted({name for name in names if names.count(name) > 1}):
+                raise ValueError(f"more than one {what} is called {twice}; give each a name")
         names = [group.name for group in self.networks]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"more than one group of networks is called {twice}; give each a name")
         patterns = [pattern for comparison in self.comparisons for pattern in comparison.groups + comparison.columns]
         patterns += [name for entry in (self.within, self.within_class, self.probes) if entry for name in entry.groups]
         patterns += self.chance

@@ -18,7 +18,7 @@ import numpy as np
 
 from repsim import Blocks
 from repsim.lab.data import classes_of, load_dataset
-from repsim.lab.errors import StorageError
+from repsim.lab.errors import DamagedArtefactError, StorageError
 from repsim.lab.families import describe, represented_layers
 from repsim.lab.repository import cache_root
 from repsim.lab.store import Artefact, part_path
@@ -71,7 +71,10 @@ def representations(
     with _WRITING:
         if missing := [layer for layer in wanted if not (own / f"{layer}.npy").exists()]:
             _write(network, images, split, count, missing, own)
-    return {layer: np.load(own / f"{layer}.npy", mmap_mode="r", allow_pickle=False) for layer in wanted}
+    try:
+        return {layer: np.load(own / f"{layer}.npy", mmap_mode="r", allow_pickle=False) for layer in wanted}
+    except (ValueError, EOFError) as error:
+        raise DamagedArtefactError(f"{own} holds a damaged file ({error}); delete the folder to have it made") from None
 
 
 def _write(network: Artefact, name: str, split: str, count: int, layers: list[str], folder: Path) -> None:
@@ -87,6 +90,9 @@ def _write(network: Artefact, name: str, split: str, count: int, layers: list[st
                     if start == 0:
                         _write_header(file, (count, block.shape[1]))
                     file.write(np.ascontiguousarray(block, np.float32).data)
+            for file in files:
+                file.flush()
+                os.fsync(file.fileno())
         for passing_path, layer in zip(passing_paths, layers, strict=True):
             os.replace(passing_path, folder / f"{layer}.npy")
     except OSError as error:

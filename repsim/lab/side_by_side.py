@@ -16,7 +16,7 @@ from repsim.lab.errors import TrainingError
 from repsim.lab.profiles import Networks
 from repsim.lab.repository import cache_root
 from repsim.lab.store import profile_store
-from repsim.lab.weights import artefact_name, find_network
+from repsim.lab.weights import find_network
 
 _LOOK = 0.2  # seconds between looks at a process
 Job = tuple[Networks, int]
@@ -63,7 +63,7 @@ def train_side_by_side(
                 process.wait()
                 return None
         lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        said = f"{artefact_name(*job)} failed" if process.returncode else lines[-1]
+        said = f"{_named(*job)} failed" if process.returncode else " ".join(lines[-1:])
         report(f"{(time.monotonic() - start) / 60:.1f} min: {said}")
         return process.returncode
 
@@ -82,8 +82,12 @@ def train_side_by_side(
     if any(ended):
         logs = [str(_log(job)) for job, status in zip(waiting, ended, strict=True) if status]
         raise TrainingError(f"{len(logs)} of {len(jobs)} networks failed; see {', '.join(logs)}")
-    return [artefact_name(*job) for job, status in zip(waiting, ended, strict=True) if status is None]
+    return [_named(*job) for job, status in zip(waiting, ended, strict=True) if status is None]
 
 
 def _log(job: Job) -> Path:
-    return cache_root() / "logs" / f"{artefact_name(*job)}.log"
+    return cache_root() / "logs" / f"{_named(*job)}.log"
+
+
+def _named(group: Networks, seed: int) -> str:
+    return f"{group.name}-seed{seed}"

@@ -212,7 +212,7 @@ def code_link(function: Function, repository: str, text: str) -> str:
     lines, start = inspect.getsourcelines(function)
     line = start + next(place for place, line in enumerate(lines) if line.startswith("def "))
     if not is_public(repository):
-        return f"{text} in `{path.removeprefix('repsim/lab/')}`, line {line}"
+        return f"{text} in `{path}`, line {line}"
     return f"[{text}]({repository}/blob/{reference}/{path}#L{line})"
 
 
@@ -232,17 +232,22 @@ class Evidence:
         """Return Markdown that links to what there is: figure, cell, data, code, and the package's functions.
 
         The cell is that which calls what measures the claim, else that which shows the verdict; the figure is that
-        called as the claim's section, else that of the cell.
+        which the claim names, else that called as its section, else that of the cell.
         """
         cells, declared = self.cells.get(claim.notebook, []), measuring(claim.id)
         calls = rf"\bfindings\.{declared.function.__name__}\(" if declared else r"\b\B"  # which matches nothing
         calling = [cell["id"] for cell in cells if re.search(calls, "".join(cell["source"]))]
         showing = [cell["id"] for cell in cells if f"(#{label(claim)})" in str(cell.get("outputs"))]
         cell = next(iter([*calling, *showing]), None)
-        section = claim.section.split(",")[0].lower().replace(" ", "-").replace(".", "")
+        section = claim.figure or claim.section.split(",")[0].lower().replace(" ", "-").replace(".", "")
         figures = [(figure.name, cell["id"]) for cell in cells for figure in figures_in(cell)]
         figure, at = next(
-            (found for place, wanted in enumerate((section, cell)) for found in figures if found[place] == wanted),
+            (
+                found
+                for place, wanted in enumerate([section] if claim.figure else [section, cell])
+                for found in figures
+                if found[place] == wanted
+            ),
             ("", None),
         )
         anchors = {"figure": at, "cell": cell}

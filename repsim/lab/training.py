@@ -17,9 +17,9 @@ import numpy as np
 from scipy.special import log_softmax
 
 from repsim.engine.arrays import full_precision
-from repsim.lab.backend import device
+from repsim.lab.backend import device, threads
 from repsim.lab.data import Dataset, Split, classes_of, load_dataset
-from repsim.lab.errors import DamagedArtefactError
+from repsim.lab.errors import DamagedArtefactError, TrainingError
 from repsim.lab.networks import build
 from repsim.lab.profiles import Networks, Recipe
 from repsim.lab.progress import progress_bar
@@ -191,6 +191,10 @@ def _train(networks: Networks, seed: int, checkpoint: Path) -> tuple[dict[str, n
     recipe, dataset = networks.recipe, load_dataset(networks.dataset)
     training, held = hold_out(dataset.train, recipe.held_out) if recipe.held_out else (dataset.train, None)
     scored, name = (dataset.test, "test") if held is None else (held, "held_out")
+    if len(training.labels) < recipe.batch:
+        raise TrainingError(
+            f"{recipe.held_out:,} images held out leave {len(training.labels):,}, not a batch of {recipe.batch}"
+        )
     if recipe.epochs:
         model = compiled(networks, dataset.classes, len(training.labels) // recipe.batch, seed)
     else:
@@ -254,6 +258,8 @@ def run_epochs(
     if checkpoint.exists():
         with usable(checkpoint):
             arrays = read_arrays(checkpoint)
+            if (begun := int(arrays.get("threads", threads()))) != threads():
+                raise TrainingError(f"{title} was begun with {begun} threads, and a resumed run must use the same")
             if len(arrays["history"]) <= until:
                 for name, variable in state.items():
                     variable.assign(arrays[name])
@@ -268,6 +274,7 @@ def run_epochs(
             run.history = np.append(run.history, [train_epoch(epoch, report_share)], axis=0)
             run.devices.append(device())
             done = {"history": run.history, "devices": np.array(run.devices)}
+            done["threads"] = np.array(threads())
             done["seconds"] = np.array(run.before + time.perf_counter() - start)
             write_arrays(checkpoint, {name: np.asarray(value) for name, value in state.items()} | done)
     return run
@@ -293,6 +300,8 @@ def usable(checkpoint: Path) -> Iterator[None]:
     """Move a checkpoint aside if reading it, or setting a network to it, fails: DamagedArtefactError says where."""
     try:
         yield
+    except TrainingError:
+        raise
     except Exception as error:  # whatever NumPy, zipfile and Keras make of other bytes, names and shapes
         aside = checkpoint.with_suffix(".damaged")
         shutil.move(checkpoint, aside)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from string import Formatter
 from typing import Any
@@ -44,6 +45,11 @@ def signed(text: str) -> str:
     return mantissa.replace("-", MINUS) + raised.replace(" ", NO_BREAK)
 
 
+def unbroken(text: str) -> str:
+    """Keep a number and its percent sign on one line."""
+    return re.sub(r"(?<=\d) %", f"{NO_BREAK}%", text)
+
+
 def bound(value: float) -> str:
     """Write to one digit what a difference is at most."""
     return signed(f"{max(value, NOTHING):.0e}")
@@ -52,7 +58,7 @@ def bound(value: float) -> str:
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a Markdown table; a vertical bar within a cell stays one."""
     lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(unbroken(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
 class Words(Formatter):
@@ -89,7 +95,7 @@ class Words(Formatter):
 def measured_sentence(claim: Claim, measurement: Measurement) -> str:
     """Return what was measured for a claim, in words."""
     text = Words().vformat(claim.sentence, (), {**measurement.values, "n": measurement.n})
-    return text[0].upper() + text[1:]
+    return unbroken(text[0].upper() + text[1:])
 
 
 def distance(claim: Claim, measurement: Measurement) -> str:

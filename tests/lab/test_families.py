@@ -80,11 +80,12 @@ def test_tiny_without_borders_has_its_maps():
 def test_unknown_networks_list_the_known_ones(name):
     with pytest.raises(UnknownNetworkError) as error:
         describe(name)
-    assert str(error.value) == (
-        f"unknown network {name!r}; known are: nano10, plain10 plain18 plain26 ..., "
-        "plain10-nobn plain18-nobn plain26-nobn ..., resnet8 resnet14 resnet20 ..., tiny10, tiny10-valid, "
-        "width1 width2 width3 ..."
-    )
+    said = str(error.value)
+    assert said.startswith(f"unknown network {name!r}; known are: ")
+    assert {
+        *("nano10", "plain10 plain18 plain26 ...", "plain10-nobn plain18-nobn plain26-nobn ..."),
+        *("resnet8 resnet14 resnet20 ...", "tiny10", "tiny10-valid", "width1 width2 width3 ..."),
+    } <= set(said.partition("known are: ")[2].split(", "))
 
 
 @pytest.mark.parametrize(

@@ -410,7 +410,7 @@ def test_what_is_not_known_gives_no_value():
     maps = {f"{kind}_cka_linear_50": np.tile(unknown[0, :9, :9], (2, 2, 1, 1)) for kind in ("all", "class")}
     assert np.isnan(findings.figure_f7(maps)["correlation"])
     rows = [
-        {"trained": True, "paper_size": one, "smallest_z": z, "near": 0, "pairs": 1, "examples": 9}
+        {"trained": True, "narrow": not one, "smallest_z": z, "near": 0, "pairs": 1, "examples": 9}
         for one, z in ((False, 7.0), (True, np.nan))
     ]
     assert np.isnan(findings.chance_claims(rows)["C1"]["smallest_z"])

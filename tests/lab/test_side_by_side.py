@@ -45,7 +45,7 @@ def test_what_is_not_committed_is_trained_again_when_asked():
 
 def test_they_stop_in_time():
     left = train_side_by_side("smoke", JOBS, 2, minutes=0.01)
-    assert sorted(left) == ["plain10-synthetic-untrained-seed0", "width4-synthetic-seed0", "width4-synthetic-seed1"]
+    assert sorted(left) == ["plain10-untrained-seed0", "width4-seed0", "width4-seed1"]
     assert not any(find_network(profile_store("smoke"), *job) for job in JOBS)
 
 
@@ -66,10 +66,10 @@ def test_they_end_with_what_began_them():
 
 def test_what_fails_is_named_and_the_others_are_trained():
     lines, unknown = [], (replace(JOBS[0][0], name="no-such-group"), JOBS[0][1])
-    with pytest.raises(TrainingError, match=r"^1 of 2 networks failed; see .*width4-synthetic-seed0\.log$"):
+    with pytest.raises(TrainingError, match=r"^1 of 2 networks failed; see .*no-such-group-seed0\.log$"):
         train_side_by_side("smoke", [unknown, JOBS[2]], 2, report=lines.append)
-    assert any(line.endswith("width4-synthetic-seed0 failed") for line in lines)
-    assert "no-such-group" in (cache_root() / "logs" / "width4-synthetic-seed0.log").read_text(encoding="utf-8")
+    assert any(line.endswith("no-such-group-seed0 failed") for line in lines)
+    assert "no-such-group" in (cache_root() / "logs" / "no-such-group-seed0.log").read_text(encoding="utf-8")
     assert find_network(profile_store("smoke"), *JOBS[2])
 
 

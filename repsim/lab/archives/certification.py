@@ -134,7 +134,8 @@ def claims(folder: Path, about: dict[str, Any], root: Path, scratch: Path) -> Ch
             execute(root / name, profile, scratch / "executed" / Path(name).name)
         except NotebookError as error:
             differs.append(f"{name}: does not run on the archive's results: {error}")
-    take(profile, scratch / "executed")
+    if any((scratch / "executed").glob("*.ipynb")):
+        take(profile, scratch / "executed")
 
     def compare(name: str) -> Iterator[str]:
         archived, measured = (unseal(directory / name) for directory in (held, again))

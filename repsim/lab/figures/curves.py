@@ -109,6 +109,44 @@ def width_curves(curves: WidthCurves, chance: Array) -> Drawing:
     )
 
 
+def similarity_with_distance(rows: Sequence[Mapping[str, Any]]) -> Drawing:
+    """Draw what :func:`repsim.lab.findings.within_networks.by_distance` returns: within groups of blocks and across."""
+    names = {"within": "maps of one size", "across": "maps of two sizes"}
+    apart = [row["apart"] for row in rows]
+    with style("whitegrid"):
+        figure, ((axis,),) = panels(1, 1, 2.2)
+        for (group, name), look in zip(names.items(), ("o-", "s--"), strict=True):
+            axis.plot(apart, [row[group] for row in rows], look, markersize=4, linewidth=1, label=name)
+        axis.set(xlabel="blocks apart", ylabel="CKA (linear)")
+        axis.legend()
+    ends = [f"{name}, {number(rows[0][group])} to {number(rows[-1][group])}" for group, name in names.items()]
+    return Drawing(
+        figure,
+        f"Mean similarity of two layers after additions against how many blocks they are apart, from {apart[0]} to "
+        f"{apart[-1]}: {'; '.join(ends)}.",
+    )
+
+
+def untrained_widths(similarities: Mapping[str, Array]) -> Drawing:
+    """Draw (L,) similarities of the same layers of two untrained networks, a line for each kind, by its channels."""
+    with style("whitegrid"):
+        figure, ((axis,),) = panels(1, 1, 2.6)
+        for (name, values), marker in zip(similarities.items(), MARKERS, strict=False):
+            axis.plot(np.arange(1, len(values) + 1), values, f"{marker}-", markersize=4, linewidth=1, label=name)
+            axis.set_xticks(*ticks(len(values), pooled=True))
+        axis.set(xlabel="layer", ylabel="CKA (linear)", ylim=(0, 1.02))
+        axis.legend(title="channels")
+    said = [
+        f"{name} channels, {number(float(values[0]))} to {number(float(values[-1]))}, mean {values.mean():.3f}"
+        for name, values in similarities.items()
+    ]
+    return Drawing(
+        figure,
+        "Similarity of the same layer of two untrained networks against the layer, from the first layer to the last: "
+        f"{'; '.join(said)}.",
+    )
+
+
 def identification_with_depth(
     layers: Mapping[str, int], identified: Sequence[float], errors: Sequence[float]
 ) -> Drawing:

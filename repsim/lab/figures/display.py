@@ -16,12 +16,12 @@ from IPython.display import Markdown, display
 
 from repsim.lab.data import title_of
 from repsim.lab.execution import STAMP
-from repsim.lab.figures.style import SETTINGS, Drawing, network
+from repsim.lab.figures.style import SETTINGS, WIDTH, Drawing, network
 from repsim.lab.findings.theory import BOTH, claimed_invariances
 from repsim.lab.findings.training import cost
 from repsim.lab.predicates import is_number
 from repsim.lab.store import Artefact
-from repsim.lab.wording import DASH, NO_BREAK, SMALLEST_P, listed, signed, table
+from repsim.lab.wording import DASH, NO_BREAK, SMALLEST_P, listed, signed, table, unbroken
 
 # What may stand in a data address between quotation marks; a hash, a percent sign and angle brackets may not.
 _PLAIN = " !$'()*+,-./:;=?@[]_|~{}\n"
@@ -59,10 +59,11 @@ def figure_html(drawing: Drawing, name: str, caption: str = "", number: str = ""
     # Letters are paths: the browser may enlarge the image on a wide screen and shrink it on a narrow one.
     size = f"display:block;margin:0 auto;width:100%;max-width:{150 * drawing.figure.get_figwidth():.0f}px;height:auto"
     bold = f"<strong>{html.escape(number)}</strong> " if number else ""
-    below = f"<figcaption>{bold}{html.escape(caption)}</figcaption>" if caption else ""
+    below = f"<figcaption>{bold}{html.escape(unbroken(caption))}</figcaption>" if caption else ""
     source = "data:image/svg+xml," + quote(image, safe=_PLAIN).replace("\n", "%0A")
     picture = f'<img src="{source}" alt="{alt}" style="{size}">'
-    return f'<figure id="{html.escape(name)}" style="margin:0">{picture}{below}</figure>'
+    wide = ' class="wide"' if drawing.figure.get_figwidth() > WIDTH else ""  # scrolls where it would be too small
+    return f'<figure id="{html.escape(name)}"{wide} style="margin:0">{picture}{below}</figure>'
 
 
 Columns = Mapping[str, Sequence[float]]
@@ -124,7 +125,7 @@ def _display(bundle: dict[str, str], about: Mapping[str, Any] | None = None) -> 
 
 def say(text: str) -> None:
     """Display a sentence with numbers in it as Markdown."""
-    display(Markdown(text))
+    display(Markdown(unbroken(text)))
 
 
 def duration(hours: float) -> str:

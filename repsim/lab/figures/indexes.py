@@ -35,7 +35,7 @@ def ridge_path(rows: Sequence[Mapping[str, Any]]) -> Drawing:
         axis.errorbar(places, accuracy, yerr=errors, fmt="o-", color=sns.color_palette()[0], markersize=4, linewidth=1)
         axis.axvline(turn, color="0.4", linestyle=":", linewidth=1)
         strengths = [row["kappa_x" if i <= turn else "kappa_y"] for i, row in enumerate(rows)]
-        axis.set_xticks(places, [named.get(i, f"{strength:g}") for i, strength in enumerate(strengths)])
+        axis.set_xticks(places, [named.get(i, signed(f"{strength:g}")) for i, strength in enumerate(strengths)])
         axis.tick_params(axis="x", rotation=60)
         axis.set(ylim=(-3, 103), ylabel="layers identified (%)")
         axis.set_xlabel("regularisation of the one side, then also of the other", fontsize=8)

@@ -95,8 +95,10 @@ def draw_map(axis: Axes, panel: Panel, low: float, high: float) -> Any:
     axis.tick_params(length=2)
     axis.set(title=panel.title, xlabel=panel.across, ylabel=panel.up)
     if panel.blind is not None:
-        y, x = np.nonzero(panel.blind)
-        axis.plot(x, y, "x", color="white", markersize=3, markeredgewidth=0.6)
+        bright = image.norm(panel.values) > 0.5
+        for where, colour in ((panel.blind & bright, "black"), (panel.blind & ~bright, "white")):
+            y, x = np.nonzero(where)
+            axis.plot(x, y, "x", color=colour, markersize=3, markeredgewidth=0.6)
     y, x = np.reshape(matches(panel), (-1, 2)).T
     axis.plot(x, y, "o", color="black", markersize=4, mfc="white", mew=0.8)
     return image

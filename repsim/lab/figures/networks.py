@@ -67,8 +67,8 @@ def network_rows(groups: Sequence[Any], records: Records, paper: Mapping[str, fl
             {
                 "network": network(group.name),
                 "networks": len(members),
-                "channels": _channels(here),
-                "papers_channels": _channels(theirs) if known else None,
+                "channels": channels(here),
+                "papers_channels": channels(theirs) if known else None,
                 "parameters": parameters(here, classes, normalised=normalised),
                 "papers_parameters": parameters(theirs, classes, normalised=normalised) if known else None,
                 "accuracy": f"{scores['accuracy']:.2f}{spread}",
@@ -78,7 +78,8 @@ def network_rows(groups: Sequence[Any], records: Records, paper: Mapping[str, fl
     return rows
 
 
-def _channels(shape: Shapes) -> str:
+def channels(shape: Shapes) -> str:
+    """Return the numbers of channels of a network, as in "16, 32"."""
     return ", ".join(str(channels) for channels in sorted({convolution.channels for convolution in shape.convolutions}))
 
 

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 import repsim
 
 WIDTH = 4.6  # inches; on a telephone 390 pixels wide the letters are then about 9 pixels high
-WIDE = 7.6  # of figures with more than two panels in a row, as the paper has them across both columns
+WIDE = 7.6  # of figures with more than two panels in a row, as the paper has them; on a telephone they scroll
 HEAT = "cividis"
 PALETTE = "colorblind"
 SETTINGS: dict[Any, Any] = {

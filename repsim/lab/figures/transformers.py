@@ -73,7 +73,7 @@ def sublayer_maps(tables: Mapping[str, Array]) -> Drawing:
     )
 
 
-def learning_curves(records: Sequence[Mapping[str, Any]], scores: Mapping[int, Sequence[float]]) -> Drawing:
+def losses_and_scores(records: Sequence[Mapping[str, Any]], scores: Mapping[int, Sequence[float]]) -> Drawing:
     """Draw each network's losses against the epoch, and by epoch the BLEU of those that are followed."""
     with style("whitegrid"):
         figure, axes = panels(1, 2, 2.2)

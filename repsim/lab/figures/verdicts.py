@@ -65,7 +65,8 @@ def answer(profile: str, measured: Measured, *leading: str) -> None:
     lines = [f"**{_counted(Counter(verdict for _, verdict in counted))}**{_apart(tally)}{more}", ""]
     for claim, measurement, verdict in judged:
         if claim.id in leading:
-            lines.append(f"- {SIGNS[verdict]} {claim.statement} Here: {_close(claim, measurement, verdict)}")
+            word = "" if verdict == REPRODUCED else f"{verdict.capitalize()}: "
+            lines.append(f"- {SIGNS[verdict]} {word}{claim.statement} Here: {_close(claim, measurement, verdict)}")
     others = [row for row in judged if row[0].id not in leading]
     for claim, measurement, verdict in others:
         if verdict in (PARTLY, NOT_REPRODUCED):

@@ -69,6 +69,14 @@ def saturation_widths(widths: Array, curves: Array) -> Array:
     return np.asarray(widths[np.argmax(curves >= SATURATED * curves[-1], axis=0)])
 
 
+def interpolated_widths(widths: Array, curves: Array) -> Array:
+    """Return the same as if similarity rose with the logarithm of the width from one width to the next."""
+    first = np.maximum(np.argmax(curves >= SATURATED * curves[-1], axis=0), 1)
+    before, after = (np.take_along_axis(curves, place[None], axis=0)[0] for place in (first - 1, first))
+    share = np.clip((SATURATED * curves[-1] - before) / np.where(after == before, 1, after - before), 0, 1)
+    return np.asarray(widths[first - 1] * (widths[first] / widths[first - 1]) ** share)
+
+
 @measures("F6a", "F6b", "F6c", "F6d", "F6e", by=(repsim.cka, repsim.pairwise), networks=("width4", "width4096"))
 def figure_6(curves: WidthCurves) -> dict[str, dict[str, Any]]:
     """Measure claims F6a to F6e."""
@@ -76,7 +84,7 @@ def figure_6(curves: WidthCurves) -> dict[str, dict[str, Any]]:
     rising = [rank_correlation(logs, layer) for layer in curves.same.T]
     towards = [rank_correlation(logs[:-1], layer) for layer in curves.widest[:-1].T]
     known = bool(np.isfinite(curves.same).all() and np.isfinite(curves.widest[:-1]).all())
-    first = saturation_widths(curves.widths, curves.same)
+    first, between = (reach(curves.widths, curves.same) for reach in (saturation_widths, interpolated_widths))
     there, counts = np.unique(first, return_counts=True)
     commonest = there[counts.argmax()]
     above = (curves.same[:-1] > curves.widest[:-1]).sum(axis=1) if known else np.full(len(logs) - 1, math.nan)
@@ -86,6 +94,8 @@ def figure_6(curves: WidthCurves) -> dict[str, dict[str, Any]]:
         "F6c": {
             "correlation": rank_correlation(np.arange(len(first), dtype=np.float64), first) if known else None,
             "saturation_widths": first.tolist() if known else None,
+            "interpolated_widths": between.tolist() if known else None,
+            "interpolated_correlation": rank_correlation(np.arange(len(between), dtype=np.float64), between),
             "commonest": commonest.tolist() if known else None,
             "saturating_there": int((first == commonest).sum()) if known else None,
         },
@@ -194,14 +204,24 @@ def normalisation_gain(records: Mapping[str, Sequence[Mapping[str, Any]]]) -> di
 def figure_f7(arrays: Mapping[str, Array], index: str = "cka_linear", n: int | None = None) -> dict[str, Any]:
     """Measure claim F.7: Pearson's r between the maps of all images and of single classes, off their diagonals.
 
+    Beside it that of how near two layers stand in depth, which knows no image, with the map of single classes.
     `arrays` are of :func:`repsim.lab.measurements.within_class`; n None: on the most images that there are.
     """
     most = max(int(name.rsplit("_", 1)[1]) for name in arrays)
     ending = f"{index}_{most if n is None else n}"
     whole, single = (mean_map(np.asarray(arrays[f"{scope}_{ending}"], np.float64)) for scope in ("all", "class"))
     first, second = off_diagonal(whole), off_diagonal(single)
-    varied = np.ptp(first) != 0 and np.ptp(second) != 0  # so it is where they are not known
-    return {"correlation": float(np.corrcoef(first, second)[0, 1]) if varied else 0.0, "entries": first.size}
+    near = -off_diagonal(np.abs(np.subtract.outer(*[np.arange(len(whole))] * 2)))
+
+    def correlation(a: Array, b: Array) -> float:
+        varied = np.ptp(a) != 0 and np.ptp(b) != 0  # so it is where they are not known
+        return float(np.corrcoef(a, b)[0, 1]) if varied else 0.0
+
+    return {
+        "correlation": correlation(first, second),
+        "correlation_of_nearness": correlation(near, second),
+        "entries": first.size,
+    }
 
 
 def same_layers_above_chance(compared: Mapping[str, Compared]) -> list[dict[str, Any]]:
@@ -218,15 +238,15 @@ def same_layers_above_chance(compared: Mapping[str, Compared]) -> list[dict[str,
     untrained = [pair for pair in CURVES.values() if UNTRAINED in pair]
     panels = [compared[name] for name in ("datasets-cifar10", "datasets-cifar100")]
     comparisons = [  # Figures 3 and 4 compare layers of one network, Figure 5 networks that have none in common
-        ("2", True, True, [(tiny, group, group) for group in tiny.groups]),
+        ("2", True, False, [(tiny, group, group) for group in tiny.groups]),
         ("6", True, True, [(widths, group, other) for group in widths.groups for other in {group, widest}]),
-        ("7", True, False, [(panel, *pair) for panel in panels for pair in trained]),
-        ("7", False, False, [(panel, *pair) for panel in panels for pair in untrained]),
+        ("7", True, True, [(panel, *pair) for panel in panels for pair in trained]),
+        ("7", False, True, [(panel, *pair) for panel in panels for pair in untrained]),
     ]
     examples = max(tiny.examples)
     return [
-        {"figure": figure, "trained": learnt, "paper_size": size, "examples": examples, **_above_chance(pairs)}
-        for figure, learnt, size, pairs in comparisons
+        {"figure": figure, "trained": learnt, "narrow": narrow, "examples": examples, **_above_chance(pairs)}
+        for figure, learnt, narrow, pairs in comparisons
     ]
 
 
@@ -250,7 +270,7 @@ def _above_chance(pairs: Iterable[tuple[Compared, str, str]]) -> dict[str, Any]:
 @measures("C1", "C2", by=(repsim.chance, repsim.cka), networks=("tiny10", "width4", "plain10"))
 def chance_claims(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """Measure claims C1 and C2 from what :func:`same_layers_above_chance` returns."""
-    others = [row for row in rows if not (row["trained"] and row["paper_size"])]
+    others = [row for row in rows if row["narrow"] or not row["trained"]]
     near, pairs = (sum(row[name] for row in others) for name in ("near", "pairs"))
     claims = {
         "C1": {"smallest_z": np.min([row["smallest_z"] for row in rows if row["trained"]])},

@@ -126,6 +126,29 @@ def figure_4(table: Array, layers: Sequence[str]) -> dict[str, dict[str, Any]]:
     }
 
 
+def by_distance(table: Array, layers: Sequence[str]) -> list[dict[str, Any]]:
+    """Return of layers after additions the mean similarity of those that are as many blocks "apart".
+
+    Of those "within" a group of blocks and of those "across" groups; as many rows as a group has blocks, less one.
+    """
+    sums, mean = np.array(block_places(layers)[0]), np.asarray(table.mean(axis=0))
+    places, groups = sums.ravel(), np.repeat(np.arange(GROUPS), sums.shape[1])
+    rows = []
+    for apart in range(1, sums.shape[1]):
+        values, same = mean[places[:-apart], places[apart:]], groups[:-apart] == groups[apart:]
+        rows.append({"apart": apart, "within": float(values[same].mean()), "across": float(values[~same].mean())})
+    return rows
+
+
+@measures("F4f", by=(repsim.cka, repsim.pairwise), networks=("resnet62",))
+def at_equal_distance(table: Array, layers: Sequence[str]) -> dict[str, Any]:
+    """Measure claim F4f: the lead of claim F4c among layers that are as many blocks apart, the mean over distances."""
+    within, across = (
+        float(np.mean([row[kind] for row in by_distance(table, layers)])) for kind in ("within", "across")
+    )
+    return {"lead": within - across, "within": within, "across": across}
+
+
 @measures("F4d", by=(repsim.cka, repsim.pairwise), networks=("resnet62",))
 def other_reading(table: Array, layers: Sequence[str]) -> dict[str, Any]:
     """Measure claim F4d, as :func:`figure_4` on networks that it was not seen on before."""

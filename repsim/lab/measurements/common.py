@@ -46,7 +46,10 @@ def networks(profile: str, name: str = GROUP, most: int = 0) -> list[Artefact]:
 
 
 def _train(store: Store, group: Networks, seed: int) -> Artefact:
-    from repsim.lab.training import train_network  # only now is a backend needed
+    from repsim.lab.backend import configure  # only now is a backend needed
+
+    configure(1)  # as `repsim-lab train` does
+    from repsim.lab.training import train_network
 
     return train_network(store, group, seed)
 
