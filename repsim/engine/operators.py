@@ -247,7 +247,7 @@ def described(function: Any) -> str:
 def _told(argument: Any) -> str:
     """Write an argument in the same words in every process, a whole array by its bytes."""
     if isinstance(argument, np.ndarray):
-        return f"{argument.dtype} {argument.shape} {hashlib.sha256(np.ascontiguousarray(argument)).hexdigest()}"
+        return f"{argument.dtype} {argument.shape} {hashlib.sha256(argument.tobytes()).hexdigest()}"
     return described(argument) if callable(argument) else repr(argument)
 
 

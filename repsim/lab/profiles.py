@@ -59,7 +59,8 @@ def _known(indexes: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Split = Literal["train", "test"]
-Positive, Count = Annotated[int, Ge(1)], Annotated[int, Ge(0)]
+Positive = Annotated[int, Ge(1)]
+Count = Annotated[int, Ge(0)]
 Indexes = Annotated[tuple[str, ...], MinLen(1), AfterValidator(_known)]
 Counts = Annotated[tuple[Positive, ...], MinLen(1), AfterValidator(_rising)]  # each a beginning of the larger ones
 
@@ -269,16 +270,18 @@ class Profile:
 
     @model_validator(mode="after")
     def _groups_are_there(self) -> Self:
-        named = {"group of networks": self.networks, "measure": self.measures, "comparison": self.comparisons}
-        for what, entries in named.items():
-            names = [entry.name for entry in entries]
+        named = {
+            "group of networks": [group.name for group in self.networks],
+            "measure": [measure.name for measure in self.measures],
+            "comparison": [comparison.name for comparison in self.comparisons],
+        }
+        for what, names in named.items():
             if twice := sorted({name for name in names if names.count(name) > 1}):
                 raise ValueError(f"more than one {what} is called {twice}; give each a name")
-        names = [group.name for group in self.networks]
         patterns = [pattern for comparison in self.comparisons for pattern in comparison.groups + comparison.columns]
         patterns += [name for entry in (self.within, self.within_class, self.probes) if entry for name in entry.groups]
         patterns += self.chance
-        matching(patterns, names)
+        matching(patterns, named["group of networks"])
         return self
 
     def group(self, name: str) -> Networks:

@@ -72,6 +72,16 @@ DRAWINGS = {
         {f"Plain-{size + 1}": features(size) for size in (9, 17, 33, 65)},
     ),
     "within": lambda: figures.within_maps({"Plain-34": similarity(33)}, {"Plain-34": features(33)}),
+    "three": lambda: figures.within_maps(
+        {f"Plain-{size + 1}": similarity(size) for size in (33, 65, 61)},
+        {f"Plain-{size + 1}": features(size) for size in (33, 65, 61)},
+    ),
+    "distance": lambda: figures.similarity_with_distance(
+        [{"apart": apart, "within": 1 - 0.1 * apart, "across": 0.9 - 0.1 * apart} for apart in range(1, 6)]
+    ),
+    "channels": lambda: figures.untrained_widths(
+        {"16, 32": np.linspace(0.9, 0.2, 17), "96, 192": np.linspace(1, 0.7, 17)}
+    ),
     "residual": lambda: figures.residual_maps(similarity(62), RESIDUAL, features(62), {"resnet62": np.array([0.3])}),
     "architectures": lambda: figures.architecture_maps(
         {
@@ -113,6 +123,8 @@ def test_a_figure_is_small_svg_with_a_description(name):
     assert "\n" not in made.alt
     assert re.search(r"\d", made.alt)
     assert figures.svg(DRAWINGS[name]()) == image
+    drawn, (width, height) = made.figure.get_tightbbox(), made.figure.get_size_inches()
+    assert min(drawn.x0, drawn.y0, width - drawn.x1, height - drawn.y1) > -0.01, "nothing is cut off"
 
 
 def test_what_could_not_be_compared_is_left_blank():

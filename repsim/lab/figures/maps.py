@@ -95,7 +95,7 @@ def draw_map(axis: Axes, panel: Panel, low: float, high: float) -> Any:
     axis.tick_params(length=2)
     axis.set(title=panel.title, xlabel=panel.across, ylabel=panel.up)
     if panel.blind is not None:
-        bright = image.norm(panel.values) > 0.5
+        bright = np.asarray(image.norm(panel.values), np.float64) > 0.5
         for where, colour in ((panel.blind & bright, "black"), (panel.blind & ~bright, "white")):
             y, x = np.nonzero(where)
             axis.plot(x, y, "x", color=colour, markersize=3, markeredgewidth=0.6)
@@ -190,7 +190,7 @@ def within_maps(tables: Mapping[str, Array], features: Mapping[str, Sequence[int
     for name, table in tables.items():
         said = f"{name}, {100 * similar_to_last(table[None]):.0f}{NO_BREAK}% of {len(table) - 1}"
         drawn.append(Panel(name, table, said, stages=square(features[name])))
-    return heat_maps(drawn, len(drawn), WITHIN, 2.4, "F.5")
+    return heat_maps(drawn, len(drawn), WITHIN, 2.8, "F.5")
 
 
 def square(features: Sequence[int]) -> tuple[list[int], list[int]]:
@@ -211,7 +211,7 @@ def residual_maps(
         said = f"the {len(submatrix)} {name}, {number(float(submatrix.mean()))}"
         drawn.append(Panel(name, submatrix, said, pooled=False, stages=square(own)))
     what = "Heat maps of the similarity of the layers within a residual network, mean in each"
-    return heat_maps(drawn, 3, what, 2.5, "4", chance)
+    return heat_maps(drawn, 3, what, 2.8, "4", chance)
 
 
 def layer_maps(
@@ -226,7 +226,7 @@ def layer_maps(
         said = f"{name}, {number(float(np.diagonal(table).mean()))}".replace("\n", " ")
         drawn.append(Panel(name, table, said, path=path, stages=square(features)))
     what = f"Heat maps of the mean similarity of {len(drawn[0].values)} layers, mean over same layers in each"
-    return heat_maps(drawn, len(drawn), what, 2.6 if len(drawn) > 2 else 2.4, paper)
+    return heat_maps(drawn, len(drawn), what, 2.8 if len(drawn) > 2 else 2.4, paper)
 
 
 def architecture_maps(

@@ -76,7 +76,9 @@ def network(group: str) -> str:
     if group.startswith("recipe-"):
         return f"Tiny-10 by recipe {group.removeprefix('recipe-').upper()}"
     named, variant = architecture(group)
-    return named + (VARIANTS.get(variant, f", {variant}") if variant else "")
+    variant, _, widest = variant.partition("-")
+    channels = f", up to {widest} channels" if widest else ""
+    return named + (VARIANTS.get(variant, f", {variant}") if variant else "") + channels
 
 
 def short(layers: Any) -> list[str]:
