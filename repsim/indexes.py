@@ -148,13 +148,17 @@ class Index:
     def values(self, moments: Moments) -> Float64:
         """Return the table that `value` makes of moments, and check that it is one."""
         assert self.value is not None
-        table: Any = self.value(moments)
-        if np.shape(table) != np.shape(moments.xy) or np.isnan(table).any():
+        returned: Any = self.value(moments)
+        try:
+            table = np.asarray(returned, np.float64)
+        except (TypeError, ValueError):
+            table = np.full(moments.xy.shape, np.nan)
+        if table.shape != moments.xy.shape or np.isnan(table).any():
             raise ParameterError(
-                f"index {self.name!r}: its value returned {table!r:.100}; numbers of shape {np.shape(moments.xy)} are "
+                f"index {self.name!r}: its value returned {returned!r:.100}; numbers of shape {moments.xy.shape} are "
                 "needed, none of them NaN (Moments.xx and Moments.yy are known with own=True)"
             )
-        return np.asarray(table, np.float64)
+        return table
 
     def same_as(self, function: Callable[..., float], **parameters: Any) -> Index:
         """Return the index with the public function, and its options, that give the same value."""

@@ -129,7 +129,7 @@ def measure(
     from repsim.lab.measurements import steps
 
     wanted = steps(profile, only)  # what does not exist is refused before a backend is loaded
-    configure()
+    configure(1)  # as in training: what is missing is trained
     for name, step in wanted.items():
         artefact = step()
         console.print(f"{name}: {artefact.path.parent.name}/{artefact.path.name}, {artefact.record['seconds']} s")

@@ -232,21 +232,21 @@ class Evidence:
         """Return Markdown that links to what there is: figure, cell, data, code, and the package's functions.
 
         The cell is that which calls what measures the claim, else that which shows the verdict; the figure is that
-        which the claim names, else that called as its section, else that of the cell.
+        which the claim names, "none" for none, else that called as its section, else that of the cell.
         """
         cells, declared = self.cells.get(claim.notebook, []), measuring(claim.id)
         calls = rf"\bfindings\.{declared.function.__name__}\(" if declared else r"\b\B"  # which matches nothing
         calling = [cell["id"] for cell in cells if re.search(calls, "".join(cell["source"]))]
         showing = [cell["id"] for cell in cells if f"(#{label(claim)})" in str(cell.get("outputs"))]
         cell = next(iter([*calling, *showing]), None)
-        section = claim.figure or claim.section.split(",")[0].lower().replace(" ", "-").replace(".", "")
+        section = claim.section.split(",")[0].lower().replace(" ", "-").replace(".", "")
         figures = [(figure.name, cell["id"]) for cell in cells for figure in figures_in(cell)]
         figure, at = next(
             (
                 found
-                for place, wanted in enumerate([section] if claim.figure else [section, cell])
+                for place, wanted in ((0, claim.figure), (0, section), (1, cell))
                 for found in figures
-                if found[place] == wanted
+                if found[place] == wanted and claim.figure != "none"
             ),
             ("", None),
         )

@@ -191,7 +191,7 @@ def _train(networks: Networks, seed: int, checkpoint: Path) -> tuple[dict[str, n
     recipe, dataset = networks.recipe, load_dataset(networks.dataset)
     training, held = hold_out(dataset.train, recipe.held_out) if recipe.held_out else (dataset.train, None)
     scored, name = (dataset.test, "test") if held is None else (held, "held_out")
-    if len(training.labels) < recipe.batch:
+    if recipe.epochs and len(training.labels) < recipe.batch:
         raise TrainingError(
             f"{recipe.held_out:,} images held out leave {len(training.labels):,}, not a batch of {recipe.batch}"
         )
@@ -258,9 +258,12 @@ def run_epochs(
     if checkpoint.exists():
         with usable(checkpoint):
             arrays = read_arrays(checkpoint)
-            if (begun := int(arrays.get("threads", threads()))) != threads():
-                raise TrainingError(f"{title} was begun with {begun} threads, and a resumed run must use the same")
             if len(arrays["history"]) <= until:
+                if (begun := int(arrays.get("threads", threads()))) != threads():
+                    raise TrainingError(
+                        f"{title} was begun with {begun or 'all'} threads, and this process has {threads() or 'all'}: "
+                        f"use as many, or remove {checkpoint}"
+                    )
                 for name, variable in state.items():
                     variable.assign(arrays[name])
                 run = Run(arrays["history"], arrays["devices"].tolist(), float(arrays["seconds"]))

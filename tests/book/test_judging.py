@@ -46,3 +46,14 @@ def test_a_notebook_cannot_measure_a_claim_that_there_is_not(executed):
     path.write_text(path.read_text(encoding="utf-8").replace('"claim": "S8"', '"claim": "S999"'), encoding="utf-8")
     with pytest.raises(ClaimError, match="S999"):
         claims.take("smoke", executed)
+
+
+def test_only_notebooks_of_the_profile_are_judged(executed, tmp_path):
+    for folder, profile, said in (
+        (executed, "laptop", "was executed on profile 'smoke', not 'laptop'"),
+        (tmp_path / "none", "smoke", "holds no executed notebook"),
+    ):
+        with pytest.raises(ClaimError, match=said):
+            claims.take(profile, folder)
+    assert not executed.with_name("results").exists()
+    assert not (tmp_path / "none").exists()

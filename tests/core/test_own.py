@@ -9,6 +9,7 @@ from scipy.spatial.distance import cdist
 from scipy.stats import spearmanr
 from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
+from threadpoolctl import threadpool_limits
 
 import repsim
 from repsim import Blocks, Index, errors, get_index, identification_accuracy, identify, linear_regression, pairwise
@@ -369,6 +370,17 @@ def test_a_resumed_run_of_another_comparison_of_the_same_bases_is_refused(rng, t
         pairwise(xs, index=other, resume=tmp_path / "run")
 
 
+def test_a_resumed_run_of_single_precision_goes_on(rng, tmp_path, monkeypatch):
+    """Computed again with another number of threads, the last digits may be others."""
+    monkeypatch.setattr("repsim.engine.checkpoint._SECONDS_BETWEEN_SAVES", 0.0)
+    xs = list(rng.standard_normal((4, 90, 70)).astype(np.float32))
+    mine = replace(repsim.INDEXES["procrustes"], name="mine")
+    with threadpool_limits(1), pytest.raises(Interrupted):
+        pairwise(xs, index=mine, resume=tmp_path / "run", progress=after(8))
+    expected = pairwise(xs, index=mine)
+    np.testing.assert_allclose(pairwise(xs, index=mine, resume=tmp_path / "run"), expected, atol=1e-6)
+
+
 def test_only_cka_has_the_chance_of_cka(rng):
     x, y = rng.standard_normal((2, 40, 5))
     dice = replace(repsim.INDEXES["cka_linear"], name="dice", value=lambda m: 2 * m.xy / (m.xx + m.yy))
@@ -383,7 +395,9 @@ def test_only_cka_has_the_chance_of_cka(rng):
     assert pairwise([x], [y], index=mixed, chance=True)[1].mean.shape == (1, 1)
 
 
-@pytest.mark.parametrize("value", [lambda m: m.xy / np.sqrt(m.xx * m.yy), lambda m: 1, lambda m: m.xy[0]])
+@pytest.mark.parametrize(
+    "value", [lambda m: m.xy / np.sqrt(m.xx * m.yy), lambda m: 1, lambda m: m.xy[0], lambda m: [["a"]]]
+)
 def test_a_value_that_is_no_table_of_numbers_is_refused(rng, value):
     x, y = rng.standard_normal((2, 30, 5))
     index = replace(repsim.INDEXES["linear_regression"], name="mine", value=value)

@@ -471,3 +471,33 @@ def test_above_shuffles():
     assert findings.above_shuffles(value, level) == {"exceeds_shuffles": 0, "share_above_shuffles": 0.75}
     assert findings.above_shuffles(value[0, :1], level[0, :1]) == {"exceeds_shuffles": 1, "share_above_shuffles": 1.0}
     assert findings.above_shuffles(value[:0], level[:0])["exceeds_shuffles"] is None
+
+
+def test_similarity_by_the_distance_in_blocks():
+    """Three groups of three blocks: CKA that falls with the distance alone has no lead, one of the groups has."""
+    layers = ["conv1", *(f"block{n}_{part}" for n in range(1, 10) for part in ("interior", "sum")), "pool"]
+    block = np.array([0, *np.repeat(np.arange(1, 10), 2), 10])
+    apart = np.abs(np.subtract.outer(block, block))
+    falling = 1 - 0.05 * apart[None]
+    assert findings.by_distance(falling, layers) == [
+        {"apart": n, "within": pytest.approx(1 - 0.05 * n), "across": pytest.approx(1 - 0.05 * n)} for n in (1, 2)
+    ]
+    assert findings.at_equal_distance(falling, layers)["lead"] == pytest.approx(0, abs=1e-12)
+    group = np.clip((block - 1) // 3, 0, 2)
+    grouped = falling + 0.2 * np.equal.outer(group, group)
+    assert findings.at_equal_distance(grouped, layers)["lead"] == pytest.approx(0.2)
+    assert findings.figure_4(falling, layers)["F4c"]["lead"] > 0.1, "which mixes near layers with far ones"
+
+
+def test_widths_are_interpolated_where_similarity_rises():
+    widths = np.array([8.0, 16, 32])
+    curves = np.array([[0.5, 0.9, 0.0], [0.7, 0.8, 0.95], [1.0, 0.9, 1.0]])
+    assert findings.interpolated_widths(widths, curves) == pytest.approx([16 * 2 ** (0.25 / 0.3), 8, 16])
+    assert findings.interpolated_widths(widths[:1], curves[:1]).tolist() == [8, 8, 8]
+
+
+def test_nearness_in_depth_has_a_correlation_of_its_own():
+    apart = np.abs(np.subtract.outer(np.arange(9), np.arange(9)))
+    maps = {f"{scope}_cka_linear_50": np.tile(1 - 0.1 * apart, (2, 2, 1, 1)) for scope in ("all", "class")}
+    values = findings.figure_f7(maps)
+    assert (values["correlation"], values["correlation_of_nearness"]) == (pytest.approx(1), pytest.approx(1))

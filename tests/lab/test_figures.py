@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 
-from repsim.lab import figures, findings
+from repsim.lab import figures, findings, names_of
 from repsim.lab.claims import load_claims
 from repsim.lab.figures import display, indexes
 from repsim.lab.figures.networks import scores_on_test_images
 from repsim.lab.measurements import DIMENSION_INDEXES
 from repsim.lab.store import Artefact
+from repsim.lab.wording import unbroken
 
 LAYERS = [*(f"conv{i}" for i in range(1, 9)), "pool"]
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
@@ -393,3 +394,25 @@ def test_a_notebook_says_when_the_wrong_repsim_is_imported(notebook, monkeypatch
     monkeypatch.delattr(repsim, "INDEXES")
     with pytest.raises(ImportError, match="is another project"):
         exec(setup, {})
+
+
+def test_a_name_of_two_modules_is_asked_of_one(tmp_path, monkeypatch):
+    folder = tmp_path / "twice"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    for name, code in (
+        ("first", "def both(): ...\ndef one(): ..."),
+        ("second", "from twice.first import one\ndef both(): ..."),
+    ):
+        (folder / f"{name}.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    find = names_of("twice", [str(folder)])
+    assert find("one").__module__ == "twice.first"
+    with pytest.raises(AttributeError, match="more than one 'both': name its module, twice.first or twice.second"):
+        find("both")
+    with pytest.raises(AttributeError, match="have no 'none'"):
+        find("none")
+
+
+def test_a_number_and_its_percent_sign_stay_together():
+    assert unbroken("9.3 % of 10 %, a % b") == "9.3\N{NO-BREAK SPACE}% of 10\N{NO-BREAK SPACE}%, a % b"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -165,6 +167,29 @@ def test_representations_take_what_the_profile_says(name):
 def test_what_is_no_profile(text, message):
     with pytest.raises(ProfileError, match=message):
         parse_profile("mine", text)
+
+
+SMOKE = (files("repsim.lab") / "profiles" / "smoke.yml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "message"),
+    [
+        ("seeds: [0, 1, 2]", "seeds: [0, 1, 1]", r"seeds must differ, found \[0, 1, 1\]"),
+        ("seeds: [0, 1, 2]", "seeds: [-1]", "greater than or equal to 0"),
+        ("epochs: 6,", "epochs: -6,", "greater than or equal to 0"),
+        ("batch: 32, peak", "batch: 0, peak", "greater than or equal to 1"),
+        ("momentum: 0.9", "momentum: 1.5", "less than 1"),
+        ("precision: float32", "precision: float64", "'float32' or 'mixed_bfloat16'"),
+        ("cka_rbf_0.2", "cka_rbf_x", "'cka_rbf_x'"),
+        ("- name: singular", "- name: train", r"more than one measure is called \['train'\]"),
+        ("{name: deeper,", "{name: architectures,", r"more than one comparison is called \['architectures'\]"),
+    ],
+)
+def test_values_that_would_give_wrong_results_are_refused(was, becomes, message):
+    assert was in SMOKE
+    with pytest.raises(ProfileError, match=message):
+        parse_profile("mine", SMOKE.replace(was, becomes, 1))
 
 
 @given(st.text())

@@ -1,11 +1,13 @@
 """Representations that are computed when they are read are those that would have been stored."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import repsim
+from repsim.lab.errors import DamagedArtefactError
 from repsim.lab.families import compared_layers
 from repsim.lab.profiles import load_profile
 from repsim.lab.representations import representations, sources, stored_layers
@@ -49,3 +51,10 @@ def test_they_are_the_same(trained, monkeypatch, stored, kept):
     found, whole = (repsim.pairwise(one, index=indexes, block=40) for one in (arrays, expected))
     for name in indexes:
         np.testing.assert_allclose(found[name], whole[name], atol=1e-5)
+
+
+def test_a_damaged_file_of_representations_is_named(trained):
+    (path,) = [Path(x.filename) for x in representations(trained[0], "train", 90, ("pool",)).values()]
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(DamagedArtefactError, match="holds a damaged file .*; delete the folder"):
+        representations(trained[0], "train", 90, ("pool",))

@@ -15,7 +15,7 @@ import pytest
 from repsim.lab import training
 from repsim.lab.backend import configure
 from repsim.lab.data import load_dataset
-from repsim.lab.errors import DamagedArtefactError
+from repsim.lab.errors import DamagedArtefactError, TrainingError
 from repsim.lab.profiles import load_profile
 from repsim.lab.repository import cache_root
 from repsim.lab.store import key, profile_store
@@ -162,6 +162,21 @@ def test_a_checkpoint_of_a_later_epoch_is_not_gone_on_with(tmp_path, monkeypatch
     run(path, 3, monkeypatch, "CPU")
     again, value = run(path, 2, monkeypatch, "CPU")
     assert (len(again.history), value) == (2, 2)
+
+
+def test_a_checkpoint_of_another_number_of_threads_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "checkpoint.npz"
+    run(path, 2, monkeypatch, "CPU")
+    monkeypatch.setattr(training, "threads", lambda: 0)
+    with pytest.raises(TrainingError, match=r"counter was begun with 1 threads, and this process has all: use as many"):
+        run(path, 3, monkeypatch, "CPU")
+    assert path.exists()
+
+
+def test_images_held_out_leave_a_batch(folders):
+    held_out = replace(NETWORKS, recipe=replace(NETWORKS.recipe, held_out=500))
+    with pytest.raises(TrainingError, match="500 images held out leave 12, not a batch of 32"):
+        train_network(profile_store("smoke"), held_out, 0)
 
 
 def test_killed_training_resumes_to_the_same_weights(folders, monkeypatch):

@@ -71,10 +71,14 @@ def saturation_widths(widths: Array, curves: Array) -> Array:
 
 def interpolated_widths(widths: Array, curves: Array) -> Array:
     """Return the same as if similarity rose with the logarithm of the width from one width to the next."""
-    first = np.maximum(np.argmax(curves >= SATURATED * curves[-1], axis=0), 1)
+    reached = np.argmax(curves >= SATURATED * curves[-1], axis=0)
+    if len(widths) < 2:
+        return saturation_widths(widths, curves)
+    first = np.maximum(reached, 1)
     before, after = (np.take_along_axis(curves, place[None], axis=0)[0] for place in (first - 1, first))
     share = np.clip((SATURATED * curves[-1] - before) / np.where(after == before, 1, after - before), 0, 1)
-    return np.asarray(widths[first - 1] * (widths[first] / widths[first - 1]) ** share)
+    between = widths[first - 1] * (widths[first] / widths[first - 1]) ** share
+    return np.asarray(np.where(reached == 0, widths[0], between))
 
 
 @measures("F6a", "F6b", "F6c", "F6d", "F6e", by=(repsim.cka, repsim.pairwise), networks=("width4", "width4096"))
@@ -95,7 +99,9 @@ def figure_6(curves: WidthCurves) -> dict[str, dict[str, Any]]:
             "correlation": rank_correlation(np.arange(len(first), dtype=np.float64), first) if known else None,
             "saturation_widths": first.tolist() if known else None,
             "interpolated_widths": between.tolist() if known else None,
-            "interpolated_correlation": rank_correlation(np.arange(len(between), dtype=np.float64), between),
+            "interpolated_correlation": rank_correlation(np.arange(len(between), dtype=np.float64), between)
+            if known
+            else None,
             "commonest": commonest.tolist() if known else None,
             "saturating_there": int((first == commonest).sum()) if known else None,
         },

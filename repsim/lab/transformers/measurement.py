@@ -9,6 +9,7 @@ import numpy as np
 from scipy.linalg.blas import dsyrk
 from scipy.linalg.lapack import dpstrf
 
+from repsim.lab.backend import configure
 from repsim.lab.errors import ProfileError
 from repsim.lab.measurements.common import Made, Scratch, measured
 from repsim.lab.measurements.similarities import by_network
@@ -41,6 +42,8 @@ def networks(profile: str, epoch: int, *, followed: bool = False) -> list[Artefa
                 f"{artefact.path.name} was scored on {scored}, and the profile asks for {settings.scored}; train it "
                 f"again: repsim-lab transformers {profile} --seed {artefact.record['inputs']['seed']} --again"
             )
+    if missing:
+        configure(1)  # as `repsim-lab transformers` does
     return [train_transformer(store, settings, seed, epoch=epoch) for seed in missing] or trained
 
 
