@@ -30,7 +30,7 @@ from repsim.lab.predicates import ClaimError, Predicate, Reported
 from repsim.lab.profiles import load_profile
 from repsim.lab.repository import first_commits
 from repsim.lab.store import write_atomically
-from repsim.lab.wording import DASH, NO_BREAK, distance, measured_sentence, robustness, signed, table
+from repsim.lab.wording import DASH, NO_BREAK, distance, measured_sentence, robustness, signed, table, unbroken
 
 BEGIN, END = "<!-- claims:begin -->", "<!-- claims:end -->"  # in the README
 SIGNS = dict(zip(VERDICTS, "✓◐✗?◌○·", strict=True))
@@ -154,7 +154,7 @@ def first_page(profile: str) -> str:
         blocks += ["## What failed, and why", "\n".join(_failure(entry, profile) for entry in failed)]
     if close:
         blocks.append(f"Near their thresholds, on either side of them: {', '.join(map(link, close))}.")
-    return "\n\n".join(blocks)
+    return unbroken("\n\n".join(blocks))
 
 
 def linked(text: str, profile: str) -> str:
@@ -225,7 +225,7 @@ def claims_page(profile: str, notebook_link: Callable[[str], str], commit_link: 
     for section, group in groupby(judged(profile), key=lambda entry: entry.claim.section):
         blocks.append(f"## {section}")
         blocks += [_in_full(profile, entry, notebook_link, commits.get(entry.claim.id, "")) for entry in group]
-    return "\n\n".join(blocks)
+    return unbroken("\n\n".join(blocks))
 
 
 def claims_table(profiles: Sequence[str], links: Callable[[str, Claim], Iterable[str]]) -> str:

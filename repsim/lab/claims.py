@@ -23,7 +23,7 @@ from repsim.lab.execution import kept, stamp
 from repsim.lab.predicates import ClaimError, Margin, Number, Predicate, Quantity, Reported, Strict, is_number
 from repsim.lab.profiles import load_profile
 from repsim.lab.repository import REPOSITORY, results_root
-from repsim.lab.store import unseal, write_json, write_record
+from repsim.lab.store import as_json, unseal, write_record
 
 REPRODUCED, PARTLY, NOT_REPRODUCED, NOT_DETERMINED, NOT_JUDGED, NOT_MEASURED, REPORTED = VERDICTS = (
     "reproduced",
@@ -363,6 +363,7 @@ def write_verdicts(profile: str, folder: Path, path: Path | None = None) -> Path
         }
         for claim, measured, verdict in judged(profile, path)
     ]
+    folder.mkdir(parents=True, exist_ok=True)
     written = folder / "verdicts.json"
-    write_json(written, {"profile": profile, "claims": rows})
+    written.write_bytes(as_json({"profile": profile, "claims": rows}))
     return written

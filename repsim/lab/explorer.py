@@ -156,8 +156,9 @@ def network_facts(group: Networks) -> dict[str, str]:
     trained = f"trained on {images} for {group.recipe.epochs} epochs"
     untrained = f"untrained, made for {images}"
     recipe = f", recipe {group.name.removeprefix(RECIPES).upper()}" if group.name.startswith(RECIPES) else ""
+    seeds = f", seeds {group.seeds[0]} to {group.seeds[-1]}" if group.seeds[0] and len(group.seeds) > 1 else ""
     return {
-        "title": f"{name}, {width}, {images}" + ("" if group.recipe.epochs else ", untrained") + recipe,
+        "title": f"{name}, {width}, {images}" + ("" if group.recipe.epochs else ", untrained") + recipe + seeds,
         "facts": f"{name}: {len(shape.convolutions)} convolutions of {width}, pooling, logits; "
         + (trained if group.recipe.epochs else untrained),
     }

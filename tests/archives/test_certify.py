@@ -368,7 +368,7 @@ def test_the_command_fails_with_the_files_name(packed, tmp_path):
     answer = command("certify", altered, "--seed", 7, "--out", tmp_path / "certificate")
     assert answer.returncode == 1
     assert name in answer.stdout
-    assert "error: " in answer.stdout
+    assert "error: " in answer.stderr
     assert "Traceback" not in answer.stdout + answer.stderr
     assert (tmp_path / "certificate" / "altered-seed7.txt").exists()
     assert json.loads((tmp_path / "certificate" / "altered-seed7.json").read_text())["certified"] is False

@@ -69,7 +69,7 @@ def test_the_line_of_code(monkeypatch, commit, at):
 def test_without_an_address_there_is_no_link_but_the_place(monkeypatch):
     said = code_link(findings.figure_2, "https://github.com/OWNER/any", "code")
     path, line = re.fullmatch(r"code in `(.+)`, line (\d+)", said).groups()
-    assert (REPOSITORY / "repsim/lab" / path).read_text().splitlines()[int(line) - 1].startswith("def figure_2(")
+    assert (REPOSITORY / path).read_text().splitlines()[int(line) - 1].startswith("def figure_2(")
     assert link_to_commit("https://github.com/OWNER/any", "0123456789") == "commit 0123456"
     assert link_to_commit(ADDRESS, "0123456789") == f"[commit 0123456]({ADDRESS}/commit/0123456789)"
 

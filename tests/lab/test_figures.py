@@ -285,7 +285,8 @@ def test_conclude_shows_each_verdict_and_writes_nothing(folders):
 def test_the_answer_says_how_many_hold_what_was_found_and_what_fails(folders):
     counted, _, leading, partly, failed, unclear = shown_by(figures.answer, "laptop", MEASURED, "S8").data.splitlines()
     assert counted == "**Of 4 claims 1 is reproduced, 1 in part, 1 not reproduced and 1 not determined.**"
-    assert leading.startswith("- ✓ Linear CKA identifies 99.3 % of the layers. Here: 99.0 ± 0.5 %")
+    plain = leading.replace("\N{NO-BREAK SPACE}", " ")
+    assert plain.startswith("- ✓ Linear CKA identifies 99.3 % of the layers. Here: 99.0 ± 0.5 %")
     assert leading.endswith("([S8](#claim-s8)).")
     assert partly.startswith("- ◐ Partly")
     assert failed.startswith("- ✗ Not reproduced: ")
