@@ -109,15 +109,16 @@ def score(profile: str) -> str:
         for claim, _, verdict in judged(profile)
         if claim.id.endswith(AGAIN) and claim.id[: -len(AGAIN)] in known
     )
-    once_more = "on as many images as the paper has"
-    more = f"; {repeats[NOT_MEASURED]} of them repeat an experiment {once_more}" if repeats[NOT_MEASURED] else ""
-    also = f" ({repeats[REPRODUCED]} of them once more, {once_more})" if repeats[REPRODUCED] else ""
     partly = f", {lead[PARTLY]} in part" if lead[PARTLY] else ""
+    again = repeats[REPRODUCED], repeats[NOT_MEASURED]
+    more = (
+        f" {again[0]} of the reproduced and {again[1]} of the unmeasured repeat others on as many images as the paper."
+    )
     return (
         f"Of **{sum(lead[verdict] for verdict in DECIDED)}** experiments at the paper’s size that determine a verdict, "
-        f"**{lead[REPRODUCED]}** reproduce what the paper says{also}{partly}, and {lead[NOT_REPRODUCED]} do not. "
+        f"**{lead[REPRODUCED]}** reproduce what the paper says{partly}, and {lead[NOT_REPRODUCED]} do not. "
         f"For {lead[NOT_DETERMINED]} more the images are too few for a verdict, and {lead[NOT_MEASURED]} are not "
-        f"measured yet{more}."
+        f"measured yet.{more if any(again) else ''}"
     )
 
 

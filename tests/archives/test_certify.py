@@ -374,7 +374,7 @@ def test_the_command_fails_with_the_files_name(packed, tmp_path):
     assert json.loads((tmp_path / "certificate" / "altered-seed7.json").read_text())["certified"] is False
     answer = command("certify", tmp_path / "nothing.zip", "--out", tmp_path / "none")
     assert answer.returncode == 1
-    assert "does not exist" in answer.stdout
+    assert "does not exist" in answer.stderr
     assert not (tmp_path / "none").exists()
 
 

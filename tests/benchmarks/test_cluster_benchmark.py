@@ -40,7 +40,7 @@ def runs(monkeypatch):
 def test_the_same_networks_are_trained_without_slurm_and_on_more_and_more_nodes(runs, tmp_path, monkeypatch):
     driver.main(workers=[1, 4], networks=3, out=tmp_path / "benchmarks" / "cluster.json")
     assert [env.get("NODES") for _, env in runs] == [None, "1", "4"]
-    wanted = ["plain10-untrained/seed-0", "recipe-r2/seed-0", "recipe-r1/seed-0"]
+    wanted = ["plain10-untrained/seed-0", *(f"plain10-untrained-16/seed-{seed}" for seed in (0, 1))]
     for command, env in runs:
         assert [target.split("/networks/")[1] for target in command[command.index("--") + 1 :]] == wanted
         assert command[command.index("--") + 1].startswith(env["REPSIM_RESULTS"])

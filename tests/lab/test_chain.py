@@ -189,5 +189,5 @@ def test_plan_says_what_is_done():
 def test_a_mistake_is_one_sentence_without_traceback(arguments, message):
     done = lab(*arguments)
     assert done.returncode == 1
-    assert message in " ".join(done.stdout.split())
+    assert message in " ".join(done.stderr.split())
     assert "Traceback" not in done.stdout + done.stderr

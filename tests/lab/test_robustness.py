@@ -244,4 +244,4 @@ def test_same_layers_above_chance():
     found[-1].update(near=54, smallest_z=-1.0)
     claims = findings.chance_claims(found)
     assert claims["C1"]["smallest_z"] == pytest.approx(0.4 / deviation)
-    assert claims["C2"] == {"share_near_chance": 54 / (324 + 216), "smallest_z": -1.0, "examples": MANY}
+    assert claims["C2"] == {"share_near_chance": 54 / (54 + 324 + 216), "smallest_z": -1.0, "examples": MANY}

@@ -77,7 +77,7 @@ def test_a_failure_there_is_a_failure_of_the_script(results):
     assert offline("prepare", "smoke", results / "folder", "--no-wheels").returncode == 0
     done = run(results / "folder", "--seed", "77", PYTHONPATH=sysconfig.get_path("purelib"))
     assert done.returncode == 1
-    assert "has no seed 77" in done.stdout
+    assert "has no seed 77" in done.stderr
     assert "0 networks and 0 checkpoints in 1 files" in done.stdout
 
 

@@ -62,7 +62,9 @@ def figure_html(drawing: Drawing, name: str, caption: str = "", number: str = ""
     below = f"<figcaption>{bold}{html.escape(unbroken(caption))}</figcaption>" if caption else ""
     source = "data:image/svg+xml," + quote(image, safe=_PLAIN).replace("\n", "%0A")
     picture = f'<img src="{source}" alt="{alt}" style="{size}">'
-    wide = ' class="wide"' if drawing.figure.get_figwidth() > WIDTH else ""  # scrolls where it would be too small
+    wide = (
+        ' class="wide" tabindex="0"' if drawing.figure.get_figwidth() > WIDTH else ""
+    )  # scrolls where it would be too small
     return f'<figure id="{html.escape(name)}"{wide} style="margin:0">{picture}{below}</figure>'
 
 
