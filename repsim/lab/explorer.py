@@ -20,7 +20,7 @@ import numpy as np
 import repsim
 from repsim.lab.data import title_of
 from repsim.lab.families import describe
-from repsim.lab.figures.style import HEAT, architecture, network
+from repsim.lab.figures.style import HEAT, architecture, network, recipe_of
 from repsim.lab.findings.across_networks import WITH, WITHOUT
 from repsim.lab.findings.architectures import FIGURE_5, RESIDUAL, TINY
 from repsim.lab.findings.correspondence import ASYMMETRIC, FIGURE_2_PANELS, FIGURE_F3, score
@@ -155,7 +155,8 @@ def network_facts(group: Networks) -> dict[str, str]:
     images = title_of(group.dataset)
     trained = f"trained on {images} for {group.recipe.epochs} epochs"
     untrained = f"untrained, made for {images}"
-    recipe = f", recipe {group.name.removeprefix(RECIPES).upper()}" if group.name.startswith(RECIPES) else ""
+    recipe = f", recipe {named}" if (named := recipe_of(group.name)) else ""
+    recipe += f", {group.recipe.epochs} epochs" if named and not group.name.startswith(RECIPES) else ""
     seeds = f", seeds {group.seeds[0]} to {group.seeds[-1]}" if group.seeds[0] and len(group.seeds) > 1 else ""
     return {
         "title": f"{name}, {width}, {images}" + ("" if group.recipe.epochs else ", untrained") + recipe + seeds,

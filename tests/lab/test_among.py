@@ -157,6 +157,18 @@ def test_before_all_recipes_are_trained_only_what_the_others_cannot_change_is_ju
     assert judge(find_claim("RC2"), Measurement("RC2", training.recipe_claims(ROWS, PLANNED)["RC2"])) == "reproduced"
 
 
+def test_the_rule_for_the_ten_networks():
+    trained = {"tiny10-r1": [{"test_accuracy": 0.87}], "tiny10-r2": [{"test_accuracy": x} for x in (0.88, 0.89)]}
+    rows = training.recipe_rule(trained | {"tiny10": []}, {"tiny10-r1": 4, "tiny10-r2": 2})
+    assert rows["tiny10-r1"]["missing"] == 3
+    assert rows["tiny10-r1"]["need"] == pytest.approx((4 * 88.4 - 87) / 3)
+    assert rows["tiny10-r2"]["off"] == pytest.approx(0.9)
+    said = figures.rule_sentence(rows, {"tiny10-r1": 100, "tiny10-r2": 120})
+    assert said.startswith("R1 for 100 epochs: **87.0 %** (one network), 3 networks still to be trained; ")
+    assert "to reach 88.9 %. R2 for 120 epochs: **88.5 ± 0.7 %** (2 networks), 0.9 points from the paper’s." in said
+    assert training.recipe_rule({}, {}) == {}
+
+
 def test_a_row_has_spreads_where_there_are_some():
     values = training.group_values(compared({(0, 2): CONFUSED}))
     row = figures.recipe_row({**values, "error": None}, {("conv1", "conv2"): 1})

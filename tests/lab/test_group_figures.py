@@ -278,6 +278,8 @@ def test_answers_in_a_sentence():
 
 def test_networks_and_samples_in_words():
     names = ("plain10", "plain10-nobn", "plain34-untrained", "resnet62", "tiny10", "width64", "plain10-cifar100")
+    assert figures.network("recipe-r1") == "Tiny-10 by recipe R1"
+    assert figures.network("tiny10-r1") == "Tiny-10 by recipe R1, longer"
     assert [figures.network(name) for name in names] == [
         "Plain-10",
         "Plain-10 without batch normalisation",

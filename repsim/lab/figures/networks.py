@@ -12,7 +12,7 @@ import seaborn as sns
 
 from repsim.lab.data import classes_of
 from repsim.lab.families import Shapes, describe
-from repsim.lab.figures.style import Drawing, network, panels, style
+from repsim.lab.figures.style import Drawing, network, panels, recipe_of, style
 from repsim.lab.findings.training import accuracies
 from repsim.lab.profiles import Networks
 from repsim.lab.wording import Words, listed
@@ -261,6 +261,22 @@ def identified_sentence(rows: Mapping[str, Mapping[str, Any]]) -> str:
     """Say how many convolutions are identified among the networks of each recipe."""
     phrases = [f"**{row['convolutions']:.1f} %** of {name} ({row['networks']} networks)" for name, row in rows.items()]
     return f"Of the convolutions, the pooling layer left out of the choice, linear CKA identifies {listed(phrases)}."
+
+
+def rule_sentence(rows: Mapping[str, Mapping[str, Any]], epochs: Mapping[str, int]) -> str:
+    """Say how far the rule for the ten networks is carried out, of :func:`repsim.lab.findings.recipe_rule`'s rows."""
+    sentences = []
+    for group, row in rows.items():
+        template = "**{accuracy:.1f}{deviation:±.1f} %** ({networks:#network})"
+        if row["missing"]:
+            template += (
+                ", {missing:#network} still to be trained; for a mean within one point of the paper’s, these would "
+                "have to reach {need:.1f} %"
+            )
+        else:
+            template += ", {off:.1f} points from the paper’s"
+        sentences.append(f"{recipe_of(group)} for {epochs[group]} epochs: {Words().vformat(template, (), row)}.")
+    return " ".join(sentences)
 
 
 def beside(theirs: Mapping[str, Any], ours: Mapping[str, Any] | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -71,10 +72,16 @@ def architecture(name: str) -> tuple[str, str]:
     return f"{FAMILIES.get(family, family.capitalize())}-{base.removeprefix(family)}", variant
 
 
+def recipe_of(group: str) -> str:
+    """Return the recipe that a group such as "recipe-r1" or "tiny10-r1" is named after, "" for others."""
+    last = group.rpartition("-")[2]
+    return last.upper() if re.fullmatch(r"r\d", last) else ""
+
+
 def network(group: str) -> str:
     """Return what figures and texts call the networks of a group such as "plain10-untrained"."""
-    if group.startswith("recipe-"):
-        return f"Tiny-10 by recipe {group.removeprefix('recipe-').upper()}"
+    if named := recipe_of(group):
+        return f"Tiny-10 by recipe {named}" + ("" if group.startswith("recipe-") else ", longer")
     named, variant = architecture(group)
     variant, _, widest = variant.partition("-")
     channels = f", up to {widest} channels" if widest else ""

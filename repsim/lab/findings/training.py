@@ -40,6 +40,29 @@ def accuracies(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
+CANDIDATES = ("tiny10-r1", "tiny10-r2")  # whose recipe the book's ten Tiny-10 get if they are accurate, in this order
+WITHIN = 1.0  # points of the paper's accuracy
+
+
+def recipe_rule(
+    records: Mapping[str, Sequence[Mapping[str, Any]]], planned: Mapping[str, int]
+) -> dict[str, dict[str, Any]]:
+    """Return how far the rule for the ten networks is carried out, for each candidate that has trained networks.
+
+    Of :func:`accuracies`; how many points the mean is `off` the paper's; how many networks are `missing`, and the mean
+    accuracy that these would `need` for that of all to be within one point of the paper's, None where none is missing.
+    """
+    rows = {}
+    for group in CANDIDATES:
+        if members := records.get(group):
+            row, count = accuracies(members), planned[group]
+            missing = count - len(members)
+            total = (PAPER_TINY_10 - WITHIN) * count - row["accuracy"] * len(members)
+            off, need = abs(PAPER_TINY_10 - row["accuracy"]), total / missing if missing else None
+            rows[group] = row | {"off": off, "missing": missing, "need": need}
+    return rows
+
+
 def cost(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return what making artefacts cost in all: hours, the largest memory in MiB, machine, and when it ended.
 
