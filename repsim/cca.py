@@ -16,8 +16,8 @@ from repsim.engine.prepared import Prepared
 from repsim.engine.projectors import Projection, correlations
 from repsim.engine.representation import Representation
 from repsim.engine.tables import Moments, without_rounding
-from repsim.errors import ParameterError
 from repsim.notices import warn_of_ranks
+from repsim.options import choice
 
 PROJECTOR = Projector()
 SINGULAR = SingularVectors()
@@ -293,9 +293,7 @@ def canonical_correlations(x: Any, y: Any) -> Float64:
 
 
 def _correlated(x: Any, y: Any, made: Projector, statistic: str) -> float:
-    if statistic not in ("r2", "mean"):
-        raise ParameterError(f'statistic is {statistic!r}; it must be "r2" or "mean"')
-    if statistic == "mean":
+    if choice("statistic", statistic, "r2", "mean") == "mean":
         value, ranks = compare_pair(x, y, made, made, mean_correlation)
         warn_of_ranks(ranks)
         return value

@@ -13,7 +13,7 @@ from repsim.engine.operators import LinearGram, Made, RBFGram, Whole
 from repsim.engine.tables import ROUNDING, Moments, without_rounding
 from repsim.errors import NonFiniteError, ParameterError, ShapeMismatchError
 from repsim.kernels import DEFAULT_BANDWIDTH, check_bandwidth, raise_undefined, scaled_gram
-from repsim.options import flag
+from repsim.options import choice, flag
 
 LINEAR = LinearGram()
 
@@ -330,13 +330,11 @@ def independence(m: Moments) -> Float64:
 
 def kernel_gram(kernel: str, bandwidth: float | None) -> Made:
     """Return what a kernel makes of a representation."""
-    if kernel == "linear":
-        if bandwidth is not None:
-            raise ParameterError(f'bandwidth is {bandwidth!r}, but kernel="linear" has none; use kernel="rbf"')
-        return LINEAR
-    if kernel == "rbf":
+    if choice("kernel", kernel, "linear", "rbf") == "rbf":
         return RBFGram(check_bandwidth(DEFAULT_BANDWIDTH if bandwidth is None else bandwidth))
-    raise ParameterError(f'kernel is {kernel!r}; it must be "linear" or "rbf"')
+    if bandwidth is not None:
+        raise ParameterError(f'bandwidth is {bandwidth!r}, but kernel="linear" has none; use kernel="rbf"')
+    return LINEAR
 
 
 def _two_grams(k: Any, m: Any, debiased: bool) -> Moments:

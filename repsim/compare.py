@@ -27,7 +27,7 @@ from repsim.errors import (
     UndefinedSimilarityError,
 )
 from repsim.indexes import Index
-from repsim.options import folder_path
+from repsim.options import choice, folder_path
 from repsim.pairwise import Named, chosen_indexes, pairwise
 from repsim.pool import Pool
 from repsim.tapping.batches import Inputs, Mask
@@ -234,8 +234,7 @@ class _Tables:
     held: int = 0  # bytes of the activations that are in memory and were taken here
 
     def __post_init__(self) -> None:
-        if self.undefined not in ("raise", "nan"):
-            raise ParameterError(f"undefined is {self.undefined!r}; 'raise' or 'nan' is needed")
+        choice("undefined", self.undefined, "raise", "nan")
         if self.memory is not None:
             budget(self.memory)
         if self.resume is not None:

@@ -1,4 +1,4 @@
-"""Options that are numbers, truth values, folders or progress: what is wrong is said by name, not where it is used."""
+"""Options that are numbers, truth values, words, folders or progress: what is wrong is said by name."""
 
 from __future__ import annotations
 
@@ -39,6 +39,14 @@ def flag(name: str, value: Any) -> bool:
     if not isinstance(value, bool | np.bool_):
         raise ParameterError(f"{name} is {value!r}; True or False is needed")
     return bool(value)
+
+
+def choice(name: str, value: Any, *allowed: str) -> str:
+    """Return an option that is one of some words, or say which these are."""
+    if not (isinstance(value, str) and value in allowed):
+        words = [f'"{word}"' for word in allowed]
+        raise ParameterError(f"{name} is {value!r}; {', '.join(words[:-1])} or {words[-1]} is needed")
+    return value
 
 
 def folder_path(name: str, value: Any) -> Any:

@@ -10,7 +10,6 @@ import numpy as np
 
 from repsim.cka import chance_of
 from repsim.engine.arrays import NUMPY, Float64, check_dense
-from repsim.engine.median import check_median
 from repsim.engine.memory import budget
 from repsim.engine.progress import Progress
 from repsim.engine.representation import Representation, check_same_examples
@@ -20,7 +19,7 @@ from repsim.engine.threads import crew
 from repsim.errors import ParameterError
 from repsim.indexes import Index, get_index
 from repsim.notices import warn_of_ranks
-from repsim.options import check_progress, flag, folder_path, whole_number
+from repsim.options import check_progress, choice, flag, folder_path, whole_number
 
 _SHARED_SCAN = 2**22  # values from which on threads share the work of looking through them
 _SCAN_BYTES = 128  # a feature, that looking through an array takes
@@ -143,7 +142,7 @@ def pairwise(
     views, rows, columns = _views(first, second, minimum, allowed, resume is not None)
     call = {
         "indexes": [index.definition for index in indexes],
-        "median": check_median(median),
+        "median": choice("median", median, "exact", "sample"),
         "block": block,
         "rows": rows,
         "columns": columns,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from repsim.blocks import whole
 from repsim.engine.arrays import host, namespace
 from repsim.errors import DimensionError, ParameterError, ShapeMismatchError
+from repsim.options import choice
 
 CHOICES = ("mean", "first", "last", "tokens", "flatten", "space")
 Pool = str | Callable[[Any], Any]
@@ -68,8 +69,8 @@ def pool(h: Any, how: Pool, mask: Any = None, *, channels: str | None = None, na
         return how(h)
     if check_pool(how) is None:
         raise ParameterError(f"how is None; {', '.join(map(repr, CHOICES))} or a function is needed")
-    if channels not in (None, "first", "last"):
-        raise ParameterError(f"channels is {channels!r}; 'first' or 'last' is needed")
+    if channels is not None:
+        choice("channels", channels, "first", "last")
     if mask is not None:
         _truth(mask)
     h = whole(h, name)

@@ -14,7 +14,7 @@ from repsim.engine.operators import ShrunkProjector
 from repsim.engine.tables import Moments
 from repsim.errors import ParameterError
 from repsim.notices import warn_of_ranks
-from repsim.options import real_number
+from repsim.options import choice, real_number
 
 
 def canonical_ridge(x: Any, y: Any, *, kappa_x: float, kappa_y: float, normaliser: str = "cosine") -> float:
@@ -95,8 +95,7 @@ def canonical_ridge(x: Any, y: Any, *, kappa_x: float, kappa_y: float, normalise
     >>> print(*(f"{canonical_ridge(x, y, kappa_x=k, kappa_y=k):.2f}" for k in (0, 10, 100, 1000, math.inf)))
     0.26 0.29 0.42 0.49 0.49
     """
-    if not (isinstance(normaliser, str) and normaliser in NORMALISERS):
-        raise ParameterError(f"normaliser is {normaliser!r}; it must be one of {', '.join(NORMALISERS)}")
+    choice("normaliser", normaliser, *NORMALISERS)
     needed = "a number of at least 0 is needed (math.inf for the limit)"
     kappas = real_number("kappa_x", kappa_x, needed, 0), real_number("kappa_y", kappa_y, needed, 0)
     if (normaliser == "first" and math.isinf(kappas[1])) or (normaliser == "smaller" and math.isinf(min(kappas))):

@@ -20,7 +20,7 @@ from repsim.engine.checkpoint import Checkpoint
 from repsim.engine.representation import Representation
 from repsim.errors import BiasWarning, DimensionError, ParameterError, RepresentationError, ShapeMismatchError
 from repsim.indexes import Index, get_index
-from repsim.options import real_number, whole_number
+from repsim.options import choice, real_number, whole_number
 from repsim.pairwise import Named, named, pairwise
 from repsim.results import Result
 
@@ -172,8 +172,7 @@ def uncertainty(
     >>> 0.005 < sure.standard_error < 0.05
     True
     """
-    if method not in ("jackknife", "subsample"):
-        raise ParameterError(f"method is {method!r}; 'jackknife' or 'subsample' is needed")
+    choice("method", method, "jackknife", "subsample")
     pairs = _Pairs(x, y, index, options)
     n, groups, seed = pairs.n, whole_number("groups", groups, 2), whole_number("seed", seed, 0)
     if groups > n // 2:
@@ -365,8 +364,8 @@ class _Pairs:
         """Return the number of examples, which all must have."""
         counts: dict[int, str] = {}
         for name, x in itertools.chain.from_iterable(side.items() for side in self._sides):
-            if not x.shape:
-                raise DimensionError(f"{name} is a single number; (examples, features) is needed")
+            if len(x.shape) < 2:
+                raise DimensionError(f"{name} has shape {tuple(x.shape)}; (examples, features) is needed")
             counts.setdefault(int(x.shape[0]), name)
         if len(counts) > 1:
             (n, first), (m, other), *_ = counts.items()

@@ -12,7 +12,7 @@ from repsim.engine.arrays import Array, Float64
 from repsim.engine.memory import check_fits
 from repsim.engine.representation import Representation
 from repsim.errors import ParameterError, RepresentationError
-from repsim.options import real_number
+from repsim.options import choice, real_number
 
 _STORED_IN_DOUBLE = 1e-10  # numbers with a larger relative spacing were not
 _LEAST_RATIO = 1e-4  # of singular values whose squares keep eight digits
@@ -195,7 +195,6 @@ def components_kept(singular: Float64, threshold: float, truncation: str) -> int
 
 def check_truncation(threshold: float, truncation: str) -> None:
     """Raise unless components can be kept so."""
-    if truncation not in ("variance", "singular_values"):
-        raise ParameterError(f'truncation is {truncation!r}; it must be "variance" or "singular_values"')
+    choice("truncation", truncation, "variance", "singular_values")
     if not 0 < real_number("threshold", threshold, "a proportion in (0, 1] is needed") <= 1:
         raise ParameterError(f"threshold is {threshold!r}; a proportion in (0, 1] is needed")

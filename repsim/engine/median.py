@@ -12,20 +12,13 @@ import numpy as np
 from repsim.engine.arrays import NUMPY, Array, Float64, full_precision, host, namespace
 from repsim.engine.distances import CACHED_ROWS, distances_of, squared_norms, tile_distances
 from repsim.engine.representation import FAR_FROM_MEAN, LARGEST_ENTRY, Representation, evenly_spaced
-from repsim.errors import ParameterError, UndefinedSimilarityError
+from repsim.errors import UndefinedSimilarityError
 
 SAMPLE = 4000  # examples whose distances are held at once; their median is the exact one if there are no more
 _BAND = 0.03  # of the sample's distances, on each side of its median, among which the exact one is looked for first
 _BINS = 2**16
 _HELD = 2**27  # distances gathered in one pass, if the memory has room
 _READ_ELEMENTS = 2**20
-
-
-def check_median(median: str) -> str:
-    """Return the name, or raise unless there is such a way to find the median."""
-    if median not in ("exact", "sample"):
-        raise ParameterError(f'median is {median!r}; it must be "exact" or "sample"')
-    return median
 
 
 def median_squared_distance(

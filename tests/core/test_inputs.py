@@ -183,3 +183,22 @@ def test_one_array_is_no_list(rng):
     listed[:] = [x, x]
     for several in (np.stack([x, x]), listed):
         assert repsim.pairwise(several).shape == (2, 2)
+
+
+WORDS = {
+    "kernel": lambda word: repsim.cka(GOOD, GOOD, kernel=word),
+    "statistic": lambda word: repsim.svcca(GOOD, GOOD, statistic=word),
+    "truncation": lambda word: repsim.svcca(GOOD, GOOD, truncation=word),
+    "normaliser": lambda word: repsim.canonical_ridge(GOOD, GOOD, kappa_x=1, kappa_y=1, normaliser=word),
+    "median": lambda word: repsim.pairwise([GOOD], index="cka_rbf_0.4", median=word),
+    "method": lambda word: repsim.uncertainty(GOOD, GOOD, method=word),
+    "undefined": lambda word: repsim.compare({"a": GOOD}, {"a": GOOD}, undefined=word),
+    "channels": lambda word: repsim.pool(GOOD[None], "mean", channels=word),
+}
+
+
+@pytest.mark.parametrize("name", WORDS)
+@pytest.mark.parametrize("word", ["Linear", ["mean"], np.array(["mean"]), np.ones(2), 1, b"mean"], ids=str)
+def test_an_option_that_is_a_word(name, word):
+    with pytest.raises(errors.ParameterError, match=rf"(?s)^{name} is .*; .*\" or \"\w+\" is needed$"):
+        WORDS[name](word)

@@ -71,7 +71,7 @@ def test_the_record_says_which(small, rng):
     record = {}
     pairwise([x], record=record)
     assert "median" not in record
-    with pytest.raises(errors.ParameterError, match='it must be "exact" or "sample"'):
+    with pytest.raises(errors.ParameterError, match='"exact" or "sample" is needed'):
         pairwise([x], index="cka_rbf_0.4", median="approximate")
 
 

@@ -124,7 +124,7 @@ def test_of_shuffles_and_parts_of_the_examples_it_is_not_warned():
 
 def test_what_is_wrong():
     x, y = sample(30, 0)
-    with pytest.raises(errors.ParameterError, match="method is 'bootstrap'; 'jackknife' or 'subsample'"):
+    with pytest.raises(errors.ParameterError, match="method is 'bootstrap'; \"jackknife\" or \"subsample\" is needed"):
         uncertainty(x, y, method="bootstrap")
     with pytest.raises(errors.ParameterError, match="groups is 20 and there are 30"):
         uncertainty(x, y)
@@ -239,7 +239,7 @@ def test_whatever_pairwise_takes():
     for given in (pandas.DataFrame(x), Blocks(lambda start, stop: x[start:stop], x.shape), x.tolist()):
         assert uncertainty({"x": given}, {"y": y}, groups=5).standard_error[0, 0] == pytest.approx(right, rel=1e-6)
     for call, said in (
-        (lambda: uncertainty(np.float64(3), y), "x is a single number"),
+        (lambda: uncertainty(np.float64(3), y), r"x has shape \(\); \(examples, features\) is needed"),
         (lambda: calibrate([x], None), "ys is a NoneType; a list"),
         (lambda: uncertainty(x, y, index=["cka_linear"]), "one index is needed"),
     ):
