@@ -77,7 +77,8 @@ DRAWINGS = {
         {f"Plain-{size + 1}": features(size) for size in (33, 65, 61)},
     ),
     "distance": lambda: figures.similarity_with_distance(
-        [{"apart": apart, "within": 1 - 0.1 * apart, "across": 0.9 - 0.1 * apart} for apart in range(1, 6)]
+        [{"apart": apart, "within": 1 - 0.1 * apart, "across": 0.9 - 0.1 * apart} for apart in range(1, 6)],
+        {"within": "maps of one size", "across": "maps of two sizes"},
     ),
     "channels": lambda: figures.untrained_widths(
         {"16, 32": np.linspace(0.9, 0.2, 17), "96, 192": np.linspace(1, 0.7, 17)}

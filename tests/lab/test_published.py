@@ -110,6 +110,9 @@ def test_a_cell_of_the_transformers_table_is_recomputed(real_data):
     indexes = [index for index in settings.indexes if not index.startswith(measurement.RBF)]
     for index, value in repsim.pairwise([x], [y], index=indexes).items():
         assert abs(float(value[0, 0]) - table.arrays()[f"scale/{index}"][0, 1, 3, 5]) < 1e-5, index
+    scaled = measurement.scale_transformers("laptop", settings.recipe.epochs)
+    some = [array[: scaled.record["examples"]] for array in (x, y)]  # of the first split
+    assert abs(repsim.cka(*some) - scaled.arrays()["1.0"][0, 1, 3, 5]) < 1e-5
 
 
 def test_every_claim_that_fails_or_is_near_says_why():

@@ -618,3 +618,22 @@ def test_two_networks_have_no_jackknife_error(tables):
     claims = findings.table_f1_claims(two, paper_size=False)
     assert np.isnan(claims["X6"]["p"])
     assert "standard_error" not in claims["X8"]
+
+
+def test_where_best_matches_lie(tables):
+    tables["residual/linear_regression"] = np.tile(np.arange(12.0), (4, 4, 12, 1))  # the last is everybody's best match
+    tables["sublayer/cka_linear"] = np.tile(np.roll(np.eye(12), 2, axis=1), (4, 4, 1, 1))  # two sublayers too late
+    rows = {(row["index"], row["tap"]): row for row in findings.misplaced(tables)}
+    assert len(rows) == 40
+    shifted = rows["cka_linear", "sublayer"]
+    assert (shifted["apart"], shifted["late"]) == pytest.approx(((10 * 2 + 2 * 10) / 12, 0))
+    assert shifted["same_sort"] == 1
+    last = rows["linear_regression", "residual"]
+    assert last["apart"] == last["late"] == 5.5
+    assert rows["cka_rbf_0.4", "residual"]["same_sort"] is None
+
+
+def test_what_the_power_of_scales_changes():
+    exact = np.tile(np.eye(12), (3, 3, 1, 1))
+    rows = findings.with_scales({"0.0": exact, "2.0": np.roll(exact, 1, axis=-1), "spread": np.ones((3, 12))})
+    assert [(row["power"], row["accuracy"]) for row in rows] == [(0.0, 100.0), (2.0, 0.0)]

@@ -85,7 +85,7 @@ def test_messages_name_layers():
         compare(dead, A, layers=["spike"], layers_b="conv", index="cka_rbf_0.4")
     with pytest.raises(errors.ShapeMismatchError, match="layer 'x' of model_b"):
         compare(A, {"x": A["dense"][:49]}, undefined="nan")
-    with pytest.raises(errors.ParameterError, match="undefined is 'skip'; \"raise\" or \"nan\""):
+    with pytest.raises(errors.ParameterError, match='undefined is \'skip\'; "raise" or "nan"'):
         compare(A, B, undefined="skip")
 
 

@@ -124,7 +124,7 @@ def test_of_shuffles_and_parts_of_the_examples_it_is_not_warned():
 
 def test_what_is_wrong():
     x, y = sample(30, 0)
-    with pytest.raises(errors.ParameterError, match="method is 'bootstrap'; \"jackknife\" or \"subsample\" is needed"):
+    with pytest.raises(errors.ParameterError, match='method is \'bootstrap\'; "jackknife" or "subsample" is needed'):
         uncertainty(x, y, method="bootstrap")
     with pytest.raises(errors.ParameterError, match="groups is 20 and there are 30"):
         uncertainty(x, y)

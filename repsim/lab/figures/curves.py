@@ -109,20 +109,19 @@ def width_curves(curves: WidthCurves, chance: Array) -> Drawing:
     )
 
 
-def similarity_with_distance(rows: Sequence[Mapping[str, Any]]) -> Drawing:
-    """Draw what :func:`repsim.lab.findings.within_networks.by_distance` returns: within groups of blocks and across."""
-    names = {"within": "maps of one size", "across": "maps of two sizes"}
+def similarity_with_distance(rows: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> Drawing:
+    """Draw some of what :func:`repsim.lab.findings.within_networks.by_distance` returns, and what they are called."""
     apart = [row["apart"] for row in rows]
     with style("whitegrid"):
         figure, ((axis,),) = panels(1, 1, 2.2)
-        for (group, name), look in zip(names.items(), ("o-", "s--"), strict=True):
-            axis.plot(apart, [row[group] for row in rows], look, markersize=4, linewidth=1, label=name)
+        for (pairs, name), look in zip(names.items(), ("o-", "s--", "^:"), strict=False):
+            axis.plot(apart, [row[pairs] for row in rows], look, markersize=4, linewidth=1, label=name)
         axis.set(xlabel="blocks apart", ylabel="CKA (linear)")
         axis.legend()
-    ends = [f"{name}, {number(rows[0][group])} to {number(rows[-1][group])}" for group, name in names.items()]
+    ends = [f"{name}, {number(rows[0][pairs])} to {number(rows[-1][pairs])}" for pairs, name in names.items()]
     return Drawing(
         figure,
-        f"Mean similarity of two layers after additions against how many blocks they are apart, from {apart[0]} to "
+        f"Mean similarity of two layers against how many blocks they are apart, from {apart[0]} to "
         f"{apart[-1]}: {'; '.join(ends)}.",
     )
 

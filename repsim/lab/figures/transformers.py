@@ -12,6 +12,7 @@ from matplotlib.patches import FancyBboxPatch
 from repsim.lab.figures.style import HEAT, Drawing, panels, style, title
 from repsim.lab.findings.tables import Array, mean_map
 from repsim.lab.findings.transformers import FIGURE_F1, TAP_TITLES, TAPS, checkerboard
+from repsim.lab.wording import signed
 
 
 def sublayer() -> Drawing:
@@ -117,6 +118,43 @@ def sublayers_with_training(rows: Sequence[Mapping[str, Any]]) -> Drawing:
         f"Percentage of sublayers identified at each of the four taps after {', '.join(map(str, epochs))} epochs, by "
         f"{len(indexes)} indexes.",
     )
+
+
+def best_matches(rows: Sequence[Mapping[str, Any]], sublayers: int) -> Drawing:
+    """Draw by index and tap how far from its place, and how much too late, a sublayer finds its best match."""
+    indexes = list(dict.fromkeys(row["index"] for row in rows))
+    with style("whitegrid"):
+        figure, axes = panels(1, len(TAPS), 1.1 + 0.17 * len(indexes), sharex=True, sharey=True)
+        first, second = sns.color_palette()[:2]
+        for axis, tap in zip(axes[0], TAPS, strict=True):
+            here = [row for row in rows if row["tap"] == tap]
+            places = [indexes.index(row["index"]) for row in here]
+            distance = {"color": first, "markersize": 6, "mfc": "none", "label": "mean distance"}
+            axis.plot([row["apart"] for row in here], places, "o", **distance)
+            axis.plot([row["late"] for row in here], places, ".", color=second, label="mean shift to later ones")
+            chance = (sublayers**2 - 1) / (3 * sublayers)
+            axis.axvline(chance, color="0.4", linestyle=":", label="distance of two drawn by chance")
+            axis.set_title(TAP_TITLES[tap], fontsize=8)
+        axes[0, 0].set_yticks(range(len(indexes)), [title(index) for index in indexes])
+        axes[0, 0].invert_yaxis()
+        figure.supxlabel("sublayers from the right one", fontsize=8)
+        figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=7)
+    said = "; ".join(
+        f"{title(row['index'])} at {TAP_TITLES[row['tap']]} {row['apart']:.1f}, {signed(format(row['late'], '+.1f'))}"
+        for row in rows
+    )
+    return Drawing(figure, f"Distance of best matches from their places, and shift to later sublayers: {said}.")
+
+
+def powers_of_scales(rows: Sequence[Mapping[str, float]]) -> Drawing:
+    """Draw what linear CKA identifies against the power of the learned scales."""
+    with style("whitegrid"):
+        figure, ((axis,),) = panels(1, 1, 2.2)
+        powers, shares = ([row[name] for row in rows] for name in ("power", "accuracy"))
+        axis.errorbar(powers, shares, yerr=[row["standard_error"] for row in rows], fmt="o-", markersize=4)
+        axis.set(xlabel="power of the learned scales (0: Layer Norm, 1: Scale)", ylabel="sublayers identified (%)")
+    said = ", ".join(f"{share:.1f} % at {power:g}" for power, share in zip(powers, shares, strict=True))
+    return Drawing(figure, f"Sublayers that linear CKA identifies, by the power of the learned scales: {said}.")
 
 
 def cell(value: Mapping[str, Any]) -> str:

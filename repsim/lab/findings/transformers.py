@@ -14,8 +14,8 @@ from scipy.stats import spearmanr
 
 import repsim
 from repsim.lab.findings import measures
-from repsim.lab.findings.correspondence import ASYMMETRIC, LEAST_NETWORKS, p_value, score
-from repsim.lab.findings.tables import CCA_KINDS, Array, mean_map
+from repsim.lab.findings.correspondence import ASYMMETRIC, LEAST_NETWORKS, p_value, percent, score
+from repsim.lab.findings.tables import CCA_KINDS, Array, mean_map, off_diagonal
 
 Values = Mapping[str, Array]
 
@@ -211,3 +211,35 @@ def with_training(snapshots: Mapping[int, Values]) -> list[dict[str, Any]]:
                 shown = {"accuracy": accuracy[index][tap], "checkerboard": boards[index][tap]}
                 rows.append({"epoch": epoch, "index": index, "tap": tap, **shown})
     return rows
+
+
+def misplaced(tables: Values) -> list[dict[str, Any]]:
+    """Return by index and tap how many sublayers `apart` a best match is from its place, and how many too `late`.
+
+    Means over all ordered pairs of different networks; and the share of the wrong ones that are of the `same_sort`,
+    attention or feed-forward, None where all are right.
+    """
+    rows = []
+    for index in identified(tables):
+        for tap in TAPS:
+            table = np.asarray(tables[f"{tap}/{index}"])
+            both = table + table.transpose(1, 0, 3, 2) if index in ASYMMETRIC else table
+            late = repsim.best_match(off_diagonal(both)) - np.arange(both.shape[-1])
+            wrong = late[late != 0]
+            rows.append(
+                {
+                    "index": index,
+                    "tap": tap,
+                    "apart": float(np.abs(late).mean()),
+                    "late": float(late.mean()),
+                    "same_sort": float((wrong % 2 == 0).mean()) if len(wrong) else None,
+                }
+            )
+    return rows
+
+
+def with_scales(tables: Values) -> list[dict[str, float]]:
+    """Return what linear CKA identifies, percent, by the power of the learned scales that units are multiplied by."""
+    return [
+        {"power": float(name), **percent(table, "cka_linear")} for name, table in tables.items() if name != "spread"
+    ]

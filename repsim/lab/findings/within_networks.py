@@ -127,16 +127,28 @@ def figure_4(table: Array, layers: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 
 def by_distance(table: Array, layers: Sequence[str]) -> list[dict[str, Any]]:
-    """Return of layers after additions the mean similarity of those that are as many blocks "apart".
+    """Return mean similarities of layers that are as many blocks "apart", as many rows as a group has blocks, less one.
 
-    Of those "within" a group of blocks and of those "across" groups; as many rows as a group has blocks, less one.
+    Of layers after additions with each other, "within" groups of blocks and "across" them; and, within groups, of
+    layers "inside" blocks with each other, and of the "mixed" pairs.
     """
-    sums, mean = np.array(block_places(layers)[0]), np.asarray(table.mean(axis=0))
-    places, groups = sums.ravel(), np.repeat(np.arange(GROUPS), sums.shape[1])
+    sums, interior = map(np.ravel, block_places(layers))
+    mean, groups = np.asarray(table.mean(axis=0)), np.repeat(np.arange(GROUPS), len(sums) // GROUPS)
     rows = []
-    for apart in range(1, sums.shape[1]):
-        values, same = mean[places[:-apart], places[apart:]], groups[:-apart] == groups[apart:]
-        rows.append({"apart": apart, "within": float(values[same].mean()), "across": float(values[~same].mean())})
+    for apart in range(1, len(sums) // GROUPS):
+        same = groups[:-apart] == groups[apart:]
+        after, mixed, mixed_back, inside = (
+            mean[first[:-apart], second[apart:]] for first in (sums, interior) for second in (sums, interior)
+        )
+        rows.append(
+            {
+                "apart": apart,
+                "within": float(after[same].mean()),
+                "across": float(after[~same].mean()),
+                "mixed": float((mixed + mixed_back)[same].mean() / 2),
+                "inside": float(inside[same].mean()),
+            }
+        )
     return rows
 
 

@@ -65,6 +65,7 @@ def steps(profile_name: str, only: str = "*") -> dict[str, Step]:
         epochs = sorted({0, *profile.transformers.snapshots})
         add("transformers/epoch", partial(_transformers, "follow"), epochs)
         all_steps["transformers/table"] = partial(_transformers, "compare", profile_name, epochs[-1])
+        all_steps["transformers/scales"] = partial(_transformers, "scale", profile_name, epochs[-1])
     chosen = {name: step for name, step in all_steps.items() if fnmatchcase(name, only)}
     if not chosen:
         raise ProfileError(known("measurement", only, all_steps))

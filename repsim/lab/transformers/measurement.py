@@ -23,6 +23,7 @@ from repsim.lab.weights import find_transformer, transformers_of
 
 VERSION = 1
 RBF = "cka_rbf"
+POWERS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)  # of the learned scales: 0 leaves Layer Norm, 1 makes Scale
 ROWS = 4000  # of all representations side by side in float64
 
 
@@ -173,3 +174,40 @@ def _compared(
         }
 
     return measured(profile, "transformers", name, inputs, make)
+
+
+def scale_transformers(profile: str, epoch: int) -> Artefact:
+    """Return linear CKA of all sublayers at Layer Norm with each unit times a power of its learned scale.
+
+    The artefact has a float32 array (m, m, L, L) per power, called as in ``0.5``, of the first split only; and
+    "spread", (m, L): the standard deviation of a sublayer's scales in units of their mean.
+    """
+    settings, trained = transformers_of(profile), networks(profile, epoch)
+    splits = settings.splits[:1]
+    inputs = {
+        "version": VERSION,
+        "networks": [artefact.sha256 for artefact in trained],
+        "texts": [corpus.fingerprint(settings.corpus, split) for split in splits],
+        "powers": list(POWERS),
+    }
+
+    def make(scratch: Scratch) -> Made:
+        models = [load_transformer(artefact) for artefact in trained]
+        arrays = [array for model in models for array in represented(model, settings, "norm", splits)]
+        depth = len(arrays) // len(models)
+        named = [model.get_layer(f"encoder_{number + 1}_scale") for model in models for number in range(depth)]
+        scales = np.abs([np.asarray(layer.gamma) for layer in named])  # CKA does not see the sign of a unit
+        tables = {
+            str(power): scratch.pairwise(
+                f"scales to the power of {power}",
+                [array * scale**power for array, scale in zip(arrays, scales, strict=True)],
+                index=["cka_linear"],
+            )["cka_linear"]
+            for power in POWERS
+        }
+        made = {power: by_network(table, depth).astype(np.float32) for power, table in tables.items()}
+        made["spread"] = (scales.std(axis=1) / scales.mean(axis=1)).reshape(-1, depth)
+        seeds = [artefact.record["inputs"]["seed"] for artefact in trained]
+        return made, {"epoch": epoch, "seeds": seeds, "examples": len(arrays[0]), "splits": list(splits)}
+
+    return measured(profile, "transformers", "scales", inputs, make)
