@@ -69,11 +69,21 @@ def measuring_job(profile: Profile) -> Job:
     return Job(asked.measuring_cpus, 0, asked.measuring_mib, asked.measuring_minutes)
 
 
-def _row(name: str, data: str, group: Networks | Transformers, done: int, adds: int = 0, memory: int = 0) -> Row:
+def gigabytes(profile: Profile, group: Networks | Transformers) -> float:
+    """Return what the representations of one network take on the images that layers are compared on."""
+    if not isinstance(group, Networks):
+        return group.megabytes / 1000
+    features = described(group.architecture, group.channels).features(classes_of(group.dataset))
+    return 4e-9 * sum(features.values()) * profile.measure("test").examples
+
+
+def _row(
+    name: str, data: str, group: Networks | Transformers, done: int, size: float, adds: int = 0, memory: int = 0
+) -> Row:
     """Return what a group of networks costs, and the minutes of those that are missing."""
     count = len(group.seeds)
-    minutes, gigabytes = (count - done) * group.minutes, count * group.megabytes / 1000
-    return name, data, count, done, group.recipe.epochs, count * adds, minutes, memory, gigabytes
+    minutes = (count - done) * group.minutes
+    return name, data, count, done, group.recipe.epochs, count * adds, minutes, memory, count * size
 
 
 def describe(profile_name: str) -> str:
@@ -82,19 +92,20 @@ def describe(profile_name: str) -> str:
     rows = []
     for group in profile.networks:
         done = sum(find_network(store, group, seed) is not None for seed in group.seeds)
-        rows.append(_row(group.name, group.dataset, group, done, multiply_adds(group), training_memory_mib(group)))
+        costs = gigabytes(profile, group), multiply_adds(group), training_memory_mib(group)
+        rows.append(_row(group.name, group.dataset, group, done, *costs))
     wide = max(len(name) for name, *_ in rows)
     if of := profile.transformers:  # of whose operations and memory nothing is estimated
-        rows.append(_row("transformers", of.corpus, of, len(trained_seeds(profile_name))))
+        rows.append(_row("transformers", of.corpus, of, len(trained_seeds(profile_name)), gigabytes(profile, of)))
     lines = [
         f"profile {profile.title}",
         f"  {'networks':<{wide}}  data       count  done  epochs  multiply-adds  minutes      MiB      GB",
     ]
-    for name, data, networks, done, epochs, adds, minutes, memory, gigabytes in rows:
+    for name, data, networks, done, epochs, adds, minutes, memory, size in rows:
         shown, mib = (f"{adds:.1e}", f"{memory:,}") if memory else ("–", "–")
         lines.append(
             f"  {name:<{wide}}  {data:<9}  {networks:>5}  {done:>4}  {epochs:>6}"
-            f"  {shown:>13}  {minutes:>7,.1f}  {mib:>7}  {gigabytes:>6,.1f}"
+            f"  {shown:>13}  {minutes:>7,.1f}  {mib:>7}  {size:>6,.1f}"
         )
     _, _, counts, dones, _, operations, times, memories, sizes = zip(*rows, strict=True)
     processor = "GPU" if profile.cluster.training_gpus else "processor core"

@@ -133,7 +133,7 @@ class Networks:
     """A group of networks of one architecture, trained on one data set from several seeds by one recipe.
 
     Figures ask for a group by its name, which is that of the architecture where the profile gives none. `channels` are
-    those that differ from the paper's. Minutes of training and megabytes of representations are those of one network.
+    those that differ from the paper's. Minutes of training are those of one network.
     Weights are `committed` unless they are large or made again in seconds; their records are in any case.
     """
 
@@ -142,7 +142,6 @@ class Networks:
     seeds: Annotated[tuple[Count, ...], MinLen(1), AfterValidator(_distinct)]
     recipe: Recipe
     minutes: Number
-    megabytes: Number
     channels: tuple[int, ...] = ()
     name: str = ""
     committed: bool = True

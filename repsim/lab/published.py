@@ -64,7 +64,6 @@ NETWORKS = Networks(
         scaling="unit",
     ),
     minutes=0.0,
-    megabytes=1620.0,
     committed=False,
 )
 # Their scaling of images in [0, 1], by colour.

@@ -34,6 +34,7 @@ from repsim.lab.execution import (
 from repsim.lab.explorer import explorer, network_facts
 from repsim.lab.findings import measuring
 from repsim.lab.findings.training import accuracies
+from repsim.lab.planning import gigabytes
 from repsim.lab.profiles import NAMES, load_profile
 from repsim.lab.repository import (
     BRANCH,
@@ -151,10 +152,10 @@ def cost() -> str:
             f"{len(group.seeds)} × {network_facts(group)['title']}"
             + (f", {group.recipe.epochs} epoch{'s' * (group.recipe.epochs > 1)}" if group.recipe.epochs else ""),
             duration(60 * group.minutes),
-            f"{group.megabytes / 1000:.3g} GB" if group.megabytes >= 10 else "under 0.01 GB",
+            f"{size:.3g} GB" if (size := gigabytes(profile, group)) >= 0.01 else "under 0.01 GB",
         ]
-        for name in NAMES
-        for group in load_profile(name).networks
+        for name, profile in ((name, load_profile(name)) for name in NAMES)
+        for group in profile.networks
     ]
     return table(["profile", "networks", "one takes", "its representations"], rows)
 

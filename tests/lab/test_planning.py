@@ -38,7 +38,7 @@ def test_a_row_holds_all_networks_of_a_group_and_the_minutes_of_the_missing():
         finished("laptop", plain, seed)
     text = planning.describe("laptop")
     count, operations = len(plain.seeds), 1.58e13 * len(plain.seeds)  # of each network, 40 epochs of 7.91e6 per image
-    size = f"{count * plain.megabytes / 1000:.1f}"
+    size = f"{count * 4e-5 * 57_642:.1f}"  # 10,000 images of float32 features
     assert row(text, "plain10") == [
         *("plain10", "cifar10", str(count), str(len(done)), "40"),
         *(f"{operations:.1e}", f"{plain.minutes:.1f}", "1,784", size),
@@ -48,7 +48,7 @@ def test_a_row_holds_all_networks_of_a_group_and_the_minutes_of_the_missing():
     count = sum(len(group.seeds) for group in every)
     minutes = sum(len(group.seeds) * group.minutes for group in every) - len(done) * plain.minutes
     assert f"to train: {count - len(done)} of {count} networks, about {minutes:,.0f} minutes" in text
-    assert f"disk: about {sum(len(group.seeds) * group.megabytes for group in every) / 1000:,.1f} GB" in text
+    assert f"disk: about {sum(len(group.seeds) * planning.gigabytes(laptop, group) for group in every):,.1f} GB" in text
 
 
 @pytest.mark.parametrize("name", NAMES)

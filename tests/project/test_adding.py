@@ -65,8 +65,7 @@ GROUP = ("repsim/lab/profiles/smoke.yml", "\n# One job of a cluster", '''
     dataset: stripes
     seeds: [0, 1]
     recipe: *other-recipe
-    minutes: 0.1
-    megabytes: 1''')  # fmt: skip
+    minutes: 0.1''')  # fmt: skip
 
 COMPARISON = (
     "repsim/lab/profiles/smoke.yml",

@@ -13,6 +13,7 @@ from scipy.stats import rankdata
 import repsim
 from repsim.lab.figures.style import HEAT, Drawing, panels, short, style, title
 from repsim.lab.findings.components import (
+    FAR_BELOW,
     THRESHOLD,
     best_rotation,
     centred,
@@ -235,3 +236,37 @@ def shared_subspace(arrays: Mapping[str, Array], layers: Sequence[str]) -> Drawi
         f"cosine by which the second turns them. Eigenvectors before the median cosine falls below {THRESHOLD}: "
         f"{counts}.",
     )
+
+
+def whole_spectra(arrays: Mapping[str, Array], layers: Sequence[str]) -> Drawing:
+    """Draw the median cosine of each layer against the eigenvectors before, as a share of its features."""
+    with style("whitegrid"):
+        figure, ((axis,),) = panels(1, 1, 2.6)
+        for layer, features, colour in zip(
+            layers, arrays["features"], sns.color_palette("viridis", len(layers)), strict=True
+        ):
+            cosines = median_cosines(arrays, layer)
+            axis.plot(np.arange(len(cosines)) / features, cosines, color=colour, linewidth=1, label=layer)
+        axis.axhline(THRESHOLD, color="0.4", linestyle=":", linewidth=1)
+        axis.axvline(FAR_BELOW, color="0.4", linestyle="--", linewidth=1)
+        axis.set(xlabel="eigenvectors before, as a share of the features", ylabel="median cosine", ylim=(-0.02, 1.02))
+        axis.set_xscale("symlog", linthresh=0.01)
+        axis.set(xlim=(0, 1), xticks=[0, 0.01, 0.1, 1], xticklabels=["0", "1 %", "10 %", "100 %"])
+        axis.legend(fontsize=6, ncols=2, loc="lower left")
+    shared = {layer: shared_dimension(median_cosines(arrays, layer)) for layer in layers}
+    counts = ", ".join(f"{layer} {'' if fell else 'at least '}{count:,}" for layer, (count, fell) in shared.items())
+    return Drawing(figure, f"Median cosines over whole spectra fall below {THRESHOLD} after: {counts} eigenvectors.")
+
+
+def turned_within(within: Array, cosines: Array) -> Drawing:
+    """Draw, by eigenvector of the pooling layer, how much of it another network's first ten span, and its cosine."""
+    lengths = np.median(within, axis=0)
+    numbers = np.arange(1, len(lengths) + 1)
+    with style("whitegrid"):
+        figure, ((axis,),) = panels(1, 1, 2.2)
+        axis.plot(numbers, lengths, "o-", markersize=4, linewidth=1, label="share in the span of the other’s first ten")
+        axis.plot(numbers, cosines[: len(numbers)], "s--", markersize=4, linewidth=1, label="cosine")
+        axis.set(xlabel="eigenvector of the pooling layer", ylabel="median over pairs", ylim=(-0.02, 1.05))
+        axis.legend()
+    said = ", ".join(f"{length:.2f}" for length in lengths)
+    return Drawing(figure, f"Shares of the eigenvectors in the span of another network’s leading ten: {said}.")

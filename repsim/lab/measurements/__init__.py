@@ -38,7 +38,7 @@ def steps(profile_name: str, only: str = "*") -> dict[str, Step]:
         return [entry.name for entry in entries]
 
     add("tables/", similarities.tables, named(profile.measures))
-    for measurement in (properties.dimension, properties.components, properties.subspace):
+    for measurement in (properties.dimension, properties.components, properties.subspace, properties.spectra):
         all_steps[measurement.__name__] = partial(measurement, profile_name)
     if profile.ridge:
         all_steps["ridge"] = partial(properties.ridge, profile_name)

@@ -45,6 +45,7 @@ DIMENSION_INDEXES = (
     "cka_linear_debiased",
 )
 COMPONENTS_LAYER = "conv5"
+_WHOLE = 4  # networks whose eigenvectors are all found
 _EIGENVECTORS = "a tenth of the features and one more, 64 at least"
 
 
@@ -123,6 +124,33 @@ def subspace(profile_name: str) -> Artefact:
 
     inputs = made_from(group.networks, split="test", examples=count, eigenvectors=_EIGENVECTORS)
     return measured(profile_name, "subspace", "all-pairs", inputs, make)
+
+
+def spectra(profile_name: str) -> Artefact:
+    """Return how far Figure 8's cosines fall over all eigenvectors, and what turns the leading ones, of few networks.
+
+    Per layer "cosine_<layer>" (1, k), medians over ordered pairs, k being the features or one less than the examples.
+    Of the pooling layer "within" (P, 20): the squared length of each eigenvector of the first network of a pair in the
+    span of the second one's leading ten, as many as there are classes. "features" (L,).
+    """
+    (group,), count = members(profile_name, most=_WHOLE), load_profile(profile_name).subspace_examples
+    pairs = list(itertools.permutations(range(len(group.networks)), 2))
+
+    def make(scratch: Scratch) -> Made:
+        arrays = {"features": np.array(group.features)}
+        with progress_bar("eigenvectors of each layer") as report:
+            for number, (layer, p) in enumerate(zip(group.layers, group.features, strict=True), 1):
+                stack = [scratch.representations(network, "test", count, (layer,))[layer] for network in group.networks]
+                shared = repsim.shared_subspaces(stack, pairs, k=min(p, count - 1))
+                arrays[f"cosine_{layer}"] = np.median(shared.cosines, axis=0, keepdims=True).astype(np.float32)
+                report(number, len(group.layers))
+        vectors = [repsim.principal_components(pool, min(20, pool.shape[1])) for pool in stack]
+        vectors = [scores / np.linalg.norm(scores, axis=0) for scores in vectors]
+        arrays["within"] = np.array([((vectors[b][:, :10].T @ vectors[a]) ** 2).sum(axis=0) for a, b in pairs])
+        return arrays, {**group.facts(), "split": "test", "examples": count}
+
+    inputs = made_from(group.networks, split="test", examples=count, eigenvectors="all")
+    return measured(profile_name, "subspace", "whole-spectra", inputs, make)
 
 
 def probes(profile_name: str, group_name: str) -> Artefact:
