@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from repsim.lab import figures, findings
-from repsim.lab.figures import display, maps
+from repsim.lab.figures import display, maps, transformers
+from repsim.lab.findings.transformers import TAPS
 
 CLAIMS = ("F2a", "S8", "F3b", "F4a", "F4b", "F4c", "F5a", "F6a", "F7a", "F.4a", "F.6a", "F.7", "F.8a")
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
@@ -110,6 +111,26 @@ DRAWINGS = {
         {"all images": similarity(9), "one class": similarity(9) / 2}, features(9), "F.7"
     ),
     "answers": lambda: figures.answered(answers()),
+    "spectra": lambda: figures.whole_spectra(
+        {
+            "features": np.array([8000, 64]),
+            "cosine_conv1": np.linspace(1, 0.6, 4999)[None],
+            "cosine_pool": np.eye(1, 64),
+        },
+        ("conv1", "pool"),
+    ),
+    "turned": lambda: figures.turned_within(np.linspace(0.9, 0, 40).reshape(2, 20), np.linspace(0.9, 0.3, 64)),
+    "matches": lambda: transformers.best_matches(
+        [
+            {"index": index, "tap": tap, "apart": 1.5 + place, "late": place - 1.0}
+            for tap in TAPS
+            for place, index in enumerate(("cca_r2", "linear_regression", "cka_rbf_0.4"))
+        ],
+        12,
+    ),
+    "powers": lambda: transformers.powers_of_scales(
+        [{"power": power, "accuracy": 60 - power, "standard_error": 2.0} for power in (0.0, 1.0, 2.0)]
+    ),
 }
 
 

@@ -138,12 +138,16 @@ def best_matches(rows: Sequence[Mapping[str, Any]], sublayers: int) -> Drawing:
         axes[0, 0].set_yticks(range(len(indexes)), [title(index) for index in indexes])
         axes[0, 0].invert_yaxis()
         figure.supxlabel("sublayers from the right one", fontsize=8)
-        figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=7)
-    said = "; ".join(
-        f"{title(row['index'])} at {TAP_TITLES[row['tap']]} {row['apart']:.1f}, {signed(format(row['late'], '+.1f'))}"
-        for row in rows
-    )
-    return Drawing(figure, f"Distance of best matches from their places, and shift to later sublayers: {said}.")
+        figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=7)
+    phrases = []
+    for tap in TAPS:
+        here = [row for row in rows if row["tap"] == tap]
+        apart, latest = [row["apart"] for row in here], max(here, key=lambda row: row["late"])
+        phrases.append(
+            f"{TAP_TITLES[tap]} {min(apart):.1f} to {max(apart):.1f} sublayers, the latest by {title(latest['index'])},"
+            f" {signed(format(latest['late'], '+.1f'))}"
+        )
+    return Drawing(figure, f"How far best matches are from their places on average: {'; '.join(phrases)}.")
 
 
 def powers_of_scales(rows: Sequence[Mapping[str, float]]) -> Drawing:
