@@ -77,6 +77,12 @@ DRAWINGS = {
         {f"Plain-{size + 1}": similarity(size) for size in (33, 65, 61)},
         {f"Plain-{size + 1}": features(size) for size in (33, 65, 61)},
     ),
+    "last": lambda: figures.like_the_last(
+        {
+            "Plain-34": {"trained": similarity(33), "untrained": deep(33, 20)},
+            "Plain-66": {"trained": similarity(65), "untrained": deep()},
+        }
+    ),
     "distance": lambda: figures.similarity_with_distance(
         [{"apart": apart, "within": 1 - 0.1 * apart, "across": 0.9 - 0.1 * apart} for apart in range(1, 6)],
         {"within": "maps of one size", "across": "maps of two sizes"},

@@ -13,7 +13,7 @@ from repsim.lab.figures.maps import WITHIN, ByGroup, Panel, colour_bar, colours,
 from repsim.lab.figures.style import Drawing, panels, style
 from repsim.lab.findings.across_networks import WidthCurves
 from repsim.lab.findings.tables import Array
-from repsim.lab.findings.within_networks import plateau, similar_to_last
+from repsim.lab.findings.within_networks import SIMILAR, plateau, similar_to_last
 from repsim.lab.wording import NO_BREAK, number
 
 MARKERS = "osD^vP*X"
@@ -107,6 +107,23 @@ def width_curves(curves: WidthCurves, chance: Array) -> Drawing:
         f"width, at the smallest and the largest: {ends}. Shuffled examples give at most "
         f"{number(float(np.max(chance)))}.",
     )
+
+
+def like_the_last(tables: Mapping[str, Mapping[str, Array]]) -> Drawing:
+    """Draw of (L, L) similarities within networks, by depth and then state, each layer's with the last convolution."""
+    said = []
+    with style("whitegrid"):
+        figure, axes = panels(1, len(tables), 2.4, wide=True, sharey=True)
+        for axis, (depth, states) in zip(axes[0], tables.items(), strict=True):
+            for (state, table), look in zip(states.items(), ("-", "--"), strict=True):
+                axis.plot(np.arange(1, len(table)), table[-2, :-1], look, linewidth=1.2, label=state)
+                said.append(f"{depth}, {state} {100 * similar_to_last(table[None]):.0f}{NO_BREAK}%")
+            axis.axhline(SIMILAR, color="0.4", linestyle=":", linewidth=1)
+            axis.set(title=depth, xlabel="layer", ylim=(0, 1.02))
+        axes[0, 0].set_ylabel("CKA with the last convolution")
+        axes[0, 0].legend()
+    alike = f"Share of layers with a CKA of at least {SIMILAR} to the last convolution"
+    return Drawing(figure, f"{alike}: {'; '.join(said)}.")
 
 
 def similarity_with_distance(rows: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> Drawing:
