@@ -105,7 +105,12 @@ def figure_6(curves: WidthCurves) -> dict[str, dict[str, Any]]:
             "commonest": commonest.tolist() if known else None,
             "saturating_there": int((first == commonest).sum()) if known else None,
         },
-        "F6d": {"similarity": float(curves.same[-1, EARLY].mean()), "largest_width": int(curves.widths[-1])},
+        "F6d": {
+            "similarity": float(curves.same[-1, EARLY].mean()),
+            "of_narrowest": float(curves.same[0, EARLY].mean()),
+            "largest_width": int(curves.widths[-1]),
+            "smallest_width": int(curves.widths[0]),
+        },
         "F6e": {
             "share": float(above.sum() / narrower) if narrower else None,
             "above": above.tolist() if known else None,

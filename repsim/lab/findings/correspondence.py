@@ -131,7 +131,7 @@ def p_value(first: tuple[str, Array], second: tuple[str, Array]) -> float:
 def table_2(tables: Tables) -> list[dict[str, Any]]:
     """Return the rows of Table 2, percent: ours beside the paper's, and the variants that the paper leaves out.
 
-    `p` compares with the best index; `bold` says that it does not differ significantly from it.
+    `p` compares with the best index, NaN for that; `bold` says that it does not differ significantly from it.
     """
     measured = available(tables, [index for index, _, _ in TABLE_2])
     tested = available(tables, list(measured), "test")
@@ -149,7 +149,7 @@ def table_2(tables: Tables) -> list[dict[str, Any]]:
                 "claim": claim,
                 "paper": paper,
                 **scores[index],
-                "p": p,
+                "p": math.nan if index == best else p,
                 "bold": p >= 0.05,
                 "examples": tables.examples(index),
                 "undetermined": tables.room(index).get("undetermined_pairs", 0),
