@@ -249,7 +249,7 @@ def test_table_1_in_words():
     assert figures.unchanged_by("cca_r2") == "invertible maps, rotations, a common factor"
     assert figures.unchanged_by("linear_regression").startswith("invertible maps of the predicting side, ")
     assert figures.unchanged_by("hsic_linear") == "rotations"
-    assert [figures.p_value(p) for p in (7.3e-297, 0.0004, 0.25)] == ["< 0.001", "< 0.001", "0.250"]
+    assert [figures.p_value(p) for p in (7.3e-297, 0.0004, 0.25, np.nan)] == ["< 0.001", "< 0.001", "0.250", "–"]
 
 
 MEASURED = {

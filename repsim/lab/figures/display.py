@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -167,7 +168,9 @@ def cost_sentence(profile: str, records: Sequence[Mapping[str, Any]], what: str)
 
 
 def p_value(p: float) -> str:
-    """Write a p-value for a table."""
+    """Write a p-value for a table; NaN, of too few networks or an index with itself, as a dash."""
+    if math.isnan(p):
+        return DASH
     return f"< {SMALLEST_P}" if p < SMALLEST_P else f"{p:.3f}"
 
 
