@@ -189,7 +189,7 @@ def inner(sentence: str) -> str:
 
 def _failure(entry: Judged, profile: str) -> str:
     claim, measured, verdict = entry
-    why = f" {linked(claim.why, profile)}" if claim.why else ""
+    why = f" {linked(re.split('(?<=[.]) (?=[A-Z])', claim.why)[0], profile)}" if claim.why else ""
     where = f" [More](../notebooks/{claim.notebook}.ipynb)."
     apart = {NARROWER: " (narrower here)", OURS: " (a claim of ours)"}.get(kind(claim, profile), "")
     said = f"{claim.statement} Here: {headline(claim, measured)}"

@@ -86,6 +86,7 @@ class Claim(Strict):
     fixed: Annotated[date, Field(strict=True)] = date(2026, 11, 24)
     answers: Text | None = None
     why: Text | None = None
+    why_figure: Text | None = None
 
     @property
     def rules(self) -> list[Predicate]:

@@ -157,7 +157,7 @@ def cost() -> str:
         for name, profile in ((name, load_profile(name)) for name in NAMES)
         for group in profile.networks
     ]
-    return table(["profile", "networks", "one takes", "its representations"], rows)
+    return table(["profile", "networks", "one takes", "its representations on as many images as the test has"], rows)
 
 
 def trained(profile: str) -> str:
@@ -230,7 +230,7 @@ class Evidence:
         self.repository, self.data = repository, data
 
     def links(self, claim: Claim) -> list[str]:
-        """Return Markdown that links to what there is: figure, cell, data, code, and the package's functions.
+        """Return Markdown that links to what there is: figure, reason, cell, data, code, and the package's functions.
 
         The cell is that which calls what measures the claim, else that which shows the verdict; the figure is that
         which the claim names, "none" for none, else that called as its section, else that of the cell.
@@ -251,7 +251,8 @@ class Evidence:
             ),
             ("", None),
         )
-        anchors = {"figure": at, "cell": cell}
+        reason = next((place for name, place in figures if name == claim.why_figure), None)
+        anchors = {"figure": at, "why": reason, "cell": cell}
         links = [f"[{what}](#{cell_label(claim.notebook, name)})" for what, name in anchors.items() if name]
         if figure in self.data:
             links.append(f"[data](#{self.data[figure]})")

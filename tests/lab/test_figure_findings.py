@@ -479,14 +479,17 @@ def test_similarity_by_the_distance_in_blocks():
     block = np.array([0, *np.repeat(np.arange(1, 10), 2), 10])
     apart = np.abs(np.subtract.outer(block, block))
     falling = 1 - 0.05 * apart[None]
-    pairs = ("within", "across", "mixed", "inside")
     assert findings.by_distance(falling, layers) == [
-        {"apart": n, **dict.fromkeys(pairs, pytest.approx(1 - 0.05 * n))} for n in (1, 2)
+        {"apart": n, "within": pytest.approx(1 - 0.05 * n), "across": pytest.approx(1 - 0.05 * n)} for n in (1, 2)
     ]
     inside = np.array([layer.endswith("interior") for layer in layers])
     less = falling - 0.1 * (inside[:, None] | inside) - 0.2 * (inside[:, None] & inside)
-    first = findings.by_distance(less, layers)[0]
-    assert [first[name] for name in pairs] == pytest.approx([0.95, 0.95, 0.85, 0.65])
+    grid = findings.grid_by_distance(less, layers)
+    assert len(grid) == 3
+    for group in grid:
+        assert [row["apart"] for row in group] == [1, 2]
+        assert [group[0][name] for name in ("after", "mixed", "inside")] == pytest.approx([0.95, 0.85, 0.65])
+        assert group[1]["mixed"] == pytest.approx(0.8)
     assert findings.at_equal_distance(falling, layers)["lead"] == pytest.approx(0, abs=1e-12)
     group = np.clip((block - 1) // 3, 0, 2)
     grouped = falling + 0.2 * np.equal.outer(group, group)

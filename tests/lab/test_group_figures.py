@@ -84,7 +84,7 @@ DRAWINGS = {
         }
     ),
     "distance": lambda: figures.similarity_with_distance(
-        [{"apart": apart, "within": 1 - 0.1 * apart, "across": 0.9 - 0.1 * apart} for apart in range(1, 6)],
+        {"": [{"apart": apart, "within": 1 - 0.1 * apart, "across": 0.9 - 0.1 * apart} for apart in range(1, 6)]},
         {"within": "maps of one size", "across": "maps of two sizes"},
     ),
     "channels": lambda: figures.untrained_widths(
@@ -117,6 +117,19 @@ DRAWINGS = {
         {"all images": similarity(9), "one class": similarity(9) / 2}, features(9), "F.7"
     ),
     "answers": lambda: figures.answered(answers()),
+    "grid": lambda: figures.similarity_with_distance(
+        {
+            f"group {group}": [{"apart": apart, "after": 0.9, "mixed": 0.8, "inside": 0.7} for apart in range(1, 10)]
+            for group in (1, 2, 3)
+        },
+        {"after": "after additions, with each other", "mixed": "with inside", "inside": "inside, with each other"},
+    ),
+    "normalised": lambda: figures.normalisation_by_layer(
+        [
+            {"layer": f"conv{place}", "with": 0.9, "without": 0.8, "mixed": 0.8 - 0.02 * place, "error": 0.01}
+            for place in range(1, 10)
+        ]
+    ),
     "spectra": lambda: figures.whole_spectra(
         {
             "features": np.array([8000, 64]),

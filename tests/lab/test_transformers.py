@@ -627,10 +627,11 @@ def test_where_best_matches_lie(tables):
     assert len(rows) == 40
     shifted = rows["cka_linear", "sublayer"]
     assert (shifted["apart"], shifted["late"]) == pytest.approx(((10 * 2 + 2 * 10) / 12, 0))
-    assert shifted["same_sort"] == 1
+    assert shifted["same_kind"] == 1
     last = rows["linear_regression", "residual"]
     assert last["apart"] == last["late"] == 5.5
-    assert rows["cka_rbf_0.4", "residual"]["same_sort"] is None
+    assert last["last"] == 1
+    assert rows["cka_rbf_0.4", "residual"]["same_kind"] is None
 
 
 def test_what_the_power_of_scales_changes():

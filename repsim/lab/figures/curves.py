@@ -126,20 +126,47 @@ def like_the_last(tables: Mapping[str, Mapping[str, Array]]) -> Drawing:
     return Drawing(figure, f"{alike}: {'; '.join(said)}.")
 
 
-def similarity_with_distance(rows: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> Drawing:
-    """Draw some of what :func:`repsim.lab.findings.within_networks.by_distance` returns, and what they are called."""
-    apart = [row["apart"] for row in rows]
+def similarity_with_distance(panels_of: Mapping[str, Sequence[Mapping[str, Any]]], names: Mapping[str, str]) -> Drawing:
+    """Draw mean similarities against how many blocks layers are "apart", some columns of rows by what they are called.
+
+    Of :func:`repsim.lab.findings.within_networks.by_distance`, or a panel for each group of ``grid_by_distance``.
+    """
+    said = []
     with style("whitegrid"):
-        figure, ((axis,),) = panels(1, 1, 2.2)
-        for (pairs, name), look in zip(names.items(), ("o-", "s--", "^:"), strict=False):
-            axis.plot(apart, [row[pairs] for row in rows], look, markersize=4, linewidth=1, label=name)
-        axis.set(xlabel="blocks apart", ylabel="CKA (linear)")
-        axis.legend()
-    ends = [f"{name}, {number(rows[0][pairs])} to {number(rows[-1][pairs])}" for pairs, name in names.items()]
+        figure, axes = panels(1, len(panels_of), 2.4, sharey=True)
+        for axis, (group, rows) in zip(axes[0], panels_of.items(), strict=True):
+            apart = [row["apart"] for row in rows]
+            for (pairs, name), look in zip(names.items(), ("o-", "s--", "^:"), strict=False):
+                axis.plot(apart, [row[pairs] for row in rows], look, markersize=4, linewidth=1, label=name)
+                said.append(f"{group} {name}, {number(rows[0][pairs])} to {number(rows[-1][pairs])}".strip())
+            axis.set(title=group, xlabel="blocks apart")
+        axes[0, 0].set_ylabel("CKA (linear)")
+        figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=len(names), fontsize=7)
     return Drawing(
         figure,
-        f"Mean similarity of two layers against how many blocks they are apart, from {apart[0]} to "
-        f"{apart[-1]}: {'; '.join(ends)}.",
+        f"Mean similarity of two layers against how many blocks they are apart, from {apart[0]} to {apart[-1]}: "
+        f"{'; '.join(said)}.",
+    )
+
+
+def normalisation_by_layer(rows: Sequence[Mapping[str, Any]]) -> Drawing:
+    """Draw what :func:`repsim.lab.findings.across_networks.normalisation_layers` returns; bars are standard errors."""
+    names = {"with": "both with normalisation", "without": "both without", "mixed": "one of each"}
+    places = np.arange(1, len(rows) + 1)
+    with style("whitegrid"):
+        figure, ((axis,),) = panels(1, 1, 2.4)
+        for (pairs, name), look in zip(names.items(), ("o-", "s--", "^:"), strict=True):
+            errors = [row["error"] for row in rows] if pairs == "mixed" else None
+            values = [row[pairs] for row in rows]
+            axis.errorbar(places, values, yerr=errors, fmt=look, markersize=4, linewidth=1, label=name)
+        axis.set_xticks(*ticks(len(rows), pooled=True))
+        axis.set(xlabel="layer", ylabel="CKA (linear)")
+        axis.legend()
+    lowest = min(rows, key=lambda row: row["mixed"])
+    return Drawing(
+        figure,
+        "Similarity of the same layer of two networks, by layer: both with batch normalisation, both without, one of "
+        f"each, the last of which is lowest in {lowest['layer']}, {lowest['mixed']:.3f}.",
     )
 
 

@@ -249,7 +249,9 @@ def whole_spectra(arrays: Mapping[str, Array], layers: Sequence[str]) -> Drawing
             axis.plot(np.arange(len(cosines)) / features, cosines, color=colour, linewidth=1, label=layer)
         axis.axhline(THRESHOLD, color="0.4", linestyle=":", linewidth=1)
         axis.axvline(FAR_BELOW, color="0.4", linestyle="--", linewidth=1)
-        axis.set(xlabel="eigenvectors before, as a share of the features", ylabel="median cosine", ylim=(-0.02, 1.02))
+        axis.set(
+            xlabel="place of the eigenvector, as a share of the features", ylabel="median cosine", ylim=(-0.02, 1.02)
+        )
         axis.set_xscale("symlog", linthresh=0.01)
         axis.set(xlim=(0, 1), xticks=[0, 0.01, 0.1, 1], xticklabels=["0", "1 %", "10 %", "100 %"])
         axis.legend(fontsize=6, ncols=2, loc="lower left")
@@ -268,5 +270,5 @@ def turned_within(within: Array, cosines: Array) -> Drawing:
         axis.plot(numbers, cosines[: len(numbers)], "s--", markersize=4, linewidth=1, label="cosine")
         axis.set(xlabel="eigenvector of the pooling layer", ylabel="median over pairs", ylim=(-0.02, 1.05))
         axis.legend()
-    said = ", ".join(f"{length:.2f}" for length in lengths)
-    return Drawing(figure, f"Shares of the eigenvectors in the span of another network’s leading ten: {said}.")
+    said, turned = (", ".join(f"{value:.2f}" for value in values) for values in (lengths, cosines[: len(numbers)]))
+    return Drawing(figure, f"Shares in the span of another network’s leading ten: {said}; cosines: {turned}.")

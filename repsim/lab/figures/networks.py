@@ -13,7 +13,7 @@ import seaborn as sns
 from repsim.lab.data import classes_of
 from repsim.lab.families import Shapes, describe
 from repsim.lab.figures.style import Drawing, network, panels, recipe_of, style
-from repsim.lab.findings.training import accuracies
+from repsim.lab.findings.training import WITHIN, accuracies
 from repsim.lab.profiles import Networks
 from repsim.lab.wording import Words, listed
 
@@ -274,7 +274,8 @@ def rule_sentence(rows: Mapping[str, Mapping[str, Any]], epochs: Mapping[str, in
                 "have to reach {need:.1f} %"
             )
         else:
-            template += ", {off:.1f} points from the paper’s"
+            template += ", {off:.1f} points from the paper’s, so that the rule "
+            template += f"{'takes' if row['off'] <= WITHIN else 'does not take'} this recipe"
         sentences.append(f"{recipe_of(group)} for {epochs[group]} epochs: {Words().vformat(template, (), row)}.")
     return " ".join(sentences)
 

@@ -98,25 +98,28 @@ def losses_and_scores(records: Sequence[Mapping[str, Any]], scores: Mapping[int,
     )
 
 
-def sublayers_with_training(rows: Sequence[Mapping[str, Any]]) -> Drawing:
-    """Draw identification at each tap against the epochs of training."""
+TRAINED = {"accuracy": "sublayers identified (%)", "checkerboard": "share of a checkerboard"}
+
+
+def sublayers_with_training(rows: Sequence[Mapping[str, Any]], value: str = "accuracy") -> Drawing:
+    """Draw identification at each tap, or how much of a checkerboard there is, against the epochs of training."""
     epochs = sorted({row["epoch"] for row in rows})
     indexes = list(dict.fromkeys(row["index"] for row in rows))
     with style("whitegrid"):
         figure, axes = panels(2, 2, 1.9, sharex=True, sharey=True)
         for axis, tap in zip(axes.ravel(), TAPS, strict=True):
             for index in indexes:
-                accuracies = [row["accuracy"] for row in rows if row["tap"] == tap and row["index"] == index]
-                axis.plot(range(len(epochs)), accuracies, "o-", markersize=3, linewidth=1, label=title(index))
-            axis.set(title=TAP_TITLES[tap], ylim=(-3, 103))
+                values = [row[value] for row in rows if row["tap"] == tap and row["index"] == index]
+                axis.plot(range(len(epochs)), values, "o-", markersize=3, linewidth=1, label=title(index))
+            axis.set(title=TAP_TITLES[tap], ylim=(-3, 103) if value == "accuracy" else (-0.03, 1.03))
             axis.set_xticks(range(len(epochs)), [str(epoch) for epoch in epochs])
         axes[0, 0].legend(fontsize=5)
         figure.supxlabel("epochs of training", fontsize=8)
-        figure.supylabel("sublayers identified (%)", fontsize=8)
+        figure.supylabel(TRAINED[value], fontsize=8)
     return Drawing(
         figure,
-        f"Percentage of sublayers identified at each of the four taps after {', '.join(map(str, epochs))} epochs, by "
-        f"{len(indexes)} indexes.",
+        f"{TRAINED[value][0].upper() + TRAINED[value][1:]} at each of the four taps after "
+        f"{', '.join(map(str, epochs))} epochs, by {len(indexes)} indexes.",
     )
 
 
@@ -137,7 +140,7 @@ def best_matches(rows: Sequence[Mapping[str, Any]], sublayers: int) -> Drawing:
             axis.set_title(TAP_TITLES[tap], fontsize=8)
         axes[0, 0].set_yticks(range(len(indexes)), [title(index) for index in indexes])
         axes[0, 0].invert_yaxis()
-        figure.supxlabel("sublayers from the right one", fontsize=8)
+        figure.supxlabel("sublayers from the right one, all matches", fontsize=8)
         figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=7)
     phrases = []
     for tap in TAPS:

@@ -216,15 +216,16 @@ def with_training(snapshots: Mapping[int, Values]) -> list[dict[str, Any]]:
 def misplaced(tables: Values) -> list[dict[str, Any]]:
     """Return by index and tap how many sublayers `apart` a best match is from its place, and how many too `late`.
 
-    Means over all ordered pairs of different networks; and the share of the wrong ones that are of the `same_sort`,
-    attention or feed-forward, None where all are right.
+    Means over all ordered pairs of different networks; with the share of matches that are the `last` sublayer, and that
+    of the wrong ones that are of the right kind, attention or feed-forward: `same_kind`, None where none is wrong.
     """
     rows = []
     for index in identified(tables):
         for tap in TAPS:
             table = np.asarray(tables[f"{tap}/{index}"])
             both = table + table.transpose(1, 0, 3, 2) if index in ASYMMETRIC else table
-            late = repsim.best_match(off_diagonal(both)) - np.arange(both.shape[-1])
+            matches = repsim.best_match(off_diagonal(both))
+            late = matches - np.arange(both.shape[-1])
             wrong = late[late != 0]
             rows.append(
                 {
@@ -232,7 +233,8 @@ def misplaced(tables: Values) -> list[dict[str, Any]]:
                     "tap": tap,
                     "apart": float(np.abs(late).mean()),
                     "late": float(late.mean()),
-                    "same_sort": float((wrong % 2 == 0).mean()) if len(wrong) else None,
+                    "last": float((matches == both.shape[-1] - 1).mean()),
+                    "same_kind": float((wrong % 2 == 0).mean()) if len(wrong) else None,
                 }
             )
     return rows

@@ -127,29 +127,42 @@ def figure_4(table: Array, layers: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 
 def by_distance(table: Array, layers: Sequence[str]) -> list[dict[str, Any]]:
-    """Return mean similarities of layers that are as many blocks "apart", as many rows as a group has blocks, less one.
+    """Return of layers after additions the mean similarity of those that are as many blocks "apart".
 
-    Of layers after additions with each other, "within" groups of blocks and "across" them; and, within groups, of
-    layers "inside" blocks with each other, and of the "mixed" pairs.
+    Of those "within" a group of blocks and of those "across" groups; as many rows as a group has blocks, less one.
     """
-    sums, interior = map(np.ravel, block_places(layers))
-    mean, groups = np.asarray(table.mean(axis=0)), np.repeat(np.arange(GROUPS), len(sums) // GROUPS)
+    sums, mean = np.array(block_places(layers)[0]), np.asarray(table.mean(axis=0))
+    places, groups = sums.ravel(), np.repeat(np.arange(GROUPS), sums.shape[1])
     rows = []
-    for apart in range(1, len(sums) // GROUPS):
-        same = groups[:-apart] == groups[apart:]
-        after, mixed, mixed_back, inside = (
-            mean[first[:-apart], second[apart:]] for first in (sums, interior) for second in (sums, interior)
-        )
-        rows.append(
+    for apart in range(1, sums.shape[1]):
+        values, same = mean[places[:-apart], places[apart:]], groups[:-apart] == groups[apart:]
+        rows.append({"apart": apart, "within": float(values[same].mean()), "across": float(values[~same].mean())})
+    return rows
+
+
+def grid_by_distance(table: Array, layers: Sequence[str]) -> list[list[dict[str, Any]]]:
+    """Return for each group of blocks the mean similarities of layers of different blocks, by how many are "apart".
+
+    Of layers "after" additions with each other, of those "inside" blocks with each other, and of the "mixed" pairs.
+    """
+    mean = np.asarray(table.mean(axis=0))
+
+    def similarity(rows: Sequence[int], columns: Sequence[int], apart: int) -> float:
+        pairs = mean[np.ix_(rows, columns)]
+        return float(np.mean([pairs.diagonal(apart), pairs.diagonal(-apart)]))
+
+    return [
+        [
             {
                 "apart": apart,
-                "within": float(after[same].mean()),
-                "across": float(after[~same].mean()),
-                "mixed": float((mixed + mixed_back)[same].mean() / 2),
-                "inside": float(inside[same].mean()),
+                "after": similarity(sums, sums, apart),
+                "mixed": similarity(sums, interior, apart),
+                "inside": similarity(interior, interior, apart),
             }
-        )
-    return rows
+            for apart in range(1, len(sums))
+        ]
+        for sums, interior in zip(*block_places(layers), strict=True)
+    ]
 
 
 @measures("F4f", by=(repsim.cka, repsim.pairwise), networks=("resnet62",))
