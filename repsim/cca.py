@@ -139,8 +139,8 @@ def svcca(x: Any, y: Any, *, statistic: str = "r2", threshold: float = 0.99, tru
     >>> print(f"SVCCA {svcca(x, y):.2f}, CCA {cca(x, y):.2f}")
     SVCCA 1.00, CCA 0.27
     """
-    check_truncation(threshold, truncation)
-    return _correlated(x, y, Projector(threshold, truncation), statistic)
+    made = Projector(check_truncation(threshold, truncation), truncation)
+    return _correlated(x, y, made, statistic)
 
 
 def pwcca(x: Any, y: Any) -> float:

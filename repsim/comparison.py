@@ -71,6 +71,9 @@ class Comparison(Result):
 
     def __post_init__(self) -> None:
         layers = len(self.layers_a), len(self.layers_b)
+        for side, names in (("layers_a", self.layers_a), ("layers_b", self.layers_b)):
+            if len(set(names)) < len(names):
+                raise ParameterError(f"{side} is {names!r}; each layer is named once")
         for name, table in self._tables().items():
             if (shape := np.shape(table)) != layers:
                 raise ParameterError(

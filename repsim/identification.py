@@ -248,7 +248,9 @@ def numbers(name: str, values: Any) -> Float64:
         array = np.asarray(values)
         if np.ma.is_masked(values):
             problem = "it has masked entries; fill or drop them"
-        elif array.dtype.kind in "USMmc" or (array.dtype.kind == "O" and any(isinstance(v, str) for v in array.flat)):
+        elif array.dtype.kind in "USMmc" or (
+            array.dtype.kind == "O" and any(isinstance(v, str | bytes | bytearray) for v in array.flat)
+        ):
             problem = f"dtype {array.dtype}"
         else:
             return array.astype(np.float64)

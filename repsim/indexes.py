@@ -29,7 +29,7 @@ from repsim.errors import ParameterError, UnknownIndexError
 from repsim.kernels import check_bandwidth
 from repsim.neighbours import compare_mutual_knn, prepare_mutual_knn
 from repsim.notices import warn_of_ranks
-from repsim.options import flag, whole_number
+from repsim.options import as_number, flag, whole_number
 from repsim.predictivity import compare_linear_predictivity, prepare_linear_predictivity
 from repsim.procrustes import COMPACT, procrustes, rotated
 from repsim.regression import explained, linear_regression
@@ -116,6 +116,10 @@ class Index:
     source: str = KORNBLITH
 
     def __post_init__(self) -> None:
+        if not (isinstance(self.name, str) and self.name):
+            raise ParameterError(f"name is {self.name!r}; what tables of the index are called is needed")
+        for option in ("own", "debiased", "symmetric"):
+            flag(option, getattr(self, option))
         if (self.value is None) == (self.compare is None):
             raise ParameterError(f"index {self.name!r}: it needs a value or a compare, and not both")
         for side, made in (("x", self.x), ("y", self.y)):
@@ -150,7 +154,8 @@ class Index:
         assert self.value is not None
         returned: Any = self.value(moments)
         try:
-            table = np.asarray(returned, np.float64)
+            table = np.asarray(returned)
+            table = table.astype(np.float64) if table.dtype.kind in "iuf" else np.full(moments.xy.shape, np.nan)
         except (TypeError, ValueError):
             table = np.full(moments.xy.shape, np.nan)
         if table.shape != moments.xy.shape or np.isnan(table).any():
@@ -212,16 +217,13 @@ class Index:
         >>> widths(np.eye(4)[:, :2], np.eye(4)[:, :3])
         0.6666666666666666
         """
-        if not (isinstance(name, str) and name):
-            raise ParameterError(f"name is {name!r}; what tables of the index are called is needed")
         for option, made in (("prepare", prepare), ("compare", compare)):
             if not callable(made):
                 raise ParameterError(f"{option} is {made!r}; a function is needed")
-        flag("symmetric", symmetric)
         if not isinstance(title, str):
             raise ParameterError(f"title is {title!r}; text is needed")
         try:
-            low, high = map(float, bounds)
+            low, high = map(as_number, bounds)
         except (TypeError, ValueError):
             low = high = math.nan
         if not low < high:
@@ -412,7 +414,5 @@ def _of_family(name: str) -> Index | None:
     if ridge := _RIDGE_NAME.fullmatch(name):
         return _ridge_index(float(ridge[1]), name)
     if svd := _SVCCA_NAME.fullmatch(name):
-        threshold = float(svd[2])
-        check_truncation(threshold, "variance")
-        return _svcca_index(svd[1], threshold, name)
+        return _svcca_index(svd[1], check_truncation(float(svd[2]), "variance"), name)
     return None

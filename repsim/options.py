@@ -23,13 +23,23 @@ def whole_number(name: str, value: Any, least: int, why: str = "") -> int:
     return number
 
 
+def as_number(value: Any) -> float:
+    """Return a real number as a float; TypeError for text, bytes and truth values, some of which `float` would take."""
+    dtype = getattr(value, "dtype", None)
+    if isinstance(value, str | bytes | bytearray | bool) or np.iscomplexobj(value):
+        raise TypeError
+    if getattr(dtype, "kind", "") in tuple("bUSOMm") or "bool" in str(dtype):
+        raise TypeError
+    return float(value)
+
+
 def real_number(name: str, value: Any, needed: str, least: float = -math.inf) -> float:
     """Return an option as a float, or say what is needed; any other range than from a least value is the caller's."""
     try:
-        number = float(value)
+        number = as_number(value)
     except (TypeError, ValueError, OverflowError):
         number = math.nan
-    if not number >= least or isinstance(value, bool | str):
+    if not number >= least:
         raise ParameterError(f"{name} is {value!r}; {needed}")
     return number
 

@@ -117,11 +117,18 @@ def scaled(x: Float64) -> Float64:
     return np.ldexp(x, -int(np.frexp(np.ptp(x, axis=0).max())[1]))
 
 
-def stored_eps(dtype: Any) -> float:
-    """Return the relative spacing of the numbers as they were stored; that of float64 for integers."""
+_STORED = {"bfloat16": (-7, -133), "float16": (-10, -24), "float32": (-23, -149)}  # powers of two
+
+
+def stored_eps(dtype: Any) -> tuple[float, float]:
+    """Return the relative spacing of numbers as they were stored, and the absolute one of the smallest.
+
+    Those of float64 for integers.
+    """
     # NumPy's name, unlike what it prints, does not tell the order of the bytes.
     name = dtype.name if isinstance(dtype, np.dtype) else str(dtype).removeprefix("torch.")
-    return {"bfloat16": 2.0**-7, "float16": 2.0**-10, "float32": 2.0**-23}.get(name, 2.0**-52)
+    relative, least = _STORED.get(name, (-52, -1074))
+    return 2.0**relative, 2.0**least
 
 
 @contextlib.contextmanager

@@ -44,10 +44,10 @@ def factorise(view: Representation, memory: int) -> Basis:
     """Find the singular vectors and values of a representation, and decide its numerical rank.
 
     Rounding to the stored precision is relative to each unit. So the rank is that of the matrix whose units were
-    brought to comparable sizes (see `unit_scales`), of which the singular values count that exceed
-    ``max(n, p) * eps64 * largest + eps_stored * rms * (sqrt(n) + sqrt(p))``: what the decomposition, and what the
-    rounding, can make out of an exact zero. Well-conditioned numbers that were stored in less than float64 are
-    factorised through their Gram matrix, some times faster.
+    brought to comparable sizes (see `unit_scales`), of which the singular values count that exceed ``max(n, p) * eps64
+    * largest + eps_stored * rms * (sqrt(n) + sqrt(p))``: what the decomposition, and what the rounding, can make out of
+    an exact zero. (Of numbers below the least normal one rounding is absolute.) Well-conditioned numbers that were
+    stored in less than float64 are factorised through their Gram matrix, some times faster.
     """
     check_fits(view.name, "the singular value decomposition", svd_bytes(view), memory)
     x = view.in_double().matrix()
@@ -111,8 +111,8 @@ def unit_scales(view: Representation, spreads: Float64) -> Float64:
 
 def stored_rounding(view: Representation, spreads: Float64, scales: Float64) -> float:
     """Bound the largest singular value that rounding to the stored precision can make, units being scaled."""
-    sizes = _sizes(view, spreads) * scales
-    return view.eps * math.sqrt(float(sizes @ sizes) / view.p) * (math.sqrt(view.n) + math.sqrt(view.p))
+    spacing = np.maximum(view.eps * _sizes(view, spreads), np.ldexp(view.least, -view.exponent)) * scales
+    return math.sqrt(float(spacing @ spacing) / view.p) * (math.sqrt(view.n) + math.sqrt(view.p))
 
 
 def shrinkage(basis: Basis, kappa: float) -> tuple[Float64, float]:
@@ -193,8 +193,10 @@ def components_kept(singular: Float64, threshold: float, truncation: str) -> int
     return min(int(np.searchsorted(reached, needed_sum)) + 1, len(singular))
 
 
-def check_truncation(threshold: float, truncation: str) -> None:
-    """Raise unless components can be kept so."""
+def check_truncation(threshold: float, truncation: str) -> float:
+    """Return the threshold as a float, or raise unless components can be kept so."""
     choice("truncation", truncation, "variance", "singular_values")
-    if not 0 < real_number("threshold", threshold, "a proportion in (0, 1] is needed") <= 1:
+    share = real_number("threshold", threshold, "a proportion in (0, 1] is needed")
+    if not 0 < share <= 1:
         raise ParameterError(f"threshold is {threshold!r}; a proportion in (0, 1] is needed")
+    return share

@@ -20,6 +20,7 @@ from repsim.engine.progress import Tick
 from repsim.engine.representation import Representation, pair
 from repsim.engine.threads import Crew, Outcome, crew
 from repsim.errors import ParameterError, UndefinedSimilarityError
+from repsim.options import as_number
 
 Ranks = tuple[int, Mapping[str, int], Mapping[str, int]]  # number of examples, and ranks by name on either side
 _CHECKED = 3  # or so: pairs that a resumed run compares again if somebody's own function compares them
@@ -45,9 +46,7 @@ class Compared:
         """Compare what was made of two representations, and check that a number comes of it."""
         returned: Any = self.compare(a, b)
         try:
-            if isinstance(returned, str | bytes) or np.iscomplexobj(returned):
-                raise TypeError
-            value = float(returned)
+            value = as_number(returned)
         except (TypeError, ValueError):
             raise ParameterError(
                 f"index {self.name!r} of {' and '.join(names)} is {returned!r:.100}; it must be a number"
@@ -86,10 +85,11 @@ class Pairs:
         saved = checkpoint.restore("pairs", tables)
         done = saved[0] if saved else 0
         views = [x.view for x in representations]
-        self._check_resumed(representations, tables, done)
+        states = self._check_resumed(representations, tables, done)
         for i, j in self._tasks[:done]:
             tick(self._operations(views[i], views[j]))
-        states, names = self._states(representations, self._tasks[done:]), [view.name for view in views]
+        self._add_states(states, representations, self._tasks[done:])
+        names = [view.name for view in views]
         with self._threads(views, memory - checkpoint.held) as threads:
             for i, row in groupby(self._tasks[done:], key=lambda task: task[0]):
                 focused = {index.x: index.x.focus(states[index.x, i], representations[i]) for index in self._compared}
@@ -109,19 +109,29 @@ class Pairs:
             for table, index in zip(tables.values(), self._compared, strict=True)
         ]
 
-    def _check_resumed(self, representations: Sequence[Prepared], tables: Mapping[str, Float64], done: int) -> None:
-        """Compute some pairs again that an interrupted run has finished: somebody's own functions may have changed."""
+    def _check_resumed(
+        self, representations: Sequence[Prepared], tables: Mapping[str, Float64], done: int
+    ) -> dict[Any, Any]:
+        """Compute some pairs again that an interrupted run has finished: somebody's own functions may have changed.
+
+        Return what was made for that.
+        """
+        states: dict[Any, Any] = {}
         for k, index in enumerate(self._compared):
             finished = [pair for pair in self._tasks[:done] if pair in self._wanted[k]]
             for i, j in finished[:: max(1, len(finished) // _CHECKED)] if index.own else ():
                 names = [representations[i].view.name, representations[j].view.name]
-                state = index.x.focus(index.x.state(representations[i]), representations[i])
-                value = index.value(state, index.y.state(representations[j]), names)
+                for made, place in ((index.x, i), (index.y, j)):
+                    if (made, place) not in states:
+                        states[made, place] = made.state(representations[place])
+                state = index.x.focus(states[index.x, i], representations[i])
+                value = index.value(state, states[index.y, j], names)
                 if not math.isclose(value, before := tables[str(k)][i, j], rel_tol=_SAME, abs_tol=_SAME):
                     raise ParameterError(
                         f"resume: index {index.name!r} of {' and '.join(names)} is {value} and was {before} in the "
                         "interrupted run; give another folder, or remove it"
                     )
+        return states
 
     def _ranks(self, index: Compared, representations: Sequence[Prepared]) -> Ranks:
         sides = []
@@ -136,12 +146,16 @@ class Pairs:
         alone = any(isinstance(index.x, Own) for index in self._compared)
         return crew(1 if alone else min(len(self._tasks), memory // (_BYTES * widest**2)), widest**3)
 
-    def _states(self, representations: Sequence[Prepared], tasks: Sequence[tuple[int, int]]) -> dict[Any, Any]:
-        """Return what was made of each representation that a task needs."""
+    def _add_states(
+        self, states: dict[Any, Any], representations: Sequence[Prepared], tasks: Sequence[tuple[int, int]]
+    ) -> None:
+        """Add what is made of each representation that a task needs, once."""
         needed = {
             (made, i): None for pair in tasks for index in self._compared for made in (index.x, index.y) for i in pair
         }
-        return {(made, i): made.state(representations[i]) for made, i in sorted(needed, key=lambda key: key[1])}
+        for made, i in sorted(needed, key=lambda key: key[1]):
+            if (made, i) not in states:
+                states[made, i] = made.state(representations[i])
 
     def _values(
         self, focused: dict[Made, Any], states: dict[Any, Any], names: Sequence[str], i: int, j: int

@@ -143,7 +143,7 @@ class Representation(Rows):
         self._x = file_rows(x)
         self._recomputed = not is_array(self._x)
         first = _checked_rows(self._x, self.shape, 0, 1, name, native)
-        self.eps = stored_eps(first.dtype)
+        self.eps, self.least = stored_eps(first.dtype)
         self.dtype: np.dtype[Any] = np.dtype(dtype or (np.float32 if self.eps > 1e-10 else np.float64))
         # A library need not have the precision that was asked for, or that integers need.
         xp = namespace(first)

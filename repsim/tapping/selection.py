@@ -83,6 +83,10 @@ def _resolved(known: Mapping[str, Any], requested: Any, owner: str) -> list[list
             f"layers is {requested!r}; a name, a pattern such as 'layer*.conv?', a class of layers, or a list of names "
             "is needed"
         )
+    if twice := [request for request in dict.fromkeys(requests) if requests.count(request) > 1]:
+        raise ParameterError(
+            f"layers names {listed([repr(name) for name in twice], 3)} more than once; each is taken once"
+        )
     return [_matching(known, request, owner) for request in requests]
 
 

@@ -172,3 +172,14 @@ def test_most_values_near_chance_are_said_to_be():
     assert abs(by_chance.z[0, 1]) < 5 < by_chance.z[0, 0]
     assert by_chance.mean[0, 1] == pytest.approx(chance(x, y).mean, rel=1e-9)
     assert by_chance.standard_deviation[0, 1] == pytest.approx(chance(x, y).standard_deviation, rel=1e-6)
+
+
+@pytest.mark.parametrize("share", [5e-7, 1e-8, 1e-10])
+@pytest.mark.filterwarnings("ignore::repsim.errors.BiasWarning")
+def test_a_small_negative_value_of_an_indefinite_matrix_is_its_own(share, rng):
+    q = rng.standard_normal((30, 2))
+    q = np.linalg.qr(q - q.mean(axis=0))[0]
+    k, m = (np.outer(column, column) for column in q.T)
+    assert cka_from_grams(k, m - share * k) == pytest.approx(-share, rel=1e-2)
+    assert cka_from_grams(k, m) == pytest.approx(0, abs=1e-14)
+    assert cka_from_grams(k, k) == 1

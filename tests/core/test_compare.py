@@ -47,9 +47,12 @@ def test_what_is_not_a_model():
         activations(model, IMAGES[:0])
 
 
-def test_a_layer_that_is_named_twice_is_taken_once():
-    np.testing.assert_array_equal(activations(model, IMAGES, layers=["mean", "mean"])["mean"], IMAGES.mean(axis=(1, 2)))
-    assert compare(model, model, IMAGES, layers=["mean", "mean"]).values.shape == (1, 1)
+def test_a_layer_is_named_once():
+    for call in (activations, lambda *given, **options: compare(model, *given, **options)):
+        with pytest.raises(errors.ParameterError, match="layers names 'mean' more than once; each is taken once"):
+            call(model, IMAGES, layers=["mean", "squares", "mean"])
+    taken = activations(model, IMAGES, layers=["mean", "me*"])  # a pattern may find it too
+    np.testing.assert_array_equal(taken["mean"], IMAGES.mean(axis=(1, 2)))
 
 
 @pytest.mark.parametrize("batch_size", [64, 1000])

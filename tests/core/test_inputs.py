@@ -1,5 +1,7 @@
 """What bad input gets: a named error that repeats the argument's name and what would be right."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -202,3 +204,39 @@ WORDS = {
 def test_an_option_that_is_a_word(name, word):
     with pytest.raises(errors.ParameterError, match=rf"(?s)^{name} is .*; .*\" or \"\w+\" is needed$"):
         WORDS[name](word)
+
+
+NUMBERS = {
+    "kappa_x": lambda number: repsim.canonical_ridge(GOOD, GOOD, kappa_x=number, kappa_y=1),
+    "bandwidth": lambda number: repsim.cka(GOOD, GOOD, kernel="rbf", bandwidth=number),
+    "threshold": lambda number: repsim.svcca(GOOD, GOOD, threshold=number),
+    "bounds": lambda number: repsim.Index.of("mine", np.asarray, lambda a, b: 0.0, bounds=(0.0, number)),
+    "index 'mine'": lambda number: repsim.pairwise(
+        [GOOD], index=repsim.Index.of("mine", np.asarray, lambda a, b: number)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("number", ["1", b"1", bytearray(b"1"), True, np.True_, np.array("1"), 1j], ids=repr)
+def test_an_option_that_is_a_number(name, number):
+    with pytest.raises(errors.ParameterError, match=rf"(?s)^{name} .*(needed|be a number)"):
+        NUMBERS[name](number)
+
+
+@pytest.mark.parametrize("number", [1, 1.0, np.float32(1), np.int64(1), np.array(1.0)], ids=repr)
+def test_every_real_number_is_one(number):
+    for call in NUMBERS.values():
+        call(number)
+
+
+def test_an_entry_is_checked():
+    entry = repsim.INDEXES["cka_linear"]
+    for name in ("own", "debiased", "symmetric"):
+        with pytest.raises(errors.ParameterError, match=f"^{name} is 'no'; True or False is needed"):
+            replace(entry, name="mine", **{name: "no"})
+    with pytest.raises(errors.ParameterError, match="^name is 3; what tables"):
+        replace(entry, name=3)
+    for value in (lambda m: np.full(m.xy.shape, "1"), lambda m: m.xy * (1 + 1j)):
+        with pytest.raises(errors.ParameterError, match="its value returned .*; numbers of shape"):
+            replace(entry, name="mine", value=value)(GOOD, GOOD)

@@ -353,7 +353,15 @@ def test_a_resumed_run_whose_functions_have_changed_is_refused(rng, tmp_path, mo
         pairwise(xs, index=other, resume=tmp_path / "run")
     with pytest.raises(errors.ParameterError, match=r"different: indexes"):
         pairwise(xs, index=replace(first, symmetric=False), resume=tmp_path / "run")
-    resumed = pairwise(xs, index=first, resume=tmp_path / "run")
+    prepared = []
+
+    def prepare(x):
+        prepared.append(len(x))
+        return first.x.prepare(x)
+
+    prepare.__qualname__ = first.x.prepare.__qualname__
+    resumed = pairwise(xs, index=Index.of("mine", prepare, first.compare), resume=tmp_path / "run")
+    assert len(prepared) <= len(xs), "what is made to look at some pairs again serves the others too"
     np.testing.assert_array_equal(resumed, pairwise(xs, index=first))
 
 

@@ -8,6 +8,11 @@ from hypothesis import strategies as st
 import repsim
 from repsim import pairwise
 
+try:
+    import ml_dtypes
+except ImportError:  # where only the core is installed
+    ml_dtypes = None
+PRECISIONS = ["float16", "float32", *(["bfloat16"] if ml_dtypes else [])]
 pytestmark = pytest.mark.filterwarnings("ignore::repsim.RankSaturationWarning")
 SEARCH = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 OPTIONS = {
@@ -60,7 +65,7 @@ def rounded(x, precision):
 
 @given(
     seed=st.integers(0, 2**32),
-    precision=st.sampled_from(["float16", "float32"]),
+    precision=st.sampled_from(PRECISIONS),
     spread=st.sampled_from(["alike", "decades", "massive"]),
     shape=st.sampled_from([(120, 6), (60, 12), (40, 30)]),
 )
@@ -73,7 +78,7 @@ def test_the_value_is_that_of_the_same_numbers_in_double(seed, precision, spread
         x *= 10.0 ** rng.uniform(-3 if precision == "float16" else -6, 3 if precision == "float16" else 6, shape[1])
     elif spread == "massive":
         x[:, 0] *= 1e4
-    stored = x.astype(precision)
+    stored = x.astype(getattr(ml_dtypes, precision, precision))
     for name in ("cca_r2", "cca_mean", "linear_regression"):
         expected = repsim.get_index(name)(y, stored.astype(float))
         assert repsim.get_index(name)(y, stored) == pytest.approx(expected, abs=1e-6), name
@@ -103,6 +108,21 @@ def test_low_rank_beside_a_massive_unit(rng):
     low[:, 0] = 3000 + 100 * rng.normal(size=200)
     assert repsim.orthonormal_basis(low.astype(np.float16)).shape == (200, 5)
     assert repsim.orthonormal_basis(low.astype(np.float32)).shape == (200, 5)
+
+
+@pytest.mark.parametrize(("precision", "sizes"), [("float16", (1e-5, 3e-6)), ("float32", (1e-38, 1e-41))])
+def test_below_the_least_normal_number_rounding_is_absolute(rng, precision, sizes):
+    low, y = rng.normal(size=(200, 4)) @ rng.normal(size=(4, 30)), rng.normal(size=(200, 5))
+    for size in sizes:
+        stored = (size * low).astype(precision)
+        assert repsim.orthonormal_basis(stored).shape == (200, 4)
+        assert repsim.cca(y, stored) == pytest.approx(repsim.cca(y, low), abs=1e-3)
+    beside = np.hstack([low[:, :10], sizes[1] * low]).astype(precision)
+    assert repsim.orthonormal_basis(beside).shape == (200, 4)
+    for name in ("cca_r2", "linear_regression"):
+        expected = pytest.approx(repsim.get_index(name)(y, low), abs=1e-3)
+        assert repsim.get_index(name)(y, beside) == expected
+        assert pairwise([y], [beside], index=name)[0, 0] == expected
 
 
 @pytest.mark.parametrize("name", ["procrustes", "pwcca", "svcca_mean", "cca_mean"])

@@ -165,10 +165,8 @@ def test_the_rule_for_the_ten_networks():
     assert rows["tiny10-r2"]["off"] == pytest.approx(0.9)
     said = figures.rule_sentence(rows, {"tiny10-r1": 100, "tiny10-r2": 120})
     assert said.startswith("R1 for 100 epochs: **87.0 %** (one network), 3 networks still to be trained; ")
-    assert (
-        "to reach 88.9 %. R2 for 120 epochs: **88.5 ± 0.7 %** (2 networks), 0.9 points from the paper’s, so that the rule takes this recipe."
-        in said
-    )
+    assert "to reach 88.9 %. R2 for 120 epochs: **88.5 ± 0.7 %** (2 networks), 0.9 points from the paper’s" in said
+    assert said.endswith("so that the rule takes this recipe.")
     assert training.recipe_rule({}, {}) == {}
 
 
