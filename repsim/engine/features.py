@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from repsim.engine.arrays import host
+from repsim.engine.checkpoint import Checkpoint
 from repsim.engine.operators import Families, Products, distinct_rows, examples, itemsize
 from repsim.engine.plan import blocks, operations_per_entry
 from repsim.engine.progress import Tick
@@ -32,7 +33,13 @@ def cross_products(families: Families, products: Products) -> int:
 
 
 def products_by_features(
-    families: Families, products: Products, result: Sums, memory: int, block: int | None, tick: Tick
+    families: Families,
+    products: Products,
+    result: Sums,
+    memory: int,
+    block: int | None,
+    tick: Tick,
+    checkpoint: Checkpoint | None = None,
 ) -> None:
     """Linear operators only: ||Y'X||^2 from cross-products of all features with all features."""
     width = {key: [op.rows.p for op in ops] for key, ops in families.items()}
@@ -42,7 +49,14 @@ def products_by_features(
     column_sums = {key: np.zeros(sum(widths)) for key, widths in width.items()}
     # Centres rounded to float32 would leave the diagonals, which are taken as they are, off centre.
     sources = {rows: rows.in_double() for rows in distinct_rows(families)}
-    for where in blocks(result.n, block):
+    kept = {f"cross {a} {b}": table for (a, b), table in cross.items()}
+    kept |= {f"columns {key}": sums for key, sums in column_sums.items()}
+    kept |= {f"diagonal {key}": result.diagonals[key] for key in families}
+    saved = checkpoint.restore("features", kept) if checkpoint else None
+    done, block = saved or (0, block)
+    each = 2.0 * sum(table.size for table in cross.values())
+    tick(each * done)
+    for where in (rows for rows in blocks(result.n, block) if rows.start >= done):
         read = {
             rows: host(source.block(where.start, where.stop)).astype(np.float64, copy=False)
             for rows, source in sources.items()
@@ -56,7 +70,9 @@ def products_by_features(
         for a, b in products:
             cross[a, b] += stacked[a].T @ stacked[b]
         del read, stacked  # before the next ones are read
-        tick(2.0 * (where.stop - where.start) * sum(table.size for table in cross.values()))
+        if checkpoint is not None:
+            checkpoint.save("features", kept, where.stop, block)
+        tick(each * (where.stop - where.start))
     owners = {key: np.repeat(np.eye(len(widths)), widths, axis=1) for key, widths in width.items()}
     for key in families:
         result.row_sums[key][...] = -result.diagonals[key]

@@ -46,14 +46,14 @@ def inner_products(
     """Compute <K, L> for K in one family and L in another, for each pair of families named in `products`.
 
     Operators of different families that share their rows share the matrix products too. `tick` is called with the
-    operations done since the last time (see `operations`). With a checkpoint, what tiles have added up is kept
-    there if the pass does not come to its end, and the next one goes on from it; cross-products of features begin anew.
+    operations done since the last time (see `operations`). With a checkpoint, what has been added up is kept
+    there if the pass does not come to its end, and the next one goes on from it.
     """
     result = Sums.zero(families, products)
     # BLAS may raise the flag of an invalid operation over finite numbers with a finite result (NumPy's issue 24067).
     with full_precision(), np.errstate(invalid="ignore"):
         if features_are_cheaper(families, products, memory):
-            products_by_features(families, products, result, memory, block, tick)
+            products_by_features(families, products, result, memory, block, tick, checkpoint)
         else:
             side, widest = tile_block(families, memory, asked=block), max(rows.p for rows in distinct_rows(families))
             with crew(hands(families, memory, side), side**2 * widest) as threads:

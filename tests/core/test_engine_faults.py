@@ -279,6 +279,34 @@ def test_too_little_memory_is_named_at_each_step(rng, name, step):
         pairwise(layers, index=name, memory=30_000)
 
 
+def test_products_of_features_go_on_where_they_were(tmp_path, rng, monkeypatch):
+    monkeypatch.setattr("repsim.engine.checkpoint._SECONDS_BETWEEN_SAVES", 0.0)
+    x, reads = rng.standard_normal((101, 6)), []
+
+    def rows(start, stop):
+        reads.append((start, stop))
+        return x[start:stop]
+
+    def stop(done, total):
+        if done > 0.6 * total:
+            raise KeyboardInterrupt
+
+    def run(**options):
+        return pairwise(
+            [Blocks(rows, x.shape), x[:, :3]], index=["cka_linear", "hsic_linear_debiased"], block=10, **options
+        )
+
+    expected, whole = run(), len(reads)
+    with pytest.raises(KeyboardInterrupt):
+        run(progress=stop, resume=tmp_path / "run")
+    assert (tmp_path / "run" / "progress-features.npz").exists()
+    reads.clear()
+    found = run(resume=tmp_path / "run")
+    assert len(reads) < whole - 4
+    for name, table in expected.items():
+        np.testing.assert_array_equal(found[name], table)
+
+
 def test_progress_of_a_resumed_run_counts_what_was_done(tmp_path, rng):
     layers, names = [rng.standard_normal((60, p)) for p in (70, 5)], ["cka_rbf_0.4", "linear_regression", "pwcca"]
     whole, parts = [], []
