@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import array_api_compat
@@ -63,6 +63,8 @@ def to_numpy(x: Any, name: str) -> Array:
     if type(x) is np.ndarray and _is_real(x.dtype):
         return x
     check_dense(x, name)
+    if isinstance(x, Mapping):
+        raise DTypeError(f"{name} is a {type(x).__name__}; one array is needed (repsim.pairwise takes several)")
     try:
         array = host(x)
         if array.dtype == object and hasattr(x, "iloc"):
@@ -78,6 +80,8 @@ def to_numpy(x: Any, name: str) -> Array:
             ) from error
     if isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x):
         raise NonFiniteError(f"{name} is a masked array with masked entries; fill or drop those examples")
+    if array.dtype == object and array.ndim == 0:
+        raise DTypeError(f"{name} is a {type(x).__name__}; an array of real numbers is needed")
     if not _is_real(array.dtype) and array.dtype.name != "bfloat16":
         raise _dtype_error(array.dtype, name)
     return array

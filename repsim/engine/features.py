@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from repsim.engine.arrays import host
+from repsim.engine.arrays import Float64, host
 from repsim.engine.checkpoint import Checkpoint
 from repsim.engine.operators import Families, Products, distinct_rows, examples, itemsize
 from repsim.engine.plan import blocks, operations_per_entry
@@ -49,7 +49,7 @@ def products_by_features(
     column_sums = {key: np.zeros(sum(widths)) for key, widths in width.items()}
     # Centres rounded to float32 would leave the diagonals, which are taken as they are, off centre.
     sources = {rows: rows.in_double() for rows in distinct_rows(families)}
-    kept = {f"cross {a} {b}": table for (a, b), table in cross.items()}
+    kept: dict[str, Float64] = {f"cross {a} {b}": table for (a, b), table in cross.items()}
     kept |= {f"columns {key}": sums for key, sums in column_sums.items()}
     kept |= {f"diagonal {key}": result.diagonals[key] for key in families}
     saved = checkpoint.restore("features", kept) if checkpoint else None

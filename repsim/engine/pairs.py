@@ -90,6 +90,7 @@ class Pairs:
             tick(self._operations(views[i], views[j]))
         self._add_states(states, representations, self._tasks[done:])
         names = [view.name for view in views]
+        self._check_symmetric(states, representations, self._tasks[done:])
         with self._threads(views, memory - checkpoint.held) as threads:
             for i, row in groupby(self._tasks[done:], key=lambda task: task[0]):
                 focused = {index.x: index.x.focus(states[index.x, i], representations[i]) for index in self._compared}
@@ -132,6 +133,24 @@ class Pairs:
                         "interrupted run; give another folder, or remove it"
                     )
         return states
+
+    def _check_symmetric(
+        self, states: Mapping[Any, Any], representations: Sequence[Prepared], tasks: Sequence[tuple[int, int]]
+    ) -> None:
+        """Compare a pair both ways, if somebody's own function is said to be symmetric."""
+        pair = next(((i, j) for i, j in tasks if i != j), None)
+        for index in self._compared:
+            if pair and index.own and index.symmetric:
+                values = []
+                for i, j in (pair, (pair[1], pair[0])):
+                    names = [representations[i].view.name, representations[j].view.name]
+                    state = index.x.focus(states[index.x, i], representations[i])
+                    values.append(index.value(state, states[index.y, j], names))
+                if not math.isclose(*values, rel_tol=_SAME, abs_tol=_SAME):
+                    raise ParameterError(
+                        f"index {index.name!r} of {' and '.join(names)} is {values[1]} and the other way round "
+                        f"{values[0]}; it needs symmetric=False"
+                    )
 
     def _ranks(self, index: Compared, representations: Sequence[Prepared]) -> Ranks:
         sides = []

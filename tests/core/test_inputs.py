@@ -240,3 +240,18 @@ def test_an_entry_is_checked():
     for value in (lambda m: np.full(m.xy.shape, "1"), lambda m: m.xy * (1 + 1j)):
         with pytest.raises(errors.ParameterError, match="its value returned .*; numbers of shape"):
             replace(entry, name="mine", value=value)(GOOD, GOOD)
+
+
+def test_what_is_no_array_is_said(tmp_path):
+    np.savez(tmp_path / "a.npz", a=GOOD)
+    with np.load(tmp_path / "a.npz") as file:
+        for given, kind in (({"a": GOOD}, "dict"), (file, "NpzFile")):
+            with pytest.raises(
+                errors.DTypeError, match=f"^x is a {kind}; one array is needed .*pairwise takes several"
+            ):
+                repsim.cka(given, GOOD)
+    for given in (object(), repsim.Blocks(lambda start, stop: GOOD[start:stop], GOOD.shape)):
+        with pytest.raises(
+            errors.DTypeError, match=f" is a {type(given).__name__}; an array of real numbers is needed"
+        ):
+            repsim.cka_from_grams(given, GOOD @ GOOD.T)

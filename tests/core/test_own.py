@@ -488,3 +488,14 @@ def test_an_index_made_of_another_has_no_public_function():
     assert (mixed.function, mixed.parameters) == (None, {})
     with pytest.raises((ValueError, TypeError), match="parameters"):
         replace(get_index("cka_linear"), parameters={"debiased": True})
+
+
+def test_an_index_that_is_not_symmetric_has_to_say_so(rng):
+    xs = rng.standard_normal((3, 40, 5)) + np.arange(3)[:, None, None]
+    parts = (np.mean, lambda a, b: a - b)
+    with pytest.raises(
+        errors.ParameterError, match=r"index 'mine' of xs\[1\] and xs\[0\] is .*it needs symmetric=False"
+    ):
+        pairwise(xs, index=Index.of("mine", *parts))
+    table = pairwise(xs, index=Index.of("mine", *parts, symmetric=False))
+    np.testing.assert_allclose(table, -table.T, atol=1e-12)
