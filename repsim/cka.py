@@ -297,10 +297,10 @@ def normalised_products(m: Moments) -> Float64:
         for name, square, noise in zip(side.names, side.square, side.noise, strict=True):
             if not square > noise:
                 raise_undefined(name, m.debiased)
-    # Given Gram matrices may be indefinite, and slightly negative values their own; they are known to some 1e-12.
+    values = without_rounding(m.xy / np.sqrt(m.xx * m.yy), -1.0, 1.0)
+    # Given Gram matrices may be indefinite, and slightly negative values their own: those are known to some 1e-12.
     noise = np.sqrt(np.maximum.outer(m.x.noise / m.x.square, m.y.noise / m.y.square))
-    rounding = np.minimum(ROUNDING, 30 * noise)
-    values = without_rounding(m.xy / np.sqrt(m.xx * m.yy), -1.0, 1.0, rounding)
+    rounding = np.where(noise > 0, np.minimum(ROUNDING, 30 * noise), ROUNDING)
     return values if m.debiased else np.where((values < 0) & (values > -rounding), 0.0, values)
 
 

@@ -196,7 +196,7 @@ class Index:
         title : str, optional
             What a figure calls it; the name, if not given.
         symmetric : bool
-            Whether ``compare(a, b)`` is ``compare(b, a)``, so that one of them is enough.
+            Whether ``compare(a, b)`` is ``compare(b, a)``, so that one of them is enough; `pairwise` tries one pair.
         bounds : tuple of float
             Least and greatest value.
 
@@ -224,7 +224,7 @@ class Index:
             raise ParameterError(f"title is {title!r}; text is needed")
         try:
             low, high = map(as_number, bounds)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             low = high = math.nan
         if not low < high:
             raise ParameterError(f"bounds is {bounds!r}; the least and the greatest value are needed, as in (0.0, 1.0)")

@@ -75,7 +75,8 @@ def pairwise(
         4,000 evenly spaced examples.
     resume : path, optional
         Folder for what is finished, made if it is missing. A call that is interrupted leaves its work there, the
-        same call goes on from it, and one that comes to its end removes it. It needs the space of all bases.
+        same call goes on from it, and one that comes to its end removes it. It needs the space of all bases, and
+        of products of few features.
     progress : bool or callable
         True draws a bar with the time left on standard error. A callable is called as ``progress(done, total)``,
         estimated operations, after each step.

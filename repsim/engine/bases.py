@@ -111,8 +111,11 @@ def unit_scales(view: Representation, spreads: Float64) -> Float64:
 
 def stored_rounding(view: Representation, spreads: Float64, scales: Float64) -> float:
     """Bound the largest singular value that rounding to the stored precision can make, units being scaled."""
-    spacing = np.maximum(view.eps * _sizes(view, spreads), np.ldexp(view.least, -view.exponent)) * scales
-    return math.sqrt(float(spacing @ spacing) / view.p) * (math.sqrt(view.n) + math.sqrt(view.p))
+    relative, least = view.eps * _sizes(view, spreads), np.ldexp(view.least, -view.exponent)
+    coarse = np.where(relative < least, least * scales, 0.0)  # units of few digits, which may be few among many
+    of_units = relative * scales
+    bound = math.sqrt(float(of_units @ of_units) / view.p) * (math.sqrt(view.n) + math.sqrt(view.p))
+    return bound + math.sqrt(view.n) * float(coarse.max()) + float(np.linalg.norm(coarse))
 
 
 def shrinkage(basis: Basis, kappa: float) -> tuple[Float64, float]:

@@ -21,6 +21,7 @@ from repsim.errors import ParameterError
 
 _HEADER = 128  # bytes of an .npy file without values
 _SECONDS_BETWEEN_SAVES = 5.0
+_WORK_PER_SAVE = 10  # times what the last one took, so that large tables do not take the time of the work
 
 
 @contextlib.contextmanager
@@ -45,7 +46,7 @@ class Checkpoint:
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._left = memory
         self.held = 0  # bytes of memory
-        self._saved, self._keeps = time.monotonic(), threading.Lock()
+        self._next, self._keeps = time.monotonic() + _SECONDS_BETWEEN_SAVES, threading.Lock()
         if self._named is not None:
             self._claim(self._named, json.loads(json.dumps(call)))
 
@@ -131,7 +132,7 @@ class Checkpoint:
 
     def save(self, name: str, arrays: Mapping[str, Float64], done: int, block: int = 0) -> None:
         """Write what a pass has filled, the number of its steps done and its block, once in some seconds."""
-        if self._named is None or time.monotonic() - self._saved < _SECONDS_BETWEEN_SAVES:
+        if self._named is None or (start := time.monotonic()) < self._next:
             return
         partial = self._named / f"progress-{name}.part"
         with _writing(partial, f"resume: progress cannot be written into {self._named}"):
@@ -140,7 +141,8 @@ class Checkpoint:
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(partial, partial.with_suffix(".npz"))
-        self._saved = time.monotonic()
+        end = time.monotonic()
+        self._next = end + max(_SECONDS_BETWEEN_SAVES, _WORK_PER_SAVE * (end - start) if _SECONDS_BETWEEN_SAVES else 0)
 
     def restore(self, name: str, arrays: Mapping[str, Float64]) -> tuple[int, int] | None:
         """Set arrays to what was saved; return the number of steps done and the block."""

@@ -25,6 +25,7 @@ from repsim.options import as_number
 Ranks = tuple[int, Mapping[str, int], Mapping[str, int]]  # number of examples, and ranks by name on either side
 _CHECKED = 3  # or so: pairs that a resumed run compares again if somebody's own function compares them
 _SAME = 1e-5  # another number of threads gives other last digits, of float32 the sixth
+_NOTHING = 1e-8  # what rounding may make of 0
 _BYTES = 6 * 8  # an entry of a square matrix, that comparing two bases of as many vectors takes
 
 
@@ -47,7 +48,7 @@ class Compared:
         returned: Any = self.compare(a, b)
         try:
             value = as_number(returned)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise ParameterError(
                 f"index {self.name!r} of {' and '.join(names)} is {returned!r:.100}; it must be a number"
             ) from None
@@ -89,14 +90,16 @@ class Pairs:
         for i, j in self._tasks[:done]:
             tick(self._operations(views[i], views[j]))
         self._add_states(states, representations, self._tasks[done:])
-        names = [view.name for view in views]
-        self._check_symmetric(states, representations, self._tasks[done:])
+        names, unchecked = [view.name for view in views], True
         with self._threads(views, memory - checkpoint.held) as threads:
             for i, row in groupby(self._tasks[done:], key=lambda task: task[0]):
                 focused = {index.x: index.x.focus(states[index.x, i], representations[i]) for index in self._compared}
                 tasks = list(row)
                 values = threads.map(lambda task: self._values(focused, states, names, *task), tasks)  # noqa: B023
                 for (_, j), pair_values in zip(tasks, values, strict=True):
+                    if unchecked and i != j and len(self._tasks) > 1:
+                        unchecked = False
+                        self._check_symmetric(pair_values, states, representations, i, j)
                     for k, value in pair_values.items():
                         tables[str(k)][i, j] = value
                         if self._compared[k].symmetric:
@@ -135,21 +138,23 @@ class Pairs:
         return states
 
     def _check_symmetric(
-        self, states: Mapping[Any, Any], representations: Sequence[Prepared], tasks: Sequence[tuple[int, int]]
+        self,
+        values: Mapping[int, float],
+        states: Mapping[Any, Any],
+        representations: Sequence[Prepared],
+        i: int,
+        j: int,
     ) -> None:
-        """Compare a pair both ways, if somebody's own function is said to be symmetric."""
-        pair = next(((i, j) for i, j in tasks if i != j), None)
-        for index in self._compared:
-            if pair and index.own and index.symmetric:
-                values = []
-                for i, j in (pair, (pair[1], pair[0])):
-                    names = [representations[i].view.name, representations[j].view.name]
-                    state = index.x.focus(states[index.x, i], representations[i])
-                    values.append(index.value(state, states[index.y, j], names))
-                if not math.isclose(*values, rel_tol=_SAME, abs_tol=_SAME):
+        """Compare a pair the other way round, too, if somebody's own function is said to be symmetric."""
+        names = [representations[j].view.name, representations[i].view.name]
+        for k, index in enumerate(self._compared):
+            if index.own and index.symmetric:
+                state = index.x.focus(states[index.x, j], representations[j])
+                back = index.value(state, states[index.y, i], names)
+                if not math.isclose(back, values[k], rel_tol=_SAME, abs_tol=_NOTHING):
                     raise ParameterError(
-                        f"index {index.name!r} of {' and '.join(names)} is {values[1]} and the other way round "
-                        f"{values[0]}; it needs symmetric=False"
+                        f"index {index.name!r} of {' and '.join(names)} is {back} and the other way round {values[k]}; "
+                        "it needs symmetric=False"
                     )
 
     def _ranks(self, index: Compared, representations: Sequence[Prepared]) -> Ranks:

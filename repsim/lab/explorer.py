@@ -156,7 +156,7 @@ def network_facts(group: Networks) -> dict[str, str]:
     trained = f"trained on {images} for {group.recipe.epochs} epochs"
     untrained = f"untrained, made for {images}"
     recipe = f", recipe {named}" if (named := recipe_of(group.name)) else ""
-    recipe += f", {group.recipe.epochs} epochs" if named and not group.name.startswith(RECIPES) else ""
+    recipe += ", longer" if named and not group.name.startswith(RECIPES) else ""
     seeds = f", seeds {group.seeds[0]} to {group.seeds[-1]}" if group.seeds[0] and len(group.seeds) > 1 else ""
     return {
         "title": f"{name}, {width}, {images}" + ("" if group.recipe.epochs else ", untrained") + recipe + seeds,

@@ -70,7 +70,7 @@ def measuring_job(profile: Profile) -> Job:
 
 
 def gigabytes(profile: Profile, group: Networks | Transformers) -> float:
-    """Return what the representations of one network take on the images that layers are compared on."""
+    """Return what the representations of one network take, of an image network on as many images as the test has."""
     if not isinstance(group, Networks):
         return group.megabytes / 1000
     features = described(group.architecture, group.channels).features(classes_of(group.dataset))
@@ -116,7 +116,7 @@ def describe(profile_name: str) -> str:
         "backward passes",
         f"  memory: up to {max(memories):,} MiB for one network in training, up to "
         f"{profile.cluster.measuring_mib / 1024:.0f} GiB for the tables",
-        f"  disk: about {sum(sizes):,.1f} GB of representations in all, of which the cache holds those of one "
-        "measurement at a time",
+        f"  disk: about {sum(sizes):,.1f} GB of representations of the test’s images in all, of which the cache holds "
+        "those of one measurement at a time",
     ]
     return "\n".join(lines)

@@ -1,5 +1,6 @@
 """The page of claims: every row leads to its evidence, and the rows can be chosen, also by a link."""
 
+import json
 import re
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -186,3 +187,24 @@ def test_without_scripts_the_whole_table_is_there(browser, html):
     assert page.locator(".claims-table tbody tr:visible").count() >= len(load_claims())
     assert page.locator(".claims-filter").count() == 0
     context.close()
+
+
+def test_every_figure_that_a_claim_names_is_in_its_chapter():
+    for claim in load_claims().values():
+        chapter = (REPOSITORY / "notebooks" / f"{claim.notebook}.ipynb") if claim.notebook else None
+        for name in {claim.figure, claim.why_figure} - {None, "none"}:
+            assert f'name=\\"{name}\\"' in chapter.read_text(encoding="utf-8"), claim.id
+
+
+def test_the_figure_of_the_reason_stands_beside_that_of_the_evidence(tmp_path):
+    cells = [
+        {"id": name, "cell_type": "code", "metadata": {}, "source": [], "outputs": [{"data": {"text/html": shown}}]}
+        for name, shown in (
+            ("one", '<figure id="figure-4"></figure>'),
+            ("two", '<figure id="grid-with-distance"></figure>'),
+        )
+    ]
+    page = tmp_path / "07-residual.ipynb"
+    page.write_text(json.dumps({"nbformat": 4, "metadata": {}, "cells": cells}), encoding="utf-8")
+    links = Evidence({page.stem: page}, ADDRESS, {}).links(load_claims()["F4b"])
+    assert [link.split("-of-")[0] for link in links[:2]] == ["[figure](#code-one", "[why](#code-two"]

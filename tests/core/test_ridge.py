@@ -162,3 +162,9 @@ def test_a_ridge_that_cannot_be_is_refused(rng, options, message):
     x = rng.standard_normal((9, 3))
     with pytest.raises(errors.ParameterError, match=message):
         canonical_ridge(x, x, **options)
+
+
+def test_rounding_takes_no_value_above_one(rng):
+    for seed in range(40):
+        x = np.random.default_rng(seed).standard_normal((60, 1))
+        assert canonical_ridge(x, 2 * x + 1, kappa_x=1.5, kappa_y=0) <= 1

@@ -125,6 +125,14 @@ def test_below_the_least_normal_number_rounding_is_absolute(rng, precision, size
         assert pairwise([y], [beside], index=name)[0, 0] == expected
 
 
+@pytest.mark.parametrize("few", [1, 3, 30])
+@pytest.mark.parametrize("size", [3e-6, 3e-7])
+def test_few_units_below_the_least_normal_number_among_many(rng, few, size):
+    low = rng.normal(size=(800, 4)) @ rng.normal(size=(4, 200))
+    low[:, :few] *= size
+    assert repsim.orthonormal_basis(low.astype(np.float16)).shape == (800, 4)
+
+
 @pytest.mark.parametrize("name", ["procrustes", "pwcca", "svcca_mean", "cca_mean"])
 def test_all_pairs_of_little_precision_are_the_function(rng, name):
     """Offset by a million times their spread, so that most of the directions are rounding."""

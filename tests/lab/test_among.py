@@ -157,17 +157,43 @@ def test_before_all_recipes_are_trained_only_what_the_others_cannot_change_is_ju
     assert judge(find_claim("RC2"), Measurement("RC2", training.recipe_claims(ROWS, PLANNED)["RC2"])) == "reproduced"
 
 
+def trained_to(*percents):
+    return [{"test_accuracy": p / 100, "inputs": {"seed": seed}} for seed, p in enumerate(percents)]
+
+
+SEEDS = dict.fromkeys(("tiny10-r1", "tiny10-r2"), (0, 1, 2, 3, 4, 5))
+
+
+def taken(**groups):
+    rows = training.recipe_rule({f"tiny10-{name}": trained_to(*of) for name, of in groups.items()}, SEEDS)
+    return {name.removeprefix("tiny10-"): row["taken"] for name, row in rows.items()}
+
+
 def test_the_rule_for_the_ten_networks():
-    trained = {"tiny10-r1": [{"test_accuracy": 0.87}], "tiny10-r2": [{"test_accuracy": x} for x in (0.88, 0.89)]}
-    rows = training.recipe_rule(trained | {"tiny10": []}, {"tiny10-r1": 4, "tiny10-r2": 2})
-    assert rows["tiny10-r1"]["missing"] == 3
-    assert rows["tiny10-r1"]["need"] == pytest.approx((4 * 88.4 - 87) / 3)
-    assert rows["tiny10-r2"]["off"] == pytest.approx(0.9)
+    assert taken(r1=(88.5, 88.5, 88.4, 88.4, 20)) == {"r1": True}  # the first four decide
+    assert taken(r1=(88.3,) * 4, r2=(90.3,) * 4) == {"r1": False, "r2": True}
+    assert taken(r1=(88.3,) * 4, r2=(90.5,) * 4) == {"r1": False, "r2": False}
+    assert taken(r1=(87,), r2=(89,) * 4) == {"r1": None, "r2": None}  # R2 waits for R1
+    assert taken(r1=(89,) * 4, r2=(89,) * 4) == {"r1": True, "r2": None}
+    assert taken(r1=(50,) * 3, r2=(89,) * 4) == {"r1": False, "r2": True}  # whatever the fourth were
+    assert taken(r2=(89,) * 4) == {"r2": None}
+    assert taken() == {}
+
+
+def test_the_rule_in_words():
+    rows = training.recipe_rule({"tiny10-r1": trained_to(87), "tiny10-r2": trained_to(88, 89)}, SEEDS)
+    assert rows["tiny10-r1"]["low"] == pytest.approx((4 * 88.4 - 87) / 3)
     said = figures.rule_sentence(rows, {"tiny10-r1": 100, "tiny10-r2": 120})
-    assert said.startswith("R1 for 100 epochs: **87.0 %** (one network), 3 networks still to be trained; ")
-    assert "to reach 88.9 %. R2 for 120 epochs: **88.5 ± 0.7 %** (2 networks), 0.9 points from the paper’s" in said
-    assert said.endswith("so that the rule takes this recipe.")
-    assert training.recipe_rule({}, {}) == {}
+    assert said.startswith(
+        "R1 for 100 epochs: **87.0 %** (one network), 3 networks still to be trained, which would have "
+    )
+    assert (
+        "to reach 88.9 to 91.5 % for a mean within one point of the paper’s. R2 for 120 epochs: **88.5 ± 0.7 %**"
+        in said
+    )
+    rows = training.recipe_rule({"tiny10-r1": trained_to(87, 87, 87, 87)}, SEEDS)
+    said = figures.rule_sentence(rows, {"tiny10-r1": 100})
+    assert said.endswith("2.4 points from the paper’s, so that the rule does not take this recipe.")
 
 
 def test_a_row_has_spreads_where_there_are_some():

@@ -110,7 +110,7 @@ def width_curves(curves: WidthCurves, chance: Array) -> Drawing:
 
 
 def like_the_last(tables: Mapping[str, Mapping[str, Array]]) -> Drawing:
-    """Draw of (L, L) similarities within networks, by depth and then state, each layer's with the last convolution."""
+    """Draw of (L, L) similarities within networks, by depth and state, each layer's with the last before pooling."""
     said = []
     with style("whitegrid"):
         figure, axes = panels(1, len(tables), 2.4, wide=True, sharey=True)
@@ -120,9 +120,9 @@ def like_the_last(tables: Mapping[str, Mapping[str, Array]]) -> Drawing:
                 said.append(f"{depth}, {state} {100 * similar_to_last(table[None]):.0f}{NO_BREAK}%")
             axis.axhline(SIMILAR, color="0.4", linestyle=":", linewidth=1)
             axis.set(title=depth, xlabel="layer", ylim=(0, 1.02))
-        axes[0, 0].set_ylabel("CKA with the last convolution")
+        axes[0, 0].set_ylabel("CKA with the last before pooling")
         axes[0, 0].legend()
-    alike = f"Share of layers with a CKA of at least {SIMILAR} to the last convolution"
+    alike = f"Share of layers with a CKA of at least {SIMILAR} to the last before the pooling layer"
     return Drawing(figure, f"{alike}: {'; '.join(said)}.")
 
 
@@ -162,11 +162,11 @@ def normalisation_by_layer(rows: Sequence[Mapping[str, Any]]) -> Drawing:
         axis.set_xticks(*ticks(len(rows), pooled=True))
         axis.set(xlabel="layer", ylabel="CKA (linear)")
         axis.legend()
-    lowest = min(rows, key=lambda row: row["mixed"])
+    lowest = min(rows[:-1], key=lambda row: row["mixed"])
     return Drawing(
         figure,
         "Similarity of the same layer of two networks, by layer: both with batch normalisation, both without, one of "
-        f"each, the last of which is lowest in {lowest['layer']}, {lowest['mixed']:.3f}.",
+        f"each, the last of which is lowest among the convolutions in {lowest['layer']}, {lowest['mixed']:.3f}.",
     )
 
 

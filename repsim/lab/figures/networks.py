@@ -13,7 +13,7 @@ import seaborn as sns
 from repsim.lab.data import classes_of
 from repsim.lab.families import Shapes, describe
 from repsim.lab.figures.style import Drawing, network, panels, recipe_of, style
-from repsim.lab.findings.training import WITHIN, accuracies
+from repsim.lab.findings.training import accuracies
 from repsim.lab.profiles import Networks
 from repsim.lab.wording import Words, listed
 
@@ -270,12 +270,13 @@ def rule_sentence(rows: Mapping[str, Mapping[str, Any]], epochs: Mapping[str, in
         template = "**{accuracy:.1f}{deviation:±.1f} %** ({networks:#network})"
         if row["missing"]:
             template += (
-                ", {missing:#network} still to be trained; for a mean within one point of the paper’s, these would "
-                "have to reach {need:.1f} %"
+                ", {missing:#network} still to be trained, which would have to reach {low:.1f} to {high:.1f} % for a "
+                "mean within one point of the paper’s"
             )
         else:
-            template += ", {off:.1f} points from the paper’s, so that the rule "
-            template += f"{'takes' if row['off'] <= WITHIN else 'does not take'} this recipe"
+            template += ", {off:.1f} points from the paper’s"
+        if row["taken"] is not None:
+            template += f", so that the rule {'takes' if row['taken'] else 'does not take'} this recipe"
         sentences.append(f"{recipe_of(group)} for {epochs[group]} epochs: {Words().vformat(template, (), row)}.")
     return " ".join(sentences)
 

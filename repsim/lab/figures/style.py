@@ -74,8 +74,8 @@ def architecture(name: str) -> tuple[str, str]:
 
 def recipe_of(group: str) -> str:
     """Return the recipe that a group such as "recipe-r1" or "tiny10-r1" is named after, "" for others."""
-    last = group.rpartition("-")[2]
-    return last.upper() if re.fullmatch(r"r\d", last) else ""
+    named = re.fullmatch(r"(?:recipe|tiny10)-(r\d+)", group)
+    return named[1].upper() if named else ""
 
 
 def network(group: str) -> str:

@@ -98,7 +98,7 @@ def losses_and_scores(records: Sequence[Mapping[str, Any]], scores: Mapping[int,
     )
 
 
-TRAINED = {"accuracy": "sublayers identified (%)", "checkerboard": "share of a checkerboard"}
+SHOWN = {"accuracy": "sublayers identified (%)", "checkerboard": "share of a checkerboard"}
 
 
 def sublayers_with_training(rows: Sequence[Mapping[str, Any]], value: str = "accuracy") -> Drawing:
@@ -115,10 +115,10 @@ def sublayers_with_training(rows: Sequence[Mapping[str, Any]], value: str = "acc
             axis.set_xticks(range(len(epochs)), [str(epoch) for epoch in epochs])
         axes[0, 0].legend(fontsize=5)
         figure.supxlabel("epochs of training", fontsize=8)
-        figure.supylabel(TRAINED[value], fontsize=8)
+        figure.supylabel(SHOWN[value], fontsize=8)
     return Drawing(
         figure,
-        f"{TRAINED[value][0].upper() + TRAINED[value][1:]} at each of the four taps after "
+        f"{SHOWN[value][0].upper() + SHOWN[value][1:]} at each of the four taps after "
         f"{', '.join(map(str, epochs))} epochs, by {len(indexes)} indexes.",
     )
 

@@ -41,25 +41,40 @@ def accuracies(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 CANDIDATES = ("tiny10-r1", "tiny10-r2")  # whose recipe the book's ten Tiny-10 get if they are accurate, in this order
-WITHIN = 1.0  # points of the paper's accuracy
+CLOSE_TO_PAPER = 1.0  # points of accuracy
+DECIDING = 4  # the networks of a candidate that decide, its first
 
 
 def recipe_rule(
-    records: Mapping[str, Sequence[Mapping[str, Any]]], planned: Mapping[str, int]
+    records: Mapping[str, Sequence[Mapping[str, Any]]], seeds: Mapping[str, Sequence[int]]
 ) -> dict[str, dict[str, Any]]:
     """Return how far the rule for the ten networks is carried out, for each candidate that has trained networks.
 
-    Of :func:`accuracies`; how many points the mean is `off` the paper's; how many networks are `missing`, and the mean
-    accuracy that these would `need` for that of all to be within one point of the paper's, None where none is missing.
+    Of :func:`accuracies` of its first four networks; by how many points the mean is `off` the paper's, how many are
+    `missing`, and between which means, `low` and `high`, these would take that of all to within one point of the
+    paper's. `taken`: whether the rule takes this recipe, None as long as that, or the candidate before it, is open.
     """
-    rows = {}
+    rows: dict[str, dict[str, Any]] = {}
+    before: bool | None = False
     for group in CANDIDATES:
-        if members := records.get(group):
-            row, count = accuracies(members), planned[group]
-            missing = count - len(members)
-            total = (PAPER_TINY_10 - WITHIN) * count - row["accuracy"] * len(members)
-            off, need = abs(PAPER_TINY_10 - row["accuracy"]), total / missing if missing else None
-            rows[group] = row | {"off": off, "missing": missing, "need": need}
+        deciding = list(seeds.get(group, ()))[:DECIDING]
+        members = [record for record in records.get(group, ()) if record["inputs"]["seed"] in deciding]
+        taken: bool | None = None
+        if members:
+            row = accuracies(members)
+            missing, off = len(deciding) - len(members), abs(PAPER_TINY_10 - row["accuracy"])
+            ends = {}
+            if missing:
+                left = [
+                    (PAPER_TINY_10 + sign * CLOSE_TO_PAPER) * len(deciding) - row["accuracy"] * len(members)
+                    for sign in (-1, 1)
+                ]
+                ends = dict(zip(("low", "high"), (total / missing for total in left), strict=True))
+                possible = ends["low"] <= 100 and ends["high"] >= 0
+            decided = off <= CLOSE_TO_PAPER if not missing else None if possible else False
+            taken = decided if before is False else None
+            rows[group] = row | ends | {"off": off, "missing": missing, "taken": taken}
+        before = taken
     return rows
 
 

@@ -130,8 +130,8 @@ def spectra(profile_name: str) -> Artefact:
     """Return how far Figure 8's cosines fall over all eigenvectors, and what turns the leading ones, of few networks.
 
     Per layer "cosine_<layer>" (1, k), medians over ordered pairs, k being the features or one less than the examples.
-    Of the pooling layer "within" (P, 20): the squared length of each eigenvector of the first network of a pair in the
-    span of the second one's leading ten, as many as there are classes. "features" (L,).
+    Of the pooling layer "within" (P, 20 at most): the squared length of each eigenvector of the first network of a pair
+    in the span of the second one's leading ten, as many as there are classes. "features" (L,).
     """
     (group,), count = members(profile_name, most=_WHOLE), load_profile(profile_name).subspace_examples
     pairs = list(itertools.permutations(range(len(group.networks)), 2))
@@ -145,7 +145,7 @@ def spectra(profile_name: str) -> Artefact:
                 arrays[f"cosine_{layer}"] = np.median(shared.cosines, axis=0, keepdims=True).astype(np.float32)
                 report(number, len(group.layers))
         vectors = [repsim.principal_components(pool, min(20, pool.shape[1])) for pool in stack]
-        vectors = [scores / np.linalg.norm(scores, axis=0) for scores in vectors]
+        vectors = [scores / np.maximum(np.linalg.norm(scores, axis=0), 1e-30) for scores in vectors]  # some may be 0
         arrays["within"] = np.array([((vectors[b][:, :10].T @ vectors[a]) ** 2).sum(axis=0) for a, b in pairs])
         return arrays, {**group.facts(), "split": "test", "examples": count}
 
