@@ -51,6 +51,10 @@ def alignment(x: Any, y: Any, *, debiased: bool = False) -> Any:
     Values are not looked at, since a compiled function has none: where a representation is constant, or too large to be
     centred in its precision, the result is NaN.
 
+    See Also
+    --------
+    repsim.cka : Its value, without gradients.
+
     References
     ----------
     Kornblith et al. (2019), equation 4; Song et al. (2007) for the debiased form.

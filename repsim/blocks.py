@@ -36,6 +36,11 @@ class Blocks:
     DimensionError
         If slices other than of consecutive examples are asked for.
 
+    See Also
+    --------
+    repsim.pairwise : Reads them within a `memory`.
+    repsim.minibatch_cka : An estimate from batches.
+
     Examples
     --------
     >>> import numpy as np

@@ -122,6 +122,12 @@ def compare(  # type: ignore[misc]
     RankSaturationWarning, BiasWarning
         As `repsim.pairwise`.
 
+    See Also
+    --------
+    repsim.activations : What layers give, to be kept or changed before they are compared.
+    repsim.pairwise : The same of arrays that are there.
+    repsim.Comparison : What is returned, drawn and saved.
+
     Examples
     --------
     >>> import numpy as np
@@ -205,6 +211,12 @@ def activations(
     -----
     UserWarning
         If a PyTorch module is in training mode.
+
+    See Also
+    --------
+    repsim.compare : Takes activations and compares them in one go.
+    repsim.torch.activations : The same for PyTorch, with a loader and a device.
+    repsim.pool : Of tokens or places, before or after.
 
     Examples
     --------

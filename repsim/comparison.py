@@ -52,6 +52,11 @@ class Comparison(Result):
     ParameterError
         If there is not one value for each pair of layers.
 
+    See Also
+    --------
+    repsim.compare : Makes one of two models.
+    repsim.best_match : Which layer of the other model each is most like.
+
     Examples
     --------
     >>> import numpy as np

@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from types import MappingProxyType
 from typing import Any
 
@@ -83,6 +83,11 @@ class Index:
         Least and greatest value.
     source : str
         Who proposed it in this form, or where it was taken from.
+
+    See Also
+    --------
+    repsim.get_index : By name.
+    repsim.pairwise : Takes them, for all pairs of many representations.
 
     Examples
     --------
@@ -338,8 +343,9 @@ _TABLE = [
 ]  # fmt: skip
 
 
+@cache
 def _beyond(name: str) -> Index | None:
-    """Indexes that the paper does not compare, made with `Index.of`."""
+    """Indexes that the paper does not compare, made with `Index.of`; once each, so that equal names are equal."""
     if name == "rsa":
         rsa = Index.of(name, prepare_rsa, compare_rsa, title="RSA", bounds=(-1.0, 1.0))
         return replace(rsa, source="Kriegeskorte et al. (2008)")

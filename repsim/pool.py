@@ -51,6 +51,11 @@ def pool(h: Any, how: Pool, mask: Any = None, *, channels: str | None = None, na
     ShapeMismatchError
         If `mask` is not (n, tokens), or leaves an example without a token.
 
+    See Also
+    --------
+    repsim.activations : Takes the same as its `pool`, batch by batch.
+    repsim.compare : Likewise.
+
     Examples
     --------
     >>> import numpy as np

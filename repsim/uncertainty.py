@@ -159,9 +159,14 @@ def uncertainty(
     ParameterError
         If `method` is neither, `groups` exceed half of the examples, or `seed` is no whole number from 0.
 
+    See Also
+    --------
+    repsim.convergence : How a value changes with the number of examples.
+    repsim.jackknife : Errors over networks, not over examples.
+
     References
     ----------
-    Shao and Wu (1989), doi:10.1214/aos/1176347263, for leaving out more than one.
+    1. Shao and Wu (1989), doi:10.1214/aos/1176347263, for leaving out more than one.
 
     Examples
     --------
@@ -225,6 +230,11 @@ def convergence(
     ------
     ParameterError
         If a size is below 2 or above the number of examples, `repeats` below 1, `seed` below 0, or `record` is given.
+
+    See Also
+    --------
+    repsim.uncertainty : How far a value may be off on the examples that there are.
+    repsim.chance : What a shuffle of the examples gives, exactly, of CKA.
 
     Examples
     --------
@@ -295,9 +305,14 @@ def calibrate(
     ParameterError
         If `permutations` is below 2 or `seed` below 0.
 
+    See Also
+    --------
+    repsim.chance : The same for CKA, over all orders and without any drawn.
+    repsim.uncertainty : How far a value may be off.
+
     References
     ----------
-    Westfall and Young (1993), Resampling-Based Multiple Testing, for the largest statistic.
+    1. Westfall and Young (1993), Resampling-Based Multiple Testing, Wiley, for the largest statistic.
 
     Examples
     --------

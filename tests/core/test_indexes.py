@@ -155,3 +155,9 @@ def test_an_unknown_index_crosses_processes():
     again = copy.copy(caught.value)  # by what pickling uses
     assert str(again) == str(caught.value)
     assert again.name == "ckb"
+
+
+def test_equal_names_are_equal_indexes():
+    for name in ("rsa", "mutual_knn_5", "linear_predictivity", "cka_rbf_0.3", "svcca_r2_0.9", "canonical_ridge_2"):
+        assert get_index(name) == get_index(name)
+    assert get_index("mutual_knn_5") != get_index("mutual_knn_6")
