@@ -124,7 +124,7 @@ def test_every_notebook_runs_on_what_was_measured(nothing_is_made, monkeypatch, 
     names = {"profile": PROFILE.name, "repsim": repsim}
     for lines in sources[2:]:  # after the parameter and the cell that sees to the package and imports it
         exec("".join(line for line in lines if not line.startswith("%")), names)
-    drawn = sum("figures.show(" in "".join(lines) for lines in sources)
+    drawn = sum("".join(lines).count("figures.show(") for lines in sources)
     assert sum("<figure" in data.get("text/html", "") for data in shown if isinstance(data, dict)) == drawn
     own = {claim.id for claim in claims.load_claims().values() if claim.notebook == notebook.stem}
     assert set(measured) <= own
