@@ -38,7 +38,7 @@ def test_networks_and_results_are_small():
     networks = sum(path.stat().st_size for path in weights if not read_artefact(path).made_again_by)
     others = sum(path.stat().st_size for path in (REPOSITORY / "results/laptop").rglob("*") if path not in weights)
     assert networks < 80e6  # with those of all recipes, four each, and ten Transformers
-    assert others < 16e6
+    assert others < 17e6  # records, tables, verdicts
 
 
 def test_what_is_not_committed_is_ignored_by_git_and_listed_by_a_record():
