@@ -222,7 +222,7 @@ def recipe_curves(rows: Mapping[str, Mapping[str, Any]]) -> Drawing:
     """
     names, places = list(rows), np.arange(len(rows))
     with style("whitegrid"):
-        figure, axes = panels(1, 4, 1.2 + 0.22 * len(rows), sharey=True)
+        figure, axes = panels(1, 4, 1.1 + 0.2 * len(rows), sharey=True)
         first, second = sns.color_palette()[:2]
         for axis, (value, error, label) in zip(axes.ravel(), PANELS, strict=False):
             values = [row[value] for row in rows.values()]
