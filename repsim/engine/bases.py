@@ -44,10 +44,11 @@ def factorise(view: Representation, memory: int) -> Basis:
     """Find the singular vectors and values of a representation, and decide its numerical rank.
 
     Rounding to the stored precision is relative to each unit. So the rank is that of the matrix whose units were
-    brought to comparable sizes (see `unit_scales`), of which the singular values count that exceed ``max(n, p) * eps64
-    * largest + eps_stored * rms * (sqrt(n) + sqrt(p))``: what the decomposition, and what the rounding, can make out of
-    an exact zero. (Of numbers below the least normal one rounding is absolute.) Well-conditioned numbers that were
-    stored in less than float64 are factorised through their Gram matrix, some times faster.
+    brought to comparable sizes (see `unit_scales`), of which the singular values count that exceed
+    ``max(n, p) * eps64 * largest + eps_stored * rms * (sqrt(n) + sqrt(p))``: what the decomposition, and what the
+    rounding, can make out of an exact zero. Below the least normal number rounding is absolute, and each such unit adds
+    to that. Well-conditioned numbers that were stored in less than float64 are factorised through their Gram matrix,
+    some times faster.
     """
     check_fits(view.name, "the singular value decomposition", svd_bytes(view), memory)
     x = view.in_double().matrix()

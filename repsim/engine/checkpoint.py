@@ -21,7 +21,6 @@ from repsim.errors import ParameterError
 
 _HEADER = 128  # bytes of an .npy file without values
 _SECONDS_BETWEEN_SAVES = 5.0
-_WORK_PER_SAVE = 10  # times what the last one took, so that large tables do not take the time of the work
 
 
 @contextlib.contextmanager
@@ -141,8 +140,9 @@ class Checkpoint:
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(partial, partial.with_suffix(".npz"))
+        # Large tables, which take over half a second, are written less often: a tenth of the time at most goes into it.
         end = time.monotonic()
-        self._next = end + max(_SECONDS_BETWEEN_SAVES, _WORK_PER_SAVE * (end - start) if _SECONDS_BETWEEN_SAVES else 0)
+        self._next = end + _SECONDS_BETWEEN_SAVES * max(1.0, 2 * (end - start))
 
     def restore(self, name: str, arrays: Mapping[str, Float64]) -> tuple[int, int] | None:
         """Set arrays to what was saved; return the number of steps done and the block."""
