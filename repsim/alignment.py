@@ -68,8 +68,8 @@ def alignment(x: Any, y: Any, *, debiased: bool = False) -> Any:
     >>> bool(abs(alignment(x, y) - cka(x, y)) < 1e-12)
     True
     """
-    xp, x, y = _of_one_library(x, y)
-    n = _examples(x, y, 4 if flag("debiased", debiased) else 2)
+    xp, x, y = _checked_arrays(x, y)
+    n = _examples_of_both(x, y, 4 if flag("debiased", debiased) else 2)
     with _in_its_precision(x):
         k, l = _centred(xp, x), _centred(xp, y)  # noqa: E741
         # Once it is small: y itself may be beyond the precision of x.
@@ -93,7 +93,7 @@ def _in_its_precision(x: Any) -> AbstractContextManager[Any]:
     return full_precision()
 
 
-def _of_one_library(x: Any, y: Any) -> tuple[Any, Any, Any]:
+def _checked_arrays(x: Any, y: Any) -> tuple[Any, Any, Any]:
     """Return the library of two arrays, and them as arrays of floating point."""
     x, y = (np.asarray(a) if isinstance(a, np.matrix) else a for a in (x, y))
     for name, a in (("x", x), ("y", y)):
@@ -113,7 +113,7 @@ def _of_one_library(x: Any, y: Any) -> tuple[Any, Any, Any]:
     return xp, x, y
 
 
-def _examples(x: Any, y: Any, least: int) -> int:
+def _examples_of_both(x: Any, y: Any, least: int) -> int:
     """Return the number of examples, checked to be the same of both and enough."""
     for name, values in (("x", x), ("y", y)):
         if len(values.shape) < 2 or math.prod(values.shape[1:]) == 0:

@@ -68,7 +68,7 @@ def cca(x: Any, y: Any, *, statistic: str = "r2") -> float:
     References
     ----------
     1. Kornblith et al. (2019), equations 7 and 8, Theorem 1, doi:10.48550/arXiv.1905.00414.
-    2. Its definition in 50 digits: https://github.com/OWNER/repsim-revisited/blob/main/tests/core/oracle.py
+    2. Its definition in 50 digits: https://github.com/OWNER/repsim-revisited/blob/main/tests/core/oracle.py#L99
 
     Examples
     --------
@@ -126,7 +126,7 @@ def svcca(x: Any, y: Any, *, statistic: str = "r2", threshold: float = 0.99, tru
     ----------
     1. Kornblith et al. (2019), Table 1, doi:10.48550/arXiv.1905.00414.
     2. Raghu et al. (2017), doi:10.48550/arXiv.1706.05806.
-    3. Its definition in 50 digits: https://github.com/OWNER/repsim-revisited/blob/main/tests/core/oracle.py
+    3. Its definition in 50 digits: https://github.com/OWNER/repsim-revisited/blob/main/tests/core/oracle.py#L112
 
     Examples
     --------
@@ -188,7 +188,7 @@ def pwcca(x: Any, y: Any) -> float:
     ----------
     1. Kornblith et al. (2019), equation 9, doi:10.48550/arXiv.1905.00414.
     2. Morcos et al. (2018), doi:10.48550/arXiv.1806.05759.
-    3. Its definition in 50 digits: https://github.com/OWNER/repsim-revisited/blob/main/tests/core/oracle.py
+    3. Its definition in 50 digits: https://github.com/OWNER/repsim-revisited/blob/main/tests/core/oracle.py#L116
 
     Examples
     --------
@@ -276,7 +276,7 @@ def canonical_correlations(x: Any, y: Any) -> Float64:
     References
     ----------
     1. Kornblith et al. (2019), section 4, doi:10.48550/arXiv.1905.00414.
-    2. Its definition in 50 digits: https://github.com/OWNER/repsim-revisited/blob/main/tests/core/oracle.py
+    2. Its definition in 50 digits: https://github.com/OWNER/repsim-revisited/blob/main/tests/core/oracle.py#L92
 
     Examples
     --------

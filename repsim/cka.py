@@ -66,7 +66,7 @@ def cka(x: Any, y: Any, *, kernel: str = "linear", bandwidth: float | None = Non
     ----------
     1. Kornblith et al. (2019), equation 4 and Table 1, doi:10.48550/arXiv.1905.00414.
     2. Song et al. (2007), doi:10.1145/1273496.1273600, for the debiased form.
-    3. Its definition in 50 digits: https://github.com/OWNER/repsim-revisited/blob/main/tests/core/oracle.py
+    3. Its definition in 50 digits: https://github.com/OWNER/repsim-revisited/blob/main/tests/core/oracle.py#L88
 
     Examples
     --------
@@ -127,7 +127,7 @@ def hsic(x: Any, y: Any, *, kernel: str = "linear", bandwidth: float | None = No
     1. Kornblith et al. (2019), equation 3, doi:10.48550/arXiv.1905.00414.
     2. Gretton et al. (2005), doi:10.1007/11564089_7.
     3. Song et al. (2007), doi:10.1145/1273496.1273600, for the debiased form.
-    4. Its definition in 50 digits: https://github.com/OWNER/repsim-revisited/blob/main/tests/core/oracle.py
+    4. Its definition in 50 digits: https://github.com/OWNER/repsim-revisited/blob/main/tests/core/oracle.py#L83
 
     Examples
     --------

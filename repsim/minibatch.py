@@ -79,7 +79,7 @@ def minibatch_cka(x: Any, y: Any, *, batch_size: int = 256, passes: int = 1, see
     held = [host(z) if is_array(z) else None for z in (x, y)]
     sums, noise = np.zeros(3), np.zeros(2)
     for batch in _batches(a.n, batch_size, passes, seed):
-        grams = [_gram_of_batch(_rows(view, array, batch)) for view, array in zip((a, b), held, strict=True)]
+        grams = [_gram_of_batch(_rows_of_batch(view, array, batch)) for view, array in zip((a, b), held, strict=True)]
         noise += [1e-24 * float(np.vdot(gram, gram)) for gram in grams]
         k, m = (centre_in_place(gram, debiased=True) for gram in grams)
         sums += [float(np.vdot(k, m)), float(np.vdot(k, k)), float(np.vdot(m, m))]
@@ -100,7 +100,7 @@ def _batches(n: int, batch_size: int, passes: int, seed: int | None) -> Iterator
             yield np.sort(order[start : start + batch_size])
 
 
-def _rows(view: Representation, array: Array | None, batch: NDArray[np.intp]) -> Float64:
+def _rows_of_batch(view: Representation, array: Array | None, batch: NDArray[np.intp]) -> Float64:
     """Return the rows of a batch in ascending order, centred and scaled as those of `view`.
 
     They are gathered in one go from an array, be it on the disk; what is computed is asked for its consecutive rows.

@@ -49,7 +49,7 @@ def procrustes(x: Any, y: Any) -> float:
     1. Kornblith et al. (2019), appendix D.2, doi:10.48550/arXiv.1905.00414.
     2. Ding et al. (2021), doi:10.48550/arXiv.2108.01661.
     3. Williams et al. (2021), doi:10.48550/arXiv.2110.14739.
-    4. Its definition in 50 digits: https://github.com/OWNER/repsim-revisited/blob/main/tests/core/oracle.py
+    4. Its definition in 50 digits: https://github.com/OWNER/repsim-revisited/blob/main/tests/core/oracle.py#L134
 
     Examples
     --------

@@ -46,7 +46,7 @@ def linear_regression(x: Any, y: Any) -> float:
     References
     ----------
     1. Kornblith et al. (2019), equation 5, doi:10.48550/arXiv.1905.00414.
-    2. Its definition in 50 digits: https://github.com/OWNER/repsim-revisited/blob/main/tests/core/oracle.py
+    2. Its definition in 50 digits: https://github.com/OWNER/repsim-revisited/blob/main/tests/core/oracle.py#L128
 
     Examples
     --------

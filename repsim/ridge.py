@@ -79,7 +79,7 @@ def canonical_ridge(x: Any, y: Any, *, kappa_x: float, kappa_y: float, normalise
     ----------
     1. Kornblith et al. (2019), appendix D.1, equations 22 and 25 to 27, doi:10.48550/arXiv.1905.00414.
     2. Vinod (1976), doi:10.1016/0304-4076(76)90010-5.
-    3. Its definition in 50 digits: https://github.com/OWNER/repsim-revisited/blob/main/tests/core/oracle.py
+    3. Its definition in 50 digits: https://github.com/OWNER/repsim-revisited/blob/main/tests/core/oracle.py#L139
 
     Examples
     --------

@@ -25,7 +25,7 @@ from repsim.pairwise import Named, named, pairwise
 from repsim.results import Result
 
 _ROUNDING = 1e-12  # of values that are the same in every order
-_MANY = (list, tuple, Mapping)
+_LISTS = (list, tuple, Mapping)
 
 
 @dataclass(frozen=True, eq=False)
@@ -251,7 +251,7 @@ def convergence(
     pairs = _Pairs(x, y, index, options)
     repeats, seed = whole_number("repeats", repeats, 1), whole_number("seed", seed, 0)
     halvings = {size for k in range(8) if (size := pairs.n >> k) >= 8} | {pairs.n}
-    chosen = sorted(halvings) if sizes is None else _sizes(sizes)
+    chosen = sorted(halvings) if sizes is None else _example_counts(sizes)
     if not chosen or max(chosen) > pairs.n:
         raise ParameterError(f"sizes is {sizes!r}; numbers from 2 to the {pairs.n} examples are needed")
     pairs.begin(function="convergence", sizes=chosen, repeats=repeats, seed=seed)
@@ -266,7 +266,7 @@ def convergence(
     return Convergence(np.array(chosen), pairs.shaped(np.array(means)), pairs.shaped(np.array(deviations)))
 
 
-def _sizes(given: Any) -> list[int]:
+def _example_counts(given: Any) -> list[int]:
     """Return numbers of examples, none where something else is given."""
     try:
         return [whole_number("sizes", size, 2) for size in given]
@@ -324,7 +324,7 @@ def calibrate(
     """
     permutations, seed = whole_number("permutations", permutations, 2), whole_number("seed", seed, 0)
     for label, given in (("xs", xs), ("ys", ys)):
-        if not isinstance(given, _MANY):
+        if not isinstance(given, _LISTS):
             what = type(given).__name__
             raise ParameterError(f"{label} is a {what}; a list, tuple or mapping of representations is needed")
     pairs, rng = _Pairs(xs, ys, index, options), np.random.default_rng(seed)
@@ -362,10 +362,10 @@ class _Pairs:
             raise ParameterError(f"index is {index!r:.100}; one index is needed")
         if options.get("chance"):
             raise ParameterError("chance is True; that of pairwise is a table of its own, ask for it there")
-        self._single = not isinstance(x, _MANY)
+        self._single = not isinstance(x, _LISTS)
         if self._single and y is None:
             raise ParameterError("y is missing; a second representation is needed, or a list of them as x")
-        if y is not None and self._single == isinstance(y, _MANY):
+        if y is not None and self._single == isinstance(y, _LISTS):
             what = "one representation and y is a list" if self._single else "a list and y is one representation"
             raise ParameterError(f"x is {what}; both must be one, or both lists")
         self._sides: list[Named] = []

@@ -49,7 +49,8 @@ class Peer:
 def _ours():
     from repsim import INDEXES
 
-    return {name: Entry(name) for name in INDEXES} | {"cka_linear_debiased, in blocks": Entry("cka_linear_debiased")}
+    names = [name for name, index in INDEXES.items() if index.function]
+    return {name: Entry(name) for name in names} | {"cka_linear_debiased, in blocks": Entry("cka_linear_debiased")}
 
 
 BIASED, DEBIASED = "cka_linear", "cka_linear_debiased"

@@ -105,14 +105,14 @@ def unit_scales(view: Representation, spreads: Float64) -> Float64:
             f"{view.name}: feature {np.flatnonzero(view.alive)[spreads.argmin()]} is so small beside the largest that "
             "float64 cannot hold both; rescale its features"
         )
-    sizes = _sizes(view, spreads)
+    sizes = _unit_sizes(view, spreads)
     powers = np.rint(np.log2(sizes / math.sqrt(float(sizes @ sizes) / view.p)))
     return np.exp2(np.where(np.abs(powers) <= _ALIKE, 0.0, -powers))
 
 
 def stored_rounding(view: Representation, spreads: Float64, scales: Float64) -> float:
     """Bound the largest singular value that rounding to the stored precision can make, units being scaled."""
-    relative, least = view.eps * _sizes(view, spreads), np.ldexp(view.least, -view.exponent)
+    relative, least = view.eps * _unit_sizes(view, spreads), np.ldexp(view.least, -view.exponent)
     coarse = np.where(relative < least, least * scales, 0.0)  # units of few digits, which may be few among many
     of_units = relative * scales
     bound = math.sqrt(float(of_units @ of_units) / view.p) * (math.sqrt(view.n) + math.sqrt(view.p))
@@ -136,7 +136,7 @@ def shrinkage(basis: Basis, kappa: float) -> tuple[Float64, float]:
     return relative * (1 + ratio) / (relative + ratio), -math.log2(1 + ratio)
 
 
-def _sizes(view: Representation, spreads: Float64) -> Float64:
+def _unit_sizes(view: Representation, spreads: Float64) -> Float64:
     sizes: Float64 = np.hypot(np.ldexp(view.mean, -view.exponent)[view.alive], spreads)
     return sizes
 

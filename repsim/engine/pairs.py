@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import groupby
@@ -18,11 +18,12 @@ from repsim.engine.operators import Made, Own
 from repsim.engine.prepared import Prepared
 from repsim.engine.progress import Tick
 from repsim.engine.representation import Representation, pair
+from repsim.engine.tables import Ranks
 from repsim.engine.threads import Crew, Outcome, crew
 from repsim.errors import ParameterError, UndefinedSimilarityError
 from repsim.options import as_number
 
-Ranks = tuple[int, Mapping[str, int], Mapping[str, int]]  # number of examples, and ranks by name on either side
+Ranked = tuple[int, Ranks, Ranks]  # number of examples, and the ranks on either side
 _CHECKED = 3  # or so: pairs that a resumed run compares again if somebody's own function compares them
 _SAME = 1e-5  # another number of threads gives other last digits, of float32 the sixth
 _NOTHING = 1e-8  # what rounding may make of 0
@@ -77,7 +78,7 @@ class Pairs:
 
     def tables(
         self, representations: Sequence[Prepared], *, memory: int, tick: Tick, checkpoint: Checkpoint
-    ) -> list[tuple[Float64, Ranks]]:
+    ) -> list[tuple[Float64, Ranked]]:
         """Return a table, (rows, columns), and the ranks of what is on either side, for each way to compare."""
         if not self._compared:
             return []
@@ -157,11 +158,11 @@ class Pairs:
                         "it needs symmetric=False"
                     )
 
-    def _ranks(self, index: Compared, representations: Sequence[Prepared]) -> Ranks:
-        sides = []
+    def _ranks(self, index: Compared, representations: Sequence[Prepared]) -> Ranked:
+        sides: list[Ranks] = []
         for made, places in ((index.x, self._rows), (index.y, self._columns)):
-            ranks = {i: made.rank(made.state(representations[i])) for i in places if not isinstance(made, Own)}
-            sides.append({representations[i].view.name: rank for i, rank in ranks.items() if rank})
+            prepared = [] if isinstance(made, Own) else [representations[i] for i in places]
+            sides.append(_ranks((x.view, made.rank(made.state(x))) for x in prepared))
         return representations[0].view.n, sides[0], sides[1]
 
     def _threads(self, views: Sequence[Representation], memory: int) -> AbstractContextManager[Crew]:
@@ -193,13 +194,16 @@ class Pairs:
 
 def compare_pair(
     x: Any, y: Any, made_x: Made, made_y: Made, compare: Callable[[Any, Any], Outcome]
-) -> tuple[Outcome, Ranks]:
+) -> tuple[Outcome, Ranked]:
     """Check two representations, read them in float64, and compare what is made of each; tell the ranks of both."""
     a, b = pair(x, y)
     memory = budget(None, 8 * a.n * (a.p + b.p))
     first, second = Prepared(a, memory), Prepared(b, memory)
     states = made_x.state(first), made_y.state(second)
-    ranks = made_x.rank(states[0]), made_y.rank(states[1])
-    named = [{view.name: rank} if rank else {} for view, rank in zip((a, b), ranks, strict=True)]
+    ranked = a.n, _ranks([(a, made_x.rank(states[0]))]), _ranks([(b, made_y.rank(states[1]))])
     with crew(1, float(min(a.n, max(a.p, b.p))) ** 3):
-        return compare(made_x.focus(states[0], first), states[1]), (a.n, named[0], named[1])
+        return compare(made_x.focus(states[0], first), states[1]), ranked
+
+
+def _ranks(ranked: Iterable[tuple[Representation, int]]) -> Ranks:
+    return {view.name: (rank, view.p) for view, rank in ranked if rank}

@@ -15,7 +15,7 @@ from repsim.engine.representation import Representation
 
 PANEL = 256  # columns that LAPACK factorises before it updates the others by matrix products
 _PART = 2 * PANEL  # columns to which as many reflections are applied at once
-_MANY = 4 * PANEL  # columns from which on the first panel is asked beforehand whether the rest is worth its time
+_MANY_COLUMNS = 4 * PANEL  # from which on the first panel is asked beforehand whether the rest is worth its time
 _READ_BYTES = 2**26
 _ITERATIONS = 12  # of inverse iteration; a null direction shows in the first
 _OUTLYING = 100  # squared length of an example over the median of all: its rounding in float32 then shows in the others
@@ -55,7 +55,7 @@ def basis_by_qr(view: Representation, dtype: np.dtype[Any], memory: int) -> tupl
     last = first + min(n - 1, p)
     norm, (for_each, at_most) = math.sqrt(float(lengths.sum())), SAFE_CONDITION[dtype.itemsize]
     least = max(4 * rank_floor(view, norm, rounding), norm / min(for_each * (last - first), at_most))
-    if last > _MANY:  # more columns have no larger least singular value than the first of them
+    if last > _MANY_COLUMNS:  # more columns have no larger least singular value than the first of them
         panel, _, _ = factor(PANEL, matrix[:, :PANEL])
         if _least_singular_value(np.array(panel[first:PANEL, first:], order="F")) <= least:
             return None

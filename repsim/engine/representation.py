@@ -50,6 +50,7 @@ class Rows:
 
     n: int
     p: int
+    features: int  # of the representation that they are, or are made from
     dtype: np.dtype[Any]
     xp: Any
     device: Any
@@ -89,6 +90,7 @@ class BasisRows(Rows):
 
     def __init__(self, basis: Array, view: Rows) -> None:
         self.n, self.p = basis.shape
+        self.features = view.features
         self.dtype, self.xp, self.device = basis.dtype, view.xp, view.device
         self._basis = file_rows(basis)
 
@@ -140,6 +142,7 @@ class Representation(Rows):
         self.name = name
         self.shape = tuple(int(side) for side in x.shape)
         self.n, self.p = check_shape(self.shape, name, minimum)
+        self.features = self.p
         self._x = file_rows(x)
         self._recomputed = not is_array(self._x)
         first = _checked_rows(self._x, self.shape, 0, 1, name, native)

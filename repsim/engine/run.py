@@ -12,7 +12,7 @@ from repsim.engine.arrays import Float64
 from repsim.engine.checkpoint import Checkpoint
 from repsim.engine.moments import Plan, Wanted
 from repsim.engine.operators import places_of
-from repsim.engine.pairs import Compared, Pairs, Ranks
+from repsim.engine.pairs import Compared, Pairs, Ranked
 from repsim.engine.prepared import Prepared, basis_operations, find_medians, median_operations, memory_for_bases
 from repsim.engine.progress import Progress, reporter
 from repsim.engine.representation import Representation
@@ -31,7 +31,7 @@ def run(
     resume: str | os.PathLike[str] | None,
     call: Mapping[str, Any],
     progress: Progress,
-) -> tuple[list[Moments | tuple[Float64, Ranks]], dict[int, float]]:
+) -> tuple[list[Moments | tuple[Float64, Ranked]], dict[int, float]]:
     """Return the moments, or the values and ranks, for each of `asked`, and the median distances that were found.
 
     `rows` and `columns` say which views are on the rows of the tables and which on the columns, and `call` what the

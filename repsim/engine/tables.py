@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -11,6 +11,7 @@ from repsim.engine.arrays import Float64
 from repsim.engine.operators import Families, Made, Operator, Products, examples, itemsize
 
 ROUNDING = 1e-6  # beyond a bound, that is rounding of float32 numbers
+Ranks = Mapping[str, tuple[int, int]]  # rank and number of features, by the name of the representation
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,12 +25,13 @@ class Side:
     noise: Float64  # what `square` would be of rounding errors alone
     rank: Float64  # of projectors
     exponent: Float64  # power of two that scaling took out
-    width: Float64  # number of features of the rows
+    width: Float64  # number of features of the representation
 
     @property
-    def ranks(self) -> dict[str, int]:
-        """Those of projectors, by name."""
-        return {name: int(rank) for name, rank in zip(self.names, self.rank, strict=True) if rank}
+    def ranks(self) -> Ranks:
+        """Those of projectors."""
+        known = zip(self.names, self.rank, self.width, strict=True)
+        return {name: (int(rank), int(width)) for name, rank, width in known if rank}
 
     def take(self, places: Sequence[int]) -> Side:
         """Return the same of some of them."""
@@ -123,7 +125,7 @@ class Sums:
             noise = self.precision[key] * np.diag(self.before(key, key, debiased)) + self.floors[key]
         traces = [added if op.trace is None else op.trace for op, added in zip(ops, centred.sum(axis=1), strict=True)]
         squares = [added if op.square is None else op.square for op, added in zip(ops, square, strict=True)]
-        facts = np.array([(op.rank, op.exponent, op.rows.p) for op in ops], dtype=np.float64)
+        facts = np.array([(op.rank, op.exponent, op.rows.features) for op in ops], dtype=np.float64)
         return Side(names, np.array(traces), np.array(squares), np.square(centred).sum(axis=1), noise, *facts.T)
 
     def arrays(self) -> dict[str, Float64]:

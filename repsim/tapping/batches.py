@@ -25,7 +25,7 @@ def batches(images: Any, batch_size: int) -> tuple[Iterator[tuple[Any, Any]], in
     if torch is not None and isinstance(images, torch.utils.data.Dataset):
         images = torch.utils.data.DataLoader(images, batch_size=batch_size)
     if isinstance(images, Mapping | tuple) or _is_array(images) or _holds_examples(images):
-        n = _examples(images)
+        n = _count_examples(images)
         if n == 0:
             raise ParameterError("images is empty; there must be an example to run the models on")
         pieces = (_cut(images, start, start + batch_size) for start in range(0, n, batch_size))
@@ -47,7 +47,7 @@ def count(given: Any) -> int | None:
     if _is_array(given):
         return int(given.shape[0]) if len(given.shape) else None
     if isinstance(given, Mapping) or (isinstance(given, tuple | list) and any(map(_holds_arrays, given))):
-        return next((n for n in map(count, _values(given)) if n is not None), None)
+        return next((n for n in map(count, _members(given)) if n is not None), None)
     return len(given) if isinstance(given, tuple | list) else None
 
 
@@ -79,7 +79,7 @@ def copied(given: Any) -> Any:
 
 
 def _holds_arrays(x: Any) -> bool:
-    return _is_array(x) or (isinstance(x, Mapping | tuple | list) and any(map(_holds_arrays, _values(x))))
+    return _is_array(x) or (isinstance(x, Mapping | tuple | list) and any(map(_holds_arrays, _members(x))))
 
 
 def holds_numbers(x: Any) -> bool:
@@ -90,7 +90,7 @@ def holds_numbers(x: Any) -> bool:
     return isinstance(x, list) and isinstance(first, numbers.Real)
 
 
-def _values(x: Any) -> Any:
+def _members(x: Any) -> Any:
     return x.values() if isinstance(x, Mapping) else x
 
 
@@ -103,7 +103,7 @@ def _holds_examples(images: Any) -> bool:
     return isinstance(images, list) and not any(_is_array(x) or isinstance(x, Mapping | tuple) for x in images[:1])
 
 
-def _examples(images: Any) -> int:
+def _count_examples(images: Any) -> int:
     if _is_array(images):
         if not len(images.shape):
             raise ParameterError("images is, or holds, a single number; an array of (examples, ...) is needed")
@@ -116,7 +116,7 @@ def _examples(images: Any) -> int:
             "loader is given by itself"
         )
     items = images.items() if isinstance(images, Mapping) else enumerate(images)
-    counts = {name: _examples(values) for name, values in items}
+    counts = {name: _count_examples(values) for name, values in items}
     if len(set(counts.values())) > 1:
         said = ", ".join(f"{name!r} {n}" for name, n in counts.items())
         raise ShapeMismatchError(f"the inputs in images are of different numbers of examples: {said}")

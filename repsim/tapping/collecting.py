@@ -163,7 +163,7 @@ class Collector:
             check_dense(values, label)
             if not function and (states or not self._counted(values)):
                 raise ShapeMismatchError(
-                    f"{label} gave {_rows(values)} row(s){' of states' if states else ''} for {self._rows} input(s); "
+                    f"{label} gave {_length(values)} row(s){' of states' if states else ''} for {self._rows} input(s); "
                     "an array with one row for each input is needed (a function as pool= can make it one; "
                     "pool='tokens' says that rows are tokens)"
                 )
@@ -181,17 +181,17 @@ class Collector:
             raise ParameterError(f"pool returned a {type(pooled).__name__} of {label}; an array is needed")
         if function and not self._counted(pooled):
             raise ShapeMismatchError(
-                f"pool returned {_rows(pooled)} row(s) of {label} for {self._rows} input(s); one for each is needed"
+                f"pool returned {_length(pooled)} row(s) of {label} for {self._rows} input(s); one for each is needed"
             )
         return pooled
 
     def _of_an_example(self, values: Any) -> bool:
         """Whether rows are examples where tokens are wanted, as behind a pooling layer."""
-        return self._pooling == "tokens" and len(values.shape) == 2 and _rows(values) == self._rows
+        return self._pooling == "tokens" and len(values.shape) == 2 and _length(values) == self._rows
 
     def _counted(self, values: Any) -> bool:
         tokens = self._pooling == "tokens" and len(values.shape) == 2
-        return self._rows is None or tokens or _rows(values) == self._rows
+        return self._rows is None or tokens or _length(values) == self._rows
 
     def _why_nothing(self, request: str) -> str:
         layer = next(
@@ -228,7 +228,7 @@ def as_rows(values: Any, how: Any, mask: Any, channels: str | None, name: str) -
     return values
 
 
-def _rows(values: Any) -> int:
+def _length(values: Any) -> int:
     return int(values.shape[0]) if len(values.shape) else 0
 
 

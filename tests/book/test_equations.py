@@ -59,6 +59,7 @@ def test_links_lead_both_ways_on_the_built_pages(pages):
 
 
 def test_every_row_of_table_1_leads_to_its_function(pages):
-    for name, index in repsim.INDEXES.items():
+    public = {name: index.function for name, index in repsim.INDEXES.items() if index.function}
+    for name, function in public.items():
         links = [link for link in pages["book/api"].select("td a") if link.get_text() in {name, f"{name}()"}]
-        assert [link["href"] for link in links] == [f"#repsim.{index.function.__name__}"], name
+        assert [link["href"] for link in links] == [f"#repsim.{function.__name__}"], name

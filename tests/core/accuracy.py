@@ -6,11 +6,11 @@
 
 import numpy as np
 import oracle
-from hard_cases import saturation_expected
+from hard_cases import PUBLIC, saturation_expected
 
 from benchmarks.engine.rounding import digits
 from benchmarks.results import engine_digest
-from repsim import INDEXES, RepresentationError, get_index, pairwise
+from repsim import RepresentationError, get_index, pairwise
 from repsim.lab.repository import results_root
 from repsim.lab.store import write_record
 
@@ -128,7 +128,7 @@ def data(difficulty, kind, seed=11):
     return x, y
 
 
-def rows(names=tuple(INDEXES), difficulties=DIFFICULTIES, kinds=("features", "example")):
+def rows(names=tuple(PUBLIC), difficulties=DIFFICULTIES, kinds=("features", "example")):
     """Return the table: a dict for each index, kind and difficulty.
 
     It has the condition number and the errors of the function and of `pairwise`, relative to 1 or for HSIC to the

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 import numpy as np
 from hypothesis import strategies as st
 
-from repsim import RankSaturationWarning, RepresentationError, get_index, pairwise
+from repsim import INDEXES, RankSaturationWarning, RepresentationError, get_index, pairwise
 
+PUBLIC = [name for name, index in INDEXES.items() if index.function]  # each has its definition in oracle.py
 SHAPES = {"tall": (20, 2), "square": (9, 9), "wide": (5, 50), "two": (2, 3), "three": (3, 1), "four": (4, 4)}
 KINDS = ["plain", "low rank", "constant columns", "equal rows", "equal columns", "offset", "relu", "outlier"]
 SCALES = {np.float64: [-100, -15, 0, 15, 100], np.float32: [-15, 0, 15]}

@@ -103,7 +103,8 @@ def test_cca_of_unrelated_saturated_data_is_1(rng):
     """T2."""
     x, y = rng.standard_normal((40, 39)), rng.standard_normal((40, 80))
     for measure in (cca, lambda a, b: cca(a, b, statistic="mean"), pwcca, lambda a, b: svcca(a, b, threshold=1.0)):
-        with pytest.warns(RankSaturationWarning, match="39 reached by x, y: by Theorem 1") as caught:
+        said = r"39 reached by x \(39 features\), y \(80 features\): by Theorem 1"
+        with pytest.warns(RankSaturationWarning, match=said) as caught:
             assert measure(x, y) == pytest.approx(1.0, abs=1e-8)
         assert len(caught) == 1
 
@@ -119,10 +120,17 @@ def test_warning_points_at_the_caller(rng):
 def test_no_warning_as_long_as_no_correlation_is_certain(rng):
     x = rng.standard_normal((40, 37))
     assert 0 < cca(x, rng.standard_normal((40, 2))) <= 1
-    with pytest.warns(
-        RankSaturationWarning, match=r"1 of the 3 canonical correlations of x \(rank 37\) and y .*n = 40"
-    ):
+    said = r"1 of the 3 canonical correlations of x \(rank 37 of 37 features\) and y .*n = 40"
+    with pytest.warns(RankSaturationWarning, match=said):
         cca(x, rng.standard_normal((40, 3)))
+
+
+def test_a_pair_is_warned_of_once_whatever_the_indexes(rng):
+    x, y, z = rng.standard_normal((3, 40, 30))
+    said = r"of xs\[0\] \(rank 30 of 30 features\) and .*, and some of 2 more pairs"
+    with pytest.warns(RankSaturationWarning, match=said) as caught:
+        pairwise([x, y, z], index=["cca_r2", "cca_mean", "svcca_r2", "pwcca"])
+    assert len(caught) == 1
 
 
 @pytest.mark.parametrize("index", [cca, pwcca])
@@ -234,11 +242,11 @@ def test_little_memory_gives_the_same_value(rng, monkeypatch):
 
 def test_all_of_the_kind_warn_alike(rng):
     x, y = rng.standard_normal((2, 50, 40))
-    said = r"31 of the 40 canonical correlations of x \(rank 40\) and y .* Use at least 81 examples"
+    said = r"31 of the 40 canonical correlations of x \(rank 40 of 40 features\) and y .* Use at least 81 examples"
     for measure in (cca, canonical_correlations, lambda a, b: repsim.canonical_ridge(a, b, kappa_x=0, kappa_y=0)):
         with pytest.warns(RankSaturationWarning, match=said):
             measure(x, y)
-    with pytest.warns(RankSaturationWarning, match="49 reached by y: .*Use more examples than both have features"):
+    with pytest.warns(RankSaturationWarning, match="49 reached by y .*Use more examples than both have features"):
         repsim.linear_regression(x[:, :5], np.hstack([x, y]))
 
 

@@ -88,7 +88,7 @@ def test_symmetry(name):
 def test_self_similarity_and_permutations(name):
     index = get_index(name)
     rng, x, y = draw(3)
-    if not name.startswith("hsic"):
+    if index.function is not None and not name.startswith("hsic"):
         assert index(x, x) == pytest.approx(1.0, abs=1e-10)
     assert index(x[:, rng.permutation(6)], y[:, rng.permutation(8)]) == pytest.approx(index(x, y), rel=1e-10)
     order = rng.permutation(N)

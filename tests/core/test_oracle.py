@@ -3,8 +3,9 @@
 import numpy as np
 import oracle
 import pytest
+from hard_cases import PUBLIC
 
-from repsim import INDEXES, canonical_ridge, get_index, svcca
+from repsim import canonical_ridge, get_index, svcca
 from repsim.indexes import Index
 
 
@@ -15,7 +16,7 @@ def data():
     return x, y
 
 
-NAMES = [*INDEXES, "cka_rbf_0.3_debiased", "hsic_rbf_0.5", "hsic_rbf_0.5_debiased", "svcca_r2_0.7", "svcca_mean_0.9"]
+NAMES = [*PUBLIC, "cka_rbf_0.3_debiased", "hsic_rbf_0.5", "hsic_rbf_0.5_debiased", "svcca_r2_0.7", "svcca_mean_0.9"]
 
 
 @pytest.mark.parametrize("name", NAMES)

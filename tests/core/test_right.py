@@ -6,17 +6,17 @@ import numpy as np
 import oracle
 import pytest
 from accuracy import LIMIT, ROUNDINGS, condition, rows, tolerance
-from hard_cases import KINDS, SCALES, SHAPES, all_at_once, laid_out, made, one, pairs, size_of
+from hard_cases import KINDS, PUBLIC, SCALES, SHAPES, all_at_once, laid_out, made, one, pairs, size_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.engine.rounding import digits
-from repsim import INDEXES, RepresentationError, get_index, pairwise
+from repsim import RepresentationError, get_index, pairwise
 from repsim.lab.store import unseal
 
 SEARCH = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = [*INDEXES, "hsic_rbf_0.4", "hsic_rbf_0.4_debiased", "svcca_r2_0.7"]
+NAMES = [*PUBLIC, "hsic_rbf_0.4", "hsic_rbf_0.4_debiased", "svcca_r2_0.7"]
 SINGLE = 1e-6
 EPS_SINGLE = 2.0**-23
 WORST_SINGLE = 100  # condition beyond which `pairwise` goes on in double precision
@@ -208,7 +208,7 @@ def test_single_precision_at_the_size_of_a_layer():
 
 def test_where_fifty_digits_are_not_met():
     found = rows()
-    assert {row["index"] for row in found} == set(INDEXES)
+    assert {row["index"] for row in found} == set(PUBLIC)
     for row in found:
         for way in ("function", "pairwise"):
             refused = row[way] is None

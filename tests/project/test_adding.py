@@ -28,6 +28,13 @@ INDEX = ("repsim/indexes.py", "\n]  # fmt: skip\n\n\n@cache\ndef _beyond", '''
         symmetric=False,
     ),''')  # fmt: skip
 
+TESTS_OF_INDEXES = [
+    *(f"tests/core/test_{name}.py" for name in ("indexes", "inputs", "oracle", "properties", "pairwise", "right")),
+    "tests/book/test_api.py",
+    "-k",
+    "root_regression or described or oracle or registry",
+]
+
 SOURCE = ("repsim/lab/data.py", "\n}\nDATASETS = ", '''
     "stripes": Source(
         title="Stripes",
@@ -197,9 +204,10 @@ def _notebook(root):
 
 def test_all_additions_carried_out(root, tables, tmp_path):
     tree, work = tmp_path / "tree", tmp_path / "work"
-    for folder in ("repsim", "book", "notebooks"):
+    for folder in ("repsim", "book", "notebooks", "benchmarks", "tests"):
         shutil.copytree(root / folder, tree / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(root / "_toc.yml", tree)
+    for name in ("_toc.yml", "pyproject.toml"):
+        shutil.copy(root / name, tree)
     touched = {kind: set() for kind in MOST}
     _add(tree, touched["index"], *INDEX)
     counts, prints = _stripes(work / "data" / "stripes")
@@ -221,6 +229,7 @@ def test_all_additions_carried_out(root, tables, tmp_path):
         [*lab, "execute", "notebooks/17-attending.ipynb", "--profile", "smoke", "--out", str(work / "executed")],
         [*lab, "judge", "smoke", "--executed", str(work / "executed")],
         [sys.executable, "-c", CHECKED],
+        [sys.executable, "-m", "pytest", "-q", *TESTS_OF_INDEXES],
     ):
         done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
