@@ -145,7 +145,7 @@ def compare(  # type: ignore[misc]
     feed = Feed(images, pool, inputs, mask, batch_size, progress)
     with tempfile.TemporaryDirectory() as folder:
         taken = take(models, feed, [store_in(to, name) for name in "ab"[: len(models)]], memory, Path(folder))
-        compared = tables.compare(indexes, taken, _held(models, taken))
+        compared = tables.comparisons(indexes, taken, _held(models, taken))
     return compared[indexes[0].name] if isinstance(index, str | Index) else compared
 
 
@@ -252,7 +252,9 @@ class _Tables:
         if self.resume is not None:
             folder_path("resume", self.resume)
 
-    def compare(self, indexes: Sequence[Index], taken: Sequence[Mapping[str, Any]], held: int) -> dict[str, Comparison]:
+    def comparisons(
+        self, indexes: Sequence[Index], taken: Sequence[Mapping[str, Any]], held: int
+    ) -> dict[str, Comparison]:
         """Return the comparison by each index."""
         self.held = held
         sides = [

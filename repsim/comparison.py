@@ -101,20 +101,13 @@ class Comparison(Result):
         ParameterError
             If `path` is there and no file, or `record` does not fit into JSON.
         """
-        target = Path(path).resolve()
+        target, arrays = Path(path).resolve(), self._arrays()
         if target.exists() and not target.is_file():
             raise ParameterError(f"path is {str(path)!r}, which is no file that could be replaced; give another name")
-        try:
-            record = json.dumps(dict(self.record), default=str)
-        except (TypeError, ValueError) as error:
-            raise ParameterError(
-                f"record is {self.record!r}, which JSON cannot hold ({error}); a mapping with strings as keys is needed"
-            ) from error
-        drawn: dict[str, Any] = {"title": np.array(self.title), "bounds": np.array(self.bounds)}
         partial = target.with_name(f"{target.name}.part")
         try:
             with partial.open("wb") as file:
-                np.savez(file, **self._arrays(), **drawn, record=np.array(record))
+                np.savez(file, **arrays)
             os.replace(partial, target)
         except BaseException:
             partial.unlink(missing_ok=True)
@@ -210,8 +203,7 @@ class Comparison(Result):
         except ImportError:
             raise ImportError("plot needs matplotlib, which is not installed: pip install matplotlib") from None
         rows, columns = self.values.shape
-        size = 2.5 + 0.22 * columns, 1.8 + 0.22 * rows
-        ax = ax or plt.subplots(figsize=size, layout="constrained")[1]
+        ax = ax or plt.subplots(figsize=(2.5 + 0.22 * columns, 1.8 + 0.22 * rows), layout="constrained")[1]
         label, limits = self._scale()
         image = ax.imshow(self.values, origin="lower", cmap="magma", interpolation="nearest", **limits)
         self._mark(ax, chance)
@@ -247,11 +239,21 @@ class Comparison(Result):
         return {"values": self.values, **levels}
 
     def _arrays(self) -> dict[str, Any]:
+        """Return what `save` writes."""
+        try:
+            record = json.dumps(dict(self.record), default=str)
+        except (TypeError, ValueError) as error:
+            raise ParameterError(
+                f"record is {self.record!r}, which JSON cannot hold ({error}); a mapping with strings as keys is needed"
+            ) from error
         return {
             **self._tables(),
             "layers_a": np.array(self.layers_a, dtype=str),
             "layers_b": np.array(self.layers_b, dtype=str),
             "index": np.array(self.index),
+            "title": np.array(self.title),
+            "bounds": np.array(self.bounds),
+            "record": np.array(record),
         }
 
 

@@ -182,18 +182,21 @@ def uncertainty(
     n, groups, seed = pairs.n, whole_number("groups", groups, 2), whole_number("seed", seed, 0)
     if groups > n // 2:
         raise ParameterError(f"groups is {groups} and there are {n} examples; at most half as many are needed")
-    rng = np.random.default_rng(seed)
-    order = rng.permutation(n)
-    factor: float = groups - 1
-    kept = [np.delete(order, slice(g * n // groups, (g + 1) * n // groups)) for g in range(groups)]
-    if method == "subsample":
-        kept, factor = [rng.permutation(n)[: n // 2] for _ in range(groups)], groups / (groups - 1)
     pairs.begin(function="uncertainty", method=method, groups=groups, seed=seed)
     value = pairs.of()  # first, so that what is wrong with all examples is not said of some
-    replicates = np.array([pairs.of(rows) for rows in kept])
+    replicates = np.array([pairs.of(rows) for rows in _subsets(method, n, groups, np.random.default_rng(seed))])
+    factor = groups - 1 if method == "jackknife" else groups / (groups - 1)
     error = np.sqrt(factor * replicates.var(axis=0))
     pairs.finish()
     return Uncertainty(pairs.shaped(value), pairs.shaped(error), pairs.shaped(replicates))
+
+
+def _subsets(method: str, n: int, groups: int, rng: np.random.Generator) -> list[Any]:
+    """Return which examples are kept: all but one of so many parts, or that many halves."""
+    order = rng.permutation(n)
+    if method == "subsample":
+        return [rng.permutation(n)[: n // 2] for _ in range(groups)]
+    return [np.delete(order, slice(g * n // groups, (g + 1) * n // groups)) for g in range(groups)]
 
 
 def convergence(
@@ -250,10 +253,7 @@ def convergence(
         raise ParameterError("record is given; it is of one table, and a convergence is of many")
     pairs = _Pairs(x, y, index, options)
     repeats, seed = whole_number("repeats", repeats, 1), whole_number("seed", seed, 0)
-    halvings = {size for k in range(8) if (size := pairs.n >> k) >= 8} | {pairs.n}
-    chosen = sorted(halvings) if sizes is None else _example_counts(sizes)
-    if not chosen or max(chosen) > pairs.n:
-        raise ParameterError(f"sizes is {sizes!r}; numbers from 2 to the {pairs.n} examples are needed")
+    chosen = _chosen_sizes(sizes, pairs.n)
     pairs.begin(function="convergence", sizes=chosen, repeats=repeats, seed=seed)
     rng = np.random.default_rng(seed)
     means, deviations = [], []
@@ -266,12 +266,17 @@ def convergence(
     return Convergence(np.array(chosen), pairs.shaped(np.array(means)), pairs.shaped(np.array(deviations)))
 
 
-def _example_counts(given: Any) -> list[int]:
-    """Return numbers of examples, none where something else is given."""
+def _chosen_sizes(sizes: Any, n: int) -> list[int]:
+    """Return numbers of examples, checked; by default each half of the next, up to all of n."""
+    if sizes is None:
+        return sorted({size for k in range(8) if (size := n >> k) >= 8} | {n})
     try:
-        return [whole_number("sizes", size, 2) for size in given]
-    except TypeError:
-        return []
+        chosen = [whole_number("sizes", size, 2) for size in sizes]
+    except TypeError:  # which a single number is, also as an array
+        chosen = []
+    if not chosen or max(chosen) > n:
+        raise ParameterError(f"sizes is {sizes!r}; numbers from 2 to the {n} examples are needed")
+    return chosen
 
 
 def calibrate(
@@ -332,18 +337,20 @@ def calibrate(
     values = pairs.of()
     shuffled = np.array([pairs.of(shuffle=rng.permutation(pairs.n)) for _ in range(permutations)])
     pairs.finish()
+    mean, deviation = shuffled.mean(axis=0), shuffled.std(axis=0, ddof=1)
+    z = _standardised(values, shuffled, alike=0.0)
+    return Calibration(values, mean, deviation, z, _p_values(values, shuffled))
+
+
+def _p_values(values: Float64, shuffled: Float64) -> Float64:
+    """Return how often the largest z of all pairs reaches that of each."""
     # The table itself counts as one of the orders, so that none of them is judged by the others alone.
     orders = np.concatenate([values[None], shuffled])
     # A pair that every order gives the same value stands out nowhere.
     own, *others = _standardised(orders, orders, alike=-np.inf)
     reached = (np.array([table.max() for table in others])[:, None, None] >= own).sum(axis=0)
-    return Calibration(
-        values,
-        shuffled.mean(axis=0),
-        shuffled.std(axis=0, ddof=1),
-        _standardised(values, shuffled, alike=0.0),
-        (1 + reached) / (1 + permutations),
-    )
+    p_values: Float64 = (1 + reached) / len(orders)
+    return p_values
 
 
 def _standardised(tables: Float64, orders: Float64, alike: float) -> Float64:
