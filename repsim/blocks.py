@@ -44,10 +44,11 @@ class Blocks:
     Examples
     --------
     >>> import numpy as np
-    >>> rows = Blocks(lambda start, stop: np.arange(start, stop)[:, None] ** [1, 2], shape=(100, 2))
-    >>> from repsim import pairwise
-    >>> pairwise([rows], index="cka_linear")
-    array([[1.]])
+    >>> from repsim import cka
+    >>> powers = Blocks(lambda start, stop: np.arange(start, stop)[:, None] ** [1, 2, 3], shape=(100, 3))
+    >>> line = Blocks(lambda start, stop: np.arange(start, stop)[:, None], shape=(100, 1))
+    >>> print(f"{cka(powers, line):.2f}")
+    0.84
     """
 
     def __init__(self, read: Callable[[int, int], Any], shape: Sequence[int]) -> None:

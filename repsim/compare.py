@@ -131,10 +131,11 @@ def compare(  # type: ignore[misc]
     Examples
     --------
     >>> import numpy as np
-    >>> images = np.random.default_rng(0).standard_normal((20, 4, 4, 3))
+    >>> images = np.random.default_rng(0).standard_normal((200, 4, 4, 3))
     >>> model = lambda batch: {"pixels": batch, "mean": batch.mean(axis=(1, 2))}
-    >>> compare(model, model, images).values.diagonal().round(12)
-    array([1., 1.])
+    >>> compare(model, model, images).values.round(2)
+    array([[1.  , 0.29],
+           [0.29, 1.  ]])
     """
     layers, layers_b = (list(chosen) if isinstance(chosen, Iterator) else chosen for chosen in (layers, layers_b))
     indexes = chosen_indexes(index, chance)
@@ -221,8 +222,11 @@ def activations(
     Examples
     --------
     >>> import numpy as np
-    >>> activations(lambda batch: {"sum": batch.sum(axis=1, keepdims=True)}, np.eye(3), batch_size=2)["sum"].shape
-    (3, 1)
+    >>> model = lambda batch: {"half": batch / 2, "sum": batch.sum(axis=1, keepdims=True)}
+    >>> activations(model, np.arange(6.0).reshape(3, 2), batch_size=2, layers="sum")["sum"]
+    array([[1.],
+           [5.],
+           [9.]])
     """
     feed = Feed(images, pool, inputs, mask, batch_size, progress)
     (taken,) = take([(model, layers, "model")], feed, [store_in(to)])

@@ -60,9 +60,11 @@ class Comparison(Result):
     Examples
     --------
     >>> import numpy as np
-    >>> comparison = Comparison(np.eye(2), ("conv", "pool"), ("conv", "pool"), "cka_linear")
-    >>> comparison == Comparison(np.eye(2), ("conv", "pool"), ("conv", "pool"), "cka_linear")
-    True
+    >>> values = np.array([[0.9, 0.4, 0.1], [0.3, 0.6, 0.7]])
+    >>> comparison = Comparison(values, ("conv1", "conv2"), ("conv1", "conv2", "pool"), "cka_linear")
+    >>> from repsim import best_match
+    >>> [comparison.layers_b[j] for j in best_match(comparison.values)]
+    ['conv1', 'pool']
     """
 
     values: Float64

@@ -174,8 +174,8 @@ def uncertainty(
     >>> rng = np.random.default_rng(0)
     >>> x = rng.standard_normal((400, 5))
     >>> sure = uncertainty(x, x + rng.standard_normal((400, 5)))
-    >>> 0.005 < sure.standard_error < 0.05
-    True
+    >>> print(f"{sure.value:.2f} ± {sure.standard_error:.2f}")
+    0.50 ± 0.02
     """
     choice("method", method, "jackknife", "subsample")
     pairs = _Pairs(x, y, index, options)
@@ -246,8 +246,8 @@ def convergence(
     >>> curve = convergence(x, y)
     >>> curve.sizes
     array([  8,  16,  32,  64, 128, 256])
-    >>> bool((np.diff(curve.mean) < 0).all())
-    True
+    >>> curve.mean.round(2)
+    array([0.89, 0.79, 0.66, 0.49, 0.33, 0.19])
     """
     if "record" in options:
         raise ParameterError("record is given; it is of one table, and a convergence is of many")
