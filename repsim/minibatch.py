@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repsim.engine.arrays import Array, Float64, host, is_array
+from repsim.engine.memory import budget
 from repsim.engine.representation import Representation, pair
 from repsim.engine.tables import centre_in_place
 from repsim.errors import TooFewExamplesError
@@ -76,7 +77,7 @@ def minibatch_cka(x: Any, y: Any, *, batch_size: int = 256, passes: int = 1, see
     """
     batch_size = whole_number("batch_size", batch_size, _LEAST_BATCH, " for an unbiased HSIC")
     a, b = pair(x, y, minimum=_LEAST_BATCH)
-    held = [host(z) if is_array(z) else None for z in (x, y)]
+    held = [_held(view, z, shuffled=seed is not None) for view, z in ((a, x), (b, y))]
     sums, noise = np.zeros(3), np.zeros(2)
     for batch in _batches(a.n, batch_size, passes, seed):
         grams = [_gram_of_batch(_rows_of_batch(view, array, batch)) for view, array in zip((a, b), held, strict=True)]
@@ -87,6 +88,14 @@ def minibatch_cka(x: Any, y: Any, *, batch_size: int = 256, passes: int = 1, see
         if not own > floor:
             raise_undefined(name, debiased=True)
     return float(sums[0] / (math.sqrt(sums[1]) * math.sqrt(sums[2])))
+
+
+def _held(view: Representation, x: Any, *, shuffled: bool) -> Array | None:
+    """Return an array to gather batches from; of what is read for each, its rows if they are shuffled and fit."""
+    size = 8 * view.n * view.p
+    if is_array(x):
+        return host(x)
+    return host(view.raw(0, view.n)) if shuffled and 2 * size <= budget(None, 2 * size) else None
 
 
 def _batches(n: int, batch_size: int, passes: int, seed: int | None) -> Iterator[NDArray[np.intp]]:
@@ -103,7 +112,7 @@ def _batches(n: int, batch_size: int, passes: int, seed: int | None) -> Iterator
 def _rows_of_batch(view: Representation, array: Array | None, batch: NDArray[np.intp]) -> Float64:
     """Return the rows of a batch in ascending order, centred and scaled as those of `view`.
 
-    They are gathered in one go from an array, be it on the disk; what is computed is asked for its consecutive rows.
+    They are gathered in one go from an array, be it on the disk; what else there is is asked for consecutive rows.
     """
     stretches = np.split(batch, np.flatnonzero(np.diff(batch) > 1) + 1)
     if array is None or len(stretches) == 1:

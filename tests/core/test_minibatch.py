@@ -97,6 +97,16 @@ def test_a_batch_is_read_at_once(related):
     assert after.reads - before.reads == 1024 // 128 - 1
 
 
+def test_shuffled_rows_that_fit_are_read_once(related, monkeypatch):
+    x, y = Counted(related[0]), related[1]
+    expected = minibatch_cka(related[0], y, batch_size=32, passes=3, seed=1)
+    assert minibatch_cka(x, y, batch_size=32, passes=3, seed=1) == pytest.approx(expected, rel=1e-12)
+    assert x.reads < 10
+    monkeypatch.setattr("repsim.minibatch.budget", lambda *_: 1)
+    assert minibatch_cka(x, y, batch_size=32, passes=3, seed=1) == pytest.approx(expected, rel=1e-12)
+    assert x.reads > 1024
+
+
 @pytest.mark.parametrize("seed", [None, 3])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int16])
 def test_however_the_rows_are_held(related, tmp_path, seed, dtype):
