@@ -69,15 +69,7 @@ def train(
 
         if held_out:
             raise typer.BadParameter("--held-out trains one network after the other: leave --at-once out")
-        left = train_side_by_side(
-            profile,
-            jobs,
-            at_once,
-            threads=threads,
-            minutes=minutes,
-            again=again,
-            report=lambda line: console.print(line),
-        )
+        left = train_side_by_side(profile, jobs, at_once, threads=threads, minutes=minutes, again=again)
         console.print(f"not trained to the end: {', '.join(left)}" if left else "all trained", soft_wrap=True)
         return
     if minutes is not None:
