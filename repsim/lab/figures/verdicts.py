@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import seaborn as sns
 
 from repsim.lab import claims
 from repsim.lab.claim_tables import NARROWER, OURS, SIGNS, headline, inner, kind, link, linked, marked
@@ -26,13 +25,13 @@ from repsim.lab.claims import (
 from repsim.lab.families import compared_layers
 from repsim.lab.figures.display import say, show_claims
 from repsim.lab.figures.indexes import identification
-from repsim.lab.figures.style import Drawing, panels, style
+from repsim.lab.figures.style import Drawing, panels
 from repsim.lab.findings.correspondence import TABLE_2
 from repsim.lab.measurements.common import GROUP
 from repsim.lab.wording import DASH, NO_BREAK, distance, listed, measured_sentence, signed
 
 SPREADS = ("standard_error", "deviation")
-LOOKS = {REPRODUCED: ("o", 0), PARTLY: ("s", 1), NOT_REPRODUCED: ("X", 3)}  # marker, colour of the palette
+LOOKS = {REPRODUCED: ("o", "C0"), PARTLY: ("s", "C1"), NOT_REPRODUCED: ("X", "C3")}  # marker, colour
 FARTHEST = 1.0  # of the threshold: what is farther is drawn there
 NEAR = 0.1
 
@@ -166,15 +165,13 @@ def margins(judged: Sequence[claims.Judged]) -> Drawing:
         if margin is not None and np.isfinite(margin.relative):
             rows.append((claim.id, margin.relative, verdict, margin.holds))
     rows.sort(key=lambda row: row[1])
-    with style("whitegrid"):
-        figure, ((axis,),) = panels(1, 1, 0.9 + 0.15 * len(rows))
+    with panels(1, 1, 0.9 + 0.15 * len(rows)) as (figure, ((axis,),)):
         axis.axvspan(-NEAR, NEAR, color="0.9")
         axis.axvline(0, color="0.3", linewidth=1)
-        palette = sns.color_palette()
         for verdict, (marker, colour) in LOOKS.items():
             places = [(relative, y) for y, (_, relative, outcome, _) in enumerate(rows) if outcome == verdict]
             x, y = np.reshape(places, (-1, 2)).T
-            axis.plot(np.clip(x, -FARTHEST, FARTHEST), y, marker, color=palette[colour], markersize=5, label=verdict)
+            axis.plot(np.clip(x, -FARTHEST, FARTHEST), y, marker, color=colour, markersize=5, label=verdict)
         axis.set_yticks(range(len(rows)), [row[0] for row in rows], fontsize=7)
         ticks = np.linspace(-FARTHEST, FARTHEST, 5)
         axis.set_xticks(ticks, [signed(f"{tick:g}") for tick in ticks])
@@ -201,12 +198,10 @@ def answered(answers: Answers) -> Drawing:
     columns = [*(f"n = {n:,}" for n in counts), "debiased", "above shuffled"]
     cells = {claim: _cells(answer, counts) for claim, answer in answers.items()}
     half = -(-len(cells) // 2)
-    with style("ticks"):
-        figure, axes = panels(1, 2, 0.9 + 0.19 * half, wide=True)
-        first, second = sns.color_palette()[:2]
+    with panels(1, 2, 0.9 + 0.19 * half, wide=True, theme="ticks") as (figure, axes):
         looks = {
-            1: {"marker": "o", "color": first, "markeredgewidth": 0, "label": "holds"},
-            0: {"marker": "X", "color": second, "markeredgewidth": 0, "label": "does not"},
+            1: {"marker": "o", "color": "C0", "markeredgewidth": 0, "label": "holds"},
+            0: {"marker": "X", "color": "C1", "markeredgewidth": 0, "label": "does not"},
             None: {"marker": "_", "color": "0.6", "markeredgewidth": 1, "label": "not measured or not determined"},
         }
         for axis, start in zip(axes.ravel(), (0, half), strict=True):
