@@ -276,10 +276,6 @@ NO_ADDRESS = "The repository has no public address yet: OWNER stands for its own
 NOT_A_RESULT = "Built from the smoke profile, which only shows that the chain works: no number here is a result."
 
 
-class StagingError(LabError):
-    """The book cannot be put together; the message names what is missing, stale or unknown."""
-
-
 def stage(
     profile: str,
     executed_dir: Path,
@@ -312,7 +308,7 @@ def stage(
         shutil.rmtree(target, ignore_errors=True)
         os.replace(partial, target)
     except (OSError, shutil.Error) as error:
-        raise StagingError(f"{target} cannot be made: {_reason(error)}") from error
+        raise LabError(f"{target} cannot be made: {_reason(error)}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return target
@@ -330,15 +326,15 @@ def fit_to_show(executed_dir: Path, root: Path, name: str, profile: str) -> dict
     source, executed = root / name, executed_dir / Path(name).name
     again = f"repsim-lab execute {name} --profile {profile} --out {executed}"
     if not source.exists():
-        raise StagingError(f"{name} stands in _toc.yml, but there is no such notebook")
+        raise LabError(f"{name} stands in _toc.yml, but there is no such notebook")
     if not executed.exists():
-        raise StagingError(f"{executed} is missing; make it with: {again}")
+        raise LabError(f"{executed} is missing; make it with: {again}")
     if is_stale(executed, source):
-        raise StagingError(f"{executed} was not made from {name} as it is now; make it again with: {again}")
+        raise LabError(f"{executed} was not made from {name} as it is now; make it again with: {again}")
     stamped = stamp(executed)
     if stamped.get("profile") != profile:
         of = stamped.get("profile")
-        raise StagingError(f"{executed} is of profile {of!r}, not {profile!r}; make it with: {again}")
+        raise LabError(f"{executed} is of profile {of!r}, not {profile!r}; make it with: {again}")
     return stamped
 
 
@@ -413,7 +409,7 @@ def _fill(book: Path, makers: Mapping[str, Callable[[], str]], provenance: str) 
         for marker in MARKER.finditer(text):
             name = marker[1].strip()
             if name not in makers:
-                raise StagingError(f"{page.name}: {known('generated part', name, makers)}")
+                raise LabError(f"{page.name}: {known('generated part', name, makers)}")
             text = text.replace(marker[0], makers[name]())
         note = "" if is_public(repository_url()) or "OWNER" not in text else f"*{NO_ADDRESS}* "
         page.write_text(f"{text.rstrip()}\n\n---\n\n{note}{provenance}\n", encoding="utf-8")
