@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import html
 import io
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -22,7 +21,7 @@ from repsim.lab.findings.theory import BOTH, claimed_invariances
 from repsim.lab.findings.training import cost
 from repsim.lab.predicates import is_number
 from repsim.lab.store import Artefact
-from repsim.lab.wording import DASH, NO_BREAK, SMALLEST_P, listed, signed, table, unbroken
+from repsim.lab.wording import DASH, NO_BREAK, Words, listed, signed, table, unbroken
 
 # What may stand in a data address between quotation marks; a hash, a percent sign and angle brackets may not.
 _PLAIN = " !$'()*+,-./:;=?@[]_|~{}\n"
@@ -169,9 +168,7 @@ def cost_sentence(profile: str, records: Sequence[Mapping[str, Any]], what: str)
 
 def p_value(p: float) -> str:
     """Write a p-value for a table; NaN, of too few networks or an index with itself, as a dash."""
-    if math.isnan(p):
-        return DASH
-    return f"< {SMALLEST_P}" if p < SMALLEST_P else f"{p:.3f}"
+    return Words().format("{p:p}", p=p).removeprefix("= ")
 
 
 def sample(*records: Mapping[str, Any]) -> str:

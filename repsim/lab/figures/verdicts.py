@@ -39,10 +39,8 @@ NEAR = 0.1
 Measured = Mapping[str, Mapping[str, Any]]
 # claim -> values. "examples" among them is their number, "standard_error" or "deviation" the spread over networks.
 
-Row = tuple[claims.Claim, claims.Measurement, str]
 
-
-def _judged(profile: str, measured: Measured, notebook: str = "") -> list[Row]:
+def _judged(profile: str, measured: Measured, notebook: str = "") -> list[claims.Judged]:
     """Return each claim with what was measured for it, as its file would hold it, and the verdict that follows."""
     rows = []
     for name, quantities in measured.items():
