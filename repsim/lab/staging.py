@@ -69,9 +69,11 @@ def makers(profile: str, folder: Path, stamps: Mapping[str, Stamp]) -> dict[str,
         "overview": lambda: f"{overview(profile)}\n\n{claim_reviews(profile, judged(profile))}",
         "claims": lambda: claims_page(profile, partial(link_to_notebook, chapters), partial(link_to_commit, address)),
         "explorer": lambda: explorer(profile, folder / "book" / "_static"),
-        "claims-table": lambda: table_of_claims(profile, address, chapters),
+        "claims-table": lambda: claims_table(
+            shown_profiles(profile), Evidence(chapters, address, data_anchors(profile, chapters.values())).links
+        ),
         "data": lambda: data_page(profile, folder, list(chapters)),
-        "status": lambda: status(folder, stamps),
+        "status": lambda: status(stamps),
         "cost": cost,
         "trained": lambda: trained(profile),
     }
@@ -120,20 +122,11 @@ def provenance(profile: str, stamps: Mapping[str, Stamp]) -> str:
     )
 
 
-def title(notebook: Path) -> str:
-    """Return the first heading of a notebook."""
-    for cell in read_notebook(notebook)["cells"]:
-        for line in "".join(cell["source"]).splitlines() if cell["cell_type"] == "markdown" else []:
-            if line.startswith("# "):
-                return line[2:].strip()
-    return notebook.stem
-
-
-def status(folder: Path, stamps: Mapping[str, Stamp]) -> str:
-    """Return a table of the executed notebooks: when, how long, how much memory."""
+def status(stamps: Mapping[str, Stamp]) -> str:
+    """Return a table of the executed notebooks, whose titles the book fills in: when, how long, how much memory."""
     rows = [
         [
-            f"[{title(folder / name)}](../{name})",
+            f"[](../{name})",
             f"{stamp['date'][:16].replace('T', ' ')} UTC",
             duration(stamp["seconds"]),
             f"{stamp['peak_memory_mib']:,} MiB",
@@ -193,18 +186,6 @@ def _trained_on(network: Artefact) -> str:
     return f"{device}, {BACKENDS[record['backend']]}"
 
 
-def table_of_claims(profile: str, address: str, chapters: Mapping[str, Path]) -> str:
-    """Return the table of all claims, each with links to its figure, cell, data and code."""
-    evidence = Evidence(chapters, address, data_anchors(profile, chapters.values()))
-
-    def links(of: str, claim: Claim) -> list[str]:
-        there = measurement_path(of, claim.id).exists()
-        values = [f"[values](../results/{of}/claims/{claim.id}.json)"] if there else []
-        return [*values, *evidence.links(claim)]
-
-    return claims_table(shown_profiles(profile), links)
-
-
 def code_link(function: Function, repository: str, text: str) -> str:
     """Return Markdown that leads to a function's first line, or, without an address of the repository, says where."""
     at = commit()
@@ -229,8 +210,8 @@ class Evidence:
         self.cells = {stem: list(filter(is_shown, read_notebook(path)["cells"])) for stem, path in pages.items()}
         self.repository, self.data = repository, data
 
-    def links(self, claim: Claim) -> list[str]:
-        """Return Markdown that links to what there is: figure, reason, cell, data, code, and the package's functions.
+    def links(self, profile: str, claim: Claim) -> list[str]:
+        """Return links to what there is: a profile's values, figure, reason, cell, data, code, the package's functions.
 
         The cell is that which calls what measures the claim, else that which shows the verdict; the figure is that
         which the claim names, "none" for none, else that called as its section, else that of the cell.
@@ -253,7 +234,9 @@ class Evidence:
         )
         reason = next((place for name, place in figures if name == claim.why_figure), None)
         anchors = {"figure": at, "why": reason, "cell": cell}
-        links = [f"[{what}](#{cell_label(claim.notebook, name)})" for what, name in anchors.items() if name]
+        values = measurement_path(profile, claim.id)
+        links = [f"[values](../results/{profile}/claims/{values.name})"] if values.exists() else []
+        links += [f"[{what}](#{cell_label(claim.notebook, name)})" for what, name in anchors.items() if name]
         if figure in self.data:
             links.append(f"[data](#{self.data[figure]})")
         if declared:
