@@ -7,7 +7,7 @@ import inspect
 import os
 import re
 import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,6 @@ from repsim.lab.claims import Claim, judged, measurement_path
 from repsim.lab.downloads import claim_reviews, data_anchors, data_page, shown_profiles
 from repsim.lab.errors import LabError, known
 from repsim.lab.execution import (
-    Figure,
     contents,
     figures_in,
     is_chapter,
@@ -55,7 +54,9 @@ Stamp = Mapping[str, Any]
 BACKENDS = {"jax": "JAX", "tensorflow": "TensorFlow", "torch": "PyTorch"}
 
 
-def makers(profile: str, folder: Path, stamps: Mapping[str, Stamp]) -> dict[str, Callable[[], str]]:
+def makers(
+    profile: str, folder: Path, stamps: Mapping[str, Stamp], data: Mapping[str, str]
+) -> dict[str, Callable[[], str]]:
     """Return for each generated part the function that writes it.
 
     What can be a notebook is one. These cannot. The verdicts and their evidence (first-page, overview, claims-table,
@@ -69,9 +70,7 @@ def makers(profile: str, folder: Path, stamps: Mapping[str, Stamp]) -> dict[str,
         "overview": lambda: f"{overview(profile)}\n\n{claim_reviews(profile, judged(profile))}",
         "claims": lambda: claims_page(profile, partial(link_to_notebook, chapters), partial(link_to_commit, address)),
         "explorer": lambda: explorer(profile, folder / "book" / "_static"),
-        "claims-table": lambda: claims_table(
-            shown_profiles(profile), Evidence(chapters, address, data_anchors(profile, chapters.values())).links
-        ),
+        "claims-table": lambda: claims_table(shown_profiles(profile), Evidence(chapters, address, data).links),
         "data": lambda: data_page(profile, folder, list(chapters)),
         "status": lambda: status(stamps),
         "cost": cost,
@@ -287,7 +286,7 @@ def stage(
         data = data_anchors(profile, [executed_dir / Path(name).name for name in stamps if is_chapter(name)])
         for name, stamped in stamps.items():
             _stage_notebook(executed_dir, partial, name, stamped, data)
-        _fill(partial / "book", makers(profile, partial, stamps), provenance(profile, stamps))
+        _fill(partial / "book", makers(profile, partial, stamps, data), provenance(profile, stamps))
         shutil.rmtree(target, ignore_errors=True)
         os.replace(partial, target)
     except (OSError, shutil.Error) as error:
@@ -337,52 +336,42 @@ def _stage_notebook(
     executed_dir: Path, folder: Path, name: str, stamped: Mapping[str, Any], data: Mapping[str, str]
 ) -> None:
     """Copy an executed notebook with an anchor for each cell and its figures' files, and say where it comes from."""
-    staged = folder / name
+    staged, chapter, cells = folder / name, is_chapter(name), []
     notebook = read_notebook(executed_dir / staged.name)
     for cell in notebook["cells"]:
         tags = cell["metadata"].get("tags", [])
         if {"parameters", "injected-parameters"} & set(tags):
             cell["metadata"]["tags"] = [*tags, "remove-cell"]
-    links = "[Data of the figures](../book/data.md) · [The same with other seeds](#own-seeds)\n\n"
-    text = f"---\n\n{links if is_chapter(name) else ''}{stamp_sentence(stamped)}"
-    cell = {"cell_type": "markdown", "id": "provenance", "metadata": {}, "source": text}
-    cells = list(_anchored(notebook["cells"], staged.stem))
-    notebook["cells"] = [*(with_files(cells, folder / "book" / "figures", data) if is_chapter(name) else cells), cell]
-    staged.parent.mkdir(parents=True, exist_ok=True)
-    staged.write_bytes(as_json(notebook))
-
-
-def _anchored(cells: Sequence[Mapping[str, Any]], stem: str) -> Iterator[Mapping[str, Any]]:
-    """Yield cells, before each code cell that is shown one with the label that pages link to."""
-    for cell in cells:
         if is_shown(cell):
-            source = f"({cell_label(stem, cell['id'])})="
-            yield {"cell_type": "markdown", "id": f"{cell['id']}-label", "metadata": {}, "source": source}
-        yield cell
+            cells.append(_markdown(f"{cell['id']}-label", f"({cell_label(staged.stem, cell['id'])})="))
+        cells.append(cell)
+        if chapter and (links := figure_files(cell, folder / "book" / "figures", data)):
+            cells.append(_markdown(f"{cell['id']}-files", links))
+    more = "[Data of the figures](../book/data.md) · [The same with other seeds](#own-seeds)\n\n" if chapter else ""
+    cells.append(_markdown("provenance", f"---\n\n{more}{stamp_sentence(stamped)}"))
+    staged.parent.mkdir(parents=True, exist_ok=True)
+    staged.write_bytes(as_json({**notebook, "cells": cells}))
 
 
-def with_files(
-    cells: Sequence[Mapping[str, Any]], folder: Path, data: Mapping[str, str]
-) -> Iterator[Mapping[str, Any]]:
-    """Yield cells, after each with figures a line of links to their files, which are written into `folder`."""
-    for cell in cells:
-        yield cell
-        lines = [_files(figure, folder, data) for figure in figures_in(cell) if figure.svg and figure.can_name_files]
-        if lines:
-            source = "\n\n".join(f":::{{container}} figure-files\n{line}\n:::" for line in lines)
-            yield {"cell_type": "markdown", "id": f"{cell['id']}-files", "metadata": {}, "source": source}
+def _markdown(name: str, source: str) -> dict[str, Any]:
+    return {"cell_type": "markdown", "id": name, "metadata": {}, "source": source}
 
 
-def _files(figure: Figure, folder: Path, data: Mapping[str, str]) -> str:
-    """Write the files of a figure, and return the line that leads to them."""
-    name, links = figure.name, []
-    folder.mkdir(parents=True, exist_ok=True)
-    for suffix, content in (("svg", figure.svg.encode()), ("pdf", base64.b64decode(figure.pdf))):
-        if content:
-            (folder / f"{name}.{suffix}").write_bytes(content)
-            links.append(f"[{suffix.upper()}](../book/{folder.name}/{name}.{suffix})")
-    where = f"#{data[name]}" if name in data else "../book/data.md"
-    return " · ".join([*links, f"[Data]({where})"])
+def figure_files(cell: Mapping[str, Any], folder: Path, data: Mapping[str, str]) -> str:
+    """Write the files of each figure of a cell into `folder`, and return the lines that lead to them."""
+    lines = []
+    for figure in figures_in(cell):
+        if not (figure.svg and figure.can_name_files):
+            continue
+        name, links = figure.name, []
+        folder.mkdir(parents=True, exist_ok=True)
+        for suffix, content in (("svg", figure.svg.encode()), ("pdf", base64.b64decode(figure.pdf))):
+            if content:
+                (folder / f"{name}.{suffix}").write_bytes(content)
+                links.append(f"[{suffix.upper()}](../book/{folder.name}/{name}.{suffix})")
+        links.append(f"[Data]({f'#{data[name]}' if name in data else '../book/data.md'})")
+        lines.append(f":::{{container}} figure-files\n{' · '.join(links)}\n:::")
+    return "\n\n".join(lines)
 
 
 def _fill(book: Path, makers: Mapping[str, Callable[[], str]], provenance: str) -> None:
