@@ -168,10 +168,8 @@ _CORNERS = np.array([[[0.0, 0.16, 0.42], [0.55, 0.20, 0.0]], [[0.55, 0.80, 1.0],
 def colour_code(scores: Any) -> NDArray[np.float64]:
     """Return (n, 3) colours that say where each example lies along the first two components."""
     ranks = (np.apply_along_axis(rankdata, 0, np.asarray(scores)) - 0.5) / len(scores)
-    across, up = ranks[:, :1], ranks[:, 1:]
-    low = (1 - across) * _CORNERS[0, 0] + across * _CORNERS[0, 1]
-    high = (1 - across) * _CORNERS[1, 0] + across * _CORNERS[1, 1]
-    return np.asarray((1 - up) * low + up * high)
+    across, up = np.stack([1 - ranks, ranks], axis=-1).swapaxes(0, 1)  # shares of the near and the far corners
+    return np.asarray(np.einsum("ni,nj,ijc->nc", up, across, _CORNERS))
 
 
 def principal_components(scores: Any) -> Drawing:
@@ -217,14 +215,17 @@ def shared_subspace(arrays: Mapping[str, Array], layers: Sequence[str]) -> Drawi
             handles, labels, loc="outside upper center", ncols=4, columnspacing=1, handlelength=1.2, markerscale=3
         )
         figure.supxlabel("eigenvector of A's Gram matrix", fontsize=9)
-    shared = {layer: shared_dimension(median_cosines(arrays, layer)) for layer in layers}
-    counts = ", ".join(f"{layer} {'' if fell else 'at least '}{count:,}" for layer, (count, fell) in shared.items())
     return Drawing(
         figure,
         "For each layer, how strongly the Gram matrices of two networks scale the eigenvectors of the first, and the "
         f"cosine by which the second turns them. Eigenvectors before the median cosine falls below {THRESHOLD}: "
-        f"{counts}.",
+        f"{_shared_dimensions(arrays, layers)}.",
     )
+
+
+def _shared_dimensions(arrays: Mapping[str, Array], layers: Sequence[str]) -> str:
+    shared = {layer: shared_dimension(median_cosines(arrays, layer)) for layer in layers}
+    return ", ".join(f"{layer} {'' if fell else 'at least '}{count:,}" for layer, (count, fell) in shared.items())
 
 
 def whole_spectra(arrays: Mapping[str, Array], layers: Sequence[str]) -> Drawing:
@@ -243,8 +244,7 @@ def whole_spectra(arrays: Mapping[str, Array], layers: Sequence[str]) -> Drawing
         axis.set_xscale("symlog", linthresh=0.01)
         axis.set(xlim=(0, 1), xticks=[0, 0.01, 0.1, 1], xticklabels=["0", "1 %", "10 %", "100 %"])
         axis.legend(fontsize=6, ncols=2, loc="lower left")
-    shared = {layer: shared_dimension(median_cosines(arrays, layer)) for layer in layers}
-    counts = ", ".join(f"{layer} {'' if fell else 'at least '}{count:,}" for layer, (count, fell) in shared.items())
+    counts = _shared_dimensions(arrays, layers)
     return Drawing(figure, f"Median cosines over whole spectra fall below {THRESHOLD} after: {counts} eigenvectors.")
 
 

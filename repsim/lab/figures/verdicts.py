@@ -239,17 +239,17 @@ def answers_sentence(answers: Answers) -> str:
     if not holding:
         return f"None of {len(answers)} claims holds with biased CKA on the most examples."
     questions = {
-        "hold with debiased CKA": {claim: answer["holds_debiased"] for claim, answer in holding.items()},
-        "rest on similarities that all exceed the 99.9th percentile of shuffled examples": {
-            claim: answer["exceeds_shuffles"] for claim, answer in holding.items()
-        },
-        "hold on the fewest examples already, and on all more": {
-            claim: int(answer["smallest_n"] == answer["tried_n"][0]) if len(answer["tried_n"]) > 1 else None
-            for claim, answer in holding.items()
-        },
+        "hold with debiased CKA": lambda answer: answer["holds_debiased"],
+        "rest on similarities that all exceed the 99.9th percentile of shuffled examples": lambda answer: answer[
+            "exceeds_shuffles"
+        ],
+        "hold on the fewest examples already, and on all more": lambda answer: (
+            int(answer["smallest_n"] == answer["tried_n"][0]) if len(answer["tried_n"]) > 1 else None
+        ),
     }
     lines = []
-    for question, outcomes in questions.items():
+    for question, ask in questions.items():
+        outcomes = {claim: ask(answer) for claim, answer in holding.items()}
         failing = [claim for claim, outcome in outcomes.items() if outcome == 0]
         known = sum(outcome is not None for outcome in outcomes.values())
         names = [link(find_claim(claim)) for claim in failing]
