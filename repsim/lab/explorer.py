@@ -194,21 +194,21 @@ def presets(tables: Sequence[SimilarityTable]) -> list[dict[str, Any]]:
     return panels
 
 
-def by_architecture(profile: Profile, tables: Sequence[SimilarityTable]) -> str:
-    """Return a table of how many layers linear CKA identifies among the networks of each kind."""
+def by_architecture(known: Mapping[str, Any]) -> str:
+    """Return a table of how many layers linear CKA identifies among the networks of each kind, from a catalogue."""
     rows = []
-    for group, facts in known_groups(profile).items():
-        scored = [(table, identified) for table in tables if (identified := identification(table, LINEAR, group))]
-        if scored:
-            used, score = scored[0]
+    for group, facts in known["networks"].items():
+        scored = (entry for entry in known["tables"] if group in entry["scores"].get(LINEAR, {}))
+        if used := next(scored, None):
+            score = used["scores"][LINEAR][group]
             error = "" if score["error"] is None else f" ± {100 * score['error']:.1f}"
-            debiased = identification(used, f"{LINEAR}{DEBIASED}", group)
+            debiased = used["scores"].get(f"{LINEAR}{DEBIASED}", {}).get(group)
             rows.append(
                 [
                     facts["title"],
                     str(score["networks"]),
                     str(score["layers"]),
-                    _images(used),
+                    used["title"],
                     f"{100 * score['accuracy']:.1f}{error}",
                     f"{100 * debiased['accuracy']:.1f}" if debiased else DASH,
                     f"{100 / score['layers']:.1f}",
@@ -328,9 +328,10 @@ def explorer(profile_name: str, static: Path) -> str:
     folder = static / "explorer"
     folder.mkdir(exist_ok=True)
     write_blocks(tables, folder)
-    known = json.dumps(catalogue(profile, tables), separators=(",", ":"), ensure_ascii=False)
-    (folder / "catalogue.js").write_text(f"window.explorer = {known};\n", encoding="utf-8")
+    known = catalogue(profile, tables)
+    text = json.dumps(known, separators=(",", ":"), ensure_ascii=False)
+    (folder / "catalogue.js").write_text(f"window.explorer = {text};\n", encoding="utf-8")
     (folder / "vega.js").write_text(vega(), encoding="utf-8")
     scripts = ("explorer/vega.js", "explorer/catalogue.js", "explorer.js")
     loading = "\n".join(f'<script defer src="../_static/{name}"></script>' for name in scripts)
-    return f"{loading}\n\n## Layers identified, by architecture\n\n{SAID}\n\n{by_architecture(profile, tables)}"
+    return f"{loading}\n\n## Layers identified, by architecture\n\n{SAID}\n\n{by_architecture(known)}"

@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from repsim.lab.errors import TrainingError
+from repsim.lab.errors import LabError
 from repsim.lab.profiles import Networks
 from repsim.lab.repository import cache_root
 from repsim.lab.store import profile_store
@@ -67,7 +67,7 @@ def train_side_by_side(
     if told_to_end.is_set():
         raise SystemExit(128 + signal.SIGTERM)
     if failed:
-        raise TrainingError(f"{len(failed)} of {len(jobs)} networks failed; see {', '.join(map(str, failed))}")
+        raise LabError(f"{len(failed)} of {len(jobs)} networks failed; see {', '.join(map(str, failed))}")
     return [_named(*job) for job in (*running, *waiting)]
 
 

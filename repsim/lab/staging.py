@@ -289,18 +289,13 @@ def stage(
         _fill(partial / "book", makers(profile, partial, stamps, data), provenance(profile, stamps))
         shutil.rmtree(target, ignore_errors=True)
         os.replace(partial, target)
-    except (OSError, shutil.Error) as error:
-        raise LabError(f"{target} cannot be made: {_reason(error)}") from error
+    except shutil.Error as error:  # of copying many files: each with its reason
+        raise LabError(f"{target} cannot be made: {error.args[0][0][-1]}") from error
+    except OSError as error:
+        raise LabError(f"{target} cannot be made: {error.strerror or error}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return target
-
-
-def _reason(error: OSError) -> str:
-    """Return what kept a folder from being made; copying many files gives a list of tuples that end in reasons."""
-    if isinstance(error, shutil.Error) and error.args and isinstance(error.args[0], list):
-        return str(error.args[0][0][-1])
-    return error.strerror or str(error)
 
 
 def fit_to_show(executed_dir: Path, root: Path, name: str, profile: str) -> dict[str, Any]:

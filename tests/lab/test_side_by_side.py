@@ -10,7 +10,7 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from repsim.lab.errors import TrainingError
+from repsim.lab.errors import LabError
 from repsim.lab.profiles import load_profile
 from repsim.lab.repository import cache_root
 from repsim.lab.side_by_side import train_side_by_side
@@ -67,7 +67,7 @@ def test_they_end_with_what_began_them():
 
 def test_what_fails_is_named_and_the_others_are_trained(capsys):
     unknown = (replace(JOBS[0][0], name="no-such-group"), JOBS[0][1])
-    with pytest.raises(TrainingError, match=r"^1 of 2 networks failed; see .*no-such-group-seed0\.log$"):
+    with pytest.raises(LabError, match=r"^1 of 2 networks failed; see .*no-such-group-seed0\.log$"):
         train_side_by_side("smoke", [unknown, JOBS[2]], 2)
     assert any(line.endswith("no-such-group-seed0 failed") for line in capsys.readouterr().out.splitlines())
     assert "no-such-group" in (cache_root() / "logs" / "no-such-group-seed0.log").read_text(encoding="utf-8")

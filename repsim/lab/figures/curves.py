@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import seaborn as sns
-from matplotlib.ticker import NullFormatter, NullLocator
 
 from repsim.lab.figures.maps import WITHIN, ByGroup, Panel, colour_bar, colours, draw_map, square, ticks
 from repsim.lab.figures.style import Drawing, panels
@@ -87,8 +86,7 @@ def width_curves(curves: WidthCurves, chance: Array) -> Drawing:
                 _band(axis, curves.widths, mean[:, layer], error[:, layer], **how)
             axis.set(title=name, xscale="log", xlabel="channels")
             axis.set_xticks(curves.widths, [f"{width:g}" for width in curves.widths])
-            axis.xaxis.set_minor_locator(NullLocator())
-            axis.xaxis.set_minor_formatter(NullFormatter())
+            axis.minorticks_off()
         axes[0, 0].set_ylabel("CKA (linear)")
         figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=5, columnspacing=1)
     ends = ", ".join(

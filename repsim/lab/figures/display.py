@@ -53,18 +53,17 @@ def numbered(name: str) -> str:
     return f"{label.capitalize()} {f'{appendix.upper()}.' if appendix else ''}{place} of the paper."
 
 
-def figure_html(drawing: Drawing, name: str, caption: str = "", number: str = "") -> str:
+def figure_html(drawing: Drawing, name: str, caption: str, number: str = "") -> str:
     """Return a drawing as a figure of a page, in one line, with its description as alternative text."""
     image, alt = svg(drawing), html.escape(drawing.alt, quote=True)
     # Letters are paths: the browser may enlarge the image on a wide screen and shrink it on a narrow one.
     size = f"display:block;margin:0 auto;width:100%;max-width:{150 * drawing.figure.get_figwidth():.0f}px;height:auto"
     bold = f"<strong>{html.escape(number)}</strong> " if number else ""
-    below = f"<figcaption>{bold}{html.escape(unbroken(caption))}</figcaption>" if caption else ""
+    below = f"<figcaption>{bold}{html.escape(unbroken(caption))}</figcaption>"
     source = "data:image/svg+xml," + quote(image, safe=_PLAIN).replace("\n", "%0A")
     picture = f'<img src="{source}" alt="{alt}" style="{size}">'
-    wide = (
-        ' class="wide" tabindex="0"' if drawing.figure.get_figwidth() > WIDTH else ""
-    )  # scrolls where it would be too small
+    # A wide one scrolls where it would be too small.
+    wide = ' class="wide" tabindex="0"' if drawing.figure.get_figwidth() > WIDTH else ""
     return f'<figure id="{html.escape(name)}"{wide} style="margin:0">{picture}{below}</figure>'
 
 

@@ -12,7 +12,7 @@ from matplotlib.patches import FancyBboxPatch
 from repsim.lab.figures.style import HEAT, Drawing, panels, title
 from repsim.lab.findings.tables import Array, mean_map
 from repsim.lab.findings.transformers import FIGURE_F1, TAP_TITLES, TAPS, checkerboard
-from repsim.lab.wording import signed
+from repsim.lab.wording import Words, signed
 
 
 def sublayer() -> Drawing:
@@ -157,5 +157,4 @@ def powers_of_scales(rows: Sequence[Mapping[str, float]]) -> Drawing:
 
 def cell(value: Mapping[str, Any]) -> str:
     """Write a cell of Table F.1: our percentage, its jackknife error if there is one, and the paper's in brackets."""
-    error = f" ± {value['standard_error']:.1f}" if value["standard_error"] else ""
-    return f"{value['accuracy']:.1f}{error} ({value['paper']})"
+    return Words().vformat("{accuracy:.1f}{standard_error:±.1f} ({paper})", (), value)
