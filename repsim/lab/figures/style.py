@@ -12,6 +12,7 @@ import matplotlib as mpl
 import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.rcsetup import cycler
 
 import repsim
 
@@ -30,7 +31,7 @@ SETTINGS: dict[Any, Any] = {
     "svg.hashsalt": "repsim-revisited",
     "svg.fonttype": "path",
     "figure.constrained_layout.use": True,
-    "axes.prop_cycle": mpl.cycler(color=sns.color_palette("colorblind")),  # "C0" and so on where a figure is drawn
+    "axes.prop_cycle": cycler(color=sns.color_palette("colorblind")),  # "C0" and so on where a figure is drawn
 }
 
 

@@ -40,7 +40,10 @@ Measured = Mapping[str, Mapping[str, Any]]
 # claim -> values. "examples" among them is their number, "standard_error" or "deviation" the spread over networks.
 
 
-def _judged(profile: str, measured: Measured, notebook: str = "") -> list[claims.Judged]:
+Row = tuple[claims.Claim, claims.Measurement, str]
+
+
+def _judged(profile: str, measured: Measured, notebook: str = "") -> list[Row]:
     """Return each claim with what was measured for it, as its file would hold it, and the verdict that follows."""
     rows = []
     for name, quantities in measured.items():
