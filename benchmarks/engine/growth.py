@@ -13,7 +13,7 @@ from benchmarks.engine.costs import AXES
 from benchmarks.engine.rounding import derived
 from benchmarks.results import Result
 from repsim.lab.figures.display import figure_html
-from repsim.lab.figures.style import Drawing, panels, style, title
+from repsim.lab.figures.style import Drawing, panels, title
 
 QUANTITIES = {"seconds": "seconds", "mib": "MiB"}
 
@@ -34,8 +34,7 @@ def draw(curves: Mapping[str, Mapping[str, Any]]) -> Drawing:
     """
     shown = [what for what in AXES if any(what in of for of in curves.values())]
     said = []
-    with style("whitegrid"):
-        figure, axes = panels(len(shown), 2, 1.7)
+    with panels(len(shown), 2, 1.7) as (figure, axes):
         for row, what in zip(axes, shown, strict=True):
             for axis, (quantity, unit) in zip(row, QUANTITIES.items(), strict=True):
                 for (index, of), colour, marker in zip(curves.items(), sns.color_palette(), "osD^v", strict=False):

@@ -12,13 +12,17 @@ try:
     from rich.console import Console
 
     import repsim
+    from repsim.lab.backend import configure
+    from repsim.lab.data import load_dataset
     from repsim.lab.errors import LabError
     from repsim.lab.profiles import load_profile
+    from repsim.lab.repository import modified_files
+    from repsim.lab.store import digest, profile_store
 except ModuleNotFoundError as error:
     sys.exit(f"repsim-lab needs the experiments' packages, and {error.name} is missing: install repsim-revisited[lab]")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-console, errors = (Console(highlight=False, markup=False, stderr=stderr) for stderr in (False, True))
+console, errors = (Console(highlight=False, markup=False, soft_wrap=True, stderr=stderr) for stderr in (False, True))
 EXECUTED = Path("build/notebooks")  # holds a folder for each profile
 Executed = Annotated[Path | None, typer.Option(help=f"Folder of executed notebooks [{EXECUTED}/PROFILE]")]
 Seeds = Annotated[list[int] | None, typer.Option(help="Train only this seed; may be repeated.")]
@@ -29,7 +33,6 @@ ProfileName = Annotated[str, typer.Argument(metavar="PROFILE", help="smoke, lapt
 @app.command()
 def data(profile: ProfileName) -> None:
     """Fetch and check the data sets of a profile."""
-    from repsim.lab.data import load_dataset
     from repsim.lab.transformers.corpus import load_split
     from repsim.lab.transformers.text import tokens
 
@@ -69,23 +72,12 @@ def train(
 
         if held_out:
             raise typer.BadParameter("--held-out trains one network after the other: leave --at-once out")
-        left = train_side_by_side(
-            profile,
-            jobs,
-            at_once,
-            threads=threads,
-            minutes=minutes,
-            again=again,
-            report=lambda line: console.print(line),
-        )
-        console.print(f"not trained to the end: {', '.join(left)}" if left else "all trained", soft_wrap=True)
+        left = train_side_by_side(profile, jobs, at_once, threads=threads, minutes=minutes, again=again)
+        console.print(f"not trained to the end: {', '.join(left)}" if left else "all trained")
         return
     if minutes is not None:
         raise typer.BadParameter("--minutes goes with --at-once; a single training can be stopped at any time")
-    from repsim.lab.backend import configure
-
     configure(threads)
-    from repsim.lab.store import profile_store
     from repsim.lab.training import train_network
 
     for networks, number in jobs:
@@ -104,10 +96,7 @@ def transformers(
     again: Again = False,
 ) -> None:
     """Train the Transformers of a profile that are missing."""
-    from repsim.lab.backend import configure
-
     configure(1)
-    from repsim.lab.store import profile_store
     from repsim.lab.transformers.training import train_transformer
     from repsim.lab.weights import transformers_of
 
@@ -125,7 +114,6 @@ def measure(
     only: Annotated[str, typer.Option(help="Pattern of the wanted names, such as 'within/*'.")] = "*",
 ) -> None:
     """Make the measurements of a profile that are missing, and train the networks that they need."""
-    from repsim.lab.backend import configure
     from repsim.lab.measurements import steps
 
     wanted = steps(profile, only)  # what does not exist is refused before a backend is loaded
@@ -140,7 +128,7 @@ def plan(profile: ProfileName) -> None:
     """Print what a profile costs and what of it has been done; trains and measures nothing."""
     from repsim.lab.planning import describe
 
-    console.print(describe(profile), soft_wrap=True)
+    console.print(describe(profile))
 
 
 @app.command()
@@ -201,13 +189,11 @@ def archive(
 ) -> None:
     """Write sources, results, executed notebooks, figures and verdicts into one research object (RO-Crate)."""
     from repsim.lab.archives import archive as write
-    from repsim.lab.repository import modified_files
-    from repsim.lab.store import digest
 
     path = write(profile, out, executed or EXECUTED / profile)
-    console.print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, SHA-256 {digest(path)}", soft_wrap=True)
+    console.print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, SHA-256 {digest(path)}")
     if modified := modified_files():
-        console.print(f"It differs from the commit in: {', '.join(modified)}", soft_wrap=True)
+        console.print(f"It differs from the commit in: {', '.join(modified)}")
 
 
 @app.command()
@@ -223,14 +209,11 @@ def certify(
 
     with console.status("unpacking and comparing"):
         certificate = examine(
-            archive,
-            seed,
-            report=lambda check: console.print(check.outcome, check.what, soft_wrap=True),
-            minutes=minutes,
+            archive, seed, report=lambda check: console.print(check.outcome, check.what), minutes=minutes
         )
     text, data = certificate.write(out)
-    console.print(f"\n{certificate.text()}", soft_wrap=True)
-    console.print(f"Written to {text} and {data.name}", soft_wrap=True)
+    console.print(f"\n{certificate.text()}")
+    console.print(f"Written to {text} and {data.name}")
     if not certificate.agreed:
         raise CertificationError(f"{archive} does not hold what it says; {text} names each difference")
 
@@ -240,7 +223,7 @@ def main() -> None:
     try:
         app()
     except (LabError, OSError, repsim.ParameterError, repsim.RepresentationError, repsim.UnknownIndexError) as error:
-        errors.print("error:", error, soft_wrap=True)
+        errors.print("error:", error)
         sys.exit(1)
 
 

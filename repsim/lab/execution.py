@@ -7,9 +7,7 @@ results itself, so all notebooks run, and its book contains them all.
 from __future__ import annotations
 
 import contextlib
-import csv
 import html
-import io
 import json
 import os
 import re
@@ -150,20 +148,15 @@ def read_notebook(path: Path) -> dict[str, Any]:
 @contextlib.contextmanager
 def kernel_of_this_python() -> Iterator[None]:
     """Make a kernel of this very Python known under the name `KERNEL` while the block runs."""
+    from ipykernel.kernelspec import write_kernel_spec
+
     with tempfile.TemporaryDirectory(prefix="repsim-kernel-") as folder:
         settings = Path(folder) / "matplotlibrc"
         settings.write_text(DRAWING_SETTINGS, encoding="utf-8")
-        specification = {
-            "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=ERROR"],
-            "display_name": "Python 3",
-            "language": "python",
-            "env": {**KERNEL_ENVIRONMENT, "MATPLOTLIBRC": str(settings)},
-        }
-        kernel = Path(folder) / "kernels" / KERNEL
-        kernel.mkdir(parents=True)
-        (kernel / "kernel.json").write_text(json.dumps(specification), encoding="utf-8")
-        others = filter(None, [os.environ.get("JUPYTER_PATH")])
-        with patch.dict(os.environ, {"JUPYTER_PATH": os.pathsep.join([folder, *others])}):
+        environment = {**KERNEL_ENVIRONMENT, "MATPLOTLIBRC": str(settings)}
+        write_kernel_spec(Path(folder, "kernels", KERNEL), {"env": environment}, ["--log-level=ERROR"])
+        known = filter(None, [folder, os.environ.get("JUPYTER_PATH")])
+        with patch.dict(os.environ, {"JUPYTER_PATH": os.pathsep.join(known)}):
             yield
 
 
@@ -219,10 +212,9 @@ class Figure:
 
     def table(self) -> bytes:
         """Return the data that came with the figure as CSV."""
-        assert self.data is not None
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([self.data, *zip(*self.data.values(), strict=True)])
-        return text.getvalue().encode()
+        import pandas
+
+        return pandas.DataFrame(self.data).to_csv(index=False, na_rep="nan", lineterminator="\n").encode()
 
 
 def figures_in(cell: Mapping[str, Any]) -> Iterator[Figure]:

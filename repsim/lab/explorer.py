@@ -87,8 +87,8 @@ class SimilarityTable:
         return self.held.block(self.held.name(index, self.examples), first, second)
 
 
-def similarity_tables(profile: Profile) -> Iterator[SimilarityTable]:
-    """Yield the tables among a profile's results that hold whole maps, those on most images first.
+def similarity_tables(profile: Profile) -> list[SimilarityTable]:
+    """Return the tables among a profile's results that hold whole maps, those on most images first.
 
     Of measurements of one name the latest is taken, and what is of groups that the profile no longer has is left out.
     """
@@ -100,16 +100,17 @@ def similarity_tables(profile: Profile) -> Iterator[SimilarityTable]:
         held = Similarities(artefact.record, artefact.arrays())
         if {side["group"] for side in (*held.rows, *held.columns)} <= groups.keys():
             tables += [SimilarityTable(artefact, held, examples) for examples in held.examples]
-    yield from sorted(tables, key=lambda table: (STEPS.index(table.record["step"]), -table.examples))
+    return sorted(tables, key=lambda table: (STEPS.index(table.record["step"]), -table.examples))
 
 
 def _transformer_tables(profile: Profile) -> Iterator[SimilarityTable]:
     """Yield a table for each tap of the Transformers; a tap stands as a group does."""
-    tables = [artefact for artefact in _latest(profile.name, "transformers") if artefact.record["name"] == "table"]
-    if not tables or not profile.transformers:
+    artefact = next(
+        (latest for latest in _latest(profile.name, "transformers") if latest.record["name"] == "table"), None
+    )
+    if not (artefact and profile.transformers):
         return
-    artefact, width = tables[0], profile.transformers.network.width
-    arrays = artefact.arrays()
+    arrays, width = artefact.arrays(), profile.transformers.network.width
     for tap in TAPS:
         values = {name.partition("/")[2]: table for name, table in arrays.items() if name.startswith(f"{tap}/")}
         depth = next(iter(values.values())).shape[-1]
@@ -124,12 +125,11 @@ def _transformer_tables(profile: Profile) -> Iterator[SimilarityTable]:
 
 
 def _latest(profile: str, step: str) -> list[Artefact]:
-    latest: dict[str, Artefact] = {}
-    for path in sorted((results_root() / profile / step).glob("*.json")):
-        record = unseal(path)
-        if record["name"] not in latest or record["made"] > latest[record["name"]].record["made"]:
-            latest[record["name"]] = Artefact(path.with_suffix(".npz"), record)
-    return list(latest.values())
+    paths = sorted((results_root() / profile / step).glob("*.json"))
+    artefacts = [Artefact(path.with_suffix(".npz"), unseal(path)) for path in paths]
+    artefacts.sort(key=lambda artefact: artefact.record["made"])
+    latest = {artefact.record["name"]: artefact for artefact in artefacts}
+    return [latest[name] for name in sorted(latest)]
 
 
 def known_groups(profile: Profile) -> dict[str, dict[str, str]]:
@@ -153,15 +153,14 @@ def network_facts(group: Networks) -> dict[str, str]:
     name += {"nobn": " without batch normalisation", "valid": " without borders"}.get(variant, "")
     name += " of another group" if group.name == NETWORKS.name else ""
     images = title_of(group.dataset)
-    trained = f"trained on {images} for {group.recipe.epochs} epochs"
-    untrained = f"untrained, made for {images}"
+    epochs = group.recipe.epochs
+    state = f"trained on {images} for {epochs} epochs" if epochs else f"untrained, made for {images}"
     recipe = f", recipe {named}" if (named := recipe_of(group.name)) else ""
     recipe += ", longer" if named and not group.name.startswith(RECIPES) else ""
     seeds = f", seeds {group.seeds[0]} to {group.seeds[-1]}" if group.seeds[0] and len(group.seeds) > 1 else ""
     return {
-        "title": f"{name}, {width}, {images}" + ("" if group.recipe.epochs else ", untrained") + recipe + seeds,
-        "facts": f"{name}: {len(shape.convolutions)} convolutions of {width}, pooling, logits; "
-        + (trained if group.recipe.epochs else untrained),
+        "title": f"{name}, {width}, {images}{'' if epochs else ', untrained'}{recipe}{seeds}",
+        "facts": f"{name}: {len(shape.convolutions)} convolutions of {width}, pooling, logits; {state}",
     }
 
 
@@ -195,21 +194,21 @@ def presets(tables: Sequence[SimilarityTable]) -> list[dict[str, Any]]:
     return panels
 
 
-def by_architecture(profile: Profile, tables: Sequence[SimilarityTable]) -> str:
-    """Return a table of how many layers linear CKA identifies among the networks of each kind."""
+def by_architecture(known: Mapping[str, Any]) -> str:
+    """Return a table of how many layers linear CKA identifies among the networks of each kind, from a catalogue."""
     rows = []
-    for group, facts in known_groups(profile).items():
-        scored = [(table, identified) for table in tables if (identified := identification(table, LINEAR, group))]
-        if scored:
-            used, score = scored[0]
+    for group, facts in known["networks"].items():
+        scored = (entry for entry in known["tables"] if group in entry["scores"].get(LINEAR, {}))
+        if used := next(scored, None):
+            score = used["scores"][LINEAR][group]
             error = "" if score["error"] is None else f" ± {100 * score['error']:.1f}"
-            debiased = identification(used, f"{LINEAR}{DEBIASED}", group)
+            debiased = used["scores"].get(f"{LINEAR}{DEBIASED}", {}).get(group)
             rows.append(
                 [
                     facts["title"],
                     str(score["networks"]),
                     str(score["layers"]),
-                    _images(used),
+                    used["title"],
                     f"{100 * score['accuracy']:.1f}{error}",
                     f"{100 * debiased['accuracy']:.1f}" if debiased else DASH,
                     f"{100 / score['layers']:.1f}",
@@ -323,15 +322,16 @@ def write_blocks(tables: list[SimilarityTable], folder: Path) -> None:
 def explorer(profile_name: str, static: Path) -> str:
     """Write the scripts of the explorer's page beside ``explorer.js``, and return the HTML that loads them."""
     profile = load_profile(profile_name)
-    tables = list(similarity_tables(profile))
+    tables = similarity_tables(profile)
     if not tables:
         return NOTHING
     folder = static / "explorer"
     folder.mkdir(exist_ok=True)
     write_blocks(tables, folder)
-    known = json.dumps(catalogue(profile, tables), separators=(",", ":"), ensure_ascii=False)
-    (folder / "catalogue.js").write_text(f"window.explorer = {known};\n", encoding="utf-8")
+    known = catalogue(profile, tables)
+    text = json.dumps(known, separators=(",", ":"), ensure_ascii=False)
+    (folder / "catalogue.js").write_text(f"window.explorer = {text};\n", encoding="utf-8")
     (folder / "vega.js").write_text(vega(), encoding="utf-8")
     scripts = ("explorer/vega.js", "explorer/catalogue.js", "explorer.js")
     loading = "\n".join(f'<script defer src="../_static/{name}"></script>' for name in scripts)
-    return f"{loading}\n\n## Layers identified, by architecture\n\n{SAID}\n\n{by_architecture(profile, tables)}"
+    return f"{loading}\n\n## Layers identified, by architecture\n\n{SAID}\n\n{by_architecture(known)}"

@@ -28,10 +28,6 @@ SOURCES = (
 )
 
 
-class RepositoryError(LabError):
-    """A folder that is not a git repository with a commit, or holds what cannot be taken from one."""
-
-
 def results_root() -> Path:
     """Return the folder with one folder of results per profile (``REPSIM_RESULTS``, else ``results``)."""
     return Path(os.environ.get("REPSIM_RESULTS") or REPOSITORY / "results")
@@ -71,7 +67,7 @@ def commit(folder: Path = REPOSITORY) -> str:
             return UNKNOWN
         name = tracked_commit(folder)
         changed = _git(folder, "status", "--porcelain", "--", *(path for path in SOURCES if (folder / path).exists()))
-    except RepositoryError:
+    except LabError:
         return UNKNOWN
     return f"{name}{MODIFIED}" if changed.strip() else name
 
@@ -91,7 +87,7 @@ def tracked_files(folder: Path = REPOSITORY) -> dict[str, bool]:
         about, path = entry.split("\t", 1)
         mode = about.split()[0]
         if mode not in {"100644", "100755"} or not (folder / path).is_file():
-            raise RepositoryError(f"{folder / path} is tracked by git, but is no plain file that can be read")
+            raise LabError(f"{folder / path} is tracked by git, but is no plain file that can be read")
         files[path] = mode == "100755"
     return dict(sorted(files.items()))
 
@@ -110,7 +106,7 @@ def commit_time(folder: Path = REPOSITORY) -> int:
     """Return ``SOURCE_DATE_EPOCH``, else when the commit was made, in seconds since 1970."""
     given = os.environ.get("SOURCE_DATE_EPOCH", "")
     if given and not given.isdecimal():
-        raise RepositoryError(f"SOURCE_DATE_EPOCH is {given!r}, not a number of seconds since 1970")
+        raise LabError(f"SOURCE_DATE_EPOCH is {given!r}, not a number of seconds since 1970")
     return int(given or _git(folder, "log", "-1", "--format=%ct"))
 
 
@@ -121,7 +117,7 @@ def first_commits(path: str, pattern: str, folder: Path = REPOSITORY) -> dict[st
     """
     try:
         log = _git(folder, "log", "--reverse", "--format=commit %H", "--patch", "--unified=0", "--", path)
-    except RepositoryError:
+    except LabError:
         return {}
     commits, at = dict[str, str](), ""
     for line in log.splitlines():
@@ -137,4 +133,4 @@ def _git(folder: Path, *arguments: str) -> str:
     try:
         return subprocess.run(["git", "-C", str(folder), *arguments], check=True, capture_output=True, text=True).stdout
     except (OSError, subprocess.CalledProcessError):
-        raise RepositoryError(f"{folder} is not a git repository with a commit, or git is not installed") from None
+        raise LabError(f"{folder} is not a git repository with a commit, or git is not installed") from None

@@ -7,7 +7,7 @@ import inspect
 import os
 import re
 import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,6 @@ from repsim.lab.claims import Claim, judged, measurement_path
 from repsim.lab.downloads import claim_reviews, data_anchors, data_page, shown_profiles
 from repsim.lab.errors import LabError, known
 from repsim.lab.execution import (
-    Figure,
     contents,
     figures_in,
     is_chapter,
@@ -55,7 +54,9 @@ Stamp = Mapping[str, Any]
 BACKENDS = {"jax": "JAX", "tensorflow": "TensorFlow", "torch": "PyTorch"}
 
 
-def makers(profile: str, folder: Path, stamps: Mapping[str, Stamp]) -> dict[str, Callable[[], str]]:
+def makers(
+    profile: str, folder: Path, stamps: Mapping[str, Stamp], data: Mapping[str, str]
+) -> dict[str, Callable[[], str]]:
     """Return for each generated part the function that writes it.
 
     What can be a notebook is one. These cannot. The verdicts and their evidence (first-page, overview, claims-table,
@@ -69,9 +70,9 @@ def makers(profile: str, folder: Path, stamps: Mapping[str, Stamp]) -> dict[str,
         "overview": lambda: f"{overview(profile)}\n\n{claim_reviews(profile, judged(profile))}",
         "claims": lambda: claims_page(profile, partial(link_to_notebook, chapters), partial(link_to_commit, address)),
         "explorer": lambda: explorer(profile, folder / "book" / "_static"),
-        "claims-table": lambda: table_of_claims(profile, address, chapters),
+        "claims-table": lambda: claims_table(shown_profiles(profile), Evidence(chapters, address, data).links),
         "data": lambda: data_page(profile, folder, list(chapters)),
-        "status": lambda: status(folder, stamps),
+        "status": lambda: status(stamps),
         "cost": cost,
         "trained": lambda: trained(profile),
     }
@@ -120,20 +121,11 @@ def provenance(profile: str, stamps: Mapping[str, Stamp]) -> str:
     )
 
 
-def title(notebook: Path) -> str:
-    """Return the first heading of a notebook."""
-    for cell in read_notebook(notebook)["cells"]:
-        for line in "".join(cell["source"]).splitlines() if cell["cell_type"] == "markdown" else []:
-            if line.startswith("# "):
-                return line[2:].strip()
-    return notebook.stem
-
-
-def status(folder: Path, stamps: Mapping[str, Stamp]) -> str:
-    """Return a table of the executed notebooks: when, how long, how much memory."""
+def status(stamps: Mapping[str, Stamp]) -> str:
+    """Return a table of the executed notebooks, whose titles the book fills in: when, how long, how much memory."""
     rows = [
         [
-            f"[{title(folder / name)}](../{name})",
+            f"[](../{name})",
             f"{stamp['date'][:16].replace('T', ' ')} UTC",
             duration(stamp["seconds"]),
             f"{stamp['peak_memory_mib']:,} MiB",
@@ -193,18 +185,6 @@ def _trained_on(network: Artefact) -> str:
     return f"{device}, {BACKENDS[record['backend']]}"
 
 
-def table_of_claims(profile: str, address: str, chapters: Mapping[str, Path]) -> str:
-    """Return the table of all claims, each with links to its figure, cell, data and code."""
-    evidence = Evidence(chapters, address, data_anchors(profile, chapters.values()))
-
-    def links(of: str, claim: Claim) -> list[str]:
-        there = measurement_path(of, claim.id).exists()
-        values = [f"[values](../results/{of}/claims/{claim.id}.json)"] if there else []
-        return [*values, *evidence.links(claim)]
-
-    return claims_table(shown_profiles(profile), links)
-
-
 def code_link(function: Function, repository: str, text: str) -> str:
     """Return Markdown that leads to a function's first line, or, without an address of the repository, says where."""
     at = commit()
@@ -229,8 +209,8 @@ class Evidence:
         self.cells = {stem: list(filter(is_shown, read_notebook(path)["cells"])) for stem, path in pages.items()}
         self.repository, self.data = repository, data
 
-    def links(self, claim: Claim) -> list[str]:
-        """Return Markdown that links to what there is: figure, reason, cell, data, code, and the package's functions.
+    def links(self, profile: str, claim: Claim) -> list[str]:
+        """Return links to what there is: a profile's values, figure, reason, cell, data, code, the package's functions.
 
         The cell is that which calls what measures the claim, else that which shows the verdict; the figure is that
         which the claim names, "none" for none, else that called as its section, else that of the cell.
@@ -253,7 +233,9 @@ class Evidence:
         )
         reason = next((place for name, place in figures if name == claim.why_figure), None)
         anchors = {"figure": at, "why": reason, "cell": cell}
-        links = [f"[{what}](#{cell_label(claim.notebook, name)})" for what, name in anchors.items() if name]
+        values = measurement_path(profile, claim.id)
+        links = [f"[values](../results/{profile}/claims/{values.name})"] if values.exists() else []
+        links += [f"[{what}](#{cell_label(claim.notebook, name)})" for what, name in anchors.items() if name]
         if figure in self.data:
             links.append(f"[data](#{self.data[figure]})")
         if declared:
@@ -274,10 +256,6 @@ MARKER = re.compile(r"<!-- generated:(.*?)-->", re.DOTALL)
 BUTTONS = ("use_repository_button", "use_issues_button", "use_edit_page_button")
 NO_ADDRESS = "The repository has no public address yet: OWNER stands for its owner."
 NOT_A_RESULT = "Built from the smoke profile, which only shows that the chain works: no number here is a result."
-
-
-class StagingError(LabError):
-    """The book cannot be put together; the message names what is missing, stale or unknown."""
 
 
 def stage(
@@ -308,21 +286,16 @@ def stage(
         data = data_anchors(profile, [executed_dir / Path(name).name for name in stamps if is_chapter(name)])
         for name, stamped in stamps.items():
             _stage_notebook(executed_dir, partial, name, stamped, data)
-        _fill(partial / "book", makers(profile, partial, stamps), provenance(profile, stamps))
+        _fill(partial / "book", makers(profile, partial, stamps, data), provenance(profile, stamps))
         shutil.rmtree(target, ignore_errors=True)
         os.replace(partial, target)
-    except (OSError, shutil.Error) as error:
-        raise StagingError(f"{target} cannot be made: {_reason(error)}") from error
+    except shutil.Error as error:  # of copying many files: each with its reason
+        raise LabError(f"{target} cannot be made: {error.args[0][0][-1]}") from error
+    except OSError as error:
+        raise LabError(f"{target} cannot be made: {error.strerror or error}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return target
-
-
-def _reason(error: OSError) -> str:
-    """Return what kept a folder from being made; copying many files gives a list of tuples that end in reasons."""
-    if isinstance(error, shutil.Error) and error.args and isinstance(error.args[0], list):
-        return str(error.args[0][0][-1])
-    return error.strerror or str(error)
 
 
 def fit_to_show(executed_dir: Path, root: Path, name: str, profile: str) -> dict[str, Any]:
@@ -330,15 +303,15 @@ def fit_to_show(executed_dir: Path, root: Path, name: str, profile: str) -> dict
     source, executed = root / name, executed_dir / Path(name).name
     again = f"repsim-lab execute {name} --profile {profile} --out {executed}"
     if not source.exists():
-        raise StagingError(f"{name} stands in _toc.yml, but there is no such notebook")
+        raise LabError(f"{name} stands in _toc.yml, but there is no such notebook")
     if not executed.exists():
-        raise StagingError(f"{executed} is missing; make it with: {again}")
+        raise LabError(f"{executed} is missing; make it with: {again}")
     if is_stale(executed, source):
-        raise StagingError(f"{executed} was not made from {name} as it is now; make it again with: {again}")
+        raise LabError(f"{executed} was not made from {name} as it is now; make it again with: {again}")
     stamped = stamp(executed)
     if stamped.get("profile") != profile:
         of = stamped.get("profile")
-        raise StagingError(f"{executed} is of profile {of!r}, not {profile!r}; make it with: {again}")
+        raise LabError(f"{executed} is of profile {of!r}, not {profile!r}; make it with: {again}")
     return stamped
 
 
@@ -358,52 +331,42 @@ def _stage_notebook(
     executed_dir: Path, folder: Path, name: str, stamped: Mapping[str, Any], data: Mapping[str, str]
 ) -> None:
     """Copy an executed notebook with an anchor for each cell and its figures' files, and say where it comes from."""
-    staged = folder / name
+    staged, chapter, cells = folder / name, is_chapter(name), []
     notebook = read_notebook(executed_dir / staged.name)
     for cell in notebook["cells"]:
         tags = cell["metadata"].get("tags", [])
         if {"parameters", "injected-parameters"} & set(tags):
             cell["metadata"]["tags"] = [*tags, "remove-cell"]
-    links = "[Data of the figures](../book/data.md) · [The same with other seeds](#own-seeds)\n\n"
-    text = f"---\n\n{links if is_chapter(name) else ''}{stamp_sentence(stamped)}"
-    cell = {"cell_type": "markdown", "id": "provenance", "metadata": {}, "source": text}
-    cells = list(_anchored(notebook["cells"], staged.stem))
-    notebook["cells"] = [*(with_files(cells, folder / "book" / "figures", data) if is_chapter(name) else cells), cell]
-    staged.parent.mkdir(parents=True, exist_ok=True)
-    staged.write_bytes(as_json(notebook))
-
-
-def _anchored(cells: Sequence[Mapping[str, Any]], stem: str) -> Iterator[Mapping[str, Any]]:
-    """Yield cells, before each code cell that is shown one with the label that pages link to."""
-    for cell in cells:
         if is_shown(cell):
-            source = f"({cell_label(stem, cell['id'])})="
-            yield {"cell_type": "markdown", "id": f"{cell['id']}-label", "metadata": {}, "source": source}
-        yield cell
+            cells.append(_markdown(f"{cell['id']}-label", f"({cell_label(staged.stem, cell['id'])})="))
+        cells.append(cell)
+        if chapter and (links := figure_files(cell, folder / "book" / "figures", data)):
+            cells.append(_markdown(f"{cell['id']}-files", links))
+    more = "[Data of the figures](../book/data.md) · [The same with other seeds](#own-seeds)\n\n" if chapter else ""
+    cells.append(_markdown("provenance", f"---\n\n{more}{stamp_sentence(stamped)}"))
+    staged.parent.mkdir(parents=True, exist_ok=True)
+    staged.write_bytes(as_json({**notebook, "cells": cells}))
 
 
-def with_files(
-    cells: Sequence[Mapping[str, Any]], folder: Path, data: Mapping[str, str]
-) -> Iterator[Mapping[str, Any]]:
-    """Yield cells, after each with figures a line of links to their files, which are written into `folder`."""
-    for cell in cells:
-        yield cell
-        lines = [_files(figure, folder, data) for figure in figures_in(cell) if figure.svg and figure.can_name_files]
-        if lines:
-            source = "\n\n".join(f":::{{container}} figure-files\n{line}\n:::" for line in lines)
-            yield {"cell_type": "markdown", "id": f"{cell['id']}-files", "metadata": {}, "source": source}
+def _markdown(name: str, source: str) -> dict[str, Any]:
+    return {"cell_type": "markdown", "id": name, "metadata": {}, "source": source}
 
 
-def _files(figure: Figure, folder: Path, data: Mapping[str, str]) -> str:
-    """Write the files of a figure, and return the line that leads to them."""
-    name, links = figure.name, []
-    folder.mkdir(parents=True, exist_ok=True)
-    for suffix, content in (("svg", figure.svg.encode()), ("pdf", base64.b64decode(figure.pdf))):
-        if content:
-            (folder / f"{name}.{suffix}").write_bytes(content)
-            links.append(f"[{suffix.upper()}](../book/{folder.name}/{name}.{suffix})")
-    where = f"#{data[name]}" if name in data else "../book/data.md"
-    return " · ".join([*links, f"[Data]({where})"])
+def figure_files(cell: Mapping[str, Any], folder: Path, data: Mapping[str, str]) -> str:
+    """Write the files of each figure of a cell into `folder`, and return the lines that lead to them."""
+    lines = []
+    for figure in figures_in(cell):
+        if not (figure.svg and figure.can_name_files):
+            continue
+        name, links = figure.name, []
+        folder.mkdir(parents=True, exist_ok=True)
+        for suffix, content in (("svg", figure.svg.encode()), ("pdf", base64.b64decode(figure.pdf))):
+            if content:
+                (folder / f"{name}.{suffix}").write_bytes(content)
+                links.append(f"[{suffix.upper()}](../book/{folder.name}/{name}.{suffix})")
+        links.append(f"[Data]({f'#{data[name]}' if name in data else '../book/data.md'})")
+        lines.append(f":::{{container}} figure-files\n{' · '.join(links)}\n:::")
+    return "\n\n".join(lines)
 
 
 def _fill(book: Path, makers: Mapping[str, Callable[[], str]], provenance: str) -> None:
@@ -413,7 +376,7 @@ def _fill(book: Path, makers: Mapping[str, Callable[[], str]], provenance: str) 
         for marker in MARKER.finditer(text):
             name = marker[1].strip()
             if name not in makers:
-                raise StagingError(f"{page.name}: {known('generated part', name, makers)}")
+                raise LabError(f"{page.name}: {known('generated part', name, makers)}")
             text = text.replace(marker[0], makers[name]())
         note = "" if is_public(repository_url()) or "OWNER" not in text else f"*{NO_ADDRESS}* "
         page.write_text(f"{text.rstrip()}\n\n---\n\n{note}{provenance}\n", encoding="utf-8")

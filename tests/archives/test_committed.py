@@ -10,8 +10,9 @@ import pytest
 
 from repsim.lab import data, execution, repository
 from repsim.lab.archives import archive, certify
+from repsim.lab.errors import LabError
 from repsim.lab.execution import execute
-from repsim.lab.staging import StagingError, fit_to_show
+from repsim.lab.staging import fit_to_show
 
 from .conftest import commit_all, contents, flipped, git, pack
 
@@ -50,7 +51,7 @@ def clone(tmp_path_factory):
             target = root / EXECUTED / Path(name).name
             try:
                 fit_to_show(here, root, name, PROFILE)
-            except StagingError:
+            except LabError:
                 execute(root / name, PROFILE, target)
             else:
                 target.parent.mkdir(parents=True, exist_ok=True)

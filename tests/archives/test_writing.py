@@ -20,9 +20,7 @@ import yaml
 
 from benchmarks.peers import environments
 from repsim.lab.archives import ArchiveError, archive
-from repsim.lab.errors import ProfileError, StorageError
-from repsim.lab.repository import RepositoryError
-from repsim.lab.staging import StagingError
+from repsim.lab.errors import LabError, ProfileError, StorageError
 
 from .conftest import EXECUTED, NOTEBOOK, PROFILE, archived, commit_all, contents, git
 
@@ -212,13 +210,13 @@ def odd_figure(root):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        (lambda root: shutil.rmtree(root / ".git"), RepositoryError, "is not a git repository with a commit"),
-        (lambda root: (root / "LICENSE").unlink(), RepositoryError, "LICENSE is tracked by git, but is no plain file"),
-        (link, RepositoryError, "link is tracked by git, but is no plain file"),
-        (lambda root: shutil.rmtree(root / "build"), StagingError, f"{NOTEBOOK}.ipynb is missing; make it with: "),
+        (lambda root: shutil.rmtree(root / ".git"), LabError, "is not a git repository with a commit"),
+        (lambda root: (root / "LICENSE").unlink(), LabError, "LICENSE is tracked by git, but is no plain file"),
+        (link, LabError, "link is tracked by git, but is no plain file"),
+        (lambda root: shutil.rmtree(root / "build"), LabError, f"{NOTEBOOK}.ipynb is missing; make it with: "),
         (
             lambda root: (root / "notebooks" / f"{NOTEBOOK}.ipynb").write_text("{}"),
-            StagingError,
+            LabError,
             "was not made from notebooks/.* as it is now",
         ),
         (lambda root: git(root, "rm", "-r", "--quiet", "results"), ArchiveError, "no results of profile smoke are"),
@@ -238,7 +236,7 @@ def test_other_results_than_the_repositorys_are_refused(root, monkeypatch, tmp_p
     with pytest.raises(ArchiveError, match="but REPSIM_RESULTS names others: unset it"):
         archived(root)
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
-    with pytest.raises(RepositoryError, match="SOURCE_DATE_EPOCH is 'yesterday', not a number of seconds"):
+    with pytest.raises(LabError, match="SOURCE_DATE_EPOCH is 'yesterday', not a number of seconds"):
         archived(root)
     with pytest.raises(ProfileError, match="known are"):
         archive("nowhere", root / "out", root / "executed", root=root)

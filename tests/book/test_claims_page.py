@@ -79,12 +79,14 @@ def test_figure_and_cell(tmp_path):
     source = notebook(tmp_path / "03-principal-components.ipynb", "1", CELL, VERDICT)
     execute(source, "smoke", tmp_path / "out" / source.name)
     evidence = Evidence({source.stem: tmp_path / "out" / source.name}, ADDRESS, {"figure-1": "data-components"})
-    figure, cell, data, code, function = evidence.links(load_claims()["F1"])
+    figure, cell, data, code, function = evidence.links("smoke", load_claims()["F1"])
     assert function == "{py:func}`~repsim.principal_components`"
     assert (figure.split("(")[0], cell.split("(")[0], data) == ("[figure]", "[cell]", "[data](#data-components)")
     assert figure.split("(")[1] == cell.split("(")[1]
     assert "/repsim/lab/findings/components.py#L" in code
-    assert len(evidence.links(load_claims()["F2a"])) == 1 + len(measuring("F2a").by), "its notebook is not there"
+    assert len(evidence.links("smoke", load_claims()["F2a"])) == 1 + len(measuring("F2a").by), (
+        "its notebook is not there"
+    )
 
 
 # ------------------------------------------------------------------------------------------------------ the built page
@@ -206,5 +208,5 @@ def test_the_figure_of_the_reason_stands_beside_that_of_the_evidence(tmp_path):
     ]
     page = tmp_path / "07-residual.ipynb"
     page.write_text(json.dumps({"nbformat": 4, "metadata": {}, "cells": cells}), encoding="utf-8")
-    links = Evidence({page.stem: page}, ADDRESS, {}).links(load_claims()["F4b"])
+    links = Evidence({page.stem: page}, ADDRESS, {}).links("smoke", load_claims()["F4b"])
     assert [link.split("-of-")[0] for link in links[:2]] == ["[figure](#code-one", "[why](#code-two"]

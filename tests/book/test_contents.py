@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 from repsim.lab.claims import load_claims
+from repsim.lab.errors import LabError
 from repsim.lab.execution import contents, execute, is_chapter, notebooks
-from repsim.lab.staging import StagingError, stage
+from repsim.lab.staging import stage
 
 from .conftest import ROOT, notebook, pages_of
 
@@ -54,7 +55,7 @@ def test_staged(with_one_more, executed, tmp_path, monkeypatch):
     target = tmp_path / "book"
     stage("smoke", copies, target, root=with_one_more, published=True)
     assert MORE not in (target / "_toc.yml").read_text()
-    with pytest.raises(StagingError, match=f"{MORE}.ipynb is missing"):
+    with pytest.raises(LabError, match=f"{MORE}.ipynb is missing"):
         stage("smoke", copies, target, root=with_one_more)
     execute(with_one_more / "notebooks" / f"{MORE}.ipynb", "smoke", copies / f"{MORE}.ipynb")
     stage("smoke", copies, target, root=with_one_more)

@@ -12,6 +12,7 @@ from repsim.lab import findings
 from repsim.lab.explorer import (
     NOTHING,
     by_architecture,
+    catalogue,
     explorer,
     identification,
     layer,
@@ -63,7 +64,7 @@ def test_the_latest_measurement_of_a_name_counts(made, tmp_path):
     path = made["tables"].path
     older = {**made["tables"].record, "made": "2000-01-01T00:00:00+00:00", "examples": 7}
     (path.parent / "train-0.json").write_bytes(sealed(older))
-    first = next(similarity_tables(load_profile("smoke")))
+    first = similarity_tables(load_profile("smoke"))[0]
     assert (first.path, first.examples) == (path, 400)
 
 
@@ -134,7 +135,7 @@ def test_panels_of_the_figures_show_what_the_tables_hold(made, found):
 
 
 def test_identification_by_architecture(made, found):
-    rows = by_architecture(load_profile("smoke"), list(found.values())).splitlines()
+    rows = by_architecture(catalogue(load_profile("smoke"), list(found.values()))).splitlines()
     accuracy, error = findings.score(made["tables"].arrays()["cka_linear"], "cka_linear")
     assert f"| {100 * accuracy:.1f} ± {100 * error:.1f} |" in rows[2]
     assert "400 training images" in rows[2]

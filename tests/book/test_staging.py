@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import yaml
 
-from repsim.lab.errors import DamagedArtefactError, ProfileError
+from repsim.lab.errors import DamagedArtefactError, LabError, ProfileError
 from repsim.lab.execution import contents, is_chapter, notebooks
 from repsim.lab.repository import DEFAULT_REPOSITORY, commit, commit_in_words, is_public, repository_url
-from repsim.lab.staging import NO_ADDRESS, StagingError, stage
+from repsim.lab.staging import NO_ADDRESS, stage
 from repsim.lab.store import MADE_AGAIN_BY, Store, record_path
 
 from .conftest import ROOT, notebook, pages_of
@@ -84,7 +84,7 @@ def test_no_button_leads_nowhere(repository, executed, results, tmp_path, monkey
 
 def test_a_missing_executed_notebook_is_named(repository, copies, results, tmp_path):
     (copies / FIRST).unlink()
-    with pytest.raises(StagingError, match=rf"{FIRST} is missing; make it with: repsim-lab execute notebooks/{FIRST}"):
+    with pytest.raises(LabError, match=rf"{FIRST} is missing; make it with: repsim-lab execute notebooks/{FIRST}"):
         stage("smoke", copies, tmp_path / "book", root=repository)
 
 
@@ -93,13 +93,13 @@ def test_a_stale_executed_notebook_is_named(repository, copies, results, tmp_pat
     before = (target / "notebooks" / FIRST).read_bytes()
     changed = shutil.copytree(repository, tmp_path / "repository")
     notebook(changed / "notebooks" / FIRST, "print('changed')")
-    with pytest.raises(StagingError, match=f"{FIRST} was not made from .* as it is now"):
+    with pytest.raises(LabError, match=f"{FIRST} was not made from .* as it is now"):
         stage("smoke", copies, target, root=changed)
     assert (target / "notebooks" / FIRST).read_bytes() == before
 
 
 def test_notebooks_of_another_profile_are_refused(repository, copies, results, tmp_path):
-    with pytest.raises(StagingError, match="is of profile 'smoke', not 'laptop'"):
+    with pytest.raises(LabError, match="is of profile 'smoke', not 'laptop'"):
         stage("laptop", copies, tmp_path / "book", root=repository)
     with pytest.raises(ProfileError, match="known are"):
         stage("nowhere", copies, tmp_path / "book", root=repository)
@@ -115,7 +115,7 @@ def test_an_unknown_generated_part_is_named(repository, executed, results, tmp_p
     changed = shutil.copytree(repository, tmp_path / "repository")
     with (changed / "book" / "cite.md").open("a") as page:
         page.write("\n<!-- generated: nothing-known -->\n")
-    with pytest.raises(StagingError, match="cite.md: unknown generated part 'nothing-known'; known are: claims"):
+    with pytest.raises(LabError, match="cite.md: unknown generated part 'nothing-known'; known are: claims"):
         stage("smoke", executed, tmp_path / "book", root=changed)
     assert not (tmp_path / "book").exists()
 
@@ -175,7 +175,7 @@ def test_no_room_for_the_book_is_one_sentence_and_leaves_the_old_one(repository,
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(name, full)
-        with pytest.raises(StagingError, match=r"book cannot be made: .*No space left on device$"):
+        with pytest.raises(LabError, match=r"book cannot be made: .*No space left on device$"):
             stage("smoke", executed, tmp_path / "book", root=repository)
     assert name == "os.replace" or (tmp_path / "book" / "old.md").exists()
     assert not list(tmp_path.glob(".*.part"))

@@ -10,7 +10,7 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from repsim.lab.errors import TrainingError
+from repsim.lab.errors import LabError
 from repsim.lab.profiles import load_profile
 from repsim.lab.repository import cache_root
 from repsim.lab.side_by_side import train_side_by_side
@@ -21,25 +21,26 @@ from repsim.lab.weights import find_network
 JOBS = load_profile("smoke").jobs(["width4", "plain10-untrained"])
 
 
-def test_they_are_trained_once():
-    lines = []
-    assert train_side_by_side("smoke", JOBS, 2, report=lines.append) == []
+def test_they_are_trained_once(capsys):
+    assert train_side_by_side("smoke", JOBS, 2) == []
+    lines = capsys.readouterr().out.splitlines()
     store = profile_store("smoke")
     made = {job: find_network(store, *job).record["made"] for job in JOBS}
     assert len(lines) == len(JOBS) == 3
     assert all("test accuracy" in line for line in lines)
-    assert train_side_by_side("smoke", JOBS, 2, report=lines.append) == []
+    assert train_side_by_side("smoke", JOBS, 2) == []
     assert {job: find_network(store, *job).record["made"] for job in JOBS} == made
-    assert len(lines) == 3
+    assert not capsys.readouterr().out
 
 
-def test_what_is_not_committed_is_trained_again_when_asked():
-    store, lines, job = profile_store("smoke"), [], JOBS[2]  # that without training
+def test_what_is_not_committed_is_trained_again_when_asked(capsys):
+    store, job = profile_store("smoke"), JOBS[2]  # that without training
     artefact = train_network(store, replace(job[0], committed=False), job[1])
     artefact.path.unlink()
-    assert train_side_by_side("smoke", [job], 2, report=lines.append) == lines == []
-    assert train_side_by_side("smoke", [job], 2, again=True, report=lines.append) == []
-    assert len(lines) == 1
+    assert train_side_by_side("smoke", [job], 2) == []
+    assert not capsys.readouterr().out
+    assert train_side_by_side("smoke", [job], 2, again=True) == []
+    assert len(capsys.readouterr().out.splitlines()) == 1
     assert find_network(store, *job).arrays()
 
 
@@ -64,11 +65,11 @@ def test_they_end_with_what_began_them():
     assert not any(psutil.pid_exists(pid) for pid in children)
 
 
-def test_what_fails_is_named_and_the_others_are_trained():
-    lines, unknown = [], (replace(JOBS[0][0], name="no-such-group"), JOBS[0][1])
-    with pytest.raises(TrainingError, match=r"^1 of 2 networks failed; see .*no-such-group-seed0\.log$"):
-        train_side_by_side("smoke", [unknown, JOBS[2]], 2, report=lines.append)
-    assert any(line.endswith("no-such-group-seed0 failed") for line in lines)
+def test_what_fails_is_named_and_the_others_are_trained(capsys):
+    unknown = (replace(JOBS[0][0], name="no-such-group"), JOBS[0][1])
+    with pytest.raises(LabError, match=r"^1 of 2 networks failed; see .*no-such-group-seed0\.log$"):
+        train_side_by_side("smoke", [unknown, JOBS[2]], 2)
+    assert any(line.endswith("no-such-group-seed0 failed") for line in capsys.readouterr().out.splitlines())
     assert "no-such-group" in (cache_root() / "logs" / "no-such-group-seed0.log").read_text(encoding="utf-8")
     assert find_network(profile_store("smoke"), *JOBS[2])
 

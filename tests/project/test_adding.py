@@ -100,8 +100,7 @@ DRAWING = (
 
 def least_similar(table: Array) -> Drawing:
     """Draw the similarities of all layers."""
-    with style("whitegrid"):
-        figure, axes = panels(1, 1, 2.0)
+    with panels(1, 1, 2.0) as (figure, axes):
         axes[0, 0].plot(np.sort(table.ravel()))
     return Drawing(figure, f"Sorted similarities of {len(table)} layers.")
 ''',

@@ -294,8 +294,8 @@ def _pack(file: Any, folder: Path, files: Mapping[str, bool], when: int) -> None
 def gather(profile: str, root: Path, executed_dir: Path, folder: Path) -> dict[str, bool]:
     """Copy all that goes into an archive but its metadata into an empty folder; return which files are executable.
 
-    ArchiveError if the profile has no committed results, or others than the repository's are in use; RepositoryError if
-    `root` is no git repository; StagingError if an executed notebook is missing, stale or of another profile.
+    ArchiveError if the profile has no committed results, or others than the repository's are in use; LabError if
+    `root` is no git repository, or if an executed notebook is missing, stale or of another profile.
     """
     if results_root().resolve() != (root / "results").resolve():
         raise ArchiveError(

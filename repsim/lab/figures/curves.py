@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 import seaborn as sns
-from matplotlib.ticker import NullFormatter, NullLocator
 
 from repsim.lab.figures.maps import WITHIN, ByGroup, Panel, colour_bar, colours, draw_map, square, ticks
-from repsim.lab.figures.style import Drawing, panels, style
+from repsim.lab.figures.style import Drawing, panels
 from repsim.lab.findings.across_networks import WidthCurves
 from repsim.lab.findings.tables import Array
 from repsim.lab.findings.within_networks import SIMILAR, plateau, similar_to_last
@@ -39,18 +38,14 @@ def depth_figure(
     """
     said = []
     ends, note = colours(list(tables.values()), "3")
-    with style("ticks"):
-        figure, axes = panels(2, max(3, len(tables)), 2.0)
-        first, second = sns.color_palette()[:2]
+    with panels(2, max(3, len(tables)), 2.0, theme="ticks") as (figure, axes):
         for (upper, lower), (name, table) in zip(axes.T, tables.items(), strict=False):
             image = draw_map(upper, Panel(name, table, "", stages=square(features[name])), *ends)
             accuracy = accuracies[name]
             count, share = len(accuracy), plateau(accuracy)
             reached = round(share * count)
-            lower.plot(np.arange(1, count + 1), accuracy, "o-", color=first, markersize=2.5, linewidth=1)
-            lower.plot(
-                reached, accuracy[reached - 1], "*", color=second, markersize=9, markeredgecolor="black", mew=0.5
-            )
+            lower.plot(np.arange(1, count + 1), accuracy, "o-", color="C0", markersize=2.5, linewidth=1)
+            lower.plot(reached, accuracy[reached - 1], "*", color="C1", markersize=9, markeredgecolor="black", mew=0.5)
             lower.axvline(count / 2, color="0.4", linestyle=":", linewidth=1)
             lower.axhline(0.1, color="0.4", linestyle="--", linewidth=0.8)
             lower.set(ylim=(0, 1), xlabel="layer")
@@ -82,8 +77,7 @@ def width_curves(curves: WidthCurves, chance: Array) -> Drawing:
         "Similarity with the same width": (curves.same, curves.same_error),
     }
     layers = curves.same.shape[1]
-    with style("whitegrid"):
-        figure, axes = panels(1, 2, 3.2, sharey=True, wide=True)
+    with panels(1, 2, 3.2, sharey=True, wide=True) as (figure, axes):
         shades = sns.color_palette("viridis", layers)
         for axis, (name, (mean, error)) in zip(axes.ravel(), similarities.items(), strict=True):
             axis.plot(curves.widths, chance, ":", color="0.4", linewidth=1, label="shuffled")
@@ -92,8 +86,7 @@ def width_curves(curves: WidthCurves, chance: Array) -> Drawing:
                 _band(axis, curves.widths, mean[:, layer], error[:, layer], **how)
             axis.set(title=name, xscale="log", xlabel="channels")
             axis.set_xticks(curves.widths, [f"{width:g}" for width in curves.widths])
-            axis.xaxis.set_minor_locator(NullLocator())
-            axis.xaxis.set_minor_formatter(NullFormatter())
+            axis.minorticks_off()
         axes[0, 0].set_ylabel("CKA (linear)")
         figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=5, columnspacing=1)
     ends = ", ".join(
@@ -112,8 +105,7 @@ def width_curves(curves: WidthCurves, chance: Array) -> Drawing:
 def like_the_last(tables: Mapping[str, Mapping[str, Array]]) -> Drawing:
     """Draw of (L, L) similarities within networks, by depth and state, each layer's with the last before pooling."""
     said = []
-    with style("whitegrid"):
-        figure, axes = panels(1, len(tables), 2.4, wide=True, sharey=True)
+    with panels(1, len(tables), 2.4, wide=True, sharey=True) as (figure, axes):
         for axis, (depth, states) in zip(axes[0], tables.items(), strict=True):
             for (state, table), look in zip(states.items(), ("-", "--"), strict=True):
                 axis.plot(np.arange(1, len(table)), table[-2, :-1], look, linewidth=1.2, label=state)
@@ -132,8 +124,7 @@ def similarity_with_distance(panels_of: Mapping[str, Sequence[Mapping[str, Any]]
     Of :func:`repsim.lab.findings.within_networks.by_distance`, or a panel for each group of ``grid_by_distance``.
     """
     said = []
-    with style("whitegrid"):
-        figure, axes = panels(1, len(panels_of), 2.4, sharey=True)
+    with panels(1, len(panels_of), 2.4, sharey=True) as (figure, axes):
         for axis, (group, rows) in zip(axes[0], panels_of.items(), strict=True):
             apart = [row["apart"] for row in rows]
             for (pairs, name), look in zip(names.items(), ("o-", "s--", "^:"), strict=False):
@@ -153,8 +144,7 @@ def normalisation_by_layer(rows: Sequence[Mapping[str, Any]]) -> Drawing:
     """Draw what :func:`repsim.lab.findings.across_networks.normalisation_layers` returns; bars are standard errors."""
     names = {"with": "both with normalisation", "without": "both without", "mixed": "one of each"}
     places = np.arange(1, len(rows) + 1)
-    with style("whitegrid"):
-        figure, ((axis,),) = panels(1, 1, 2.4)
+    with panels(1, 1, 2.4) as (figure, ((axis,),)):
         for (pairs, name), look in zip(names.items(), ("o-", "s--", "^:"), strict=True):
             errors = [row["error"] for row in rows] if pairs == "mixed" else None
             values = [row[pairs] for row in rows]
@@ -172,8 +162,7 @@ def normalisation_by_layer(rows: Sequence[Mapping[str, Any]]) -> Drawing:
 
 def untrained_widths(similarities: Mapping[str, Array]) -> Drawing:
     """Draw (L,) similarities of the same layers of two untrained networks, a line for each kind, by its channels."""
-    with style("whitegrid"):
-        figure, ((axis,),) = panels(1, 1, 2.6)
+    with panels(1, 1, 2.6) as (figure, ((axis,),)):
         for (name, values), marker in zip(similarities.items(), MARKERS, strict=False):
             axis.plot(np.arange(1, len(values) + 1), values, f"{marker}-", markersize=4, linewidth=1, label=name)
             axis.set_xticks(*ticks(len(values), pooled=True))
@@ -194,8 +183,7 @@ def identification_with_depth(
     layers: Mapping[str, int], identified: Sequence[float], errors: Sequence[float]
 ) -> Drawing:
     """Draw, against how many layers kinds of networks have, the percentage identified and by how far others miss."""
-    with style("whitegrid"):
-        figure, axes = panels(1, 2, 2.8, wide=True)
+    with panels(1, 2, 2.8, wide=True) as (figure, axes):
         families, labels = [name.partition("-")[0] for name in layers], ("layers identified (%)", "mean error (layers)")
         for axis, values, label in zip(axes.ravel(), (identified, errors), labels, strict=True):
             sns.scatterplot(x=list(layers.values()), y=list(values), hue=families, style=families, ax=axis, s=50)
@@ -225,8 +213,7 @@ def dataset_curves(
     By title of the panel, `similarities` are for each curve (L,) means and jackknife errors, and `chance` (L,) what
     shuffled examples give, of the kind of pairs where that is most.
     """
-    with style("whitegrid"):
-        figure, axes = panels(1, len(similarities), 3.4, sharey=True, wide=True)
+    with panels(1, len(similarities), 3.4, sharey=True, wide=True) as (figure, axes):
         looks = list(zip(sns.color_palette(), MARKERS, ("-", "-", "-", "--", "--"), strict=False))
         for axis, (name, curves) in zip(axes.ravel(), similarities.items(), strict=True):
             for (curve, (mean, error)), (colour, marker, line) in zip(curves.items(), looks, strict=False):

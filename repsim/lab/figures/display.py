@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import html
 import io
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -22,7 +21,7 @@ from repsim.lab.findings.theory import BOTH, claimed_invariances
 from repsim.lab.findings.training import cost
 from repsim.lab.predicates import is_number
 from repsim.lab.store import Artefact
-from repsim.lab.wording import DASH, NO_BREAK, SMALLEST_P, listed, signed, table, unbroken
+from repsim.lab.wording import DASH, NO_BREAK, Words, listed, signed, table, unbroken
 
 # What may stand in a data address between quotation marks; a hash, a percent sign and angle brackets may not.
 _PLAIN = " !$'()*+,-./:;=?@[]_|~{}\n"
@@ -54,18 +53,17 @@ def numbered(name: str) -> str:
     return f"{label.capitalize()} {f'{appendix.upper()}.' if appendix else ''}{place} of the paper."
 
 
-def figure_html(drawing: Drawing, name: str, caption: str = "", number: str = "") -> str:
+def figure_html(drawing: Drawing, name: str, caption: str, number: str = "") -> str:
     """Return a drawing as a figure of a page, in one line, with its description as alternative text."""
     image, alt = svg(drawing), html.escape(drawing.alt, quote=True)
     # Letters are paths: the browser may enlarge the image on a wide screen and shrink it on a narrow one.
     size = f"display:block;margin:0 auto;width:100%;max-width:{150 * drawing.figure.get_figwidth():.0f}px;height:auto"
     bold = f"<strong>{html.escape(number)}</strong> " if number else ""
-    below = f"<figcaption>{bold}{html.escape(unbroken(caption))}</figcaption>" if caption else ""
+    below = f"<figcaption>{bold}{html.escape(unbroken(caption))}</figcaption>"
     source = "data:image/svg+xml," + quote(image, safe=_PLAIN).replace("\n", "%0A")
     picture = f'<img src="{source}" alt="{alt}" style="{size}">'
-    wide = (
-        ' class="wide" tabindex="0"' if drawing.figure.get_figwidth() > WIDTH else ""
-    )  # scrolls where it would be too small
+    # A wide one scrolls where it would be too small.
+    wide = ' class="wide" tabindex="0"' if drawing.figure.get_figwidth() > WIDTH else ""
     return f'<figure id="{html.escape(name)}"{wide} style="margin:0">{picture}{below}</figure>'
 
 
@@ -169,9 +167,7 @@ def cost_sentence(profile: str, records: Sequence[Mapping[str, Any]], what: str)
 
 def p_value(p: float) -> str:
     """Write a p-value for a table; NaN, of too few networks or an index with itself, as a dash."""
-    if math.isnan(p):
-        return DASH
-    return f"< {SMALLEST_P}" if p < SMALLEST_P else f"{p:.3f}"
+    return Words().format("{p:p}", p=p).removeprefix("= ")
 
 
 def sample(*records: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 import repsim
-from repsim.lab.figures.style import HEAT, Drawing, panels, short, style, title
+from repsim.lab.figures.style import HEAT, Drawing, panels, short, title
 from repsim.lab.findings.components import (
     FAR_BELOW,
     THRESHOLD,
@@ -31,9 +31,8 @@ def ridge_path(rows: Sequence[Mapping[str, Any]]) -> Drawing:
     places, turn = np.arange(len(rows)), len(rows) // 2
     named = {0: "CCA", turn: "regression", len(rows) - 1: "CKA"}
     accuracy, errors = (np.array([row[key] for row in rows]) for key in ("accuracy", "standard_error"))
-    with style("whitegrid"):
-        figure, ((axis,),) = panels(1, 1, 2.6)
-        axis.errorbar(places, accuracy, yerr=errors, fmt="o-", color=sns.color_palette()[0], markersize=4, linewidth=1)
+    with panels(1, 1, 2.6) as (figure, ((axis,),)):
+        axis.errorbar(places, accuracy, yerr=errors, fmt="o-", markersize=4, linewidth=1)
         axis.axvline(turn, color="0.4", linestyle=":", linewidth=1)
         strengths = [row["kappa_x" if i <= turn else "kappa_y"] for i, row in enumerate(rows)]
         axis.set_xticks(places, [named.get(i, signed(f"{strength:g}")) for i, strength in enumerate(strengths)])
@@ -50,19 +49,17 @@ def identification(rows: Sequence[Mapping[str, Any]], layers: int) -> Drawing:
     Accuracies of indexes to which the examples leave no room are hollow; None are those that were not measured.
     """
     names = [title(row["index"]) for row in rows]
-    with style("whitegrid"):
-        figure, ((axis,),) = panels(1, 1, 3.4)
-        first, second = sns.color_palette()[:2]
-        for label, fill, hollow in (("here", first, False), ("here, not determined", "white", True)):
+    with panels(1, 1, 3.4) as (figure, ((axis,),)):
+        for label, fill, hollow in (("here", "C0", False), ("here, not determined", "white", True)):
             points = [
                 (place - 0.12, row["accuracy"], row["standard_error"])
                 for place, row in enumerate(rows)
                 if row["accuracy"] is not None and bool(row["undetermined"]) == hollow
             ]
             places, ours, errors = np.reshape(points, (-1, 3)).T
-            axis.errorbar(ours, places, xerr=errors, fmt="o", color=first, markersize=5, mfc=fill, label=label)
+            axis.errorbar(ours, places, xerr=errors, fmt="o", color="C0", markersize=5, mfc=fill, label=label)
         axis.plot(
-            [row["paper"] for row in rows], np.arange(len(rows)) + 0.12, "D", color=second, markersize=5, label="paper"
+            [row["paper"] for row in rows], np.arange(len(rows)) + 0.12, "D", color="C1", markersize=5, label="paper"
         )
         axis.axvline(100 / layers, color="0.4", linestyle=":", linewidth=1, label="chance")
         axis.set(yticks=range(len(rows)), yticklabels=names, xlim=(-3, 103), xlabel="layers identified (%)")
@@ -89,12 +86,10 @@ def _label_lowest(axes: NDArray[np.object_], count: int, label: str) -> None:
 def random_widths(arrays: Mapping[str, Array], indexes: Sequence[str]) -> Drawing:
     """Draw each index of related and of unrelated random data against features per example."""
     ratio = arrays["ratio"]
-    with style("whitegrid"):
-        figure, axes = panels(-(-len(indexes) // 4), 4, 1.7, sharex=True, sharey=True)
-        related, unrelated = sns.color_palette()[:2]
+    with panels(-(-len(indexes) // 4), 4, 1.7, sharex=True, sharey=True) as (figure, axes):
         for axis, index in zip(axes.ravel(), indexes, strict=False):
-            axis.plot(ratio, arrays[f"related_{index}"], "o-", color=related, markersize=3, linewidth=1)
-            axis.plot(ratio, arrays[f"unrelated_{index}"], "s--", color=unrelated, markersize=3, linewidth=1)
+            axis.plot(ratio, arrays[f"related_{index}"], "o-", color="C0", markersize=3, linewidth=1)
+            axis.plot(ratio, arrays[f"unrelated_{index}"], "s--", color="C1", markersize=3, linewidth=1)
             axis.axvline(1, color="0.4", linestyle=":", linewidth=1)
             axis.set(title=title(index), xscale="log", ylim=(-0.1, 1.1))
         handles = axes[0, 0].lines[:2]
@@ -114,8 +109,7 @@ def random_widths(arrays: Mapping[str, Array], indexes: Sequence[str]) -> Drawin
 def layers_and_examples(arrays: Mapping[str, Array], layers: Sequence[str], indexes: Sequence[str]) -> Drawing:
     """Draw, per index, by how much each layer tells a second network from shuffled examples, against their number."""
     examples = [f"{count:,}" for count in np.asarray(arrays["examples"]).tolist()]
-    with style("ticks"):
-        figure, axes = panels(-(-len(indexes) // 4), 4, 2.0, sharex=True, sharey=True)
+    with panels(-(-len(indexes) // 4), 4, 2.0, sharex=True, sharey=True, theme="ticks") as (figure, axes):
         for axis, index in zip(axes.ravel(), indexes, strict=False):
             gap = contrast(arrays, index)
             image = axis.imshow(gap, cmap=HEAT, vmin=0, vmax=1, aspect="auto")
@@ -149,12 +143,10 @@ def clouds(points: Mapping[str, Points], groups: Sequence[int]) -> Drawing:
     """
     order = np.argsort(groups, kind="stable")
     first, said = next(iter(points.values())), []
-    with style():
-        figure, axes = panels(len(points), 2, 1.75)
-        colours = np.array(sns.color_palette())[np.asarray(groups)]
+    with panels(len(points), 2, 1.75, theme="ticks") as (figure, axes):
         for (left, right), (name, x) in zip(axes, points.items(), strict=True):
             similarity = repsim.cka(first, x)
-            left.scatter(*(x - x.mean(0)).T, c=colours, s=14)
+            left.scatter(*(x - x.mean(0)).T, c=[f"C{group}" for group in groups], s=14)
             left.set(aspect="equal", adjustable="datalim", xticks=[], yticks=[], title=name)
             gram = repsim.centre_gram(repsim.gram_linear(x))[np.ix_(order, order)]
             limit = np.abs(gram).max()
@@ -176,10 +168,8 @@ _CORNERS = np.array([[[0.0, 0.16, 0.42], [0.55, 0.20, 0.0]], [[0.55, 0.80, 1.0],
 def colour_code(scores: Any) -> NDArray[np.float64]:
     """Return (n, 3) colours that say where each example lies along the first two components."""
     ranks = (np.apply_along_axis(rankdata, 0, np.asarray(scores)) - 0.5) / len(scores)
-    across, up = ranks[:, :1], ranks[:, 1:]
-    low = (1 - across) * _CORNERS[0, 0] + across * _CORNERS[0, 1]
-    high = (1 - across) * _CORNERS[1, 0] + across * _CORNERS[1, 1]
-    return np.asarray((1 - up) * low + up * high)
+    across, up = np.stack([1 - ranks, ranks], axis=-1).swapaxes(0, 1)  # shares of the near and the far corners
+    return np.asarray(np.einsum("ni,nj,ijc->nc", up, across, _CORNERS))
 
 
 def principal_components(scores: Any) -> Drawing:
@@ -187,8 +177,7 @@ def principal_components(scores: Any) -> Drawing:
     first = centred(scores[0])
     second = centred(scores[1]) @ best_rotation(scores[0], scores[1])
     colours = colour_code(first)
-    with style("ticks"):
-        figure, axes = panels(1, 2, 2.6)
+    with panels(1, 2, 2.6, theme="ticks") as (figure, axes):
         for axis, values, name in zip(axes[0], (first, second), ("Net A", "Net B"), strict=True):
             axis.scatter(*values.T, c=colours, s=3, linewidths=0, rasterized=True)
             axis.set(xlabel=f"{name}, component 1", ylabel=f"{name}, component 2", xticks=[], yticks=[])
@@ -206,17 +195,15 @@ def principal_components(scores: Any) -> Drawing:
 def shared_subspace(arrays: Mapping[str, Array], layers: Sequence[str]) -> Drawing:
     """Draw, one column per layer, scaling and cosine for a pair of networks, and the median cosine of all pairs."""
     network = int(arrays["pairs"][0][0])
-    with style("whitegrid"):
-        figure, axes = panels(2, len(layers), 1.75, sharex="col", sharey="row")
-        orange, purple = sns.color_palette()[1], sns.color_palette()[4]
+    with panels(2, len(layers), 1.75, sharex="col", sharey="row") as (figure, axes):
         for (scales, turns), layer in zip(axes.T, layers, strict=True):
             values = np.asarray(arrays[f"eigenvalues_{layer}"][network], np.float64)
             scaling, cosine = arrays[f"scaling_{layer}"][0], arrays[f"cosine_{layer}"][0]
             number = np.arange(1, len(values) + 1)
-            scales.plot(number, scaling, ".", color=purple, markersize=2, rasterized=True)
-            scales.plot(number, values, color=orange, linewidth=1.5)
+            scales.plot(number, scaling, ".", color="C4", markersize=2, rasterized=True)
+            scales.plot(number, values, color="C1", linewidth=1.5)
             scales.set(xscale="log", yscale="log", title=layer)
-            turns.plot(number, cosine, ".", color=purple, markersize=2, rasterized=True)
+            turns.plot(number, cosine, ".", color="C4", markersize=2, rasterized=True)
             turns.plot(number, median_cosines(arrays, layer), color="black", linewidth=1)
             turns.axhline(THRESHOLD, color="0.4", linestyle=":", linewidth=1)
             turns.set(xscale="log", ylim=(-0.05, 1.05))
@@ -228,20 +215,22 @@ def shared_subspace(arrays: Mapping[str, Array], layers: Sequence[str]) -> Drawi
             handles, labels, loc="outside upper center", ncols=4, columnspacing=1, handlelength=1.2, markerscale=3
         )
         figure.supxlabel("eigenvector of A's Gram matrix", fontsize=9)
-    shared = {layer: shared_dimension(median_cosines(arrays, layer)) for layer in layers}
-    counts = ", ".join(f"{layer} {'' if fell else 'at least '}{count:,}" for layer, (count, fell) in shared.items())
     return Drawing(
         figure,
         "For each layer, how strongly the Gram matrices of two networks scale the eigenvectors of the first, and the "
         f"cosine by which the second turns them. Eigenvectors before the median cosine falls below {THRESHOLD}: "
-        f"{counts}.",
+        f"{_shared_dimensions(arrays, layers)}.",
     )
+
+
+def _shared_dimensions(arrays: Mapping[str, Array], layers: Sequence[str]) -> str:
+    shared = {layer: shared_dimension(median_cosines(arrays, layer)) for layer in layers}
+    return ", ".join(f"{layer} {'' if fell else 'at least '}{count:,}" for layer, (count, fell) in shared.items())
 
 
 def whole_spectra(arrays: Mapping[str, Array], layers: Sequence[str]) -> Drawing:
     """Draw the median cosine of each layer against the eigenvectors before, as a share of its features."""
-    with style("whitegrid"):
-        figure, ((axis,),) = panels(1, 1, 2.6)
+    with panels(1, 1, 2.6) as (figure, ((axis,),)):
         for layer, features, colour in zip(
             layers, arrays["features"], sns.color_palette("viridis", len(layers)), strict=True
         ):
@@ -255,8 +244,7 @@ def whole_spectra(arrays: Mapping[str, Array], layers: Sequence[str]) -> Drawing
         axis.set_xscale("symlog", linthresh=0.01)
         axis.set(xlim=(0, 1), xticks=[0, 0.01, 0.1, 1], xticklabels=["0", "1 %", "10 %", "100 %"])
         axis.legend(fontsize=6, ncols=2, loc="lower left")
-    shared = {layer: shared_dimension(median_cosines(arrays, layer)) for layer in layers}
-    counts = ", ".join(f"{layer} {'' if fell else 'at least '}{count:,}" for layer, (count, fell) in shared.items())
+    counts = _shared_dimensions(arrays, layers)
     return Drawing(figure, f"Median cosines over whole spectra fall below {THRESHOLD} after: {counts} eigenvectors.")
 
 
@@ -264,8 +252,7 @@ def turned_within(within: Array, cosines: Array) -> Drawing:
     """Draw, by eigenvector of the pooling layer, how much of it another network's first ten span, and its cosine."""
     lengths = np.median(within, axis=0)
     numbers = np.arange(1, len(lengths) + 1)
-    with style("whitegrid"):
-        figure, ((axis,),) = panels(1, 1, 2.2)
+    with panels(1, 1, 2.2) as (figure, ((axis,),)):
         axis.plot(numbers, lengths, "o-", markersize=4, linewidth=1, label="share in the span of the other’s first ten")
         axis.plot(numbers, cosines[: len(numbers)], "s--", markersize=4, linewidth=1, label="cosine")
         axis.set(xlabel="eigenvector of the pooling layer", ylabel="median over pairs", ylim=(-0.02, 1.05))

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 import repsim
-from repsim.lab.figures.style import HEAT, Drawing, network, panels, stage_ends, style, title
+from repsim.lab.figures.style import HEAT, Drawing, network, panels, stage_ends, title
 from repsim.lab.findings.architectures import RESIDUAL, TINY, match_path
 from repsim.lab.findings.tables import Array, mean_map
 from repsim.lab.findings.within_networks import SIMILAR, block_places, similar_to_last
@@ -147,8 +147,7 @@ def heat_maps(
     """
     ends, note = colours([panel.values for panel in drawn], paper) if paper else ((0.0, 1.0), OWN_COLOURS)
     rows = -(-len(drawn) // columns)
-    with style("ticks"):
-        figure, axes = panels(rows, columns, height)
+    with panels(rows, columns, height, theme="ticks") as (figure, axes):
         for place, (panel, axis) in enumerate(zip(drawn, axes.ravel(), strict=False)):
             image = draw_map(axis, panel, *(ends if paper else limits([panel.values])))
             if not paper:

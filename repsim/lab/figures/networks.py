@@ -12,7 +12,7 @@ import seaborn as sns
 
 from repsim.lab.data import classes_of
 from repsim.lab.families import Shapes, describe
-from repsim.lab.figures.style import Drawing, network, panels, recipe_of, style
+from repsim.lab.figures.style import Drawing, network, panels, recipe_of
 from repsim.lab.findings.training import accuracies
 from repsim.lab.profiles import Networks
 from repsim.lab.wording import Words, listed
@@ -91,8 +91,7 @@ def curves(records: Records) -> Drawing:
     families: dict[str, list[str]] = {}
     for group in records:
         families.setdefault(group.split("-")[0].rstrip("0123456789"), []).append(group)
-    with style("whitegrid"):
-        figure, axes = panels(len(families), 1, 2.1, sharex=True)
+    with panels(len(families), 1, 2.1, sharex=True) as (figure, axes):
         for axis, groups in zip(axes.ravel(), families.values(), strict=True):
             for group, colour in zip(groups, sns.color_palette(n_colors=len(groups)), strict=True):
                 training = 100 * np.mean([record["history"]["accuracy"] for record in records[group]], axis=0)
@@ -118,8 +117,7 @@ def curves(records: Records) -> Drawing:
 
 def learning_curves(records: Sequence[Mapping[str, Any]]) -> Drawing:
     """Draw each network's training loss and accuracy against the epoch, one line per seed, dashed on test images."""
-    with style("whitegrid"):
-        figure, axes = panels(1, 2, 2.6, wide=True)
+    with panels(1, 2, 2.6, wide=True) as (figure, axes):
         colours = sns.color_palette("viridis", len(records))
         for record, colour in zip(records, colours, strict=True):
             history = record["history"]
@@ -154,13 +152,11 @@ def accuracy(records: Sequence[Mapping[str, Any]], paper: float | None) -> Drawi
     """Draw each network's test accuracy, their mean, and the paper's mean where there is one."""
     test = 100 * np.array([record["test_accuracy"] for record in records])
     seeds = [record["inputs"]["seed"] for record in records]
-    with style("whitegrid"):
-        figure, ((axis,),) = panels(1, 1, 2.2)
-        first, second = sns.color_palette()[:2]
-        axis.plot(seeds, test, "o", color=first, label="one network")
-        axis.axhline(test.mean(), color=first, linewidth=1, label=f"their mean, {test.mean():.2f} %")
+    with panels(1, 1, 2.2) as (figure, ((axis,),)):
+        axis.plot(seeds, test, "o", color="C0", label="one network")
+        axis.axhline(test.mean(), color="C0", linewidth=1, label=f"their mean, {test.mean():.2f} %")
         if paper is not None:
-            axis.axhline(paper, color=second, linestyle="--", label=f"the paper's mean, {paper} %")
+            axis.axhline(paper, color="C1", linestyle="--", label=f"the paper's mean, {paper} %")
         axis.set(xlabel="seed", ylabel="test accuracy (%)", xticks=seeds)
         axis.legend()
     beside = f"; the paper's mean is {paper} %" if paper is not None else ""
@@ -221,17 +217,15 @@ def recipe_curves(rows: Mapping[str, Mapping[str, Any]]) -> Drawing:
     Bars are deviations of accuracies and jackknife errors of the others.
     """
     names, places = list(rows), np.arange(len(rows))
-    with style("whitegrid"):
-        figure, axes = panels(1, 4, 1.1 + 0.2 * len(rows), sharey=True)
-        first, second = sns.color_palette()[:2]
+    with panels(1, 4, 1.1 + 0.2 * len(rows), sharey=True) as (figure, axes):
         for axis, (value, error, label) in zip(axes.ravel(), PANELS, strict=False):
             values = [row[value] for row in rows.values()]
             errors = [row[error] or 0.0 for row in rows.values()]
-            axis.errorbar(values, places, xerr=errors, fmt="o", color=first, markersize=4)
+            axis.errorbar(values, places, xerr=errors, fmt="o", color="C0", markersize=4)
             axis.set(xlabel=label)
         shares = axes.ravel()[-1]
         for place, row in zip(places, rows.values(), strict=True):
-            shares.plot(row["first_shares"], np.full(len(row["first_shares"]), place), "o", color=second, markersize=3)
+            shares.plot(row["first_shares"], np.full(len(row["first_shares"]), place), "o", color="C1", markersize=3)
         shares.set(xlabel="first eigenvalue's share")
         axes[0, 0].set(yticks=places, yticklabels=names)
         axes[0, 0].invert_yaxis()

@@ -12,13 +12,13 @@ import matplotlib as mpl
 import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.rcsetup import cycler
 
 import repsim
 
 WIDTH = 4.6  # inches; on a telephone 390 pixels wide the letters are then about 9 pixels high
 WIDE = 7.6  # of figures with more than two panels in a row, as the paper has them; on a telephone they scroll
 HEAT = "cividis"
-PALETTE = "colorblind"
 SETTINGS: dict[Any, Any] = {
     "font.size": 9,
     "axes.titlesize": 9,
@@ -31,6 +31,7 @@ SETTINGS: dict[Any, Any] = {
     "svg.hashsalt": "repsim-revisited",
     "svg.fonttype": "path",
     "figure.constrained_layout.use": True,
+    "axes.prop_cycle": cycler(color=sns.color_palette("colorblind")),  # "C0" and so on where a figure is drawn
 }
 
 
@@ -44,16 +45,16 @@ class Drawing:
 
 
 @contextmanager
-def style(theme: str = "ticks") -> Iterator[None]:
-    """Draw in the book's look, leaving Matplotlib's own settings as they were."""
-    with sns.axes_style(theme), mpl.rc_context(SETTINGS), sns.color_palette(PALETTE):
-        yield
+def panels(
+    rows: int, columns: int, height: float, *, theme: str = "whitegrid", wide: bool = False, **options: Any
+) -> Iterator[tuple[Figure, np.ndarray]]:
+    """Open a figure with `rows` of `columns` axes, each row `height` inches high, wide from three columns on.
 
-
-def panels(rows: int, columns: int, height: float, *, wide: bool = False, **options: Any) -> tuple[Figure, np.ndarray]:
-    """Return a figure with `rows` of `columns` axes, each row `height` inches high, wide from three columns on."""
-    figure = Figure(figsize=(WIDE if wide or columns > 2 else WIDTH, rows * height), layout="constrained")
-    return figure, figure.subplots(rows, columns, squeeze=False, **options)
+    What the block draws has the book's look; Matplotlib's own settings stay as they were.
+    """
+    with sns.axes_style(theme), mpl.rc_context(SETTINGS):
+        figure = Figure(figsize=(WIDE if wide or columns > 2 else WIDTH, rows * height), layout="constrained")
+        yield figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 
 def title(index: str) -> str:

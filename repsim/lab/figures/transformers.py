@@ -9,18 +9,16 @@ import numpy as np
 import seaborn as sns
 from matplotlib.patches import FancyBboxPatch
 
-from repsim.lab.figures.style import HEAT, Drawing, panels, style, title
+from repsim.lab.figures.style import HEAT, Drawing, panels, title
 from repsim.lab.findings.tables import Array, mean_map
 from repsim.lab.findings.transformers import FIGURE_F1, TAP_TITLES, TAPS, checkerboard
-from repsim.lab.wording import signed
+from repsim.lab.wording import Words, signed
 
 
 def sublayer() -> Drawing:
     """Draw one sublayer of the encoder with its four taps: Figure F.2."""
     boxes = ["layer normalisation", "channel-wise scale", "self-attention or feed-forward", "+"]
-    with style("white"):
-        figure, ((axis,),) = panels(1, 1, 3.4)
-        colours = sns.color_palette()
+    with panels(1, 1, 3.4, theme="white") as (figure, ((axis,),)):
         axis.text(0, 5.1, "next sublayer", ha="center", fontsize=8)
         axis.text(0, 0.0, "previous sublayer", ha="center", fontsize=8)
         for place, (text, tap) in enumerate(zip(boxes, TAPS, strict=True), 1):
@@ -29,9 +27,9 @@ def sublayer() -> Drawing:
             box = FancyBboxPatch((-half, place - 0.15), 2 * half, 0.3, boxstyle="round,pad=0.05", fc="0.94", ec="0.3")
             axis.add_patch(box)
             axis.text(0, place, text, ha="center", va="center", fontsize=8)
-            axis.plot([0, 1.9], [place + 0.28] * 2, ":", color=colours[place - 1])
-            axis.plot(0, place + 0.28, "o", color=colours[place - 1], markersize=4)
-            axis.text(1.95, place + 0.28, TAP_TITLES[tap], va="center", fontsize=8, color=colours[place - 1])
+            axis.plot([0, 1.9], [place + 0.28] * 2, ":", color=f"C{place - 1}")
+            axis.plot(0, place + 0.28, "o", color=f"C{place - 1}", markersize=4)
+            axis.text(1.95, place + 0.28, TAP_TITLES[tap], va="center", fontsize=8, color=f"C{place - 1}")
         axis.annotate("", (0, 4.95), (0, 4.2), arrowprops={"arrowstyle": "->", "color": "0.3"})
         axis.plot([0, -1.7, -1.7], [0.4, 0.4, 4], color="0.3", linewidth=1)
         axis.annotate("", (-0.22, 4), (-1.7, 4), arrowprops={"arrowstyle": "->", "color": "0.3"})
@@ -47,8 +45,7 @@ def sublayer() -> Drawing:
 
 def sublayer_maps(tables: Mapping[str, Array]) -> Drawing:
     """Draw the mean map of each index (rows) at each tap (columns), as Figure F.1 does."""
-    with style("ticks"):
-        figure, axes = panels(len(FIGURE_F1), len(TAPS), 0.7)
+    with panels(len(FIGURE_F1), len(TAPS), 0.7, theme="ticks") as (figure, axes):
         for row, index in zip(axes, FIGURE_F1, strict=True):
             for axis, tap in zip(row, TAPS, strict=True):
                 similarities = mean_map(tables[f"{tap}/{index}"])
@@ -76,18 +73,16 @@ def sublayer_maps(tables: Mapping[str, Array]) -> Drawing:
 
 def losses_and_scores(records: Sequence[Mapping[str, Any]], scores: Mapping[int, Sequence[float]]) -> Drawing:
     """Draw each network's losses against the epoch, and by epoch the BLEU of those that are followed."""
-    with style("whitegrid"):
-        figure, axes = panels(1, 2, 2.2)
-        training, held_out = sns.color_palette()[:2]
+    with panels(1, 2, 2.2) as (figure, axes):
         losses, bleu = axes[0]
         for history in (record["history"] for record in records):
             epochs = np.arange(1, len(history["loss"]) + 1)
-            losses.plot(epochs, history["loss"], color=training, linewidth=0.8)
-            losses.plot(epochs, history["held_out_loss"], color=held_out, linewidth=0.8)
+            losses.plot(epochs, history["loss"], color="C0", linewidth=0.8)
+            losses.plot(epochs, history["held_out_loss"], color="C1", linewidth=0.8)
         losses.legend(losses.lines[:2], ["training, smoothed", "held out"], fontsize=6)
         losses.set(xlabel="epoch", ylabel="loss (nats a token)")
         for epoch, values in scores.items():
-            bleu.plot([epoch] * len(values), values, "o", color=held_out, markersize=4)
+            bleu.plot([epoch] * len(values), values, "o", color="C1", markersize=4)
         bleu.set(xlabel="epoch", ylabel="BLEU", ylim=(0, None))
     said = ", ".join(f"{np.mean(values):.1f} after {epoch}" for epoch, values in scores.items())
     last = np.mean([record["history"]["held_out_loss"][-1] for record in records])
@@ -105,8 +100,7 @@ def sublayers_with_training(rows: Sequence[Mapping[str, Any]], value: str = "acc
     """Draw identification at each tap, or how much of a checkerboard there is, against the epochs of training."""
     epochs = sorted({row["epoch"] for row in rows})
     indexes = list(dict.fromkeys(row["index"] for row in rows))
-    with style("whitegrid"):
-        figure, axes = panels(2, 2, 1.9, sharex=True, sharey=True)
+    with panels(2, 2, 1.9, sharex=True, sharey=True) as (figure, axes):
         for axis, tap in zip(axes.ravel(), TAPS, strict=True):
             for index in indexes:
                 values = [row[value] for row in rows if row["tap"] == tap and row["index"] == index]
@@ -126,15 +120,13 @@ def sublayers_with_training(rows: Sequence[Mapping[str, Any]], value: str = "acc
 def best_matches(rows: Sequence[Mapping[str, Any]], sublayers: int) -> Drawing:
     """Draw by index and tap how far from its place, and how much too late, a sublayer finds its best match."""
     indexes = list(dict.fromkeys(row["index"] for row in rows))
-    with style("whitegrid"):
-        figure, axes = panels(1, len(TAPS), 1.1 + 0.17 * len(indexes), sharex=True, sharey=True)
-        first, second = sns.color_palette()[:2]
+    with panels(1, len(TAPS), 1.1 + 0.17 * len(indexes), sharex=True, sharey=True) as (figure, axes):
         for axis, tap in zip(axes[0], TAPS, strict=True):
             here = [row for row in rows if row["tap"] == tap]
             places = [indexes.index(row["index"]) for row in here]
-            distance = {"color": first, "markersize": 6, "mfc": "none", "label": "mean distance"}
+            distance = {"color": "C0", "markersize": 6, "mfc": "none", "label": "mean distance"}
             axis.plot([row["apart"] for row in here], places, "o", **distance)
-            axis.plot([row["late"] for row in here], places, ".", color=second, label="mean shift to later ones")
+            axis.plot([row["late"] for row in here], places, ".", color="C1", label="mean shift to later ones")
             chance = (sublayers**2 - 1) / (3 * sublayers)
             axis.axvline(chance, color="0.4", linestyle=":", label="distance of two drawn by chance")
             axis.set_title(TAP_TITLES[tap], fontsize=8)
@@ -155,8 +147,7 @@ def best_matches(rows: Sequence[Mapping[str, Any]], sublayers: int) -> Drawing:
 
 def powers_of_scales(rows: Sequence[Mapping[str, float]]) -> Drawing:
     """Draw what linear CKA identifies against the power of the learned scales."""
-    with style("whitegrid"):
-        figure, ((axis,),) = panels(1, 1, 2.2)
+    with panels(1, 1, 2.2) as (figure, ((axis,),)):
         powers, shares = ([row[name] for row in rows] for name in ("power", "accuracy"))
         axis.errorbar(powers, shares, yerr=[row["standard_error"] for row in rows], fmt="o-", markersize=4)
         axis.set(xlabel="power of the learned scales (0: Layer Norm, 1: Scale)", ylabel="sublayers identified (%)")
@@ -166,5 +157,4 @@ def powers_of_scales(rows: Sequence[Mapping[str, float]]) -> Drawing:
 
 def cell(value: Mapping[str, Any]) -> str:
     """Write a cell of Table F.1: our percentage, its jackknife error if there is one, and the paper's in brackets."""
-    error = f" ± {value['standard_error']:.1f}" if value["standard_error"] else ""
-    return f"{value['accuracy']:.1f}{error} ({value['paper']})"
+    return Words().vformat("{accuracy:.1f}{standard_error:±.1f} ({paper})", (), value)

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import seaborn as sns
 
 from repsim.lab import claims
 from repsim.lab.claim_tables import NARROWER, OURS, SIGNS, headline, inner, kind, link, linked, marked
@@ -26,19 +25,20 @@ from repsim.lab.claims import (
 from repsim.lab.families import compared_layers
 from repsim.lab.figures.display import say, show_claims
 from repsim.lab.figures.indexes import identification
-from repsim.lab.figures.style import Drawing, panels, style
+from repsim.lab.figures.style import Drawing, panels
 from repsim.lab.findings.correspondence import TABLE_2
 from repsim.lab.measurements.common import GROUP
 from repsim.lab.wording import DASH, NO_BREAK, distance, listed, measured_sentence, signed
 
 SPREADS = ("standard_error", "deviation")
-LOOKS = {REPRODUCED: ("o", 0), PARTLY: ("s", 1), NOT_REPRODUCED: ("X", 3)}  # marker, colour of the palette
+LOOKS = {REPRODUCED: ("o", "C0"), PARTLY: ("s", "C1"), NOT_REPRODUCED: ("X", "C3")}  # marker, colour
 FARTHEST = 1.0  # of the threshold: what is farther is drawn there
 NEAR = 0.1
 
 
 Measured = Mapping[str, Mapping[str, Any]]
 # claim -> values. "examples" among them is their number, "standard_error" or "deviation" the spread over networks.
+
 
 Row = tuple[claims.Claim, claims.Measurement, str]
 
@@ -166,15 +166,13 @@ def margins(judged: Sequence[claims.Judged]) -> Drawing:
         if margin is not None and np.isfinite(margin.relative):
             rows.append((claim.id, margin.relative, verdict, margin.holds))
     rows.sort(key=lambda row: row[1])
-    with style("whitegrid"):
-        figure, ((axis,),) = panels(1, 1, 0.9 + 0.15 * len(rows))
+    with panels(1, 1, 0.9 + 0.15 * len(rows)) as (figure, ((axis,),)):
         axis.axvspan(-NEAR, NEAR, color="0.9")
         axis.axvline(0, color="0.3", linewidth=1)
-        palette = sns.color_palette()
         for verdict, (marker, colour) in LOOKS.items():
             places = [(relative, y) for y, (_, relative, outcome, _) in enumerate(rows) if outcome == verdict]
             x, y = np.reshape(places, (-1, 2)).T
-            axis.plot(np.clip(x, -FARTHEST, FARTHEST), y, marker, color=palette[colour], markersize=5, label=verdict)
+            axis.plot(np.clip(x, -FARTHEST, FARTHEST), y, marker, color=colour, markersize=5, label=verdict)
         axis.set_yticks(range(len(rows)), [row[0] for row in rows], fontsize=7)
         ticks = np.linspace(-FARTHEST, FARTHEST, 5)
         axis.set_xticks(ticks, [signed(f"{tick:g}") for tick in ticks])
@@ -201,12 +199,10 @@ def answered(answers: Answers) -> Drawing:
     columns = [*(f"n = {n:,}" for n in counts), "debiased", "above shuffled"]
     cells = {claim: _cells(answer, counts) for claim, answer in answers.items()}
     half = -(-len(cells) // 2)
-    with style("ticks"):
-        figure, axes = panels(1, 2, 0.9 + 0.19 * half, wide=True)
-        first, second = sns.color_palette()[:2]
+    with panels(1, 2, 0.9 + 0.19 * half, wide=True, theme="ticks") as (figure, axes):
         looks = {
-            1: {"marker": "o", "color": first, "markeredgewidth": 0, "label": "holds"},
-            0: {"marker": "X", "color": second, "markeredgewidth": 0, "label": "does not"},
+            1: {"marker": "o", "color": "C0", "markeredgewidth": 0, "label": "holds"},
+            0: {"marker": "X", "color": "C1", "markeredgewidth": 0, "label": "does not"},
             None: {"marker": "_", "color": "0.6", "markeredgewidth": 1, "label": "not measured or not determined"},
         }
         for axis, start in zip(axes.ravel(), (0, half), strict=True):
@@ -246,17 +242,17 @@ def answers_sentence(answers: Answers) -> str:
     if not holding:
         return f"None of {len(answers)} claims holds with biased CKA on the most examples."
     questions = {
-        "hold with debiased CKA": {claim: answer["holds_debiased"] for claim, answer in holding.items()},
-        "rest on similarities that all exceed the 99.9th percentile of shuffled examples": {
-            claim: answer["exceeds_shuffles"] for claim, answer in holding.items()
-        },
-        "hold on the fewest examples already, and on all more": {
-            claim: int(answer["smallest_n"] == answer["tried_n"][0]) if len(answer["tried_n"]) > 1 else None
-            for claim, answer in holding.items()
-        },
+        "hold with debiased CKA": lambda answer: answer["holds_debiased"],
+        "rest on similarities that all exceed the 99.9th percentile of shuffled examples": lambda answer: answer[
+            "exceeds_shuffles"
+        ],
+        "hold on the fewest examples already, and on all more": lambda answer: (
+            int(answer["smallest_n"] == answer["tried_n"][0]) if len(answer["tried_n"]) > 1 else None
+        ),
     }
     lines = []
-    for question, outcomes in questions.items():
+    for question, ask in questions.items():
+        outcomes = {claim: ask(answer) for claim, answer in holding.items()}
         failing = [claim for claim, outcome in outcomes.items() if outcome == 0]
         known = sum(outcome is not None for outcome in outcomes.values())
         names = [link(find_claim(claim)) for claim in failing]
