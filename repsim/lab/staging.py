@@ -32,7 +32,6 @@ from repsim.lab.execution import (
 )
 from repsim.lab.explorer import explorer, network_facts
 from repsim.lab.findings import measuring
-from repsim.lab.findings.training import accuracies
 from repsim.lab.planning import gigabytes
 from repsim.lab.profiles import NAMES, load_profile
 from repsim.lab.repository import (
@@ -45,13 +44,11 @@ from repsim.lab.repository import (
     is_public,
     repository_url,
 )
-from repsim.lab.store import Artefact, as_json, clear, machine, part_path
-from repsim.lab.weights import trained_networks
+from repsim.lab.store import as_json, clear, machine, part_path
 from repsim.lab.wording import table
 
 Function = Callable[..., Any]
 Stamp = Mapping[str, Any]
-BACKENDS = {"jax": "JAX", "tensorflow": "TensorFlow", "torch": "PyTorch"}
 
 
 def makers(
@@ -59,22 +56,24 @@ def makers(
 ) -> dict[str, Callable[[], str]]:
     """Return for each generated part the function that writes it.
 
-    What can be a notebook is one. These cannot. The verdicts and their evidence (first-page, overview, claims-table,
-    claims), files beside the pages (data, explorer) and the times (status) are known only once all notebooks are
-    executed. What profiles cost (cost) and which networks there are (trained) stand within a page of text.
+    What can be a notebook is one. These cannot. The verdicts and their evidence (first-page, claims-table, claims),
+    files beside the pages (data, explorer) and the times (status) are known only once all notebooks are executed. What
+    profiles cost (cost) and which indexes there are (table-1) stand within pages of text.
     """
     chapters = {Path(name).stem: folder / name for name in stamps if is_chapter(name)}
     address = repository_url()
     return {
         "first-page": lambda: first_page(profile),
-        "overview": lambda: f"{overview(profile)}\n\n{claim_reviews(profile, judged(profile))}",
         "claims": lambda: claims_page(profile, partial(link_to_notebook, chapters), partial(link_to_commit, address)),
         "explorer": lambda: explorer(profile, folder / "book" / "_static"),
-        "claims-table": lambda: claims_table(shown_profiles(profile), Evidence(chapters, address, data).links),
+        "claims-table": lambda: (
+            f"{overview(profile)}\n\n{claim_reviews(profile, judged(profile))}\n\n:::{{container}} claims-table\n"
+            f"{claims_table(shown_profiles(profile), Evidence(chapters, address, data).links)}\n:::"
+        ),
         "data": lambda: data_page(profile, folder, list(chapters)),
         "status": lambda: status(stamps),
         "cost": cost,
-        "trained": lambda: trained(profile),
+        "table-1": table_1,
     }
 
 
@@ -152,37 +151,19 @@ def cost() -> str:
     return table(["profile", "networks", "one takes", "its representations on as many images as the test has"], rows)
 
 
-def trained(profile: str) -> str:
-    """Return a table with a row for each group of networks of which any is trained."""
-    rows, whole = [], 0.0
-    for group, networks in trained_networks(profile):
-        scores = accuracies([network.record for network in networks])
-        seconds = [float(network.record["seconds"]) for network in networks]
-        whole += sum(seconds)
-        rows.append(
-            [
-                network_facts(group)["title"],
-                f"{len(networks)} of {len(group.seeds)}",
-                f"{scores['accuracy']:.2f}"
-                + (f" ({scores['lowest']:.2f} to {scores['highest']:.2f})" if len(networks) > 1 else ""),
-                "; ".join(dict.fromkeys(_trained_on(network) for network in networks)),
-                f"{sum(seconds) / len(seconds) / 60:.1f}"
-                + (" (the last run of some)" if any(network.record.get("resumed") for network in networks) else ""),
-            ]
-        )
-    if not rows:
-        return "*No network is trained yet.*"
-    heads = ["networks", "trained", "test accuracy, % (lowest to highest)", "on", "minutes of one"]
-    return (
-        table(heads, rows)
-        + f"\n\n*Training all of these took {whole / 3600:.1f} hours, of interrupted runs only the last part counted.*"
-    )
-
-
-def _trained_on(network: Artefact) -> str:
-    record = network.record
-    device = record.get("device", "CPU")  # records of processors have not always said so
-    return f"{device}, {BACKENDS[record['backend']]}"
+def table_1() -> str:
+    """Return the registry of indexes as a table: what each is, and what leaves it unchanged."""
+    rows = [
+        [
+            index.title,
+            f"{{py:func}}`{index.name} <repsim.{index.function.__name__}>`" if index.function else f"`{index.name}`",
+            f"${index.formula}$".replace(r"\|", r"\Vert "),
+            index.invertible_linear,
+            *("yes" if unchanged else "no" for unchanged in (index.orthogonal, index.isotropic_scaling)),
+        ]
+        for index in repsim.INDEXES.values()
+    ]
+    return table(["index", "name here", "formula", "invertible linear maps", "rotations", "one factor"], rows)
 
 
 def code_link(function: Function, repository: str, text: str) -> str:

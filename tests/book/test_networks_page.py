@@ -9,7 +9,7 @@ import repsim
 from repsim.lab.families import describe
 from repsim.lab.figures.display import svg
 from repsim.lab.figures.indexes import clouds
-from repsim.lab.figures.networks import curves, layer_rows, network_rows, parameters
+from repsim.lab.figures.networks import curves, layer_rows, network_rows, parameters, training_facts
 from repsim.lab.profiles import load_profile
 
 from .conftest import ROOT
@@ -69,3 +69,11 @@ def test_every_item_of_the_checklist_is_answered():
     counts = {1: 3, 2: 5, 3: 7, 4: 3, 5: 6, 6: 3, 7: 3, 8: 2}
     assert [item for item, _ in rows] == [f"{module}{'abcdefg'[i]}" for module, n in counts.items() for i in range(n)]
     assert len(rows) == 32
+
+
+def test_where_networks_were_trained_and_how_long_it_took():
+    first = {"seconds": 90, "backend": "tensorflow"}
+    second = {"seconds": 150, "backend": "jax", "device": "GPU 9000"}
+    facts = training_facts([first, second, first | {"device": "CPU"}])
+    assert facts == {"on": "CPU, TensorFlow; GPU 9000, JAX", "minutes": "1.8"}
+    assert training_facts([second | {"resumed": True}])["minutes"] == "2.5 (the last run of some)"

@@ -140,6 +140,8 @@ assert abs(repsim.INDEXES["root_regression"](x, y) - value) < 1e-12
 assert abs(repsim.pairwise([x, y], index="root_regression")[0, 1] - value) < 1e-12
 values = repsim.pairwise([x, y, x + 0.1, y + 0.1], index="root_regression").reshape(2, 2, 2, 2).transpose(0, 2, 1, 3)
 assert repsim.identification_accuracy(values) == 1.0
+from repsim.lab.staging import table_1
+assert "| Root of linear regression | `root_regression` | " in table_1()
 from repsim.lab.claims import judged
 assert {one.claim.id: one.verdict for one in judged("smoke")}["Z9"] == "reproduced"
 """

@@ -18,6 +18,7 @@ from repsim.lab.profiles import Networks
 from repsim.lab.wording import Words, listed
 
 Records = Mapping[str, Sequence[Mapping[str, Any]]]
+BACKENDS = {"jax": "JAX", "tensorflow": "TensorFlow", "torch": "PyTorch"}
 
 
 def layer_rows(architecture: str) -> list[dict[str, Any]]:
@@ -76,6 +77,17 @@ def network_rows(groups: Sequence[Any], records: Records, paper: Mapping[str, fl
             }
         )
     return rows
+
+
+def training_facts(members: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return what a table says of the training of a group's networks, given their records, by its columns."""
+    # Records of processors have not always said so.
+    devices = [f"{record.get('device', 'CPU')}, {BACKENDS[record['backend']]}" for record in members]
+    minutes = f"{np.mean([record['seconds'] for record in members]) / 60:.1f}"
+    return {
+        "on": "; ".join(dict.fromkeys(devices)),
+        "minutes": minutes + " (the last run of some)" * any(record.get("resumed") for record in members),
+    }
 
 
 def channels(shape: Shapes) -> str:
