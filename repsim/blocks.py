@@ -55,7 +55,7 @@ class Blocks:
         if not callable(read):
             raise ParameterError(f"read is {read!r}; a function of start and stop is needed")
         try:
-            sides = tuple(operator.index(side) for side in shape)
+            sides = tuple(0 if isinstance(side, bool) else operator.index(side) for side in shape)
         except TypeError:
             sides = ()
         if not sides or min(sides) < 1:

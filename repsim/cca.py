@@ -219,8 +219,9 @@ def orthonormal_basis(x: Any) -> Float64:
     ndarray
         (n, r), the left singular vectors by descending singular value. The numerical rank r is the number of singular
         values, once the units have comparable sizes, that exceed
-        ``max(n, p) * eps64 * largest + eps_stored * rms * (sqrt(n) + sqrt(p))``. The second term is what rounding
-        to the precision of the array that was passed can make out of nothing.
+        ``max(n, p) * eps64 * largest + eps_stored * rms * (sqrt(n) + sqrt(p))``, rms with the means. The second term is
+        what rounding to the precision of the array that was passed can make out of nothing; of half precision half of
+        it.
 
     Raises
     ------

@@ -27,7 +27,7 @@ from repsim.errors import (
     UndefinedSimilarityError,
 )
 from repsim.indexes import Index
-from repsim.options import choice, folder_path
+from repsim.options import choice, path_option
 from repsim.pairwise import Named, chosen_indexes, pairwise
 from repsim.pool import Pool
 from repsim.tapping.batches import Inputs, Mask
@@ -254,7 +254,7 @@ class _Tables:
         if self.memory is not None:
             budget(self.memory)
         if self.resume is not None:
-            folder_path("resume", self.resume)
+            path_option("resume", self.resume)
 
     def comparisons(
         self, indexes: Sequence[Index], taken: Sequence[Mapping[str, Any]], held: int

@@ -15,7 +15,9 @@ import numpy as np
 from repsim.chance import NEAR, Chance
 from repsim.engine.arrays import Float64
 from repsim.errors import ParameterError, UnknownIndexError
+from repsim.identification import numbers
 from repsim.indexes import FREE, Index, get_index
+from repsim.options import flag, path_option
 from repsim.results import Result
 
 _CHANCE = ("mean", "standard_deviation", "z")
@@ -77,10 +79,15 @@ class Comparison(Result):
     bounds: tuple[float, float] = field(default=FREE, compare=False)
 
     def __post_init__(self) -> None:
-        layers = len(self.layers_a), len(self.layers_b)
+        object.__setattr__(self, "values", numbers("values", self.values))
+        names: Any
         for side, names in (("layers_a", self.layers_a), ("layers_b", self.layers_b)):
+            if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+                raise ParameterError(f'{side} is {names!r}; names of layers are needed, as in ("conv1", "pool")')
             if len(set(names)) < len(names):
                 raise ParameterError(f"{side} is {names!r}; each layer is named once")
+            object.__setattr__(self, side, tuple(names))
+        layers = len(self.layers_a), len(self.layers_b)
         for name, table in self._tables().items():
             if (shape := np.shape(table)) != layers:
                 raise ParameterError(
@@ -101,9 +108,11 @@ class Comparison(Result):
         Raises
         ------
         ParameterError
-            If `path` is there and no file, or `record` does not fit into JSON.
+            If `path` is none, there and no file, or in no folder that is there, or `record` does not fit into JSON.
         """
-        target, arrays = Path(path).resolve(), self._arrays()
+        target, arrays = Path(path_option("path", path, "a file")).resolve(), self._arrays()
+        if not target.parent.is_dir():
+            raise ParameterError(f"path is {str(path)!r}, in a folder that is not there; make it first")
         if target.exists() and not target.is_file():
             raise ParameterError(f"path is {str(path)!r}, which is no file that could be replaced; give another name")
         partial = target.with_name(f"{target.name}.part")
@@ -132,10 +141,10 @@ class Comparison(Result):
         Raises
         ------
         ParameterError
-            If the file is another one.
+            If `path` is none, or the file is another one.
         """
         try:
-            with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
+            with open(path_option("path", path, "a file"), "rb") as opened, np.load(opened, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
             index, record = str(arrays["index"]), dict(json.loads(str(arrays["record"])))
             names = [tuple(map(str, arrays[side])) for side in ("layers_a", "layers_b")]
@@ -198,7 +207,7 @@ class Comparison(Result):
         ImportError
             If matplotlib is not installed.
         """
-        if chance and self.chance is None:
+        if flag("chance", chance) and self.chance is None:
             raise ParameterError("chance is True and there is none here; compute it with compare(..., chance=True)")
         try:
             import matplotlib.pyplot as plt

@@ -56,8 +56,9 @@ class Index:
         That of Table 1 for centred X and Y, likewise.
     equation : str
         Where the paper defines it.
-    x, y : Made or Made
-        What is made of either representation, once.
+    x, y : Made
+        What is made of either representation, once: `LINEAR`, ``RBFGram(fraction)``, `PROJECTOR`,
+        ``Projector(threshold)`` or another of ``repsim.engine.operators``.
     value : callable, optional
         From `Moments`, the inner products of what was made, to a table of values, (len(xs), len(ys)).
     compare : callable, optional
@@ -83,6 +84,12 @@ class Index:
         Least and greatest value.
     source : str
         Who proposed it in this form, or where it was taken from.
+
+    Raises
+    ------
+    ParameterError
+        If `x` or `y` is not one of these, there is not one of `value` and `compare`, an option is not what it may be,
+        or a `value` returns no table of numbers.
 
     See Also
     --------
@@ -187,6 +194,7 @@ class Index:
         title: str = "",
         symmetric: bool = True,
         bounds: tuple[float, float] = FREE,
+        source: str = "",
     ) -> Index:
         """Make an index of two functions.
 
@@ -201,9 +209,12 @@ class Index:
         title : str, optional
             What a figure calls it; the name, if not given.
         symmetric : bool
-            Whether ``compare(a, b)`` is ``compare(b, a)``, so that one of them is enough; `pairwise` tries one pair.
+            Whether ``compare(a, b)`` is ``compare(b, a)``, so that one of them is enough; `pairwise` tries the first
+            representation with every other.
         bounds : tuple of float
             Least and greatest value.
+        source : str, optional
+            Who proposed it.
 
         Returns
         -------
@@ -225,8 +236,9 @@ class Index:
         for option, made in (("prepare", prepare), ("compare", compare)):
             if not callable(made):
                 raise ParameterError(f"{option} is {made!r}; a function is needed")
-        if not isinstance(title, str):
-            raise ParameterError(f"title is {title!r}; text is needed")
+        for option, text in (("title", title), ("source", source)):
+            if not isinstance(text, str):
+                raise ParameterError(f"{option} is {text!r}; text is needed")
         try:
             low, high = map(as_number, bounds)
         except (TypeError, ValueError, OverflowError):
@@ -235,7 +247,7 @@ class Index:
             raise ParameterError(f"bounds is {bounds!r}; the least and the greatest value are needed, as in (0.0, 1.0)")
         own, ends = Own(prepare), (low, high)
         return cls(
-            name, title or name, "", "", "", own, own, compare=compare, symmetric=symmetric, bounds=ends, source=""
+            name, title or name, "", "", "", own, own, compare=compare, symmetric=symmetric, bounds=ends, source=source
         )
 
     def __call__(self, x: Any, y: Any) -> float:
@@ -252,11 +264,14 @@ class Index:
         return float(values[0, 0])
 
 
-def _kernel_index(kernel: str, fraction: float, normalised: bool, debiased: bool, name: str) -> Index:
-    """CKA and HSIC, equations 4 and 3: inner products of Gram matrices, normalised or not."""
-    linear = kernel == "linear"
-    made = LINEAR if linear else RBFGram(fraction)
-    label, base = kernel if linear else f"RBF {fraction:g}", "CKA" if normalised else "HSIC"
+def _kernel_index(
+    name: str, *, fraction: float | None = None, normalised: bool = True, debiased: bool = False
+) -> Index:
+    """CKA and HSIC, equations 4 and 3, of Gram matrices: RBF with a bandwidth of this `fraction`, linear without."""
+    linear, base = fraction is None, "CKA" if normalised else "HSIC"
+    made = LINEAR if fraction is None else RBFGram(fraction)
+    options: dict[str, Any] = {"kernel": "linear"} if linear else {"kernel": "rbf", "bandwidth": fraction}
+    label = "linear" if linear else f"RBF {fraction:g}"
     if debiased:
         product, norms, number = r"\langle\tilde K, \tilde L\rangle", r"(\|\tilde K\|_F \|\tilde L\|_F)", "(n(n-3))"
     elif linear:
@@ -277,9 +292,7 @@ def _kernel_index(kernel: str, fraction: float, normalised: bool, debiased: bool
         isotropic_scaling=normalised or not linear,
         bounds=FREE if debiased else (0.0, 1.0) if normalised else (0.0, math.inf),
         source=SONG if debiased else "Gretton et al. (2005)" if linear and not normalised else KORNBLITH,
-    ).same_as(
-        cka if normalised else hsic, kernel=kernel, **({} if linear else {"bandwidth": fraction}), debiased=debiased
-    )
+    ).same_as(cka if normalised else hsic, **options, debiased=debiased)
 
 
 def _svcca_index(statistic: str, threshold: float, name: str, title: str = "") -> Index:
@@ -330,44 +343,45 @@ _TABLE = [
           source="Morcos et al. (2018)").same_as(pwcca),
     Index("linear_regression", "Linear regression", r"R^2_{LR}", r"\|Q_Y^T X\|_F^2 / \|X\|_F^2", "5", x=LINEAR,
           y=PROJECTOR, value=explained, invertible_linear="second", symmetric=False).same_as(linear_regression),
-    _kernel_index("linear", 0, False, False, "hsic_linear"),
-    _kernel_index("linear", 0, True, False, "cka_linear"),
-    _kernel_index("rbf", 0.2, True, False, "cka_rbf_0.2"),
-    _kernel_index("rbf", 0.4, True, False, "cka_rbf_0.4"),
-    _kernel_index("rbf", 0.8, True, False, "cka_rbf_0.8"),
-    _kernel_index("linear", 0, False, True, "hsic_linear_debiased"),
-    _kernel_index("linear", 0, True, True, "cka_linear_debiased"),
-    _kernel_index("rbf", 0.4, True, True, "cka_rbf_0.4_debiased"),
+    _kernel_index("hsic_linear", normalised=False),
+    _kernel_index("cka_linear"),
+    _kernel_index("cka_rbf_0.2", fraction=0.2),
+    _kernel_index("cka_rbf_0.4", fraction=0.4),
+    _kernel_index("cka_rbf_0.8", fraction=0.8),
+    _kernel_index("hsic_linear_debiased", normalised=False, debiased=True),
+    _kernel_index("cka_linear_debiased", debiased=True),
+    _kernel_index("cka_rbf_0.4_debiased", fraction=0.4, debiased=True),
     Index("procrustes", "Procrustes", r"\rho_P", r"\|Y^T X\|_* / (\|X\|_F \|Y\|_F)", "appendix D.2", x=COMPACT,
           y=COMPACT, compare=rotated, source="Ding et al. (2021)").same_as(procrustes),
 ]  # fmt: skip
 
 
 @cache
-def _beyond(name: str) -> Index | None:
-    """Indexes that the paper does not compare, made with `Index.of`; once each, so that equal names are equal."""
-    if name == "rsa":
-        rsa = Index.of(name, prepare_rsa, compare_rsa, title="RSA", bounds=(-1.0, 1.0))
-        return replace(rsa, source="Kriegeskorte et al. (2008)")
-    if name == "linear_predictivity":
-        own = (prepare_linear_predictivity, compare_linear_predictivity)
-        predictivity = Index.of(name, *own, title="Linear predictivity", symmetric=False, bounds=(-math.inf, 1.0))
-        return replace(predictivity, source="Yamins et al. (2014)")
-    if neighbours := _NEIGHBOURS_NAME.fullmatch(name):
-        k = whole_number("k", int(neighbours[1] or 10), 1)
-        prepare = partial(prepare_mutual_knn, k=k)
-        knn = Index.of(name, prepare, compare_mutual_knn, title=f"Mutual {k}-NN", bounds=(0.0, 1.0))
-        return replace(knn, source="Huh et al. (2024)")
-    return None
+def _knn_index(name: str, k: int) -> Index:
+    """Mutual nearest neighbours; each number of them once, so that equal names are equal indexes."""
+    prepare = partial(prepare_mutual_knn, k=k)
+    return Index.of(
+        name, prepare, compare_mutual_knn, title=f"Mutual {k}-NN", bounds=(0.0, 1.0), source="Huh et al. (2024)"
+    )
 
+
+# Indexes that the paper does not compare.
+_OTHERS = [
+    Index.of("rsa", prepare_rsa, compare_rsa, title="RSA", bounds=(-1.0, 1.0), source="Kriegeskorte et al. (2008)"),
+    _knn_index("mutual_knn", 10),
+    Index.of("linear_predictivity", prepare_linear_predictivity, compare_linear_predictivity, symmetric=False,
+             title="Linear predictivity", bounds=(-math.inf, 1.0), source="Yamins et al. (2014)"),
+]  # fmt: skip
 
 INDEXES: Mapping[str, Index] = MappingProxyType({index.name: index for index in _TABLE})
 """The named indexes, in the order of Table 2 with ours after them."""
+_NAMED = {index.name: index for index in [*_TABLE, *_OTHERS]}
 
-_RBF_NAME = re.compile(r"(cka|hsic)_rbf_(\d+(?:\.\d+)?)(_debiased)?")
-_RIDGE_NAME = re.compile(r"canonical_ridge_(\d+(?:\.\d+)?(?:e[+-]?\d+)?|inf)")
-_NEIGHBOURS_NAME = re.compile(r"mutual_knn(?:_(\d+))?")
-_SVCCA_NAME = re.compile(r"svcca_(r2|mean)_(\d+(?:\.\d+)?)")
+_NUMBER = r"\d+(?:\.\d+)?(?:e[+-]?\d+)?"
+_RBF_NAME = re.compile(rf"(cka|hsic)_rbf_({_NUMBER})(_debiased)?")
+_RIDGE_NAME = re.compile(rf"canonical_ridge_({_NUMBER}|inf)")
+_NEIGHBOURS_NAME = re.compile(r"mutual_knn_(\d+)")
+_SVCCA_NAME = re.compile(rf"svcca_(r2|mean)_({_NUMBER})")
 
 
 def get_index(name: str | Index) -> Index:
@@ -407,18 +421,21 @@ def get_index(name: str | Index) -> Index:
     """
     if isinstance(name, Index):
         return name
-    index = (INDEXES.get(name) or _of_family(name) or _beyond(name)) if isinstance(name, str) else None
+    index = (_NAMED.get(name) or _of_family(name)) if isinstance(name, str) else None
     if index is None:
         raise UnknownIndexError(name, INDEXES)
     return index
 
 
 def _of_family(name: str) -> Index | None:
-    """Make the index that is named by a family of the paper's and a number."""
+    """Make the index that is named by a family and a number."""
     if rbf := _RBF_NAME.fullmatch(name):
-        return _kernel_index("rbf", check_bandwidth(float(rbf[2])), rbf[1] == "cka", rbf[3] is not None, name)
+        fraction, debiased = check_bandwidth(float(rbf[2])), rbf[3] is not None
+        return _kernel_index(name, fraction=fraction, normalised=rbf[1] == "cka", debiased=debiased)
     if ridge := _RIDGE_NAME.fullmatch(name):
         return _ridge_index(float(ridge[1]), name)
     if svd := _SVCCA_NAME.fullmatch(name):
         return _svcca_index(svd[1], check_truncation(float(svd[2]), "variance"), name)
+    if neighbours := _NEIGHBOURS_NAME.fullmatch(name):
+        return _knn_index(name, whole_number("k", int(neighbours[1]), 1))
     return None

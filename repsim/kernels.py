@@ -90,11 +90,15 @@ def squared_distances(x: Any) -> Float64:
     Raises
     ------
     RepresentationError
-        If `x` is not a representation or is constant (see `repsim.errors`).
+        If `x` is not a representation (see `repsim.errors`), or the distances do not fit a float64.
 
     See Also
     --------
     repsim.gram_rbf : The kernel that is made of them.
+
+    References
+    ----------
+    1. Kornblith et al. (2019), section 3, doi:10.48550/arXiv.1905.00414.
 
     Examples
     --------
@@ -102,7 +106,11 @@ def squared_distances(x: Any) -> Float64:
     array([[ 0., 25.],
            [25.,  0.]])
     """
-    rep = Representation(x, "x", dtype=np.float64)
+    try:
+        rep = Representation(x, "x", dtype=np.float64)
+    except ConstantRepresentationError:
+        n = len(matrix_of(x, "x"))
+        return np.zeros((n, n))
     with np.errstate(over="ignore"):
         distances: Float64 = np.ldexp(distances_and_rounding(rep)[0], 2 * rep.exponent)
     if not np.isfinite(distances).all():

@@ -77,7 +77,7 @@ def minibatch_cka(x: Any, y: Any, *, batch_size: int = 256, passes: int = 1, see
     """
     batch_size = whole_number("batch_size", batch_size, _LEAST_BATCH, " for an unbiased HSIC")
     a, b = pair(x, y, minimum=_LEAST_BATCH)
-    held = [_held(view, z, shuffled=seed is not None) for view, z in ((a, x), (b, y))]
+    held = [_array_of(view, z, shuffled=seed is not None) for view, z in ((a, x), (b, y))]
     sums, noise = np.zeros(3), np.zeros(2)
     for batch in _batches(a.n, batch_size, passes, seed):
         grams = [_gram_of_batch(_rows_of_batch(view, array, batch)) for view, array in zip((a, b), held, strict=True)]
@@ -90,7 +90,7 @@ def minibatch_cka(x: Any, y: Any, *, batch_size: int = 256, passes: int = 1, see
     return float(sums[0] / (math.sqrt(sums[1]) * math.sqrt(sums[2])))
 
 
-def _held(view: Representation, x: Any, *, shuffled: bool) -> Array | None:
+def _array_of(view: Representation, x: Any, *, shuffled: bool) -> Array | None:
     """Return an array to gather batches from; of what is read for each, its rows if they are shuffled and fit."""
     size = 8 * view.n * view.p
     if is_array(x):

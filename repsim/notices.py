@@ -50,9 +50,10 @@ def warn_of_ranks(*measured: Moments | Ranked) -> None:
         )
     if ones:
         count, p, q, words = max(ones.values(), key=lambda facts: facts[0] / min(facts[1:3]))
+        others = {1: "", 2: ", and some of 1 more pair"}.get(len(ones), f", and some of {len(ones) - 1} more pairs")
         said.append(
             f"{count} of the {min(p, q)} canonical correlations of {words} are 1 whatever the data, as there are "
-            f"n = {n} examples" + (f", and some of {len(ones) - 1} more pairs" if len(ones) > 1 else "")
+            f"n = {n} examples{others}"
         )
     if said:
         enough = max((p + q + 1 for _, p, q, _ in ones.values()), default=0)

@@ -59,10 +59,10 @@ def choice(name: str, value: Any, *allowed: str) -> str:
     return value
 
 
-def folder_path(name: str, value: Any) -> Any:
-    """Return an option that names a folder, or say that it is no path."""
+def path_option(name: str, value: Any, of: str = "a folder") -> Any:
+    """Return an option that is a path, or say that it is none."""
     if not isinstance(value, str | os.PathLike):
-        raise ParameterError(f"{name} is {value!r}; the path of a folder is needed")
+        raise ParameterError(f"{name} is {value!r}; the path of {of} is needed")
     return value
 
 

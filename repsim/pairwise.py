@@ -19,7 +19,7 @@ from repsim.engine.threads import crew
 from repsim.errors import ParameterError
 from repsim.indexes import Index, get_index
 from repsim.notices import warn_of_ranks
-from repsim.options import check_progress, choice, flag, folder_path, whole_number
+from repsim.options import check_progress, choice, flag, path_option, whole_number
 
 _SHARED_SCAN = 2**22  # values from which on threads share the work of looking through them
 _SCAN_BYTES = 128  # a feature, that looking through an array takes
@@ -204,7 +204,7 @@ def _check_options(block: Any, progress: Any, record: Any, resume: Any) -> None:
     if not (record is None or isinstance(record, dict)):
         raise ParameterError(f"record is {record!r}; a dict to be filled is needed")
     if resume is not None:
-        folder_path("resume", resume)
+        path_option("resume", resume)
 
 
 def _views(

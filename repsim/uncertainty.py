@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
@@ -15,16 +16,24 @@ from typing import Any
 import numpy as np
 
 from repsim.blocks import Blocks, whole
-from repsim.engine.arrays import Float64
+from repsim.engine.arrays import Float64, check_dense
 from repsim.engine.checkpoint import Checkpoint
 from repsim.engine.representation import Representation
-from repsim.errors import BiasWarning, DimensionError, ParameterError, RepresentationError, ShapeMismatchError
+from repsim.errors import (
+    BiasWarning,
+    DimensionError,
+    ParameterError,
+    RankSaturationWarning,
+    RepresentationError,
+    ShapeMismatchError,
+)
 from repsim.indexes import Index, get_index
 from repsim.options import choice, real_number, whole_number
 from repsim.pairwise import Named, named, pairwise
 from repsim.results import Result
 
 _ROUNDING = 1e-12  # of values that are the same in every order
+_CLOSE = 1e-5  # of values that are made again, by another number of threads
 _LISTS = (list, tuple, Mapping)
 
 
@@ -369,6 +378,8 @@ class _Pairs:
             raise ParameterError(f"index is {index!r:.100}; one index is needed")
         if options.get("chance"):
             raise ParameterError("chance is True; that of pairwise is a table of its own, ask for it there")
+        for label, given in (("x", x), ("y", y)):
+            check_dense(given, label)
         self._single = not isinstance(x, _LISTS)
         if self._single and y is None:
             raise ParameterError("y is missing; a second representation is needed, or a list of them as x")
@@ -380,6 +391,8 @@ class _Pairs:
             side = {label: given} if self._single else named(given, f"{label}s")
             self._sides.append(Named({name: whole(array, name) for name, array in side.items()}))
         self._index, self._options = index, options
+        self._unchecked = get_index(index).function is None  # of a resumed run, whether its tables are still those
+        self._said: set[type[Warning]] = set()
         self.n = self._examples()
 
     def _examples(self) -> int:
@@ -429,17 +442,41 @@ class _Pairs:
         def table() -> dict[str, Float64]:
             return {"values": pairwise(*lists, index=self._index, **options)}
 
-        with warnings.catch_warnings():
-            if rows is not None or shuffle is not None:  # that of the whole table has been said
-                warnings.simplefilter("ignore", BiasWarning)
+        with self._warned_once(near_chance=rows is None and shuffle is None):
             try:
+                resumed = self._checkpoint.holds(name)
                 values: Float64 = np.array(self._checkpoint.once(name, ["values"], table)["values"])
+                if resumed and self._unchecked:
+                    self._check_resumed(values, table()["values"])
             except RepresentationError as error:
                 if rows is None:
                     raise
                 left_out = f"(here {self.n - len(rows)} of the {self.n} examples are left out)"
                 raise type(error)(f"{error} {left_out}") from error
         return values
+
+    def _check_resumed(self, kept: Float64, values: Float64) -> None:
+        """Compare the first table with that of an interrupted run: somebody's own functions may have changed."""
+        self._unchecked = False
+        if not np.allclose(values, kept, rtol=_CLOSE, atol=_CLOSE):
+            name = get_index(self._index).name
+            raise ParameterError(
+                f"resume: index {name!r} has other values than in the interrupted run; give another folder, or remove "
+                "this one"
+            )
+
+    @contextlib.contextmanager
+    def _warned_once(self, *, near_chance: bool) -> Iterator[None]:
+        """Let each of our warnings through once for all tables, and that values are near chance only if asked to."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            yield
+        for warning in caught:
+            ours = issubclass(warning.category, BiasWarning | RankSaturationWarning)
+            if ours and (warning.category in self._said or (warning.category is BiasWarning and not near_chance)):
+                continue
+            self._said.add(warning.category)
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
 
     def shaped(self, tables: Any) -> Any:
         """Return what a caller gets for a table: that of one pair is a number."""

@@ -44,12 +44,14 @@ def native(x: Any, name: str) -> Any:
 
 
 def check_dense(x: Any, name: str) -> None:
-    """Raise if something is a sparse array, of SciPy, PyTorch or JAX."""
+    """Raise if something is a sparse array, of SciPy, PyTorch or JAX, or PyTorch's of rows of several lengths."""
+    if getattr(x, "is_nested", False):
+        raise DTypeError(f"{name} is nested; a dense array is needed, as its .to_padded_tensor(0.0) makes it")
     how = "to_dense" if str(getattr(x, "layout", "")).startswith("torch.sparse") else None
     if hasattr(x, "nnz") or hasattr(x, "nse"):
         how = "toarray" if hasattr(x, "toarray") else "todense"
     if how:
-        raise DTypeError(f"{name} is sparse ({type(x).__name__}); a dense array is needed: {name}.{how}()")
+        raise DTypeError(f"{name} is sparse ({type(x).__name__}); a dense array is needed, as its .{how}() makes it")
 
 
 def _dtype_error(dtype: Any, name: str) -> DTypeError:

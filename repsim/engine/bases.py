@@ -15,6 +15,7 @@ from repsim.errors import ParameterError, RepresentationError
 from repsim.options import choice, real_number
 
 _STORED_IN_DOUBLE = 1e-10  # numbers with a larger relative spacing were not
+_COMPUTED = 1e-5  # relative spacing, of numbers that are computed with; coarser ones were rounded to once, to nearest
 _LEAST_RATIO = 1e-4  # of singular values whose squares keep eight digits
 _FAR = 60.0  # powers of two, by which kappa makes lambda / (lambda + kappa) proportional to lambda
 _LEAST_SPREAD = 1e-290  # of a unit beside entries of about 1: below that float64 drops digits
@@ -45,10 +46,10 @@ def factorise(view: Representation, memory: int) -> Basis:
 
     Rounding to the stored precision is relative to each unit. So the rank is that of the matrix whose units were
     brought to comparable sizes (see `unit_scales`), of which the singular values count that exceed
-    ``max(n, p) * eps64 * largest + eps_stored * rms * (sqrt(n) + sqrt(p))``: what the decomposition, and what the
-    rounding, can make out of an exact zero. Below the least normal number rounding is absolute, and each such unit adds
-    to that. Well-conditioned numbers that were stored in less than float64 are factorised through their Gram matrix,
-    some times faster.
+    ``max(n, p) * eps64 * largest + eps_stored * rms * (sqrt(n) + sqrt(p))``, of half precision half of the second term:
+    what the decomposition, and what the rounding, can make out of an exact zero. Below the least normal number rounding
+    is absolute, and each such unit adds to that. Well-conditioned numbers that were stored in less than float64 are
+    factorised through their Gram matrix, some times faster.
     """
     check_fits(view.name, "the singular value decomposition", svd_bytes(view), memory)
     x = view.in_double().matrix()
@@ -112,7 +113,9 @@ def unit_scales(view: Representation, spreads: Float64) -> Float64:
 
 def stored_rounding(view: Representation, spreads: Float64, scales: Float64) -> float:
     """Bound the largest singular value that rounding to the stored precision can make, units being scaled."""
-    relative, least = view.eps * _unit_sizes(view, spreads), np.ldexp(view.least, -view.exponent)
+    spacing = view.eps * _unit_sizes(view, spreads)
+    relative = spacing if view.eps < _COMPUTED else spacing / 2
+    least = np.ldexp(view.least, -view.exponent)
     coarse = np.where(relative < least, least * scales, 0.0)  # units of few digits, which may be few among many
     of_units = relative * scales
     bound = math.sqrt(float(of_units @ of_units) / view.p) * (math.sqrt(view.n) + math.sqrt(view.p))

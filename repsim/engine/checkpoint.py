@@ -78,12 +78,16 @@ class Checkpoint:
             partial.write_text(json.dumps(call), encoding="utf-8")
             os.replace(partial, about)
 
+    def holds(self, name: str) -> bool:
+        """Whether an earlier run has kept arrays under a name."""
+        return self._named is not None and (self._named / f"{name}.done").exists()
+
     def once(self, name: str, keys: Sequence[str], make: Callable[[], dict[str, Array]]) -> dict[str, Array]:
         """Return the arrays of these keys that an earlier run has kept under a name, or make and keep them.
 
         They stay in memory while they fit, else on disk; always on disk if an interrupted run can resume.
         """
-        if self._named is not None and (self._named / f"{name}.done").exists():
+        if self._named is not None and self.holds(name):
             return self._read(self._named, name, keys)
         arrays = make()
         with self._keeps:

@@ -10,7 +10,7 @@ from pathlib import Path
 from repsim.errors import ParameterError
 from repsim.options import whole_number
 
-_ALWAYS, _FEW = 2**26, 2**20
+_ALWAYS, _SMALL = 2**26, 2**20
 FRACTION = 0.5  # of what is available, unless told otherwise
 _ASSUMED = 2**32  # where the system does not say what is available
 
@@ -22,7 +22,7 @@ def budget(memory: int | None, size: float = math.inf) -> int:
     """
     if memory is not None:
         return whole_number("memory", memory, 1, " (bytes)")
-    return _ALWAYS if size < _FEW else max(_ALWAYS, int(FRACTION * available()))
+    return _ALWAYS if size < _SMALL else max(_ALWAYS, int(FRACTION * available()))
 
 
 def available() -> int:

@@ -90,16 +90,16 @@ class Pairs:
         states = self._check_resumed(representations, tables, done)
         for i, j in self._tasks[:done]:
             tick(self._operations(views[i], views[j]))
-        self._add_states(states, representations, self._tasks[done:])
-        names, unchecked = [view.name for view in views], True
+        left = self._tasks[done:]
+        self._add_states(states, representations, left)
+        names = [view.name for view in views]
         with self._threads(views, memory - checkpoint.held) as threads:
-            for i, row in groupby(self._tasks[done:], key=lambda task: task[0]):
+            for i, row in groupby(left, key=lambda task: task[0]):
                 focused = {index.x: index.x.focus(states[index.x, i], representations[i]) for index in self._compared}
                 tasks = list(row)
                 values = threads.map(lambda task: self._values(focused, states, names, *task), tasks)  # noqa: B023
                 for (_, j), pair_values in zip(tasks, values, strict=True):
-                    if unchecked and i != j and len(self._tasks) > 1:
-                        unchecked = False
+                    if i == left[0][0] != j and len(self._tasks) > 1:
                         self._check_symmetric(pair_values, states, representations, i, j)
                     for k, value in pair_values.items():
                         tables[str(k)][i, j] = value
@@ -149,7 +149,7 @@ class Pairs:
         """Compare a pair the other way round, too, if somebody's own function is said to be symmetric."""
         names = [representations[j].view.name, representations[i].view.name]
         for k, index in enumerate(self._compared):
-            if index.own and index.symmetric:
+            if index.own and k in values and index.symmetric:
                 state = index.x.focus(states[index.x, j], representations[j])
                 back = index.value(state, states[index.y, i], names)
                 if not math.isclose(back, values[k], rel_tol=_SAME, abs_tol=_NOTHING):

@@ -134,11 +134,11 @@ class Representation(Rows):
     """
 
     def __init__(self, x: Any, name: str, *, dtype: Any = None, minimum: int = 2, recognised: bool = False) -> None:
+        check_dense(x, name)
         if not (hasattr(x, "shape") and hasattr(x, "__getitem__")) or hasattr(x, "iloc"):
             x = to_numpy(x, name)
         elif isinstance(x, np.ma.MaskedArray):
             to_numpy(x, name)  # says what is wrong with it, if something is
-        check_dense(x, name)
         self.name = name
         self.shape = tuple(int(side) for side in x.shape)
         self.n, self.p = check_shape(self.shape, name, minimum)

@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from repsim.engine.arrays import Array, host
+from repsim.engine.arrays import Array, host, to_numpy
 from repsim.engine.progress import Progress, reporter
 from repsim.errors import ParameterError
 from repsim.options import check_progress, whole_number
 from repsim.tapping.batches import Inputs, Mask, batches, copied, count
 from repsim.tapping.collecting import Collector, as_rows
 from repsim.tapping.keras import KerasTap, is_keras
-from repsim.tapping.selection import Selection, names
+from repsim.tapping.selection import Selection
 from repsim.tapping.stores import MakeStore
 
 
@@ -125,12 +125,17 @@ def take(
             )
         mask = np.concatenate(masks) if any(before.values()) and masks else None
         taken = {
-            i: {name: as_rows(arrays[name], feed.pool, mask, None, f"layer {name!r} of {owner}") for name in before[i]}
+            i: {name: _rows_before(arrays[name], feed.pool, mask, f"layer {name!r} of {owner}") for name in before[i]}
             for i, (arrays, _, owner) in enumerate(models)
             if i in before
         }
         taken |= {i: collector.finish() for i, collector in collectors.items()}
     return [taken[i] for i in range(len(models))]
+
+
+def _rows_before(values: Any, pool: Any, mask: Array | None, label: str) -> Any:
+    """Return the rows of activations that were taken before, which may be lists."""
+    return as_rows(values if hasattr(values, "shape") else to_numpy(values, label), pool, mask, None, label)
 
 
 def _run(
@@ -169,7 +174,7 @@ def _wanted(arrays: Mapping[str, Any], layers: Any, owner: str) -> list[str]:
         raise ParameterError(f"{owner} is empty; a mapping of layer name to activations is needed")
     if other := [name for name in arrays if not isinstance(name, str)]:
         raise ParameterError(f"{owner} has the name {other[0]!r}; names of layers are strings")
-    return list(arrays) if layers is None else names(arrays, layers, owner)
+    return list(arrays) if layers is None else list(Selection(arrays, layers, [], owner).layers)
 
 
 def _own_mask(given: Any, how: Any) -> Any:

@@ -18,7 +18,7 @@ from repsim.blocks import Blocks
 from repsim.engine.arrays import Array, to_numpy
 from repsim.errors import DTypeError, ParameterError
 from repsim.notices import listed
-from repsim.options import folder_path
+from repsim.options import path_option
 
 # How .npy files, which lack bfloat16, hold it: its 16 bits, in a field whose name says what they are.
 _BFLOAT16 = np.dtype([("bfloat16", "<u2")])
@@ -181,7 +181,7 @@ def store_in(to: str | os.PathLike[str] | None, *inside: str) -> MakeStore:
     """Return what makes the store of a layer: in a folder, which is made, or in memory."""
     if to is None:
         return InMemory
-    folder = Path(folder_path("to", to), *inside)
+    folder = Path(path_option("to", to), *inside)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -48,12 +48,18 @@ def test_no_index_is_known_to_the_engine():
         assert not [text for text in strings if isinstance(text, str) and text in words], path.name
 
 
+def names_of(node):
+    """Return the names that a statement defines."""
+    if isinstance(node, ast.Assign):
+        return [name.id for target in node.targets for name in ast.walk(target) if isinstance(name, ast.Name)]
+    return [name for name in (getattr(node, "name", None), getattr(getattr(node, "target", None), "id", None)) if name]
+
+
 def test_no_name_means_two_things():
     defined: dict[str, set[Path]] = {}
     for path in CORE:
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            targets = node.targets if isinstance(node, ast.Assign) else [node]
-            for name in filter(None, (getattr(target, "id", getattr(target, "name", None)) for target in targets)):
+            for name in names_of(node):
                 defined.setdefault(name, set()).add(path)
     assert {name for name, places in defined.items() if len(places) > 1 and name != "__all__"} == TWICE
 

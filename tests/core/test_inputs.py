@@ -139,7 +139,7 @@ def test_import_is_light():
 @pytest.mark.parametrize("function", [repsim.cka, repsim.procrustes, lambda *xs: repsim.pairwise(xs)])
 def test_sparse_matrices_are_said_to_be(rng, function, form):
     x = rng.standard_normal((10, 3))
-    with pytest.raises(errors.DTypeError, match=r"is sparse .*; a dense array is needed: \S+\.toarray\(\)"):
+    with pytest.raises(errors.DTypeError, match=r"is sparse .*dense array is needed, as its \.toarray\(\)"):
         function(getattr(sparse, form)(x), x)
 
 
@@ -154,7 +154,7 @@ def test_sparse_is_said_wherever_it_comes(rng, form):
     x = rng.standard_normal((30, 5))
     calls = [lambda: repsim.gram_linear(form(x)), lambda: repsim.cka(form(x), x), lambda: repsim.pairwise([form(x), x])]
     for call in calls:
-        with pytest.raises(errors.DTypeError, match=r"is sparse .*dense array is needed: .*\.toarray\(\)"):
+        with pytest.raises(errors.DTypeError, match=r"is sparse .*dense array is needed, as its \.toarray"):
             call()
     with pytest.raises(errors.DTypeError, match=r"xs\[0\] is sparse .*todense\(\)"):
         repsim.pairwise([x.view(Sparse)])

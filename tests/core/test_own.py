@@ -1,5 +1,6 @@
 """Indexes made of two functions: RSA, mutual neighbours, predictivity, and what they have in common."""
 
+import contextlib
 from dataclasses import replace
 from functools import partial
 
@@ -499,3 +500,22 @@ def test_an_index_that_is_not_symmetric_has_to_say_so(rng):
         pairwise(xs, index=Index.of("mine", *parts))
     table = pairwise(xs, index=Index.of("mine", *parts, symmetric=False))
     np.testing.assert_allclose(table, -table.T, atol=1e-12)
+
+
+def test_that_is_seen_though_the_first_two_are_alike(rng):
+    ratio = Index.of("ratio", lambda x: x.shape[1], lambda a, b: a / b)
+    with pytest.raises(errors.ParameterError, match=r"of xs\[2\] and xs\[0\] is 0.8 and .* 1.25; it needs symmetric"):
+        pairwise([rng.standard_normal((20, width)) for width in (5, 5, 4)], index=ratio)
+
+
+@pytest.mark.parametrize("steps", range(1, 12))
+def test_an_own_symmetric_index_resumes_beside_one_that_is_not(rng, tmp_path, monkeypatch, steps):
+    monkeypatch.setattr("repsim.engine.checkpoint._SECONDS_BETWEEN_SAVES", 0.0)
+    xs = rng.standard_normal((3, 60, 5))
+    own = Index.of("own", lambda x: x - x.mean(axis=0), lambda a, b: float(np.linalg.norm(a.T @ b)))
+    expected = pairwise(xs, index=[own, "pwcca"])
+    with contextlib.suppress(Interrupted):
+        pairwise(xs, index=[own, "pwcca"], resume=tmp_path / "run", progress=after(steps))
+    resumed = pairwise(xs, index=[own, "pwcca"], resume=tmp_path / "run")
+    for name, table in expected.items():
+        np.testing.assert_allclose(resumed[name], table, rtol=1e-12)

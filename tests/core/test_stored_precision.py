@@ -96,6 +96,28 @@ def test_half_precision_costs_what_its_rounding_costs(rng, name):
         assert value == pytest.approx(repsim.get_index(name)(y, x), abs=limit), precision
 
 
+@pytest.mark.parametrize(("precision", "mean"), [("float16", 20), ("bfloat16", 2.5)])
+def test_a_mean_of_some_deviations_costs_half_precision_no_direction(rng, precision, mean):
+    s = rng.normal(size=(300, 20))
+    x, y = (0.5 * (s @ rng.normal(size=(20, p)) + 0.3 * rng.normal(size=(300, p))) for p in (91, 71))
+    deviation = x.std()
+    stored = [(z + mean * deviation).astype(getattr(ml_dtypes, precision, precision)) for z in (x, y)]
+    assert repsim.orthonormal_basis(stored[0]).shape == (300, 91)
+    expected = repsim.cca(*(z.astype(float) for z in stored))
+    assert repsim.cca(*stored) == pytest.approx(expected, abs=1e-9)
+    assert pairwise(stored[:1], stored[1:], index="cca_r2")[0, 0] == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("precision", ["float16", *(["bfloat16"] if ml_dtypes else [])])
+@pytest.mark.parametrize("mean", [0, 3, 50])
+def test_rounding_of_half_precision_is_no_direction(rng, precision, mean):
+    """Nor where it is alike in many units, as in multiples of one."""
+    dtype = getattr(ml_dtypes, precision, precision)
+    multiples = np.outer(rng.normal(size=300), np.linspace(1, 1.9, 91))
+    for low, rank in ((rng.normal(size=(300, 5)) @ rng.normal(size=(5, 91)), 5), (multiples, 1)):
+        assert repsim.orthonormal_basis((low + mean).astype(dtype)).shape[1] <= rank
+
+
 def test_torch_keeps_the_precision_of_bfloat16(rng):
     torch = pytest.importorskip("torch")
     low = rng.normal(size=(200, 5)) @ rng.normal(size=(5, 64))

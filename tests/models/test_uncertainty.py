@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 
-from repsim import Blocks, cka, errors, pairwise
+from repsim import Blocks, Index, cka, errors, pairwise
 from repsim.uncertainty import Calibration, Uncertainty, calibrate, convergence, uncertainty
 
 MIX = np.random.default_rng(5).normal(size=(10, 10))
@@ -245,3 +245,53 @@ def test_whatever_pairwise_takes():
     ):
         with pytest.raises((errors.ParameterError, errors.DimensionError), match=said):
             call()
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda **options: uncertainty(X, Y, groups=4, **options),
+        lambda **options: convergence(X, Y, sizes=[20, 40], repeats=3, **options),
+        lambda **options: calibrate([X], [Y], permutations=3, **options),
+    ],
+)
+def test_a_resumed_run_whose_own_functions_have_changed_is_refused(function, tmp_path, monkeypatch):
+    class Killed(Exception):
+        pass
+
+    def table(*lists, **options):
+        calls.append(lists)
+        if len(calls) == 3:
+            raise Killed
+        return pairwise(*lists, **options)
+
+    calls = []
+    first, other = (Index.of("own", np.mean, lambda a, b, value=value: value) for value in (1.0, 2.0))
+    monkeypatch.setattr(sys.modules["repsim.uncertainty"], "pairwise", table)
+    with pytest.raises(Killed):
+        function(index=first, resume=tmp_path / "run")
+    with pytest.raises(errors.ParameterError, match="resume: index 'own' has other values than in the interrupted run"):
+        function(index=other, resume=tmp_path / "run")
+    assert function(index=first, resume=tmp_path / "run") == function(index=first)
+
+
+def curve_of(x, y, **options):
+    return convergence(x, y, sizes=[20, 40], repeats=3, **options)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x, y, **options: uncertainty(x, y, groups=4, **options),
+        lambda x, y, **options: calibrate([x], [y], permutations=3, **options),
+        curve_of,
+    ],
+)
+def test_what_says_little_is_said_once_for_all_tables(function):
+    x, y = np.random.default_rng(0).normal(size=(2, 40, 50))
+    for index, category in (("cca_r2", errors.RankSaturationWarning), ("cka_linear", errors.BiasWarning)):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            function(x, y, index=index)
+        assert {(warning.category, warning.filename) for warning in caught} <= {(category, __file__)}
+        assert len(caught) == (0 if function is curve_of and category is errors.BiasWarning else 1)

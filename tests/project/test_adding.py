@@ -14,7 +14,7 @@ from repsim.lab.data import IMAGE_BYTES, fingerprint
 
 MOST = {"figure": 6, "index": 1, "claim": 2, "network family": 2, "data set": 2}
 
-INDEX = ("repsim/indexes.py", "\n]  # fmt: skip\n\n\n@cache\ndef _beyond", '''
+INDEX = ("repsim/indexes.py", "\n]  # fmt: skip\n\n\n@cache\ndef _knn_index", '''
     Index(
         "root_regression",
         "Root of linear regression",
