@@ -308,7 +308,7 @@ def test_a_sentence_longer_than_the_positions_is_said_and_not_cut():
         ("seeds: [0, 1, 2]\n  snapshots: [0, 2]\n  followed: [0, 2]", None),
         ("seeds: [0]\n  snapshots: [0, 2]\n  followed: [0, 1]", "seeds must be two or more"),
         ("seeds: [0, 1]\n  snapshots: [0, 2]\n  followed: [0]", "followed must be two or more"),
-        ("seeds: [0, 1]\n  snapshots: [0, 1]\n  followed: [0, 1]", "snapshots must rise and end with the 2 epochs"),
+        ("seeds: [0, 1]\n  snapshots: [0, 1]\n  followed: [0, 1]", "snapshots must end with the 2 epochs"),
         (
             "seeds: [0, 1]\n  snapshots: [0, 2]\n  followed: [0, 2]",
             "followed must be two or more different ones of the seeds",
