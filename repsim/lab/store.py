@@ -129,16 +129,13 @@ def unseal(path: Path) -> dict[str, Any]:
         raise DamagedArtefactError(f"{path} cannot be read: {error.strerror or error}") from None
     except (ValueError, RecursionError) as error:
         raise DamagedArtefactError(f"{path} is damaged: not JSON ({error})") from None
-    if not isinstance(value, dict) or not isinstance(value.get(SEAL), str):
+    if not isinstance(value, dict) or SEAL not in value:
         raise DamagedArtefactError(f"{path} is damaged: it holds no {SEAL}, which every record ends with")
-    try:
-        expected = sealed(value)
-    except ValueError:  # half of a pair of surrogates, which no file can hold
-        expected = b""
-    if content != expected:
-        raise DamagedArtefactError(f"{path} is damaged: its content is not that of its {SEAL}, {value[SEAL]:.64}")
-    del value[SEAL]
-    return value
+    with contextlib.suppress(ValueError):  # half of a pair of surrogates, which no file can hold
+        if content == sealed(value):
+            del value[SEAL]
+            return value
+    raise DamagedArtefactError(f"{path} is damaged: its content is not that of its {SEAL}, {value[SEAL]!s:.64}")
 
 
 def write_record(path: Path, value: Mapping[str, Any]) -> None:
@@ -222,10 +219,8 @@ def machine() -> dict[str, Any]:
     """Return what a record says of the machine and the versions."""
     versions = {}
     for name in VERSIONED:
-        try:
+        with contextlib.suppress(metadata.PackageNotFoundError):
             versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
     return {
         "system": f"{platform.system()} {platform.machine()}",
         "processors": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
