@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated, Any, Self
 
-from annotated_types import MinLen
+from annotated_types import Ge, Lt, MinLen
 from pydantic import (
     AfterValidator,
     ConfigDict,
-    Field,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
@@ -19,7 +18,6 @@ from pydantic import (
 from pydantic.dataclasses import dataclass
 
 import repsim
-from repsim.lab.errors import DataError
 from repsim.lab.transformers.corpus import splits_of
 
 CONFIG = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
@@ -40,7 +38,7 @@ def _are_known(indexes: tuple[str, ...]) -> tuple[str, ...]:
     return indexes
 
 
-Share = Annotated[float, Field(ge=0, lt=1)]
+Share = Annotated[float, Ge(0), Lt(1)]
 Indexes = Annotated[tuple[str, ...], AfterValidator(_are_known)]
 Rising = AfterValidator(_rise)
 
@@ -116,30 +114,22 @@ class Transformers:
         return self.corpus == "wmt32k" and self.network == BASE
 
     @model_validator(mode="after")
-    def _can_be_trained(self) -> Self:
-        width, heads, last_bucket = self.network.width, self.network.heads, self.recipe.buckets[-1]
+    def _fits_together(self) -> Self:
+        width, heads, positions = self.network.width, self.network.heads, self.network.positions
+        last = self.recipe.buckets[-1]
         if width % (2 * heads):
             raise ValueError(f"width must be an even multiple of heads, found {width} and {heads}")
-        if last_bucket > self.network.positions:
-            raise ValueError(
-                f"the last bucket must not exceed the {self.network.positions} positions, found {last_bucket}"
-            )
+        if last > positions:
+            raise ValueError(f"the last bucket must not exceed the {positions} positions, found {last}")
         if self.snapshots[-1:] != (self.recipe.epochs,):
             raise ValueError(f"snapshots must end with the {self.recipe.epochs} epochs, found {list(self.snapshots)}")
         for name, seeds in (("seeds", self.seeds), ("followed", self.followed)):
             if len(set(seeds)) < 2 or not set(seeds) <= set(self.seeds):
                 raise ValueError(f"{name} must be two or more different ones of the seeds, found {list(seeds)}")
-        return self
-
-    @model_validator(mode="after")
-    def _can_be_measured(self) -> Self:
-        try:
-            held_out = [split for split in splits_of(self.corpus) if split != "train"]
-        except DataError as error:
-            raise ValueError(str(error)) from None
-        for name, wanted in (("splits", self.splits), ("scored", (self.scored,))):
-            if not wanted or not set(wanted) <= set(held_out):
-                raise ValueError(f"{name} must be of {held_out}, found {list(wanted)}")
+        held_out = [split for split in splits_of(self.corpus) if split != "train"]
+        for name, splits in (("splits", self.splits), ("scored", (self.scored,))):
+            if not splits or not set(splits) <= set(held_out):
+                raise ValueError(f"{name} must be of {held_out}, found {list(splits)}")
         return self
 
     def inputs(self) -> dict[str, Any]:

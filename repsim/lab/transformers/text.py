@@ -150,11 +150,6 @@ def _unescaped(match: re.Match[str]) -> str:
     return chr(number) if number <= sys.maxunicode else NO_CHARACTER
 
 
-def encode(processor: Any, sentences: Sequence[str]) -> list[np.ndarray]:
-    """Return the tokens of sentences, each with its end."""
-    return [np.array([*tokens, END], np.int32) for tokens in processor.encode(list(sentences))]
-
-
 @dataclass(frozen=True)
 class Encoded:
     """The tokens of a split, each sentence with its end."""
@@ -176,7 +171,10 @@ def tokens(settings: Transformers, split: str) -> Encoded:
     split, whose buckets leave it out; also if the split has another number of source tokens than its corpus says.
     """
     pairs = load_split(settings.corpus, split)
-    sides = [encode(processor(settings), side) for side in (pairs.source, pairs.target)]
+    sides = [
+        [np.array([*pieces, END], np.int32) for pieces in processor(settings).encode(list(side))]
+        for side in (pairs.source, pairs.target)
+    ]
     most = settings.network.positions
     for side, sentences in enumerate(sides):
         for number, sentence in enumerate(sentences):
@@ -213,11 +211,6 @@ def batches(
     for number in rng.permutation(len(chosen)):
         length, size, pairs = chosen[number]
         yield pad([source[i] for i in pairs], length, size), pad([target[i] for i in pairs], length, size)
-
-
-def count_batches(source: Tokens, target: Tokens, tokens: int, buckets: Sequence[int]) -> int:
-    """Return the number of batches of an epoch."""
-    return sum(1 for _ in batches(source, target, tokens, buckets, np.random.default_rng(0)))
 
 
 def too_long(source: Tokens, target: Tokens, buckets: Sequence[int]) -> int:
