@@ -6,7 +6,7 @@ Groups of networks may be given as patterns, ``width*``, so that a size that is 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, fields
 from fnmatch import fnmatchcase
 from functools import cache
@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
 from annotated_types import Ge, Gt, Lt, MinLen
-from pydantic import AfterValidator, TypeAdapter, ValidationError, WrapValidator, model_validator
+from pydantic import AfterValidator, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
 from repsim.lab.errors import ProfileError, known
@@ -25,15 +25,6 @@ from repsim.lab.transformers.settings import CONFIG, Indexes, Rising, Transforme
 NAMES = ("smoke", "laptop", "paper")
 Named = TypeVar("Named", "Networks", "Measure", "Comparison")
 Setting = TypeVar("Setting")
-
-
-def _as_written(value: Any, check: Callable[[Any], float]) -> Any:
-    """Keep a whole number as one: 0 and 0.0 are written differently into an address."""
-    check(value)
-    return value
-
-
-Number = Annotated[float, WrapValidator(_as_written)]
 
 
 def _distinct(seeds: tuple[int, ...]) -> tuple[int, ...]:
@@ -63,25 +54,25 @@ class Recipe:
 
     epochs: Count
     batch: Positive
-    peak_rate: Number
+    peak_rate: float
     warmup_epochs: Count
-    momentum: Annotated[Number, Ge(0), Lt(1)]
-    weight_decay: Number
+    momentum: Annotated[float, Ge(0), Lt(1)]
+    weight_decay: float
     shift: Count
     flip: bool
     precision: Literal["float32", "mixed_bfloat16"]
     held_out: Count = 0
-    clip_norm: Number = 0.0
+    clip_norm: float = 0.0
     optimizer: Literal["sgd", "adam"] = "sgd"
     nesterov: bool = True
-    steps: Annotated[tuple[Annotated[Number, Gt(0), Lt(1)], ...], Rising] = ()
+    steps: Annotated[tuple[Annotated[float, Gt(0), Lt(1)], ...], Rising] = ()
     coupled_decay: Literal["", "kernels", "all"] = ""
     border: Literal["mean", "zero", "reflect"] = "mean"
     scaling: Literal["colour", "unit"] = "colour"
     initialisation: Literal["he_normal", "fan_in"] = "he_normal"
     biases: bool = False
-    norm_momentum: Number = 0.9
-    norm_epsilon: Number = 1e-5
+    norm_momentum: float = 0.9
+    norm_epsilon: float = 1e-5
 
     def inputs(self) -> dict[str, Any]:
         """Return the recipe as JSON values, the part of an artefact's address that it decides.
@@ -123,7 +114,7 @@ class Networks:
     dataset: str
     seeds: Annotated[tuple[Count, ...], MinLen(1), AfterValidator(_distinct)]
     recipe: Recipe
-    minutes: Number
+    minutes: float
     channels: tuple[int, ...] = ()
     name: str = ""
     committed: bool = True

@@ -125,9 +125,10 @@ def test_recipes_whose_options_exclude_each_other(options, message):
         profile_of(f"{GROUP}, recipe: {recipe}")
 
 
-def test_numbers_stay_as_they_were_written():
-    recipe = profile_of(GROUP).networks[0].recipe
-    assert (type(recipe.weight_decay), type(recipe.momentum)) == (int, float)
+def test_a_whole_number_is_the_same_recipe_however_it_is_written():
+    ways = profile_of(GROUP, f"{GROUP}, name: other, recipe: {{<<: {RECIPE}, weight_decay: 0.0}}").networks
+    assert ways[0].recipe.inputs() == ways[1].recipe.inputs()
+    assert [type(group.recipe.inputs()["weight_decay"]) for group in ways] == [float, float]
 
 
 @pytest.mark.parametrize(
