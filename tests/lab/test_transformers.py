@@ -384,7 +384,7 @@ def test_tensor2tensors_pieces_are_the_longest_that_fit():
     with pytest.raises(DataError, match="pieces, line 2: expected a piece in quotes, found EOS"):
         Subwords("pieces", b"'<pad>_'\nEOS\n")
     assert Subwords("pieces", "'<pad>_'\n'<EOS>_'\n'\u2028'\n".encode()).pieces[2] == "\u2028", "is no end of a line"
-    with pytest.raises(DataError, match="pieces, line 2: expected UTF-8, found 0xff"):
+    with pytest.raises(DataError, match="pieces, line 2: expected UTF-8, found the byte 0xff"):
         Subwords("pieces", b"'<pad>_'\n\xff\n")
 
 

@@ -177,14 +177,18 @@ def fingerprint(name: str, split: str) -> str:
     return digest.hexdigest()
 
 
-def sentences(path: str, content: bytes) -> Sentences:
-    """Return the lines of a text; DataError if it is not UTF-8, has no sentence, or a carriage return breaks a line."""
-    content = content.removeprefix(codecs.BOM_UTF8)
+def decoded(path: str, content: bytes) -> str:
+    """Return a text; DataError says in which line it is not UTF-8."""
     try:
-        text = content.decode("utf-8")
+        return content.decode("utf-8")
     except UnicodeDecodeError as error:
         number = content.count(b"\n", 0, error.start) + 1
         raise DataError(f"{path}, line {number}: expected UTF-8, found the byte 0x{content[error.start]:02x}") from None
+
+
+def sentences(path: str, content: bytes) -> Sentences:
+    """Return the lines of a text; DataError if it is not UTF-8, has no sentence, or a carriage return breaks a line."""
+    text = decoded(path, content.removeprefix(codecs.BOM_UTF8))
     # Only "\n" ends a line: texts hold other separators inside of them.
     lines = [line.strip() for line in text.removesuffix("\n").split("\n")]
     if not any(lines):

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from repsim.lab.errors import DataError
-from repsim.lab.transformers.corpus import CORPORA, load_split, subwords_of
+from repsim.lab.transformers.corpus import CORPORA, decoded, load_split, subwords_of
 from repsim.lab.transformers.settings import Transformers
 
 NO_CHARACTER = "\u3013"  # as tensor2tensor, for numbers that are none
@@ -84,11 +84,7 @@ class Subwords:
     """
 
     def __init__(self, path: str, content: bytes) -> None:
-        try:
-            lines = content.decode("utf-8").removesuffix("\n").split("\n")
-        except UnicodeDecodeError as error:
-            number = content.count(b"\n", 0, error.start) + 1
-            raise DataError(f"{path}, line {number}: expected UTF-8, found 0x{content[error.start]:02x}") from None
+        lines = decoded(path, content).removesuffix("\n").split("\n")
         for number, line in enumerate(lines, 1):
             if len(line) < 2 or line[0] != line[-1] or line[0] not in "'\"":
                 raise DataError(f"{path}, line {number}: expected a piece in quotes, found {line:.40}")
