@@ -47,13 +47,12 @@ def part_path(path: Path, suffix: str = "") -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}.part{suffix}")
 
 
-def clear(folder: Path, name: str | None = None) -> list[Path]:
-    """Remove what killed processes left half-written in a folder, and return it; what a living one writes stays.
+def clear(folder: Path, name: str | None = None) -> None:
+    """Remove what killed processes left half-written in a folder, if there is one; what a living one writes stays.
 
-    The folder need not exist. `name` is that of the only file or folder whose parts go; None: all parts go.
+    `name` is that of the only file or folder whose parts go; None: all parts go.
     """
-    removed = []
-    for path in sorted(folder.glob(".*.part*")):
+    for path in folder.glob(".*.part*"):
         match = HALF_WRITTEN.fullmatch(path.name)
         if match is None or name not in (None, match["name"]) or psutil.pid_exists(int(match["process"])):
             continue
@@ -61,8 +60,6 @@ def clear(folder: Path, name: str | None = None) -> list[Path]:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
-        removed.append(path)
-    return removed
 
 
 def write_atomically(path: Path, write: Callable[[Any], None]) -> None:

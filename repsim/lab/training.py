@@ -189,14 +189,13 @@ def _train(networks: Networks, seed: int, checkpoint: Path) -> tuple[dict[str, n
     recipe, dataset = networks.recipe, load_dataset(networks.dataset)
     training, held = hold_out(dataset.train, recipe.held_out) if recipe.held_out else (dataset.train, None)
     scored, name = (dataset.test, "test") if held is None else (held, "held_out")
-    if recipe.epochs and len(training.labels) < recipe.batch:
+    steps = len(training.labels) // recipe.batch
+    if recipe.epochs and not steps:
         raise TrainingError(
             f"{recipe.held_out:,} images held out leave {len(training.labels):,}, not a batch of {recipe.batch}"
         )
-    if recipe.epochs:
-        model = compiled(networks, dataset.classes, len(training.labels) // recipe.batch, seed)
-    else:
-        model = initialised(networks, dataset.classes, seed)
+    asked = networks, dataset.classes
+    model = compiled(*asked, steps, seed) if recipe.epochs else initialised(*asked, seed)
     state = dict(zip(_paths(model), model.weights, strict=True))
     state |= {f"optimizer/{i}": v for i, v in enumerate(model.optimizer.variables if recipe.epochs else ())}
     batches = Batches(dataset, training, recipe, seed)
