@@ -105,7 +105,6 @@ class Dataset:
     classes: int
     train: Split
     test: Split
-    fingerprint: str
 
     def first(self, split: str, count: int) -> Split:
         """Return the first `count` examples of the fixed random order of a split, "train" or "test"."""
@@ -125,11 +124,6 @@ class Dataset:
         rows -= mean
         rows /= deviation
         return rows.reshape(images.shape)
-
-    @property
-    def mean(self) -> np.ndarray:
-        """The mean of each channel, (3,) float32."""
-        return self.moments[0]
 
     @cached_property
     def moments(self) -> tuple[np.ndarray, np.ndarray]:
@@ -201,33 +195,27 @@ def fetch(address: str, md5: str, target: Path) -> None:
 
 
 def _read(name: str, source: Source, split: str) -> Split:
-    folder = data_root() / source.folder
-    names = source.train_files if split == "train" else source.test_files
-    width = source.label_bytes + IMAGE_BYTES
-    contents = {}
-    for file in names:
-        if not (folder / file).is_file():
-            raise DataError(f"{folder / file} is missing; delete {folder} to have {name} fetched again")
-        contents[file] = np.fromfile(folder / file, np.uint8)
-    records = np.concatenate(
-        [content[: len(content) // width * width].reshape(-1, width) for content in contents.values()]
-    )
+    folder, width = data_root() / source.folder, source.label_bytes + IMAGE_BYTES
+    files = [folder / name for name in (source.train_files if split == "train" else source.test_files)]
+    for file in files:
+        if not file.is_file():
+            raise DataError(f"{file} is missing; delete {folder} to have {name} fetched again")
+    contents = [np.fromfile(file, np.uint8) for file in files]
+    records = np.concatenate([content[: len(content) // width * width].reshape(-1, width) for content in contents])
     expected, actual = source.fingerprints[split], fingerprint(records)
-    size, total = source.records[split] // len(names) * width, sum(map(len, contents.values()))
-    if total != source.records[split] * width or actual != expected:
-        wrong = [
-            f"{folder / file} has {len(data)} bytes, not {size}" for file, data in contents.items() if len(data) != size
-        ]
-        which = " and ".join(wrong) or f"the content of {' or '.join(str(folder / file) for file in names)} was altered"
+    if sum(map(len, contents)) != source.records[split] * width or actual != expected:
+        size = source.records[split] // len(files) * width
+        sizes = {file: len(content) for file, content in zip(files, contents, strict=True)}
+        wrong = [f"{file} has {found} bytes, not {size}" for file, found in sizes.items() if found != size]
+        which = " and ".join(wrong) or f"the content of {' or '.join(map(str, files))} was altered"
         raise DataError(
             f"{name} is damaged: {which}. The fingerprint (SHA-256) of its {split} records: expected {expected}, "
             f"found {actual}. Restore it, or delete {folder} to have {name} fetched again."
         )
-    labels = records[:, source.label_bytes - 1]
-    raw = [record[source.label_bytes :].tobytes() for record in records]
-    order = sorted(range(len(raw)), key=lambda i: (labels[i], raw[i]))
-    planes = records[order, source.label_bytes :].reshape(-1, 3, 32, 32)
-    return Split(np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), labels[order])
+    own = np.ascontiguousarray(records[:, source.label_bytes - 1 :])  # the label that counts, and the image
+    own = own[sorted(range(len(own)), key=lambda i: own[i].tobytes())]
+    planes = own[:, 1:].reshape(-1, 3, 32, 32)
+    return Split(np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), own[:, 0].copy())
 
 
 def _synthetic() -> Dataset:
@@ -240,11 +228,7 @@ def _synthetic() -> Dataset:
         noise = rng.normal(0, 60, (count, 32, 32, 3))
         return Split(np.clip(patterns[labels] + noise, 0, 255).astype(np.uint8), labels)
 
-    splits = split(SYNTHETIC_IMAGES), split(256)
-    digest = hashlib.sha256(
-        b"".join(subset.images.tobytes() + subset.labels.tobytes() for subset in splits)
-    ).hexdigest()
-    return Dataset("synthetic", SYNTHETIC_CLASSES, *splits, digest)
+    return Dataset("synthetic", SYNTHETIC_CLASSES, split(SYNTHETIC_IMAGES), split(256))
 
 
 def source_of(name: str) -> Source:
@@ -257,9 +241,11 @@ def source_of(name: str) -> Source:
 def dataset_fingerprint(name: str) -> str:
     """Return the fingerprint of a data set without reading it (made from that of its two splits)."""
     if name == "synthetic":
-        return load_dataset(name).fingerprint
-    fingerprints = source_of(name).fingerprints
-    return hashlib.sha256((fingerprints["train"] + fingerprints["test"]).encode()).hexdigest()
+        made = load_dataset(name)
+        contents = [array.tobytes() for split in (made.train, made.test) for array in (split.images, split.labels)]
+    else:
+        contents = [source_of(name).fingerprints[split].encode() for split in ("train", "test")]
+    return hashlib.sha256(b"".join(contents)).hexdigest()
 
 
 def classes_of(name: str) -> int:
@@ -288,6 +274,4 @@ def load_dataset(name: str) -> Dataset:
     source = source_of(name)
     if not (data_root() / source.folder).exists():
         fetch(source.address, source.md5, data_root() / source.folder)
-    return Dataset(
-        name, source.classes, _read(name, source, "train"), _read(name, source, "test"), dataset_fingerprint(name)
-    )
+    return Dataset(name, source.classes, _read(name, source, "train"), _read(name, source, "test"))

@@ -17,7 +17,7 @@ class UnknownNetworkError(LabError, ValueError):
     """A network architecture that is not known."""
 
 
-class DataError(LabError):
+class DataError(LabError, ValueError):
     """A data set that is missing, unreachable, truncated or altered."""
 
 

@@ -6,8 +6,9 @@ after its ReLU.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import count
 from types import MappingProxyType
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 from keras import layers
 
 from repsim.lab.errors import UnknownNetworkError
-from repsim.lab.families import IMAGE_CHANNELS, IMAGE_SIDE, builder
+from repsim.lab.families import IMAGE_CHANNELS, IMAGE_SIDE, Convolution, describe
 
 
 @keras.saving.register_keras_serializable("repsim")
@@ -49,69 +50,39 @@ class BatchNormalization(layers.BatchNormalization):
         return outputs
 
 
-class _Keras:
-    """Applies the layers of a family in Keras, as a recipe has them; see :class:`repsim.lab.families.Shapes`."""
+def _convolution(x: Any, row: Convolution, number: int, precision: str, recipe: Mapping[str, Any]) -> Any:
+    """Apply a convolution and its batch normalisation, as a recipe has them."""
+    how = {"strides": row.stride, "padding": row.padding, "dtype": precision, "name": f"filter{number}"}
+    how["use_bias"] = recipe.get("biases", False) or not row.normalised
+    weights = {"kernel_initializer": "he_normal", **_weights(recipe, row.size**2 * x.shape[-1])}
+    x = layers.Conv2D(row.channels, row.size, **how, **weights)(x)
+    if not row.normalised:
+        return x
+    penalties = {f"{name}_regularizer": _penalty(recipe, "all") for name in ("gamma", "beta")}
+    moments = {"momentum": recipe.get("norm_momentum", 0.9), "epsilon": recipe.get("norm_epsilon", 1e-5)}
+    return BatchNormalization(dtype=precision, name=f"norm{number}", **moments, **penalties)(x)
 
-    def __init__(self, recipe: Mapping[str, Any], precision: str) -> None:
-        self._precision, self._biases = precision, recipe.get("biases", False)
-        self._fan_in = recipe.get("initialisation") == "fan_in"
-        self._momentum, self._epsilon = recipe.get("norm_momentum", 0.9), recipe.get("norm_epsilon", 1e-5)
-        self._decayed, self._decay = recipe.get("coupled_decay", ""), recipe.get("weight_decay", 0.0)
-        self._convolutions = self._additions = 0
 
-    def convolution(
-        self, x: Any, channels: int, size: int = 3, stride: int = 1, padding: str = "same", *, normalised: bool = True
-    ) -> Any:
-        self._convolutions += 1
-        number, how = self._convolutions, {"strides": stride, "padding": padding, "dtype": self._precision}
-        how |= {"use_bias": self._biases or not normalised, "name": f"filter{number}"}
-        weights = {"kernel_initializer": "he_normal", **self.weights(size**2 * x.shape[-1])}
-        x = layers.Conv2D(channels, size, **how, **weights)(x)
-        if not normalised:
-            return x
-        penalties = {f"{name}_regularizer": self._penalty("all") for name in ("gamma", "beta")}
-        norm = {"momentum": self._momentum, "epsilon": self._epsilon, "name": f"norm{number}"}
-        return BatchNormalization(dtype=self._precision, **norm, **penalties)(x)
+def _shortcut(before: Any, after: Any) -> Any:
+    """Subsample activations and fill them up with channels of zeros, to the shape of others."""
+    stride, added = -(-before.shape[1] // after.shape[1]), after.shape[-1] - before.shape[-1]
+    x = before[:, ::stride, ::stride] if stride > 1 else before
+    return keras.ops.pad(x, [(0, 0), (0, 0), (0, 0), (0, added)]) if added else x
 
-    def relu(self, x: Any, layer: str) -> Any:
-        return layers.ReLU(dtype=self._precision, name=layer)(x)
 
-    def shortcut(self, x: Any, stride: int, channels: int) -> Any:
-        x = x[:, ::stride, ::stride] if stride > 1 else x
-        added = channels - x.shape[-1]
-        return keras.ops.pad(x, [(0, 0), (0, 0), (0, 0), (0, added)]) if added else x
+def _weights(recipe: Mapping[str, Any], inputs: int) -> dict[str, Any]:
+    """Return the options of a layer with a kernel that has so many inputs."""
+    chosen = {"kernel_regularizer": _penalty(recipe, "kernels", "all"), "bias_regularizer": _penalty(recipe, "all")}
+    if recipe.get("initialisation") == "fan_in":
+        limit = inputs**-0.5
+        chosen["kernel_initializer"] = keras.initializers.RandomUniform(-limit, limit)
+        chosen["bias_initializer"] = keras.initializers.RandomUniform(-limit, limit)
+    return chosen
 
-    def add(self, x: Any, y: Any) -> Any:
-        self._additions += 1
-        return layers.Add(dtype=self._precision, name=f"addition{self._additions}")([y, x])
 
-    def other(
-        self, x: Any, layer: str, shape: tuple[int, ...], apply: Callable[[Any, Any], Any], multiply_adds: int = 0
-    ) -> Any:
-        x = apply(keras, x)
-        if x.shape[1:] != shape:
-            raise UnknownNetworkError(f"layer {layer} was said to have shape {shape}, found {x.shape[1:]}")
-        return layers.Identity(dtype=self._precision, name=layer)(x)
-
-    def ending(self, x: Any, classes: int) -> Any:
-        """Apply what every network ends in."""
-        pool = {4: layers.GlobalAveragePooling2D, 3: layers.GlobalAveragePooling1D, 2: layers.Identity}[len(x.shape)]
-        x = pool(dtype="float32", name="pool")(x)
-        return layers.Dense(classes, dtype="float32", name="logits", **self.weights(x.shape[-1]))(x)
-
-    def weights(self, inputs: int) -> dict[str, Any]:
-        """Return the options of a layer with a kernel that has so many inputs."""
-        chosen: dict[str, Any] = {"kernel_regularizer": self._penalty("kernels", "all")}
-        chosen["bias_regularizer"] = self._penalty("all")
-        if self._fan_in:
-            limit = inputs**-0.5
-            chosen["kernel_initializer"] = keras.initializers.RandomUniform(-limit, limit)
-            chosen["bias_initializer"] = keras.initializers.RandomUniform(-limit, limit)
-        return chosen
-
-    def _penalty(self, *decayed: str) -> Any:
-        """Return a term of the loss whose gradient is the decay times the parameter."""
-        return keras.regularizers.L2(self._decay / 2) if self._decayed in decayed else None
+def _penalty(recipe: Mapping[str, Any], *decayed: str) -> Any:
+    """Return a term of the loss whose gradient is the decay times the parameter."""
+    return keras.regularizers.L2(recipe["weight_decay"] / 2) if recipe.get("coupled_decay") in decayed else None
 
 
 def build(
@@ -121,14 +92,30 @@ def build(
     channels: Sequence[int] = (),
     recipe: Mapping[str, Any] = MappingProxyType({}),
 ) -> keras.Model:
-    """Return a new network with fresh weights; see :func:`repsim.lab.families.builder` for names and channels.
+    """Return a new network with fresh weights; see :func:`repsim.lab.families.describe` for names and channels.
 
     `precision` is Keras's dtype policy: "float32", or "mixed_bfloat16" for bfloat16 arithmetic on float32 weights.
     `recipe` is what is recorded of one, :meth:`repsim.lab.profiles.Recipe.inputs`.
     """
-    make, net = builder(architecture, channels), _Keras(recipe, precision)
-    images = keras.Input((IMAGE_SIDE, IMAGE_SIDE, IMAGE_CHANNELS), name="images")
-    return keras.Model(images, net.ending(make(net, images), classes))
+    made = [keras.Input((IMAGE_SIDE, IMAGE_SIDE, IMAGE_CHANNELS), name="images")]
+    convolutions, additions = count(1), count(1)
+    for row in describe(architecture, channels).rows:
+        x = made[-1]
+        if isinstance(row, Convolution):
+            x = _convolution(x, row, next(convolutions), precision, recipe)
+            if row.adds:
+                x = layers.Add(dtype=precision, name=f"addition{next(additions)}")([_shortcut(made[-2], x), x])
+            x = layers.ReLU(dtype=precision, name=row.layer)(x)
+        else:
+            x = row.apply(keras, x)
+            if x.shape[1:] != row.shape:
+                raise UnknownNetworkError(f"layer {row.layer} was said to have shape {row.shape}, found {x.shape[1:]}")
+            x = layers.Identity(dtype=precision, name=row.layer)(x)
+        made.append(x)
+    pool = {4: layers.GlobalAveragePooling2D, 3: layers.GlobalAveragePooling1D, 2: layers.Identity}[len(x.shape)]
+    x = pool(dtype="float32", name="pool")(x)
+    logits = layers.Dense(classes, dtype="float32", name="logits", **_weights(recipe, x.shape[-1]))(x)
+    return keras.Model(made[0], logits)
 
 
 def representation_model(model: keras.Model, layers: Sequence[str]) -> keras.Model:

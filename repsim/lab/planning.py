@@ -15,7 +15,6 @@ from repsim.lab.weights import find_network, trained_seeds
 BASE_MEMORY_MIB = 1700  # measured: one process with the training set, padded, in memory, and a small network
 KEPT_PER_FEATURE = 3  # float32 numbers that the backward pass needs: outputs of convolution, normalisation, ReLU
 START_MINUTES = 10  # what a job may take to load its programs and data from a cluster's file system
-Row = tuple[str, str, int, int, int, int, float, int, float]
 SLOWER = 3  # how many times as long as planned a network may train before a cluster ends the job
 
 
@@ -42,25 +41,29 @@ def multiply_adds(group: Networks) -> int:
     return per_image * images * recipe.epochs
 
 
-def training_memory_mib(group: Networks) -> int:
-    """Return the memory that training one network takes, estimated from the activations of a batch."""
-    features = described(group.architecture, group.channels).features(classes_of(group.dataset))
-    activations = KEPT_PER_FEATURE * 4 * sum(features.values()) * group.recipe.batch
-    return BASE_MEMORY_MIB + (activations >> 20 if group.recipe.epochs else 0)
+def _features(group: Networks) -> int:
+    """Return the number of features of all represented layers together."""
+    return sum(described(group.architecture, group.channels).features(classes_of(group.dataset)).values())
 
 
-def training_job(profile: Profile, group: Networks) -> Job:
-    """Return what the training of one network of a group asks for."""
+def training_memory_mib(group: Networks | Transformers) -> int:
+    """Return the memory that training one network takes, estimated from a batch: its activations, or its logits."""
+    if isinstance(group, Networks):
+        numbers = _features(group) * group.recipe.batch if group.recipe.epochs else 0
+    else:
+        numbers = group.recipe.tokens * group.pieces
+    return BASE_MEMORY_MIB + (KEPT_PER_FEATURE * 4 * numbers >> 20)
+
+
+def training_job(profile: Profile, group: Networks | Transformers) -> Job:
+    """Return what the training of one network of a group, or of one Transformer, asks for."""
     minutes = math.ceil(START_MINUTES + SLOWER * group.minutes)
     return Job(profile.cluster.training_cpus, profile.cluster.training_gpus, training_memory_mib(group), minutes)
 
 
 def transformer_job(profile: Profile) -> Job:
-    """Return what the training of one Transformer asks for; most of its memory are the logits of a batch."""
-    settings = required(profile.transformers, profile.name, "transformers")
-    logits = KEPT_PER_FEATURE * 4 * settings.recipe.tokens * settings.pieces
-    minutes = math.ceil(START_MINUTES + SLOWER * settings.minutes)
-    return Job(profile.cluster.training_cpus, profile.cluster.training_gpus, BASE_MEMORY_MIB + (logits >> 20), minutes)
+    """Return what the training of one Transformer asks for."""
+    return training_job(profile, required(profile.transformers, profile.name, "transformers"))
 
 
 def measuring_job(profile: Profile) -> Job:
@@ -73,30 +76,25 @@ def gigabytes(profile: Profile, group: Networks | Transformers) -> float:
     """Return what the representations of one network take, of an image network on as many images as the test has."""
     if not isinstance(group, Networks):
         return group.megabytes / 1000
-    features = described(group.architecture, group.channels).features(classes_of(group.dataset))
-    return 4e-9 * sum(features.values()) * profile.measure("test").examples
-
-
-def _row(
-    name: str, data: str, group: Networks | Transformers, done: int, size: float, adds: int = 0, memory: int = 0
-) -> Row:
-    """Return what a group of networks costs, and the minutes of those that are missing."""
-    count = len(group.seeds)
-    minutes = (count - done) * group.minutes
-    return name, data, count, done, group.recipe.epochs, count * adds, minutes, memory, count * size
+    return 4e-9 * _features(group) * profile.measure("test").examples
 
 
 def describe(profile_name: str) -> str:
     """Return the cost of a profile in words: a line per group of networks, the sums, and what has been done."""
     profile, store = load_profile(profile_name), profile_store(profile_name)
-    rows = []
+    rows: list[tuple[str, str, int, int, int, int, float, int, float]] = []
+
+    def add(name: str, data: str, group: Networks | Transformers, done: int, adds: int = 0, memory: int = 0) -> None:
+        count, missing, size = len(group.seeds), len(group.seeds) - done, gigabytes(profile, group)
+        minutes = missing * group.minutes
+        rows.append((name, data, count, done, group.recipe.epochs, count * adds, minutes, memory, count * size))
+
     for group in profile.networks:
         done = sum(find_network(store, group, seed) is not None for seed in group.seeds)
-        costs = gigabytes(profile, group), multiply_adds(group), training_memory_mib(group)
-        rows.append(_row(group.name, group.dataset, group, done, *costs))
+        add(group.name, group.dataset, group, done, multiply_adds(group), training_memory_mib(group))
     wide = max(len(name) for name, *_ in rows)
-    if of := profile.transformers:  # of whose operations and memory nothing is estimated
-        rows.append(_row("transformers", of.corpus, of, len(trained_seeds(profile_name)), gigabytes(profile, of)))
+    if of := profile.transformers:  # of whose operations and memory nothing is said
+        add("transformers", of.corpus, of, len(trained_seeds(profile_name)))
     lines = [
         f"profile {profile.title}",
         f"  {'networks':<{wide}}  data       count  done  epochs  multiply-adds  minutes      MiB      GB",

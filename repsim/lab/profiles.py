@@ -6,7 +6,7 @@ Groups of networks may be given as patterns, ``width*``, so that a size that is 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, fields
 from fnmatch import fnmatchcase
 from functools import cache
@@ -14,33 +14,17 @@ from importlib.resources import files
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
-from annotated_types import Ge, Lt, MinLen
-from pydantic import AfterValidator, TypeAdapter, ValidationError, WrapValidator, model_validator
+from annotated_types import Ge, Gt, Lt, MinLen
+from pydantic import AfterValidator, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
-from repsim import ParameterError, UnknownIndexError, get_index
 from repsim.lab.errors import ProfileError, known
 from repsim.lab.families import describe
-from repsim.lab.transformers.settings import CONFIG, Transformers
+from repsim.lab.transformers.settings import CONFIG, Indexes, Rising, Transformers
 
 NAMES = ("smoke", "laptop", "paper")
 Named = TypeVar("Named", "Networks", "Measure", "Comparison")
 Setting = TypeVar("Setting")
-
-
-def _as_written(value: Any, check: Callable[[Any], float]) -> Any:
-    """Keep a whole number as one: 0 and 0.0 are written differently into an address."""
-    check(value)
-    return value
-
-
-def _rising(counts: tuple[int, ...]) -> tuple[int, ...]:
-    if list(counts) != sorted(set(counts)):
-        raise ValueError(f"examples must be positive and rise, found {list(counts)}")
-    return counts
-
-
-Number = Annotated[float, WrapValidator(_as_written)]
 
 
 def _distinct(seeds: tuple[int, ...]) -> tuple[int, ...]:
@@ -49,20 +33,11 @@ def _distinct(seeds: tuple[int, ...]) -> tuple[int, ...]:
     return seeds
 
 
-def _known(indexes: tuple[str, ...]) -> tuple[str, ...]:
-    for name in indexes:
-        try:
-            get_index(name)
-        except (UnknownIndexError, ParameterError) as error:
-            raise ValueError(str(error)) from None
-    return indexes
-
-
 Split = Literal["train", "test"]
 Positive = Annotated[int, Ge(1)]
 Count = Annotated[int, Ge(0)]
-Indexes = Annotated[tuple[str, ...], MinLen(1), AfterValidator(_known)]
-Counts = Annotated[tuple[Positive, ...], MinLen(1), AfterValidator(_rising)]  # each a beginning of the larger ones
+SomeIndexes = Annotated[Indexes, MinLen(1)]
+Counts = Annotated[tuple[Positive, ...], MinLen(1), Rising]  # each a beginning of the larger ones
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -79,25 +54,25 @@ class Recipe:
 
     epochs: Count
     batch: Positive
-    peak_rate: Number
+    peak_rate: float
     warmup_epochs: Count
-    momentum: Annotated[Number, Ge(0), Lt(1)]
-    weight_decay: Number
+    momentum: Annotated[float, Ge(0), Lt(1)]
+    weight_decay: float
     shift: Count
     flip: bool
     precision: Literal["float32", "mixed_bfloat16"]
     held_out: Count = 0
-    clip_norm: Number = 0.0
+    clip_norm: float = 0.0
     optimizer: Literal["sgd", "adam"] = "sgd"
     nesterov: bool = True
-    steps: tuple[Number, ...] = ()
+    steps: Annotated[tuple[Annotated[float, Gt(0), Lt(1)], ...], Rising] = ()
     coupled_decay: Literal["", "kernels", "all"] = ""
     border: Literal["mean", "zero", "reflect"] = "mean"
     scaling: Literal["colour", "unit"] = "colour"
     initialisation: Literal["he_normal", "fan_in"] = "he_normal"
     biases: bool = False
-    norm_momentum: Number = 0.9
-    norm_epsilon: Number = 1e-5
+    norm_momentum: float = 0.9
+    norm_epsilon: float = 1e-5
 
     def inputs(self) -> dict[str, Any]:
         """Return the recipe as JSON values, the part of an artefact's address that it decides.
@@ -123,8 +98,6 @@ class Recipe:
             raise ValueError(f"coupled_decay is {self.coupled_decay!r}, but weight_decay is 0")
         if self.steps and self.warmup_epochs:
             raise ValueError(f"steps exclude warmup_epochs, which are {self.warmup_epochs}; they must be 0")
-        if list(self.steps) != sorted(set(self.steps)) or not all(0 < step < 1 for step in self.steps):
-            raise ValueError(f"steps must rise between 0 and 1, found {list(self.steps)}")
         return self
 
 
@@ -141,7 +114,7 @@ class Networks:
     dataset: str
     seeds: Annotated[tuple[Count, ...], MinLen(1), AfterValidator(_distinct)]
     recipe: Recipe
-    minutes: Number
+    minutes: float
     channels: tuple[int, ...] = ()
     name: str = ""
     committed: bool = True
@@ -161,7 +134,7 @@ class Measure:
     name: str
     split: Split
     examples: Positive
-    indexes: Indexes
+    indexes: SomeIndexes
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -176,7 +149,7 @@ class Comparison:
     name: str
     groups: tuple[str, ...]
     examples: Counts
-    indexes: Indexes
+    indexes: SomeIndexes
     split: Split = "test"
     dataset: str = ""
     columns: tuple[str, ...] = ()
@@ -277,6 +250,8 @@ class Profile:
         for what, names in named.items():
             if twice := sorted({name for name in names if names.count(name) > 1}):
                 raise ValueError(f"more than one {what} is called {twice}; give each a name")
+        if "test" not in named["measure"]:  # on whose images recipes and networks of others are compared
+            raise ValueError(known("measure", "test", named["measure"]))
         patterns = [pattern for comparison in self.comparisons for pattern in comparison.groups + comparison.columns]
         patterns += [name for entry in (self.within, self.within_class, self.probes) if entry for name in entry.groups]
         patterns += self.chance
@@ -329,14 +304,23 @@ def matching(patterns: Iterable[str], names: Sequence[str]) -> list[str]:
     return list(matched)
 
 
+class _OnceEach(yaml.SafeLoader):
+    """Refuses what YAML's reader silently overwrites: a key that comes twice."""
+
+    def compose_mapping_node(self, anchor: Any) -> Any:
+        node = super().compose_mapping_node(anchor)
+        keys = [key.value for key, _ in node.value]
+        if twice := [key for key in keys if keys.count(key) > 1]:
+            raise yaml.constructor.ConstructorError(None, None, f"the key {twice[0]!r} comes twice", node.start_mark)
+        return node
+
+
 def parse_profile(name: str, text: str) -> Profile:
     """Read a profile from YAML text; ProfileError names each place where it is not one."""
     try:
-        values = yaml.safe_load(text)
+        values = yaml.load(text, _OnceEach)
         written = json.dumps({"name": name, **values} if isinstance(values, dict) else values)
-    except RecursionError:
-        raise ProfileError(f"profile {name}: not YAML that can be read: nested too deeply") from None
-    except Exception as error:  # beside YAMLError: ValueError and others, from impossible dates, numbers and keys
+    except Exception as error:  # beside YAMLError: others from impossible dates, numbers, keys and depths
         raise ProfileError(f"profile {name}: not YAML of numbers and texts: {error}") from None
     try:
         return TypeAdapter(Profile).validate_json(written)

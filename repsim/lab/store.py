@@ -47,13 +47,12 @@ def part_path(path: Path, suffix: str = "") -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}.part{suffix}")
 
 
-def clear(folder: Path, name: str | None = None) -> list[Path]:
-    """Remove what killed processes left half-written in a folder, and return it; what a living one writes stays.
+def clear(folder: Path, name: str | None = None) -> None:
+    """Remove what killed processes left half-written in a folder, if there is one; what a living one writes stays.
 
-    The folder need not exist. `name` is that of the only file or folder whose parts go; None: all parts go.
+    `name` is that of the only file or folder whose parts go; None: all parts go.
     """
-    removed = []
-    for path in sorted(folder.glob(".*.part*")):
+    for path in folder.glob(".*.part*"):
         match = HALF_WRITTEN.fullmatch(path.name)
         if match is None or name not in (None, match["name"]) or psutil.pid_exists(int(match["process"])):
             continue
@@ -61,8 +60,6 @@ def clear(folder: Path, name: str | None = None) -> list[Path]:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
-        removed.append(path)
-    return removed
 
 
 def write_atomically(path: Path, write: Callable[[Any], None]) -> None:
@@ -129,16 +126,13 @@ def unseal(path: Path) -> dict[str, Any]:
         raise DamagedArtefactError(f"{path} cannot be read: {error.strerror or error}") from None
     except (ValueError, RecursionError) as error:
         raise DamagedArtefactError(f"{path} is damaged: not JSON ({error})") from None
-    if not isinstance(value, dict) or not isinstance(value.get(SEAL), str):
+    if not isinstance(value, dict) or SEAL not in value:
         raise DamagedArtefactError(f"{path} is damaged: it holds no {SEAL}, which every record ends with")
-    try:
-        expected = sealed(value)
-    except ValueError:  # half of a pair of surrogates, which no file can hold
-        expected = b""
-    if content != expected:
-        raise DamagedArtefactError(f"{path} is damaged: its content is not that of its {SEAL}, {value[SEAL]:.64}")
-    del value[SEAL]
-    return value
+    with contextlib.suppress(ValueError):  # half of a pair of surrogates, which no file can hold
+        if content == sealed(value):
+            del value[SEAL]
+            return value
+    raise DamagedArtefactError(f"{path} is damaged: its content is not that of its {SEAL}, {value[SEAL]!s:.64}")
 
 
 def write_record(path: Path, value: Mapping[str, Any]) -> None:
@@ -222,10 +216,8 @@ def machine() -> dict[str, Any]:
     """Return what a record says of the machine and the versions."""
     versions = {}
     for name in VERSIONED:
-        try:
+        with contextlib.suppress(metadata.PackageNotFoundError):
             versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
     return {
         "system": f"{platform.system()} {platform.machine()}",
         "processors": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),

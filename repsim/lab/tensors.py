@@ -26,12 +26,7 @@ _BOUNDED = Repr()  # whatever a file nests
 _BOUNDED.maxlevel = 2
 brief = _BOUNDED.repr
 _DICT, _TENSOR = "collections OrderedDict", "torch._utils _rebuild_tensor_v2"
-_STORAGES: dict[str, np.dtype[Any]] = {
-    "torch FloatStorage": np.dtype("<f4"),
-    "torch LongStorage": np.dtype("<i8"),
-}
-
-
+_STORAGES: dict[str, np.dtype[Any]] = {"torch FloatStorage": np.dtype("<f4"), "torch LongStorage": np.dtype("<i8")}
 _NEW: dict[str, Callable[[], Any]] = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple}
 _NEW |= {"NONE": lambda: None, "NEWTRUE": lambda: True, "NEWFALSE": lambda: False}
 
@@ -87,27 +82,24 @@ def _read(file: IO[bytes]) -> dict[str, np.ndarray]:
     if odd := sorted(state.keys() - tensors.keys()):
         raise ValueError(f"its entry {brief(odd[0])} is no tensor")
     storages = {tensor.storage.key: tensor.storage for tensor in tensors.values()}
-    numbers = {key: _numbers(file, storages[key]) for key in keys}
+    numbers = {}
+    for key in keys:
+        _, kind, size = storages[key]
+        if (count := int.from_bytes(file.read(8), "little")) != size:
+            raise ValueError(f"storage {brief(key)}: expected {size} numbers, found {count}")
+        content = file.read(count * kind.itemsize)
+        if len(content) != count * kind.itemsize:
+            raise ValueError(f"it ends within storage {brief(key)}")
+        numbers[key] = np.frombuffer(content, kind)
     if file.read(1):
         raise ValueError("bytes follow the last storage")
-    return {name: _array(name, tensor, numbers[tensor.storage.key]) for name, tensor in tensors.items()}
-
-
-def _numbers(file: IO[bytes], storage: _Storage) -> np.ndarray:
-    count = int.from_bytes(file.read(8), "little")
-    if count != storage.size:
-        raise ValueError(f"storage {brief(storage.key)}: expected {storage.size} numbers, found {count}")
-    content = file.read(count * storage.kind.itemsize)
-    if len(content) != count * storage.kind.itemsize:
-        raise ValueError(f"it ends within storage {brief(storage.key)}")
-    return np.frombuffer(content, storage.kind)
-
-
-def _array(name: str, tensor: _Tensor, numbers: np.ndarray) -> np.ndarray:
-    end = tensor.offset + math.prod(tensor.shape)
-    if end > len(numbers):
-        raise ValueError(f"{name}: shape {tensor.shape} at {tensor.offset} is not within {len(numbers)} numbers")
-    return numbers[tensor.offset : end].reshape(tensor.shape)
+    arrays = {}
+    for name, (storage, start, shape) in tensors.items():
+        stop, held = start + math.prod(shape), numbers[storage.key]
+        if stop > len(held):
+            raise ValueError(f"{name}: shape {shape} at {start} is not within {len(held)} numbers")
+        arrays[name] = held[start:stop].reshape(shape)
+    return arrays
 
 
 def _pickled(file: IO[bytes]) -> Any:

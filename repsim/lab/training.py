@@ -6,8 +6,6 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -53,14 +51,14 @@ def train_network(store: Store, networks: Networks, seed: int, *, again: bool = 
 
 def load_network(artefact: Artefact) -> keras.Model:
     """Return the network of an artefact, in float32, with its weights."""
-    recorded = artefact.record["inputs"]
-    model = build(
-        recorded["architecture"],
-        classes_of(recorded["dataset"]),
-        channels=recorded.get("channels", ()),
-        recipe=recorded["recipe"],
-    )
-    set_weights(model, artefact.arrays())
+    return _restored(artefact.record["inputs"], artefact.arrays())
+
+
+def _restored(recorded: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> keras.Model:
+    """Return a network in float32, given what its weights depend on."""
+    classes, channels = classes_of(recorded["dataset"]), recorded.get("channels", ())
+    model = build(recorded["architecture"], classes, channels=channels, recipe=recorded["recipe"])
+    set_weights(model, arrays)
     return model
 
 
@@ -121,7 +119,7 @@ class Batches:
             return np.pad(images, around, mode="reflect")
         padded = np.pad(images, around)
         inside = np.pad(np.ones(images.shape[1:3], bool), margin)
-        padded[:, ~inside] = 0 if self._recipe.border == "zero" else self._dataset.mean.round().astype(np.uint8)
+        padded[:, ~inside] = 0 if self._recipe.border == "zero" else self._dataset.moments[0].round().astype(np.uint8)
         return padded
 
     def epoch(self, epoch: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -191,14 +189,13 @@ def _train(networks: Networks, seed: int, checkpoint: Path) -> tuple[dict[str, n
     recipe, dataset = networks.recipe, load_dataset(networks.dataset)
     training, held = hold_out(dataset.train, recipe.held_out) if recipe.held_out else (dataset.train, None)
     scored, name = (dataset.test, "test") if held is None else (held, "held_out")
-    if recipe.epochs and len(training.labels) < recipe.batch:
+    steps = len(training.labels) // recipe.batch
+    if recipe.epochs and not steps:
         raise TrainingError(
             f"{recipe.held_out:,} images held out leave {len(training.labels):,}, not a batch of {recipe.batch}"
         )
-    if recipe.epochs:
-        model = compiled(networks, dataset.classes, len(training.labels) // recipe.batch, seed)
-    else:
-        model = initialised(networks, dataset.classes, seed)
+    asked = networks, dataset.classes
+    model = compiled(*asked, steps, seed) if recipe.epochs else initialised(*asked, seed)
     state = dict(zip(_paths(model), model.weights, strict=True))
     state |= {f"optimizer/{i}": v for i, v in enumerate(model.optimizer.variables if recipe.epochs else ())}
     batches = Batches(dataset, training, recipe, seed)
@@ -208,15 +205,13 @@ def _train(networks: Networks, seed: int, checkpoint: Path) -> tuple[dict[str, n
         for images, labels in batches.epoch(epoch):
             model.reset_metrics()  # JAX's trainer does so itself; TensorFlow's would go on with the mean of all
             scores.append([float(value) for value in model.train_on_batch(images, labels)])
-        now = _accuracy(model, dataset, scored, recipe) if _is_scored(epoch + 1, recipe.epochs) else np.nan
-        return [*np.mean(scores, axis=0), now]
+        is_scored = _is_scored(epoch + 1, recipe.epochs)
+        return [*np.mean(scores, axis=0), evaluate(model, dataset, scored, recipe.scaling)[0] if is_scored else np.nan]
 
-    run = run_epochs(artefact_name(networks, seed), checkpoint, state, recipe.epochs, 3, train_epoch)
-    final = build(networks.architecture, dataset.classes, channels=networks.channels, recipe=recipe.inputs())
+    history, facts = run_epochs(artefact_name(networks, seed), checkpoint, state, recipe.epochs, 3, train_epoch)
     weights = get_weights(model)
-    set_weights(final, weights)
-    accuracy, loss = evaluate(final, dataset, scored, scaling=recipe.scaling)
-    losses, accuracies, scores = run.history.round(5).T.tolist()
+    accuracy, loss = evaluate(_restored(inputs(networks, seed), weights), dataset, scored, recipe.scaling)
+    losses, accuracies, scores = history.round(5).T.tolist()
     shown = [None if np.isnan(score) else score for score in scores]
     return weights, {
         "history": {"loss": losses, "accuracy": accuracies, f"{name}_accuracy": shown},
@@ -224,21 +219,8 @@ def _train(networks: Networks, seed: int, checkpoint: Path) -> tuple[dict[str, n
         "backend": keras.backend.backend(),
         f"{name}_accuracy": accuracy,
         f"{name}_loss": loss,
-        **run.facts(),
+        **facts,
     }
-
-
-@dataclass
-class Run:
-    """What of a training is done: scores and device of each epoch, and the seconds that runs before this took."""
-
-    history: np.ndarray
-    devices: list[str]
-    before: float = 0.0
-
-    def facts(self) -> dict[str, Any]:
-        """Return what a record says of it."""
-        return {"device": " and ".join(dict.fromkeys(self.devices)) or device(), SECONDS_BEFORE: self.before}
 
 
 def run_epochs(
@@ -248,66 +230,49 @@ def run_epochs(
     until: int,
     scores: int,
     train_epoch: Callable[[int, Callable[[float], None]], Sequence[float]],
-) -> Run:
+) -> tuple[np.ndarray, dict[str, Any]]:
     """Train up to an epoch, from a checkpoint of no later one if there is any, and write one after each epoch.
 
     `state` is every variable that the next step depends on, by name. `train_epoch` takes an epoch and what reports the
-    share of it that is done, and returns its scores, as many as `scores`.
+    share of it that is done, and returns its scores, as many as `scores`. Returned are those of all epochs, and what a
+    record says of the devices and of the time that runs before this took.
     """
-    run, start = Run(np.empty((0, scores)), []), time.perf_counter()
+    history, devices, before, start = np.empty((0, scores)), list[str](), 0.0, time.perf_counter()
     if checkpoint.exists():
-        with usable(checkpoint):
+        try:
             arrays = read_arrays(checkpoint)
-            if len(arrays["history"]) <= until:
-                if (begun := int(arrays.get("threads", threads()))) != threads():
-                    raise TrainingError(
-                        f"{title} was begun with {begun or 'all'} threads, and this process has {threads() or 'all'}: "
-                        f"use as many, or remove {checkpoint}"
-                    )
+            begun, goes_on = int(arrays["threads"]), len(arrays["history"]) <= until
+            if goes_on and begun == threads():
                 for name, variable in state.items():
                     variable.assign(arrays[name])
-                run = Run(arrays["history"], arrays["devices"].tolist(), float(arrays["seconds"]))
+                history, devices, before = arrays["history"], arrays["devices"].tolist(), float(arrays["seconds"])
+        except Exception as error:  # whatever NumPy, zipfile and Keras make of other bytes, names and shapes
+            aside = checkpoint.with_suffix(".damaged")
+            shutil.move(checkpoint, aside)
+            raise DamagedArtefactError(
+                f"{checkpoint} is damaged ({error}); it was moved to {aside.name}: "
+                "run again to train from the beginning."
+            ) from error
+        if goes_on and begun != threads():
+            raise TrainingError(
+                f"{title} was begun with {begun or 'all'} threads, and this process has {threads() or 'all'}: "
+                f"use as many, or remove {checkpoint}"
+            )
     with progress_bar(title, quiet=not until) as report:
-        for epoch in range(len(run.history), until):
+        for epoch in range(len(history), until):
             report(epoch, until)
 
             def report_share(share: float, epoch: int = epoch) -> None:
                 report(epoch + share, until)
 
-            run.history = np.append(run.history, [train_epoch(epoch, report_share)], axis=0)
-            run.devices.append(device())
-            done = {"history": run.history, "devices": np.array(run.devices)}
-            done["threads"] = np.array(threads())
-            done["seconds"] = np.array(run.before + time.perf_counter() - start)
+            history = np.append(history, [train_epoch(epoch, report_share)], axis=0)
+            devices.append(device())
+            done = {"history": history, "devices": np.array(devices), "threads": np.array(threads())}
+            done["seconds"] = np.array(before + time.perf_counter() - start)
             write_arrays(checkpoint, {name: np.asarray(value) for name, value in state.items()} | done)
-    return run
+    return history, {"device": " and ".join(dict.fromkeys(devices)) or device(), SECONDS_BEFORE: before}
 
 
 def _is_scored(epoch: int, epochs: int) -> bool:
     """Whether an epoch ends a tenth of the training."""
     return epoch * SCORED // epochs > (epoch - 1) * SCORED // epochs
-
-
-def _accuracy(model: keras.Model, dataset: Dataset, split: Split, recipe: Recipe) -> float:
-    """Return the accuracy of a network that is being trained, without compiling anything for it."""
-    right = 0
-    for start in range(0, len(split.labels), EVALUATED):
-        images = dataset.scale(split.images[start : start + EVALUATED], recipe.scaling)
-        logits = keras.ops.convert_to_numpy(keras.ops.cast(model(images, training=False), "float32"))
-        right += int((logits.argmax(1) == split.labels[start : start + EVALUATED]).sum())
-    return right / len(split.labels)
-
-
-@contextmanager
-def usable(checkpoint: Path) -> Iterator[None]:
-    """Move a checkpoint aside if reading it, or setting a network to it, fails: DamagedArtefactError says where."""
-    try:
-        yield
-    except TrainingError:
-        raise
-    except Exception as error:  # whatever NumPy, zipfile and Keras make of other bytes, names and shapes
-        aside = checkpoint.with_suffix(".damaged")
-        shutil.move(checkpoint, aside)
-        raise DamagedArtefactError(
-            f"{checkpoint} is damaged ({error}); it was moved to {aside.name}: run again to train from the beginning."
-        ) from error

@@ -181,7 +181,8 @@ def test_a_diagonal_needs_as_many_layers():
     text = (
         "title: t\nnetworks: [&a {architecture: plain10, channels: [4, 8], dataset: synthetic, seeds: [0], "
         "minutes: 1, recipe: {epochs: 0, batch: 32, peak_rate: 0.1, warmup_epochs: 0, momentum: 0.9, "
-        "weight_decay: 0, shift: 0, flip: true, precision: float32}}, {<<: *a, architecture: plain18}]\nmeasures: []\n"
+        "weight_decay: 0, shift: 0, flip: true, precision: float32}}, {<<: *a, architecture: plain18}]\n"
+        "measures: [{name: test, split: test, examples: 9, indexes: [cka_linear]}]\n"
         "dimension_examples: [9]\ncomponents_examples: 9\nsubspace_examples: 9\n"
         "comparisons: [{name: c, groups: [plain*], examples: [20], indexes: [cka_linear], diagonal: true}]\n"
     )

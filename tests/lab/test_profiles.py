@@ -18,7 +18,7 @@ RECIPE = (
 GROUP = f"architecture: plain10, dataset: cifar10, seeds: [0, 1], recipe: {RECIPE}, minutes: 1"
 REST = """
 title: mine
-measures: []
+measures: [{name: test, split: test, examples: 10, indexes: [cka_linear]}]
 dimension_examples: [10]
 components_examples: 10
 subspace_examples: 10
@@ -26,7 +26,9 @@ subspace_examples: 10
 
 
 def profile_of(*groups):
-    return parse_profile("mine", "networks: [" + ", ".join(f"{{{group}}}" for group in groups) + "]" + REST)
+    """A profile of groups, each as written or changed, as in "GROUP, name: other"."""
+    networks = ", ".join(group.replace(GROUP, f"{{<<: {{{GROUP}}}", 1) + "}" for group in groups)
+    return parse_profile("mine", f"networks: [{networks}]{REST}")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -112,25 +114,29 @@ def test_groups_that_cannot_be_trained(change, message):
         ("optimizer: adam, momentum: 0", "optimizer adam excludes nesterov; it must be false"),
         ("coupled_decay: all", "coupled_decay is 'all', but weight_decay is 0"),
         ("steps: [0.5]", "steps exclude warmup_epochs, which are 1; they must be 0"),
-        ("steps: [0.5, 0.5], warmup_epochs: 0", r"steps must rise between 0 and 1, found \[0.5, 0.5\]"),
-        ("steps: [0.5, 1], warmup_epochs: 0", "steps must rise between 0 and 1"),
+        ("steps: [0.5, 0.5], warmup_epochs: 0", r"steps must rise, found \[0.5, 0.5\]"),
+        ("steps: [0.5, 1], warmup_epochs: 0", r"steps\[1\]: Input should be less than 1, found 1"),
+        ("steps: [0, 0.5], warmup_epochs: 0", r"steps\[0\]: Input should be greater than 0, found 0"),
     ],
 )
 def test_recipes_whose_options_exclude_each_other(options, message):
-    recipe = RECIPE.removesuffix("}") + ", " + options + "}"
+    recipe = f"{{<<: {RECIPE}, {options}}}"
     with pytest.raises(ProfileError, match=rf"^profile mine: networks\[0\].recipe.*{message}"):
-        profile_of(f"<<: {{{GROUP}}}, recipe: {recipe}")
+        profile_of(f"{GROUP}, recipe: {recipe}")
 
 
-def test_numbers_stay_as_they_were_written():
-    recipe = profile_of(GROUP).networks[0].recipe
-    assert (type(recipe.weight_decay), type(recipe.momentum)) == (int, float)
+def test_a_whole_number_is_the_same_recipe_however_it_is_written():
+    ways = profile_of(GROUP, f"{GROUP}, name: other, recipe: {{<<: {RECIPE}, weight_decay: 0.0}}").networks
+    assert ways[0].recipe.inputs() == ways[1].recipe.inputs()
+    assert [type(group.recipe.inputs()["weight_decay"]) for group in ways] == [float, float]
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("[", "not YAML"),
+        ("title: x\ntitle: y", "the key 'title' comes twice"),
+        ("networks: []" + REST.replace("name: test", "name: train"), "unknown measure 'test'; known are: train"),
         ("&a [*a]", "not YAML"),
         ("2001-01-01: 3", "not YAML"),
         ("", "Input should be an object, found None"),
@@ -143,7 +149,7 @@ def test_numbers_stay_as_they_were_written():
         ("measures: [{name: x}]", r"measures\[0\].split: Field required"),
         (
             "within: {groups: [a], examples: [5, 2]}",
-            r"within.examples: examples must be positive and rise, found \[5, 2\]",
+            r"within.examples: examples must rise, found \[5, 2\]",
         ),
         ("within: {groups: [a], examples: [0]}", r"within.examples\[0\]: Input should be greater than or equal to 1"),
         (

@@ -77,7 +77,7 @@ def test_images_are_only_shifted_and_flipped():
 def test_normalising_is_elementwise():
     dataset = load_dataset("synthetic")
     for images in (dataset.train.images[:7], dataset.train.images[:7, :, ::-1], dataset.train.images[3]):
-        expected = (images.astype(np.float32) - dataset.mean) / dataset.moments[1]
+        expected = (images.astype(np.float32) - dataset.moments[0]) / dataset.moments[1]
         np.testing.assert_array_equal(dataset.normalise(images), expected)
 
 
@@ -146,22 +146,24 @@ def run(path, until, monkeypatch, where):
 
 def test_a_checkpoint_says_where_its_epochs_were_and_what_they_took(tmp_path, monkeypatch):
     path = tmp_path / "checkpoint.npz"
-    first, _ = run(path, 2, monkeypatch, "GPU 9000")
-    assert (first.devices, first.before) == (["GPU 9000"] * 2, 0)
+    (_, facts), _ = run(path, 2, monkeypatch, "GPU 9000")
+    assert facts == {"device": "GPU 9000", "seconds_before": 0}
     with np.load(path) as arrays:
         assert arrays["seconds"] > 0
-    second, value = run(path, 3, monkeypatch, "CPU")
-    assert (second.devices, value) == (["GPU 9000", "GPU 9000", "CPU"], 3)
-    assert second.before > 0
-    assert second.facts()["device"] == "GPU 9000 and CPU"
-    np.testing.assert_array_equal(second.history, [[0, np.nan], [1, np.nan], [2, np.nan]])
+    (history, facts), value = run(path, 3, monkeypatch, "CPU")
+    assert value == 3
+    assert facts["seconds_before"] > 0
+    assert facts["device"] == "GPU 9000 and CPU"
+    np.testing.assert_array_equal(history, [[0, np.nan], [1, np.nan], [2, np.nan]])
+    with np.load(path) as arrays:
+        assert arrays["devices"].tolist() == ["GPU 9000", "GPU 9000", "CPU"]
 
 
 def test_a_checkpoint_of_a_later_epoch_is_not_gone_on_with(tmp_path, monkeypatch):
     path = tmp_path / "checkpoint.npz"
     run(path, 3, monkeypatch, "CPU")
-    again, value = run(path, 2, monkeypatch, "CPU")
-    assert (len(again.history), value) == (2, 2)
+    (history, _), value = run(path, 2, monkeypatch, "CPU")
+    assert (len(history), value) == (2, 2)
 
 
 def test_a_checkpoint_of_another_number_of_threads_is_refused(tmp_path, monkeypatch):

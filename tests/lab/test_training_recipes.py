@@ -114,7 +114,7 @@ def test_the_recipes_differ_in_their_rates_and_momentum_as_they_say():
 def dataset():
     rng = np.random.default_rng(0)
     parts = [Split(rng.integers(0, 256, (8, 32, 32, 3), np.uint8), np.arange(8, dtype=np.uint8)) for _ in range(2)]
-    return Dataset("made up", 8, *parts, "made up for this test")
+    return Dataset("made up", 8, *parts)
 
 
 def windows(padded):

@@ -49,12 +49,12 @@ SOURCE = ("repsim/lab/data.py", "\n}\nDATASETS = ", '''
         fingerprints={fingerprints},
     ),''')  # fmt: skip
 
-FAMILY = ("repsim/lab/families.py", "\n\n\n@dataclass(frozen=True)\nclass Convolution:", '''
+FAMILY = ("repsim/lab/families.py", "\n\n\nclass Shapes:", '''
 
 
 @family("attending{}", range(8, 9), (4,))
-def attending(net: Net, x: Any, _: int, channels: Sequence[int]) -> Any:
-    """Build patches, attention between them, and a convolution."""
+def attending(_: int, channels: Sequence[int]) -> list[Row]:
+    """Return patches, attention between them, and a convolution."""
     (width,) = channels
 
     def attend(keras: Any, x: Any) -> Any:
@@ -62,9 +62,11 @@ def attending(net: Net, x: Any, _: int, channels: Sequence[int]) -> Any:
         rows = keras.layers.MultiHeadAttention(2, width)(rows, rows)
         return keras.layers.Reshape((8, 8, width))(rows)
 
-    x = net.relu(net.convolution(x, width, 4, 4), "patches")
-    x = net.other(x, "attention", (8, 8, width), attend)
-    return net.relu(net.convolution(x, width), "conv2")
+    return [
+        Convolution(width, 4, 4, layer="patches"),
+        Other("attention", (8, 8, width), attend),
+        Convolution(width, layer="conv2"),
+    ]
 ''')  # fmt: skip
 
 GROUP = ("repsim/lab/profiles/smoke.yml", "\n# One job of a cluster", '''

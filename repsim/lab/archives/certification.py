@@ -12,7 +12,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -25,13 +24,13 @@ from repsim.lab.archives.checks import Certificate, Check
 from repsim.lab.backend import configure
 from repsim.lab.claims import ACCURACY, CLAIMS, SIMILARITY, Tolerance, take
 from repsim.lab.data import load_dataset, source_of
-from repsim.lab.errors import DataError
+from repsim.lab.errors import DataError, MissingArtefactError
 from repsim.lab.execution import NotebookError, contents, execute, is_chapter, notebooks
 from repsim.lab.measurements.common import saturation_is_recorded
 from repsim.lab.repository import REPOSITORY, commit, data_root
 from repsim.lab.representations import dataset_of, representations, scaling_of
 from repsim.lab.similarities import Similarities
-from repsim.lab.store import ONLY_READ, Artefact, digest, read_artefact, record_path, unseal
+from repsim.lab.store import ONLY_READ, Artefact, digest, read_artefact, unseal
 from repsim.lab.unpacking import ArchiveError, unpack_zip
 
 SAMPLE_MINUTES = 2.0  # of processor time; executing the notebooks takes three more
@@ -39,10 +38,6 @@ NETWORKS_SHARE = 0.25  # of it for scoring networks; the rest is for cells of ta
 CODE = ("repsim/", "notebooks/")
 SPEED = 2e10  # multiplications a second that a processor core of today does
 _DRAWS = 100  # of a cell, until one is found whose networks are in the archive and which is not too dear
-
-
-class _AwayError(Exception):
-    """A table of which no cell can be computed again, as its text says."""
 
 
 def certify(
@@ -60,36 +55,35 @@ def certify(
     ArchiveError if it cannot be unpacked safely, or this machine has no room for it.
     """
     done: list[Check] = []
+
+    def add(check: Check) -> None:
+        done.append(check)
+        report(check)
+
     try:
         with tempfile.TemporaryDirectory(prefix="repsim-certify-") as name:
             folder, scratch = Path(name) / "archive", Path(name) / "scratch"
             folder.mkdir()
-            damaged = unpack_zip(archive, folder)
-            for check in _checks(folder, scratch, damaged, seed, root, 60 * minutes):
-                done.append(check)
-                report(check)
+            add(checks.hashes(folder, unpack_zip(archive, folder)))
             try:
                 about = checks.stated(folder)
-            except ArchiveError:
-                about = {}  # one of the checks says so
+            except ArchiveError as error:
+                about = {}
+                add(Check("the archive says what it is of", differs=[str(error)]))
+            if about and not (folder / "results" / about["profile"]).is_dir():
+                add(Check("the archive holds results", differs=[f"results/{about['profile']}: is missing"]))
+            elif about:
+                for check in _of_contents(folder, scratch, about, bool(done[0].differs), seed, root, 60 * minutes):
+                    add(check)
     except OSError as error:
         raise ArchiveError(f"{archive.name} cannot be certified here: {error.strerror or error}") from None
     return Certificate(archive.name, digest(archive), about, seed, commit(root), done)
 
 
-def _checks(
-    folder: Path, scratch: Path, damaged: dict[str, str], seed: int, root: Path, seconds: float
+def _of_contents(
+    folder: Path, scratch: Path, about: dict[str, Any], altered: bool, seed: int, root: Path, seconds: float
 ) -> Iterator[Check]:
-    yield (first := checks.hashes(folder, damaged))
-    try:
-        about = checks.stated(folder)
-    except ArchiveError as error:
-        yield Check("the archive says what it is of", differs=[str(error)])
-        return
     profile = about["profile"]
-    if not (folder / "results" / profile).is_dir():
-        yield Check("the archive holds results", differs=[f"results/{profile}: is missing"])
-        return
     yield checks.listings(folder, profile)
     yield checks.records(folder, profile)
     yield checks.notebooks(folder)
@@ -102,7 +96,7 @@ def _checks(
     }
     with patch.dict(os.environ, settings):
         yield checks.verdicts(folder, profile, scratch)
-        if first.differs:
+        if altered:
             what = "a sample of the results, computed again, is the same"
             yield Check(what, not_done="Altered files are not computed.")
             return
@@ -128,7 +122,7 @@ def claims(folder: Path, about: dict[str, Any], root: Path, scratch: Path) -> Ch
             f"{len(others) - 1} more): run this command in a clone at commit {about['commit']}",
         )
     shutil.rmtree(again, ignore_errors=True)
-    differs = []
+    differs = list[str]()
     for name in filter(is_chapter, notebooks(contents(published=True, root=root))):
         try:
             execute(root / name, profile, scratch / "executed" / Path(name).name)
@@ -136,15 +130,14 @@ def claims(folder: Path, about: dict[str, Any], root: Path, scratch: Path) -> Ch
             differs.append(f"{name}: does not run on the archive's results: {error}")
     if any((scratch / "executed").glob("*.ipynb")):
         take(profile, scratch / "executed")
-
-    def compare(name: str) -> Iterator[str]:
-        archived, measured = (unseal(directory / name) for directory in (held, again))
-        if not CLAIMS.holds(archived, measured):
-            yield f"results/{profile}/claims/{name}: holds {archived['values']}, measured: {measured['values']}"
-
     names = sorted({path.name for directory in (held, again) for path in directory.glob("*.json")})
     for name in names:
-        differs += checks.unless_unreadable(f"results/{profile}/claims/{name}", partial(compare, name))
+        with checks.reading(f"results/{profile}/claims/{name}", differs):
+            archived, measured = (unseal(directory / name) for directory in (held, again))
+            if not CLAIMS.holds(archived, measured):
+                differs.append(
+                    f"results/{profile}/claims/{name}: holds {archived['values']}, measured: {measured['values']}"
+                )
     return Check(what, len(names), differs, str(CLAIMS))
 
 
@@ -159,7 +152,7 @@ def _other_code(folder: Path, root: Path) -> list[str]:
 def accuracies(folder: Path, profile: str, rng: np.random.Generator, seconds: float) -> Check:
     """Score networks again, in an order that is drawn; translations of Transformers would take too long."""
     weights = sorted((folder / "results" / profile / "networks").glob("*.npz"))
-    there = [path for path in weights if "corpus" not in unseal(record_path(path))["inputs"]]
+    there = [path for path in weights if not path.name.startswith("transformer-")]
 
     def compare(path: Path) -> Iterator[str]:
         network = read_artefact(path)
@@ -211,7 +204,7 @@ def _affordable_cell(table: Artefact, files: dict[str, Path], rng: np.random.Gen
             if cost <= operations:
                 return cell
             why = "its cells take too long"
-    raise _AwayError(f"{table.path.name} was not computed again: {why}.")
+    raise MissingArtefactError(f"{table.path.name} was not computed again: {why}.")
 
 
 def _sampled(
@@ -233,7 +226,7 @@ def _sampled(
         try:
             differs += [f"{name}: {why}" for why in compare(paths[place])]
             compared += 1
-        except _AwayError as error:
+        except MissingArtefactError as error:
             away[str(error)] = None
         except DataError as error:  # the data here is at fault, not the archive
             missing[f"{error}."] = None
@@ -297,7 +290,10 @@ def recomputed_cell(cell: Cell, networks: Sequence[Artefact]) -> dict[str, float
 def drawn_cell(record: Mapping[str, Any], arrays: Arrays, rng: np.random.Generator) -> Cell:
     """Draw a cell of an artefact of one of the steps in :data:`TABLES`: of two networks, if it compares any two."""
     if record["step"] == "dimension":
-        return _of_dimension(record, arrays, rng)
+        i, k = int(rng.integers(len(record["layers"]))), int(rng.integers(len(arrays["examples"])))
+        layer, (first, second) = record["layers"][i], record["network_files"]
+        held = {name: float(arrays[f"same_{name}"][i, k]) for name in record["indexes"]}
+        return Cell((first, second), (layer, layer), record["split"], int(arrays["examples"][k]), held)
     table = Similarities(record, arrays)
     rows, columns = table.networks("rows"), table.networks("columns")
     a, count = int(rng.integers(len(rows))), int(rng.choice(table.examples))
@@ -317,10 +313,3 @@ def drawn_cell(record: Mapping[str, Any], arrays: Arrays, rng: np.random.Generat
         record.get("dataset"),
         record.get("median", "exact"),
     )
-
-
-def _of_dimension(record: Mapping[str, Any], arrays: Arrays, rng: np.random.Generator) -> Cell:
-    i, k = int(rng.integers(len(record["layers"]))), int(rng.integers(len(arrays["examples"])))
-    layer, (first, second) = record["layers"][i], record["network_files"]
-    held = {name: float(arrays[f"same_{name}"][i, k]) for name in record["indexes"]}
-    return Cell((first, second), (layer, layer), record["split"], int(arrays["examples"][k]), held)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -136,12 +136,13 @@ def sentence(error: BaseException) -> str:
     return text if isinstance(error, LabError) else f"cannot be read ({type(error).__name__}: {text:.200})"
 
 
-def unless_unreadable(name: str, compare: Callable[[], Iterable[str]]) -> list[str]:
-    """Return what a comparison finds wrong, or that a file of that name cannot be read for it."""
+@contextmanager
+def reading(name: str, differs: list[str]) -> Iterator[None]:
+    """Add to what differs that a file of that name cannot be read, or not for what is compared."""
     try:
-        return list(compare())
+        yield
     except Exception as error:  # whatever reading what anyone may have written raises
-        return [f"{name}: {sentence(error)}"]
+        differs.append(f"{name}: {sentence(error)}")
 
 
 def files_of(folder: Path) -> dict[str, Path]:
@@ -165,47 +166,40 @@ def stated(folder: Path) -> dict[str, Any]:
 
 def hashes(folder: Path, damaged: Mapping[str, str]) -> Check:
     """Compare every file with the manifest, and the manifest with the files."""
-    there, expected = files_of(folder), {}
-
-    def compare() -> Iterator[str]:
+    there, expected, differs = files_of(folder), dict[str, str](), list[str]()
+    with reading(MANIFEST, differs):
+        if MANIFEST in damaged:
+            raise ArchiveError(damaged[MANIFEST])
         lines = (folder / MANIFEST).read_text(encoding="utf-8").splitlines()
         for number, line in enumerate(lines, start=1):
             if match := LINE.fullmatch(line):
                 expected[match[2]] = match[1]
             else:
-                yield f"{MANIFEST}: line {number} is not a hash and a path"
+                differs.append(f"{MANIFEST}: line {number} is not a hash and a path")
         for path, sha256 in expected.items():
             if path in damaged:
-                yield f"{path}: was altered ({damaged[path]})"
+                differs.append(f"{path}: was altered ({damaged[path]})")
             elif path not in there:
-                yield f"{path}: is missing"
+                differs.append(f"{path}: is missing")
             elif (have := digest(there[path])) != sha256:
-                yield f"{path}: was altered: expected SHA-256 {sha256}, found {have}"
-        for path in sorted({*there, *damaged} - {*expected, MANIFEST}):
-            yield f"{path}: is not in {MANIFEST}"
-
-    differs = [f"{MANIFEST}: {damaged[MANIFEST]}"] if MANIFEST in damaged else unless_unreadable(MANIFEST, compare)
+                differs.append(f"{path}: was altered: expected SHA-256 {sha256}, found {have}")
+        differs += [f"{path}: is not in {MANIFEST}" for path in sorted({*there, *damaged} - {*expected, MANIFEST})]
     what = f"every file has the SHA-256 that {MANIFEST} gives it, and none is missing or added"
     return Check(what, len(expected), differs)
 
 
 def listings(folder: Path, profile: str) -> Check:
     """Compare the lists of the CODECHECK configuration and of the metadata with the files."""
-    there = set(files_of(folder))
-
-    def outputs() -> Iterator[str]:
+    there, differs = set(files_of(folder)), list[str]()
+    with reading(CODECHECK, differs):
         manifest = yaml.safe_load((folder / CODECHECK).read_text(encoding="utf-8"))["manifest"]
-        return _compare(
-            CODECHECK, {str(entry["file"]) for entry in manifest}, {path for path in there if is_output(path, profile)}
-        )
-
-    def files() -> Iterator[str]:
+        outputs = {path for path in there if is_output(path, profile)}
+        differs += _compare(CODECHECK, {str(entry["file"]) for entry in manifest}, outputs)
+    with reading(METADATA, differs):
         graph = json.loads((folder / METADATA).read_text(encoding="utf-8"))["@graph"]
         types = {str(entity["@id"]): entity["@type"] for entity in graph}  # one, or a list of them
         listed = {unquote(name) for name, its in types.items() if its == "File" or "File" in list(its)}
-        return _compare(METADATA, listed, there - {METADATA})
-
-    differs = [*unless_unreadable(CODECHECK, outputs), *unless_unreadable(METADATA, files)]
+        differs += _compare(METADATA, listed, there - {METADATA})
     return Check(f"{CODECHECK} lists every output, and {METADATA} every file", len(there), differs)
 
 
@@ -219,31 +213,24 @@ def records(folder: Path, profile: str) -> Check:
     results = folder / "results" / profile
     arrays = set(results.rglob("*.npz"))
     alone = {path for path in (results / "networks").glob("*.json") if path.with_suffix(".npz") not in arrays}
-
-    def compare(path: Path) -> list[str]:
-        read_artefact(path.with_suffix(".npz"))
-        return []
-
-    differs = []
+    differs = list[str]()
     for path in sorted(arrays | alone):
-        differs += unless_unreadable(path.relative_to(folder).as_posix(), partial(compare, path))
+        with reading(path.relative_to(folder).as_posix(), differs):
+            read_artefact(path.with_suffix(".npz"))
     return Check("every artefact of the results has the SHA-256 that its record gives it", len(arrays), differs)
 
 
 def notebooks(folder: Path) -> Check:
     """Compare executed notebooks with their sources, and figures with the notebooks they were taken from."""
-    executed, drawn = sorted((folder / NOTEBOOKS).glob("*.ipynb")), {}
-
-    def compare(path: Path) -> Iterator[str]:
-        sources = [source for where in SOURCES for source in folder.glob(f"{where}/{path.name}")]
-        source = sources[0] if sources else folder / "notebooks" / path.name
-        if is_stale(path, source):
-            yield f"{path.relative_to(folder)}: was not made from {source.relative_to(folder)}"
-        drawn.update(figure_files(path))
-
-    differs = []
+    executed = sorted((folder / NOTEBOOKS).glob("*.ipynb"))
+    drawn, differs = dict[str, bytes](), list[str]()
     for path in executed:
-        differs += unless_unreadable(path.relative_to(folder).as_posix(), partial(compare, path))
+        with reading(path.relative_to(folder).as_posix(), differs):
+            sources = [source for where in SOURCES for source in folder.glob(f"{where}/{path.name}")]
+            source = sources[0] if sources else folder / "notebooks" / path.name
+            if is_stale(path, source):
+                differs.append(f"{path.relative_to(folder)}: was not made from {source.relative_to(folder)}")
+            drawn |= figure_files(path)
     for name in sorted({path.name for path in (folder / FIGURES).glob("*")} | set(drawn)):
         path = folder / FIGURES / name
         if name not in drawn or not path.is_file() or path.read_bytes() != drawn[name]:
@@ -254,13 +241,10 @@ def notebooks(folder: Path) -> Check:
 
 def verdicts(folder: Path, profile: str, scratch: Path) -> Check:
     """Compute the verdicts again from the claims and the measurements. The results in use must be the archive's."""
-    name, judged = f"{CLAIMS}/verdicts.json", list[Any]()
-
-    def compare() -> list[str]:
+    name, judged, differs = f"{CLAIMS}/verdicts.json", 0, list[str]()
+    with reading(name, differs):
         again = json.loads(write_verdicts(profile, scratch, folder / "book" / "claims.yml").read_text(encoding="utf-8"))
-        held = json.loads((folder / name).read_text(encoding="utf-8"))
-        judged.extend(again["claims"])
-        return [] if held == again else [f"{name}: holds other verdicts or values"]
-
-    differs = unless_unreadable(name, compare)
-    return Check("the verdicts follow from the claims and what was measured", len(judged), differs)
+        judged = len(again["claims"])
+        if json.loads((folder / name).read_text(encoding="utf-8")) != again:
+            differs.append(f"{name}: holds other verdicts or values")
+    return Check("the verdicts follow from the claims and what was measured", judged, differs)

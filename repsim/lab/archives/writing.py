@@ -99,27 +99,20 @@ def write_metadata(
     root = crate.root_dataset
     root["license"] = licences[citation["license"]]
     root["author"] = root["publisher"] = authors
-    added = {}
-    for path in files:
-        added[path] = crate.add_file(folder / path, path, properties=_properties(folder / path, path))
+    added = {path: crate.add_file(folder / path, path, properties=_properties(folder / path, path)) for path in files}
+    for path, entity in added.items():
         if path.startswith(f"{FIGURES}/") or (path.startswith("book/") and path.endswith(".md")):
-            added[path]["license"] = licences["CC-BY-4.0"]  # of text and figures
-    root["conformsTo"] = _entity(
-        crate, PROCESS_RUN, ["CreativeWork", "Profile"], name="Process Run Crate", version="0.5"
-    )
+            entity["license"] = licences["CC-BY-4.0"]  # of text and figures
+    types = ["CreativeWork", "Profile"]
+    root["conformsTo"] = _entity(crate, PROCESS_RUN, types, name="Process Run Crate", version="0.5")
+    executed = [PurePosixPath(path) for path in added if path.startswith(f"{NOTEBOOKS}/")]
     root["mentions"] = [
-        _entity(
-            crate, f"#run-{PurePosixPath(path).stem}", "CreateAction", **_run(folder / path, path, added, authors[0])
-        )
-        for path in added
-        if path.startswith(f"{NOTEBOOKS}/")
+        _entity(crate, f"#run-{path.stem}", "CreateAction", **_run(folder / path, str(path), added, authors[0]))
+        for path in executed
     ]
     # Without hash and size: it is written last, as it holds the hash of this metadata.
-    crate.add_file(
-        None,
-        MANIFEST,
-        properties={"name": MANIFEST, "encodingFormat": "text/plain", "description": "The SHA-256 of every other file"},
-    )
+    about_manifest = {"encodingFormat": "text/plain", "description": "The SHA-256 of every other file"}
+    crate.add_file(None, MANIFEST, properties={"name": MANIFEST, **about_manifest})
     crate.metadata.write(folder)
 
 
@@ -130,17 +123,12 @@ def _entity(crate: Any, identifier: str, types: str | list[str], **properties: A
     return crate.add(ContextEntity(crate, identifier, properties={"@type": types, **properties}))
 
 
-def _people(crate: Any, identifier: str, people: Iterable[Mapping[str, Any]], **properties: Any) -> list[Any]:
+def _people(crate: Any, identifier: str, people: Sequence[Mapping[str, Any]], **properties: Any) -> list[Any]:
     """Add authors as ``CITATION.cff`` has them."""
+    types = ["Organization" if "name" in person else "Person" for person in people]
     return [
-        _entity(
-            crate,
-            f"{identifier}-{number}",
-            "Organization" if "name" in person else "Person",
-            name=author_name(person),
-            **properties,
-        )
-        for number, person in enumerate(people, start=1)
+        _entity(crate, f"{identifier}-{number}", its, name=author_name(person), **properties)
+        for number, (its, person) in enumerate(zip(types, people, strict=True), start=1)
     ]
 
 
@@ -156,14 +144,9 @@ def _describe_whole(crate: Any, citation: Mapping[str, Any], about: Mapping[str,
     root["version"] = about["version"]
     root["keywords"] = citation["keywords"]
     root["url"] = citation["repository-code"]
-    root["isBasedOn"] = _entity(
-        crate,
-        paper["url"],
-        "ScholarlyArticle",
-        name=paper["title"],
-        author=_people(crate, "#paper-author", paper["authors"]),
-        datePublished=str(paper["year"]),
-    )
+    writers = _people(crate, "#paper-author", paper["authors"])
+    facts = {"name": paper["title"], "author": writers, "datePublished": str(paper["year"])}
+    root["isBasedOn"] = _entity(crate, paper["url"], "ScholarlyArticle", **facts)
 
 
 def _run(executed: Path, path: str, added: Mapping[str, Any], agent: Any) -> dict[str, Any]:
@@ -185,20 +168,16 @@ def _run(executed: Path, path: str, added: Mapping[str, Any], agent: Any) -> dic
 
 def _properties(path: Path, name: str) -> dict[str, Any]:
     """Return what the metadata says of a file."""
-    suffix = PurePosixPath(name).suffix
-    code = {"@type": ["File", "SoftwareSourceCode"]} if _is_source(name) else {}
-    return code | {
+    # Of code that is run an action says what came of it.
+    is_code = name.endswith(".py") or (name.endswith(".ipynb") and not name.startswith(f"{NOTEBOOKS}/"))
+    return {
+        **({"@type": ["File", "SoftwareSourceCode"]} if is_code else {}),
         "name": name,
         "description": _described(name),
-        "encodingFormat": FORMATS.get(suffix, "text/plain"),
+        "encodingFormat": FORMATS.get(path.suffix, "text/plain"),
         "contentSize": str(path.stat().st_size),
         "sha256": digest(path),
     }
-
-
-def _is_source(path: str) -> bool:
-    """Return whether a file is code that is run: an action says what came of it."""
-    return path.endswith(".py") or (path.endswith(".ipynb") and not path.startswith(f"{NOTEBOOKS}/"))
 
 
 def configuration(citation: Mapping[str, Any], outputs: Sequence[str], about: Mapping[str, Any]) -> str:
@@ -243,15 +222,10 @@ def archive(profile: str, target: Path, executed_dir: Path, root: Path = REPOSIT
     load_profile(profile)
     when = max(commit_time(root), EARLIEST)
     citation = yaml.safe_load((root / "CITATION.cff").read_text(encoding="utf-8"))
-    modified = modified_files(root)
-    about = {
-        "profile": profile,
-        "version": str(citation["version"]),
-        "commit": tracked_commit(root),
-        "modified": modified,
-    }
-    name = f"{about['commit'][:12]}{MODIFIED if modified else ''}"
-    path = target / f"repsim-revisited-{about['version']}-{profile}-{name}.zip"
+    version, at, modified = str(citation["version"]), tracked_commit(root), modified_files(root)
+    about = {"profile": profile, "version": version, "commit": at, "modified": modified}
+    name = f"{version}-{profile}-{at[:12]}{MODIFIED if modified else ''}"
+    path = target / f"repsim-revisited-{name}.zip"
     target.mkdir(parents=True, exist_ok=True)
     clear(target)
     folder = part_path(target / "contents")

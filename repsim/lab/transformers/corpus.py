@@ -7,7 +7,6 @@ import gzip
 import hashlib
 import tarfile
 import zlib
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -70,16 +69,6 @@ class Corpus:
     subwords: str = ""
     examples: Mapping[str, int] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        """Refuse two files of one name: they lie in one folder."""
-        parts = [part for parts in self.splits.values() for part in parts]
-        names = {name for part in parts for name in ([part.archive] if part.archive else [part.source, part.target])}
-        name, count = Counter(Path(name).name for name in names).most_common(1)[0]
-        if count > 1:
-            raise DataError(f"corpus {self.folder}: {count} files are called {name}; they lie in one folder")
-
-
-_TESTS = ("2016_flickr", "2017_flickr", "2017_mscoco", "2018_flickr")
 
 CORPORA = {
     "multi30k": Corpus(  # Elliott and others, 2016: descriptions of pictures, about 13 words each
@@ -87,7 +76,14 @@ CORPORA = {
         home="https://raw.githubusercontent.com/multi30k/dataset/a3d2e0d26b56f3846f66a952536ffed4e401d05a/data/task1/raw/",
         splits={
             split: (Part(f"{split}.en.gz", f"{split}.de.gz"),)
-            for split in ("train", "val", *(f"test_{name}" for name in _TESTS))
+            for split in (
+                "train",
+                "val",
+                "test_2016_flickr",
+                "test_2017_flickr",
+                "test_2017_mscoco",
+                "test_2018_flickr",
+            )
         },
         hashes={
             "train.en.gz": "d79cfa999dd4c51d2cb42499b6796d5a882c3a8a961923c25a898c90f8bbd56f",
@@ -116,22 +112,15 @@ CORPORA = {
         folder="wmt32k",
         home="https://",
         splits={
-            "train": (
-                Part(
-                    "training-parallel-nc-v13/news-commentary-v13.de-en.en",
-                    "training-parallel-nc-v13/news-commentary-v13.de-en.de",
-                    "data.statmt.org/wmt18/translation-task/training-parallel-nc-v13.tgz",
-                ),
-                Part(
-                    "commoncrawl.de-en.en",
-                    "commoncrawl.de-en.de",
-                    "www.statmt.org/wmt13/training-parallel-commoncrawl.tgz",
-                ),
-                Part(
-                    "training/europarl-v7.de-en.en",
-                    "training/europarl-v7.de-en.de",
-                    "www.statmt.org/wmt13/training-parallel-europarl-v7.tgz",
-                ),
+            "train": tuple(
+                Part(f"{stem}.de-en.en", f"{stem}.de-en.de", archive)
+                for archive, stem in {
+                    "data.statmt.org/wmt18/translation-task/training-parallel-nc-v13.tgz": (
+                        "training-parallel-nc-v13/news-commentary-v13"
+                    ),
+                    "www.statmt.org/wmt13/training-parallel-commoncrawl.tgz": "commoncrawl",
+                    "www.statmt.org/wmt13/training-parallel-europarl-v7.tgz": "training/europarl-v7",
+                }.items()
             ),
             "newstest2013": (
                 Part("dev/newstest2013.en", "dev/newstest2013.de", "data.statmt.org/wmt17/translation-task/dev.tgz"),
@@ -161,13 +150,20 @@ def load_split(name: str, split: str) -> Split:
         raise DataError(known(f"split of {name}", split, splits_of(name)))
     if name == "toy":
         return _toy(split)
-    corpus = CORPORA[name]
-    pairs = [_paired(corpus, part) for part in corpus.splits[split]]
-    return Split(
-        tuple(sentence for pair in pairs for sentence in pair.source),
-        tuple(sentence for pair in pairs for sentence in pair.target),
-        tuple(file for pair in pairs for file in pair.files),
-    )
+    corpus, source, target, files = CORPORA[name], list[str](), list[str](), list[tuple[str, str, int]]()
+    for part in corpus.splits[split]:
+        texts = [_text(corpus, part.archive, file) for file in (part.source, part.target)]
+        (first, ours), (second, theirs) = ((path, sentences(path, content)) for path, content in texts)
+        if len(ours) != len(theirs):
+            raise DataError(
+                f"{first if len(ours) > len(theirs) else second}, line {min(len(ours), len(theirs)) + 1}: expected no "
+                f"further line, since each sentence of {first} ({len(ours)} lines) has its translation in {second} "
+                f"({len(theirs)} lines)"
+            )
+        source += ours
+        target += theirs
+        files.append((first, second, len(ours)))
+    return Split(tuple(source), tuple(target), tuple(files))
 
 
 @cache
@@ -181,14 +177,18 @@ def fingerprint(name: str, split: str) -> str:
     return digest.hexdigest()
 
 
-def sentences(path: str, content: bytes) -> Sentences:
-    """Return the lines of a text; DataError if it is not UTF-8, has no sentence, or a carriage return breaks a line."""
-    content = content.removeprefix(codecs.BOM_UTF8)
+def decoded(path: str, content: bytes) -> str:
+    """Return a text; DataError says in which line it is not UTF-8."""
     try:
-        text = content.decode("utf-8")
+        return content.decode("utf-8")
     except UnicodeDecodeError as error:
         number = content.count(b"\n", 0, error.start) + 1
         raise DataError(f"{path}, line {number}: expected UTF-8, found the byte 0x{content[error.start]:02x}") from None
+
+
+def sentences(path: str, content: bytes) -> Sentences:
+    """Return the lines of a text; DataError if it is not UTF-8, has no sentence, or a carriage return breaks a line."""
+    text = decoded(path, content.removeprefix(codecs.BOM_UTF8))
     # Only "\n" ends a line: texts hold other separators inside of them.
     lines = [line.strip() for line in text.removesuffix("\n").split("\n")]
     if not any(lines):
@@ -197,19 +197,6 @@ def sentences(path: str, content: bytes) -> Sentences:
         if "\r" in line:
             raise DataError(f"{path}, line {number}: expected lines that end in \\n, found \\r within the line")
     return tuple(lines)
-
-
-def _paired(corpus: Corpus, part: Part) -> Split:
-    """Return the two sides of a part; DataError if they have different numbers of sentences."""
-    first, second = (_text(corpus, part.archive, name) for name in (part.source, part.target))
-    source, target, paths = sentences(*first), sentences(*second), (first[0], second[0])
-    if len(source) != len(target):
-        longer = paths[0] if len(source) > len(target) else paths[1]
-        raise DataError(
-            f"{longer}, line {min(len(source), len(target)) + 1}: expected no further line, since each sentence of "
-            f"{paths[0]} ({len(source)} lines) has its translation in {paths[1]} ({len(target)} lines)"
-        )
-    return Split(source, target, ((*paths, len(source)),))
 
 
 @cache
@@ -229,14 +216,11 @@ def _text(corpus: Corpus, archive: str, name: str) -> tuple[str, bytes]:
         if not archive:
             return where, gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         with tarfile.open(path) as opened:
-            member = opened.extractfile(name)
-            if member is None:
-                raise DataError(f"{where}: expected a file, found none")
-            return where, member.read()
-    except KeyError:
-        raise DataError(f"{where}: expected a file, found none") from None
+            if name in opened.getnames() and (member := opened.extractfile(name)):
+                return where, member.read()
     except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
         raise DataError(f"{path} is damaged ({error}). Delete it to fetch it again.") from None
+    raise DataError(f"{where}: expected a file, found none")
 
 
 def _file(corpus: Corpus, name: str) -> Path:

@@ -147,13 +147,7 @@ def _compared(
     rbf_tokens: int,
 ) -> Artefact:
     settings = transformers_of(profile)
-    inputs = {
-        "version": VERSION,
-        "networks": [artefact.sha256 for artefact in trained],
-        "texts": [corpus.fingerprint(settings.corpus, split) for split in splits],
-        "indexes": list(indexes),
-        "rbf_tokens": rbf_tokens,
-    }
+    inputs = _made_from(settings, trained, splits) | {"indexes": list(indexes), "rbf_tokens": rbf_tokens}
 
     def make(scratch: Scratch) -> Made:
         by_tap: dict[str, np.ndarray] = {}
@@ -176,6 +170,11 @@ def _compared(
     return measured(profile, "transformers", name, inputs, make)
 
 
+def _made_from(settings: Transformers, trained: Sequence[Artefact], splits: Sequence[str]) -> dict[str, Any]:
+    texts = [corpus.fingerprint(settings.corpus, split) for split in splits]
+    return {"version": VERSION, "networks": [artefact.sha256 for artefact in trained], "texts": texts}
+
+
 def scale_transformers(profile: str, epoch: int) -> Artefact:
     """Return linear CKA of all sublayers at Layer Norm with each unit times a power of its learned scale.
 
@@ -184,12 +183,7 @@ def scale_transformers(profile: str, epoch: int) -> Artefact:
     """
     settings, trained = transformers_of(profile), networks(profile, epoch)
     splits = settings.splits[:1]
-    inputs = {
-        "version": VERSION,
-        "networks": [artefact.sha256 for artefact in trained],
-        "texts": [corpus.fingerprint(settings.corpus, split) for split in splits],
-        "powers": list(POWERS),
-    }
+    inputs = _made_from(settings, trained, splits) | {"powers": list(POWERS)}
 
     def make(scratch: Scratch) -> Made:
         models = [load_transformer(artefact) for artefact in trained]

@@ -5,15 +5,42 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated, Any, Self
 
-from pydantic import ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from annotated_types import Ge, Lt, MinLen
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic.dataclasses import dataclass
 
 import repsim
-from repsim.lab.errors import DataError
 from repsim.lab.transformers.corpus import splits_of
 
 CONFIG = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
-Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+def _rise(numbers: tuple[Any, ...], info: ValidationInfo) -> tuple[Any, ...]:
+    if list(numbers) != sorted(set(numbers)):
+        raise ValueError(f"{info.field_name} must rise, found {list(numbers)}")
+    return numbers
+
+
+def _are_known(indexes: tuple[str, ...]) -> tuple[str, ...]:
+    for name in indexes:
+        try:
+            repsim.get_index(name)
+        except repsim.UnknownIndexError as error:
+            raise ValueError(str(error)) from None
+    return indexes
+
+
+Share = Annotated[float, Ge(0), Lt(1)]
+Indexes = Annotated[tuple[str, ...], AfterValidator(_are_known)]
+Rising = AfterValidator(_rise)
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -28,7 +55,7 @@ class Recipe:
 
     epochs: PositiveInt
     tokens: PositiveInt
-    buckets: tuple[PositiveInt, ...]
+    buckets: Annotated[tuple[PositiveInt, ...], MinLen(1), Rising]
     rate: PositiveFloat
     warmup: PositiveInt
     fall: Share
@@ -69,12 +96,12 @@ class Transformers:
     network: Network
     recipe: Recipe
     seeds: tuple[NonNegativeInt, ...]
-    snapshots: tuple[NonNegativeInt, ...]
+    snapshots: Annotated[tuple[NonNegativeInt, ...], Rising]
     followed: tuple[int, ...]
     splits: tuple[str, ...]
     scored: str
-    indexes: tuple[str, ...]
-    followed_indexes: tuple[str, ...]
+    indexes: Indexes
+    followed_indexes: Indexes
     rbf_tokens: NonNegativeInt
     followed_rbf_tokens: NonNegativeInt
     minutes: PositiveFloat
@@ -87,39 +114,22 @@ class Transformers:
         return self.corpus == "wmt32k" and self.network == BASE
 
     @model_validator(mode="after")
-    def _can_be_trained(self) -> Self:
-        width, heads, buckets = self.network.width, self.network.heads, list(self.recipe.buckets)
+    def _fits_together(self) -> Self:
+        width, heads, positions = self.network.width, self.network.heads, self.network.positions
+        last = self.recipe.buckets[-1]
         if width % (2 * heads):
             raise ValueError(f"width must be an even multiple of heads, found {width} and {heads}")
-        if buckets != sorted(set(buckets)) or not buckets:
-            raise ValueError(f"buckets must rise, found {buckets}")
-        if buckets[-1] > self.network.positions:
-            raise ValueError(
-                f"the last bucket must not exceed the {self.network.positions} positions, found {buckets[-1]}"
-            )
-        if list(self.snapshots) != sorted(set(self.snapshots)) or self.snapshots[-1:] != (self.recipe.epochs,):
-            raise ValueError(
-                f"snapshots must rise and end with the {self.recipe.epochs} epochs, found {list(self.snapshots)}"
-            )
+        if last > positions:
+            raise ValueError(f"the last bucket must not exceed the {positions} positions, found {last}")
+        if self.snapshots[-1:] != (self.recipe.epochs,):
+            raise ValueError(f"snapshots must end with the {self.recipe.epochs} epochs, found {list(self.snapshots)}")
         for name, seeds in (("seeds", self.seeds), ("followed", self.followed)):
             if len(set(seeds)) < 2 or not set(seeds) <= set(self.seeds):
                 raise ValueError(f"{name} must be two or more different ones of the seeds, found {list(seeds)}")
-        return self
-
-    @model_validator(mode="after")
-    def _can_be_measured(self) -> Self:
-        try:
-            held_out = [split for split in splits_of(self.corpus) if split != "train"]
-        except DataError as error:
-            raise ValueError(str(error)) from None
-        for name, wanted in (("splits", self.splits), ("scored", (self.scored,))):
-            if not wanted or not set(wanted) <= set(held_out):
-                raise ValueError(f"{name} must be of {held_out}, found {list(wanted)}")
-        for index in {*self.indexes, *self.followed_indexes}:
-            try:
-                repsim.get_index(index)
-            except repsim.UnknownIndexError as error:
-                raise ValueError(str(error)) from None
+        held_out = [split for split in splits_of(self.corpus) if split != "train"]
+        for name, splits in (("splits", self.splits), ("scored", (self.scored,))):
+            if not splits or not set(splits) <= set(held_out):
+                raise ValueError(f"{name} must be of {held_out}, found {list(splits)}")
         return self
 
     def inputs(self) -> dict[str, Any]:

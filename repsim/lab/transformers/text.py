@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from repsim.lab.errors import DataError
-from repsim.lab.transformers.corpus import CORPORA, load_split, subwords_of
+from repsim.lab.transformers.corpus import CORPORA, decoded, load_split, subwords_of
 from repsim.lab.transformers.settings import Transformers
 
 NO_CHARACTER = "\u3013"  # as tensor2tensor, for numbers that are none
@@ -84,11 +84,7 @@ class Subwords:
     """
 
     def __init__(self, path: str, content: bytes) -> None:
-        try:
-            lines = content.decode("utf-8").removesuffix("\n").split("\n")
-        except UnicodeDecodeError as error:
-            number = content.count(b"\n", 0, error.start) + 1
-            raise DataError(f"{path}, line {number}: expected UTF-8, found 0x{content[error.start]:02x}") from None
+        lines = decoded(path, content).removesuffix("\n").split("\n")
         for number, line in enumerate(lines, 1):
             if len(line) < 2 or line[0] != line[-1] or line[0] not in "'\"":
                 raise DataError(f"{path}, line {number}: expected a piece in quotes, found {line:.40}")
@@ -150,11 +146,6 @@ def _unescaped(match: re.Match[str]) -> str:
     return chr(number) if number <= sys.maxunicode else NO_CHARACTER
 
 
-def encode(processor: Any, sentences: Sequence[str]) -> list[np.ndarray]:
-    """Return the tokens of sentences, each with its end."""
-    return [np.array([*tokens, END], np.int32) for tokens in processor.encode(list(sentences))]
-
-
 @dataclass(frozen=True)
 class Encoded:
     """The tokens of a split, each sentence with its end."""
@@ -176,7 +167,10 @@ def tokens(settings: Transformers, split: str) -> Encoded:
     split, whose buckets leave it out; also if the split has another number of source tokens than its corpus says.
     """
     pairs = load_split(settings.corpus, split)
-    sides = [encode(processor(settings), side) for side in (pairs.source, pairs.target)]
+    sides = [
+        [np.array([*pieces, END], np.int32) for pieces in processor(settings).encode(list(side))]
+        for side in (pairs.source, pairs.target)
+    ]
     most = settings.network.positions
     for side, sentences in enumerate(sides):
         for number, sentence in enumerate(sentences):
@@ -213,11 +207,6 @@ def batches(
     for number in rng.permutation(len(chosen)):
         length, size, pairs = chosen[number]
         yield pad([source[i] for i in pairs], length, size), pad([target[i] for i in pairs], length, size)
-
-
-def count_batches(source: Tokens, target: Tokens, tokens: int, buckets: Sequence[int]) -> int:
-    """Return the number of batches of an epoch."""
-    return sum(1 for _ in batches(source, target, tokens, buckets, np.random.default_rng(0)))
 
 
 def too_long(source: Tokens, target: Tokens, buckets: Sequence[int]) -> int:

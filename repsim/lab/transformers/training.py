@@ -10,21 +10,17 @@ import keras
 import numpy as np
 from keras import ops
 
-from repsim.lab.errors import LabError
+from repsim.lab.errors import TrainingError
 from repsim.lab.repository import cache_root
 from repsim.lab.store import MADE_AGAIN_BY, Arrays, Artefact, Store, clear, key
 from repsim.lab.training import get_weights, run_epochs, set_weights
 from repsim.lab.transformers import corpus
 from repsim.lab.transformers.network import PADDING, build
 from repsim.lab.transformers.settings import Network, Recipe, Transformers
-from repsim.lab.transformers.text import END, batches, count_batches, pad, processor, shifted, tokens, too_long
+from repsim.lab.transformers.text import END, batches, pad, processor, shifted, tokens, too_long
 from repsim.lab.weights import STEP, transformer_inputs, transformer_name
 
 KEPT = np.float16  # the weights as they are kept, and so as they are scored and compared: half the bytes
-
-
-class TransformerError(LabError):
-    """A Transformer that cannot be trained as asked; the message says why."""
 
 
 def train_transformer(
@@ -37,12 +33,12 @@ def train_transformer(
 ) -> Artefact:
     """Return a network's weights after `epoch` epochs, the last unless said otherwise; resumed as `train_network` does.
 
-    Snapshots before it are kept if the profile follows the network. TransformerError if the profile has no such seed or
+    Snapshots before it are kept if the profile follows the network. TrainingError if the profile has no such seed or
     not so many epochs, or no pair of sentences fits the recipe's buckets.
     """
     last = settings.recipe.epochs if epoch is None else epoch
     if seed not in settings.seeds or not 0 <= last <= settings.recipe.epochs:
-        raise TransformerError(
+        raise TrainingError(
             f"seed {seed} after {last} epochs: expected one of the seeds {list(settings.seeds)}, and at most "
             f"{settings.recipe.epochs} epochs"
         )
@@ -189,9 +185,10 @@ def _train(model: keras.Model, settings: Transformers, seed: int, until: int, ch
         tokens(settings, split)
     recipe, training = settings.recipe, tokens(settings, "train")
     among = (training.source, training.target, recipe.tokens, recipe.buckets)
-    steps, left_out = count_batches(*among), too_long(training.source, training.target, recipe.buckets)
+    steps = sum(1 for _ in batches(*among, np.random.default_rng(0)))
+    left_out = too_long(training.source, training.target, recipe.buckets)
     if not steps:
-        raise TransformerError(f"all {left_out:,} pairs of sentences are longer than the buckets {recipe.buckets}")
+        raise TrainingError(f"all {left_out:,} pairs of sentences are longer than the buckets {recipe.buckets}")
     compiled(model, settings, recipe.epochs * steps)
     # The states of dropout's random numbers are among the model's variables.
     state = {f"variable/{i}": v for i, v in enumerate([*model.variables, *model.optimizer.variables])}
@@ -204,7 +201,8 @@ def _train(model: keras.Model, settings: Transformers, seed: int, until: int, ch
             report(len(losses) / steps)
         return [float(np.mean(losses)), held_out_loss(model, settings)]
 
-    run = run_epochs(transformer_name(settings, seed, until), checkpoint, state, until, 2, train_epoch)
-    loss, held_out = run.history.round(5).T.tolist()
-    history = {"loss": loss, "held_out_loss": held_out}
-    return {"history": history, "steps": until * steps, "left_out": left_out, **run.facts()}
+    name = transformer_name(settings, seed, until)
+    history, facts = run_epochs(name, checkpoint, state, until, 2, train_epoch)
+    loss, held_out = history.round(5).T.tolist()
+    curves = {"loss": loss, "held_out_loss": held_out}
+    return {"history": curves, "steps": until * steps, "left_out": left_out, **facts}
