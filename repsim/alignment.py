@@ -57,7 +57,8 @@ def alignment(x: Any, y: Any, *, debiased: bool = False) -> Any:
 
     References
     ----------
-    Kornblith et al. (2019), equation 4; Song et al. (2007) for the debiased form.
+    1. Kornblith et al. (2019), equation 4, doi:10.48550/arXiv.1905.00414.
+    2. Song et al. (2007), doi:10.1145/1273496.1273600, for the debiased form.
 
     Examples
     --------

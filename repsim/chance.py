@@ -33,6 +33,10 @@ class Chance(Result, Generic[Value]):
         Of the same; 0 if every order gives the same value.
     z : float or ndarray
         (value - mean) / standard_deviation of the value itself; 0 where the standard deviation is.
+
+    See Also
+    --------
+    repsim.chance : Of one pair, with an example; of many, ``repsim.pairwise(..., chance=True)``.
     """
 
     mean: Value

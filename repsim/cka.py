@@ -293,14 +293,26 @@ def hsic_from_grams(k: Any, l: Any, *, debiased: bool = False) -> float:  # noqa
 
 def normalised_products(m: Moments) -> Float64:
     """Return equation 4, <K, L> / sqrt(<K, K> <L, L>) of centred K and L, for all pairs."""
+    _check_defined(m)
+    return _within_bounds(m.xy / np.sqrt(m.xx * m.yy), m)
+
+
+def _check_defined(m: Moments) -> None:
+    """Raise if some operator is 0, but for rounding."""
     for side in (m.x, m.y):
         for name, square, noise in zip(side.names, side.square, side.noise, strict=True):
             if not square > noise:
                 raise_undefined(name, m.debiased)
-    values = without_rounding(m.xy / np.sqrt(m.xx * m.yy), -1.0, 1.0)
-    # Given Gram matrices may be indefinite, and slightly negative values their own: those are known to some 1e-12.
+
+
+def _within_bounds(values: Float64, m: Moments) -> Float64:
+    """Take rounding past the bounds away: 1, and, of biased forms, 0.
+
+    Given Gram matrices may be indefinite, and slightly negative values their own: those are known to some 1e-12.
+    """
     noise = np.sqrt(np.maximum.outer(m.x.noise / m.x.square, m.y.noise / m.y.square))
     rounding = np.where(noise > 0, np.minimum(ROUNDING, 30 * noise), ROUNDING)
+    values = without_rounding(values, -1.0, 1.0)
     return values if m.debiased else np.where((values < 0) & (values > -rounding), 0.0, values)
 
 

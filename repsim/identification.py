@@ -32,6 +32,10 @@ class Identification(Result):
         Decisions whose greatest similarity is shared by several layers.
     per_layer : ndarray
         (layers,), accuracy for each layer.
+
+    See Also
+    --------
+    repsim.identify : Makes one, with an example.
     """
 
     accuracy: float

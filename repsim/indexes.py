@@ -22,7 +22,7 @@ from repsim.cka import LINEAR, chance_of, cka, hsic, independence, normalised_pr
 from repsim.engine.arrays import Float64
 from repsim.engine.bases import check_truncation
 from repsim.engine.moments import Wanted, pair_moments
-from repsim.engine.operators import LinearGram, Made, Own, Projector, RBFGram, ShrunkProjector, described
+from repsim.engine.operators import Custom, LinearGram, Made, Projector, RBFGram, ShrunkProjector, described
 from repsim.engine.pairs import Compared, compare_pair
 from repsim.engine.tables import Moments
 from repsim.errors import ParameterError, UnknownIndexError
@@ -245,9 +245,19 @@ class Index:
             low = high = math.nan
         if not low < high:
             raise ParameterError(f"bounds is {bounds!r}; the least and the greatest value are needed, as in (0.0, 1.0)")
-        own, ends = Own(prepare), (low, high)
+        custom, ends = Custom(prepare), (low, high)
         return cls(
-            name, title or name, "", "", "", own, own, compare=compare, symmetric=symmetric, bounds=ends, source=source
+            name,
+            title or name,
+            "",
+            "",
+            "",
+            custom,
+            custom,
+            compare=compare,
+            symmetric=symmetric,
+            bounds=ends,
+            source=source,
         )
 
     def __call__(self, x: Any, y: Any) -> float:

@@ -28,6 +28,10 @@ class Jackknife(Result):
         Jackknife standard error.
     replicates : ndarray
         (networks,), the estimate without each network in turn.
+
+    See Also
+    --------
+    repsim.jackknife : Makes one, with an example.
     """
 
     estimate: float
@@ -52,6 +56,10 @@ class ZTest:
     degenerate : bool
         Whether the standard error is 0. Then the replicates do not vary and the p-value, 1 or 0, only says whether
         the accuracies are equal: it is no measure of evidence.
+
+    See Also
+    --------
+    repsim.jackknife_z_test : Makes one, with an example.
     """
 
     difference: float

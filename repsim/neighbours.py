@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repsim.engine.arrays import Float64
-from repsim.engine.operators import Own
+from repsim.engine.operators import Custom
 from repsim.engine.pairs import compare_pair
 from repsim.errors import ParameterError
 from repsim.options import whole_number
@@ -67,7 +67,7 @@ def mutual_knn(x: Any, y: Any, *, k: int = 10) -> float:
     >>> print(f"CKA {cka(once, twice):.2f}, mutual neighbours {mutual_knn(once, twice, k=9):.2f}")
     CKA 0.00, mutual neighbours 0.44
     """
-    made = Own(partial(prepare_mutual_knn, k=k))
+    made = Custom(partial(prepare_mutual_knn, k=k))
     return compare_pair(x, y, made, made, compare_mutual_knn)[0]
 
 

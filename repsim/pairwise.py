@@ -76,7 +76,8 @@ def pairwise(
     resume : path, optional
         Folder for what is finished, made if it is missing. A call that is interrupted leaves its work there, the
         same call goes on from it, and one that comes to its end removes it. It needs the space of all bases, and
-        of products of few features.
+        of products of few features. What is under way is lost: some seconds of tables, one basis, one median, and what
+        an index of one's own has prepared.
     progress : bool or callable
         True draws a bar with the time left on standard error. A callable is called as ``progress(done, total)``,
         estimated operations, after each step.

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repsim.engine.arrays import Float64, scaled
-from repsim.engine.operators import Own
+from repsim.engine.operators import Custom
 from repsim.engine.pairs import compare_pair
 from repsim.errors import ParameterError, TooFewExamplesError
 from repsim.options import real_number, whole_number
@@ -78,7 +78,7 @@ def linear_predictivity(x: Any, y: Any, *, folds: int = 5, strengths: Sequence[f
     >>> print(f"fitted {fitted:.2f}, predicted {linear_predictivity(x, y):.2f}")
     fitted 1.00, predicted -0.05
     """
-    made = Own(partial(prepare_linear_predictivity, folds=folds))
+    made = Custom(partial(prepare_linear_predictivity, folds=folds))
     return compare_pair(x, y, made, made, partial(compare_linear_predictivity, strengths=strengths))[0]
 
 

@@ -109,12 +109,12 @@ def canonical_ridge(x: Any, y: Any, *, kappa_x: float, kappa_y: float, normalise
 
 
 def by_first(m: Moments) -> Float64:
-    """Return equation 25 for all pairs."""
+    """Return equation 25 for all pairs; the scale of x is in `trace_x` too, that of y in its exponent only."""
     return np.minimum(m.xy / m.trace_x * np.exp2(m.y.exponent), 1.0)
 
 
 def by_smaller(m: Moments) -> Float64:
-    """Return equation 26 for all pairs."""
+    """Return equation 26 for all pairs: divided by the smaller of the two traces, the larger value."""
     return np.maximum(by_first(m), np.minimum(m.xy / m.trace_y * np.exp2(m.x.exponent)[:, None], 1.0))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from repsim.engine.arrays import Float64, scaled
-from repsim.engine.operators import Own
+from repsim.engine.operators import Custom
 from repsim.engine.pairs import compare_pair
 from repsim.errors import UndefinedSimilarityError
 
@@ -62,7 +62,7 @@ def rsa(x: Any, y: Any) -> float:
     >>> print(f"CKA {cka(x, y):.2f}, RSA {rsa(x, y):.2f}")
     CKA 1.00, RSA 0.00
     """
-    made = Own(prepare_rsa)
+    made = Custom(prepare_rsa)
     return compare_pair(x, y, made, made, compare_rsa)[0]
 
 

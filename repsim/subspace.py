@@ -29,6 +29,10 @@ class SharedSubspace(Result):
         (k,), ‖Y Y' u_i‖.
     cosines : ndarray
         (k,), u_i' Y Y' u_i / ‖Y Y' u_i‖, in [0, 1]; 0 where Y Y' u_i is 0.
+
+    See Also
+    --------
+    repsim.shared_subspace : Makes one, with an example.
     """
 
     eigenvalues: Float64

@@ -49,6 +49,10 @@ class Uncertainty(Result):
         What it would vary by from one set of as many examples to another.
     replicates : ndarray
         (groups, ...): the index with parts of the examples left out.
+
+    See Also
+    --------
+    repsim.uncertainty : Makes one, with an example.
     """
 
     value: Any
@@ -67,6 +71,11 @@ class Uncertainty(Result):
         -------
         tuple of float or of ndarray
             Value less and plus so many standard errors, as of a normal distribution.
+
+        Raises
+        ------
+        ParameterError
+            If `confidence` is not between 0 and 1.
         """
         level = real_number("confidence", confidence, "a number between 0 and 1 is needed")
         if not 0 < level < 1:
@@ -87,6 +96,10 @@ class Convergence(Result):
         (k,) over the subsets of each size; for lists (k, La, Lb).
     standard_deviation : ndarray
         Likewise.
+
+    See Also
+    --------
+    repsim.convergence : Makes one, with an example.
     """
 
     sizes: np.ndarray[Any, np.dtype[np.int64]]
@@ -111,6 +124,10 @@ class Calibration(Result):
     p_values : ndarray
         (La, Lb): how often the largest z of all pairs, when shuffled, reaches this one's, the data's own order counted
         as one. Small where the pair stands out although it may have been chosen for being the best.
+
+    See Also
+    --------
+    repsim.calibrate : Makes one, with an example.
     """
 
     values: Float64
@@ -167,6 +184,11 @@ def uncertainty(
         As for `repsim.pairwise`.
     ParameterError
         If `method` is neither, `groups` exceed half of the examples, or `seed` is no whole number from 0.
+
+    Warns
+    -----
+    RankSaturationWarning, BiasWarning
+        As `repsim.pairwise`, once for all tables; the second of all examples only.
 
     See Also
     --------
@@ -240,8 +262,15 @@ def convergence(
 
     Raises
     ------
+    RepresentationError
+        As for `repsim.pairwise`.
     ParameterError
         If a size is below 2 or above the number of examples, `repeats` below 1, `seed` below 0, or `record` is given.
+
+    Warns
+    -----
+    RankSaturationWarning
+        As `repsim.pairwise`, once for all tables; that few examples are near chance is what the curve shows.
 
     See Also
     --------
@@ -316,8 +345,15 @@ def calibrate(
 
     Raises
     ------
+    RepresentationError
+        As for `repsim.pairwise`.
     ParameterError
         If `permutations` is below 2 or `seed` below 0.
+
+    Warns
+    -----
+    RankSaturationWarning, BiasWarning
+        As for `uncertainty`.
 
     See Also
     --------
@@ -326,7 +362,8 @@ def calibrate(
 
     References
     ----------
-    1. Westfall and Young (1993), Resampling-Based Multiple Testing, Wiley, for the largest statistic.
+    1. Westfall and Young (1993), Resampling-Based Multiple Testing, Wiley, ISBN 978-0-471-55761-6, for the largest
+       statistic.
 
     Examples
     --------

@@ -20,7 +20,7 @@ Data flows from the top to the bottom, to `tables` from `tiles` and `features`.
                 projectors      projectors by the narrower of a basis and its complement
                 operators       what can be made of a representation
                 prepared        one representation and what has been made of it
-    sum         plan            how large tiles are, their order, how many threads share them
+    sum         tiling          how large tiles are, their order, how many threads share them
                 tiles           all tiles of every operator, added up
                 features        the same inner products from cross-products of narrow representations
                 tables          tables of inner products, and centred moments of all pairs
@@ -31,4 +31,6 @@ Data flows from the top to the bottom, to `tables` from `tiles` and `features`.
                 threads         pieces of work side by side, one core of linear algebra to each
                 checkpoint      where large arrays go, and what an interrupted run has finished
                 progress        a bar with the time left
+
+From outside it takes `repsim.errors` and `repsim.options`, which take nothing from it.
 """

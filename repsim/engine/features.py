@@ -7,9 +7,9 @@ import numpy as np
 from repsim.engine.arrays import Float64, host
 from repsim.engine.checkpoint import Checkpoint
 from repsim.engine.operators import Families, Products, distinct_rows, examples, itemsize
-from repsim.engine.plan import blocks, operations_per_entry
 from repsim.engine.progress import Tick
 from repsim.engine.tables import Sums
+from repsim.engine.tiling import blocks, operations_per_entry
 
 _READ = 2**24  # values that are read at once; more are not multiplied faster
 _SUBTRACTED = 1e-10  # of what was subtracted: less than that is left with fewer than six digits

@@ -16,7 +16,7 @@ from repsim.engine.operators import Families, Made, Operator, Whole, places_of
 from repsim.engine.prepared import Prepared
 from repsim.engine.progress import Tick
 from repsim.engine.representation import Representation, pair
-from repsim.engine.tables import Moments, Side, Sums, centre_in_place, held
+from repsim.engine.tables import Moments, Side, Sums, centre_in_place, of_complements
 from repsim.engine.threads import crew
 from repsim.engine.tiles import inner_products, operations
 
@@ -92,7 +92,7 @@ class Plan:
         }
         x, y = known[request.x], known[request.y]
         table = sums.centred(request.x, request.y, request.debiased)
-        table = held(sums.n, table, families[request.x], families[request.y], [x.trace, y.trace])
+        table = of_complements(sums.n, table, families[request.x], families[request.y], [x.trace, y.trace])
         rows = [self._places[request.x].index(i) for i in self._rows]
         columns = [self._places[request.y].index(i) for i in self._columns]
         return Moments(sums.n, table[rows][:, columns], x.take(rows), y.take(columns), request.debiased)

@@ -213,13 +213,13 @@ class Compact(Made):
 
 
 @dataclass(frozen=True, repr=False)
-class Own(Made):
+class Custom(Made):
     """What somebody's own function makes of the array, (n, p) in float64."""
 
     prepare: Callable[[Any], Any]
 
     def __repr__(self) -> str:
-        return f"Own({described(self.prepare)})"
+        return f"Custom({described(self.prepare)})"
 
     def state(self, x: Prepared) -> Any:
         """Call it; what it refuses is said of the representation."""

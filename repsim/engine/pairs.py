@@ -14,7 +14,7 @@ import numpy as np
 from repsim.engine.arrays import Float64
 from repsim.engine.checkpoint import Checkpoint
 from repsim.engine.memory import budget
-from repsim.engine.operators import Made, Own
+from repsim.engine.operators import Custom, Made
 from repsim.engine.prepared import Prepared
 from repsim.engine.progress import Tick
 from repsim.engine.representation import Representation, pair
@@ -34,7 +34,7 @@ _BYTES = 6 * 8  # an entry of a square matrix, that comparing two bases of as ma
 class Compared:
     """What an index makes of x and of y, and its function of the two; `symmetric` if their order does not matter.
 
-    Where the function is somebody's `own` it may be another when a run is resumed.
+    A `custom` function is somebody's own, and may be another when a run is resumed.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Compared:
     y: Made
     compare: Callable[[Any, Any], float]
     symmetric: bool
-    own: bool = True
+    custom: bool = True
 
     def value(self, a: Any, b: Any, names: Sequence[str]) -> float:
         """Compare what was made of two representations, and check that a number comes of it."""
@@ -124,7 +124,7 @@ class Pairs:
         states: dict[Any, Any] = {}
         for k, index in enumerate(self._compared):
             finished = [pair for pair in self._tasks[:done] if pair in self._wanted[k]]
-            for i, j in finished[:: max(1, len(finished) // _CHECKED)] if index.own else ():
+            for i, j in finished[:: max(1, len(finished) // _CHECKED)] if index.custom else ():
                 names = [representations[i].view.name, representations[j].view.name]
                 for made, place in ((index.x, i), (index.y, j)):
                     if (made, place) not in states:
@@ -149,7 +149,7 @@ class Pairs:
         """Compare a pair the other way round, too, if somebody's own function is said to be symmetric."""
         names = [representations[j].view.name, representations[i].view.name]
         for k, index in enumerate(self._compared):
-            if index.own and k in values and index.symmetric:
+            if index.custom and k in values and index.symmetric:
                 state = index.x.focus(states[index.x, j], representations[j])
                 back = index.value(state, states[index.y, i], names)
                 if not math.isclose(back, values[k], rel_tol=_SAME, abs_tol=_NOTHING):
@@ -161,14 +161,14 @@ class Pairs:
     def _ranks(self, index: Compared, representations: Sequence[Prepared]) -> Ranked:
         sides: list[Ranks] = []
         for made, places in ((index.x, self._rows), (index.y, self._columns)):
-            prepared = [] if isinstance(made, Own) else [representations[i] for i in places]
+            prepared = [] if isinstance(made, Custom) else [representations[i] for i in places]
             sides.append(_ranks((x.view, made.rank(made.state(x))) for x in prepared))
         return representations[0].view.n, sides[0], sides[1]
 
     def _threads(self, views: Sequence[Representation], memory: int) -> AbstractContextManager[Crew]:
         """Return as many threads as pairs fit into the memory; somebody's own code is called in the caller's."""
         widest = max(min(view.n, view.p) for view in views)
-        alone = any(isinstance(index.x, Own) for index in self._compared)
+        alone = any(isinstance(index.x, Custom) for index in self._compared)
         return crew(1 if alone else min(len(self._tasks), memory // (_BYTES * widest**2)), widest**3)
 
     def _add_states(

@@ -141,7 +141,9 @@ def without_rounding(values: Float64, low: float, high: float, rounding: Float64
     return np.where((values > high) & (values < high + rounding), high, values)
 
 
-def held(n: int, products: Float64, x: Sequence[Operator], y: Sequence[Operator], traces: Sequence[Float64]) -> Float64:
+def of_complements(
+    n: int, products: Float64, x: Sequence[Operator], y: Sequence[Operator], traces: Sequence[Float64]
+) -> Float64:
     """Turn inner products of what operators hold, B = HBH, into their own: of c H + (1 - 2 c) B, c being 1 or 0."""
     c, d = (np.array([float(op.complement) for op in ops]) for ops in (x, y))
     if not (c.any() or d.any()):

@@ -16,7 +16,11 @@ from repsim.engine.checkpoint import Checkpoint
 from repsim.engine.distances import CACHED_ROWS, shifted_rbf, squared_norms, tile_distances
 from repsim.engine.features import cross_products, features_are_cheaper, products_by_features
 from repsim.engine.operators import Families, Made, Operator, Products, distinct_rows, examples, itemsize
-from repsim.engine.plan import (
+from repsim.engine.progress import Tick
+from repsim.engine.representation import Rows
+from repsim.engine.tables import Sums
+from repsim.engine.threads import Crew, crew
+from repsim.engine.tiling import (
     blocks,
     bytes_needed,
     group_and_chunk,
@@ -25,10 +29,6 @@ from repsim.engine.plan import (
     there_and_back,
     tile_block,
 )
-from repsim.engine.progress import Tick
-from repsim.engine.representation import Rows
-from repsim.engine.tables import Sums
-from repsim.engine.threads import Crew, crew
 from repsim.errors import NonFiniteError
 
 _SUMMED = 256  # entries of a row summed in its own precision

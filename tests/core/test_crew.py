@@ -13,15 +13,15 @@ import pytest
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from repsim import Blocks, errors, pairwise
-from repsim.engine.plan import there_and_back
 from repsim.engine.threads import crew
+from repsim.engine.tiling import there_and_back
 
 pytestmark = pytest.mark.filterwarnings("ignore::repsim.RankSaturationWarning")
 # `repsim.pairwise` is the function of that name.
 DECIDING = {
     importlib.import_module(f"repsim.{module}"): name
     for module, name in {
-        "engine.plan": "_SHARED_TILE",
+        "engine.tiling": "_SHARED_TILE",
         "engine.prepared": "_SHARED_MEDIANS",
         "pairwise": "_SHARED_SCAN",
     }.items()

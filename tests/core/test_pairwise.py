@@ -5,9 +5,9 @@ from hard_cases import saturation_expected
 from repsim import INDEXES, RankSaturationWarning, errors, get_index, pairwise
 from repsim.engine.features import features_are_cheaper
 from repsim.engine.operators import LinearGram, Operator
-from repsim.engine.plan import tile_block
 from repsim.engine.representation import Representation
 from repsim.engine.tiles import inner_products
+from repsim.engine.tiling import tile_block
 
 N = 23
 NAMES = [*INDEXES, "hsic_rbf_0.3", "hsic_rbf_0.3_debiased", "cka_rbf_3", "svcca_r2_0.5", "svcca_mean_0.7"]
