@@ -18,10 +18,9 @@ import numpy as np
 from repsim.blocks import Blocks, whole
 from repsim.engine.arrays import Float64, check_dense
 from repsim.engine.checkpoint import Checkpoint
-from repsim.engine.representation import Representation
+from repsim.engine.representation import Representation, check_shape
 from repsim.errors import (
     BiasWarning,
-    DimensionError,
     ParameterError,
     RankSaturationWarning,
     RepresentationError,
@@ -434,15 +433,14 @@ class _Pairs:
 
     def _examples(self) -> int:
         """Return the number of examples, which all must have."""
-        counts: dict[int, str] = {}
-        for name, x in itertools.chain.from_iterable(side.items() for side in self._sides):
-            if len(x.shape) < 2:
-                raise DimensionError(f"{name} has shape {tuple(x.shape)}; (examples, features) is needed")
-            counts.setdefault(int(x.shape[0]), name)
-        if len(counts) > 1:
-            (n, first), (m, other), *_ = counts.items()
-            raise ShapeMismatchError(f"{first} has {n} examples and {other} has {m}; all must be of the same ones")
-        return next(iter(counts))
+        counts = {name: check_shape(tuple(x.shape), name, 2)[0] for side in self._sides for name, x in side.items()}
+        first, n = next(iter(counts.items()))
+        for name, other in counts.items():
+            if other != n:
+                raise ShapeMismatchError(
+                    f"{first} has {n} examples and {name} has {other}; all must be of the same ones"
+                )
+        return n
 
     def begin(self, **call: Any) -> None:
         """Go on from the tables that an interrupted run of the same call has kept, or begin."""

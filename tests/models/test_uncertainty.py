@@ -239,7 +239,7 @@ def test_whatever_pairwise_takes():
     for given in (pandas.DataFrame(x), Blocks(lambda start, stop: x[start:stop], x.shape), x.tolist()):
         assert uncertainty({"x": given}, {"y": y}, groups=5).standard_error[0, 0] == pytest.approx(right, rel=1e-6)
     for call, said in (
-        (lambda: uncertainty(np.float64(3), y), r"x has shape \(\); \(examples, features\) is needed"),
+        (lambda: uncertainty(np.float64(3), y), r"x has shape \(\): 0 dimensions. A representation is"),
         (lambda: calibrate([x], None), "ys is a NoneType; a list"),
         (lambda: uncertainty(x, y, index=["cka_linear"]), "one index is needed"),
     ):
