@@ -206,10 +206,10 @@ def test_tables_take_the_most_examples_of_a_split(tables):
 
 
 def test_saturated_layers_are_marked_for_cca_type_indexes_only(tables):
-    assert tables.saturated("cca_r2") == [f"conv{i}" for i in range(1, 7)]
-    assert tables.saturated("svcca_r2_0.5") == tables.saturated("linear_regression") == tables.saturated("cca_r2")
-    assert tables.saturated("cka_linear") == []
-    assert findings.saturated_layers(["a", "b"], [99, 98], 100) == ["a"]
+    saturated = {index: tables.facts(index)["saturated_layers"] for index in ("cca_r2", "svcca_r2_0.5", "cka_linear")}
+    assert saturated == {"cca_r2": 6, "svcca_r2_0.5": 6, "cka_linear": 0}
+    tables.records["train"]["examples"] = tables.records["singular"]["examples"] = 2305
+    assert tables.facts("cca_r2")["saturated_layers"] == 8, "centred examples have one dimension less"
 
 
 def test_table_2_has_the_papers_rows(tables):

@@ -37,11 +37,6 @@ def rank_correlation(x: Array, y: Array) -> float | None:
     return float(spearmanr(x, y).statistic)
 
 
-def saturated_layers(layers: Sequence[str], features: Sequence[int], examples: int) -> list[str]:
-    """Return the layers that can fill the space of the centred examples, where CCA-type indexes are constant."""
-    return [layer for layer, count in zip(layers, features, strict=True) if count >= examples - 1]
-
-
 def layer_ranks(index: str, features: Sequence[int], kept: Mapping[str, Array] | None = None) -> list[int]:
     """Return what bounds the ranks of layers under an index: their features, or the components that SVCCA keeps.
 
@@ -81,36 +76,43 @@ class Tables:
         self.records = {name: artefact.record for name, artefact in measures.items()}
         self.arrays = {name: artefact.arrays() for name, artefact in measures.items()}
 
-    def measure(self, index: str, split: str = "train") -> str | None:
-        """Return the measure with the most examples of a split that has an index, None if there is none."""
+    def measure(self, index: str, split: str = "train") -> str:
+        """Return the measure with the most examples of a split that has an index, nothing if there is none."""
         having = [
             name for name, record in self.records.items() if record["split"] == split and index in record["indexes"]
         ]
-        return max(having, key=lambda name: self.records[name]["examples"], default=None)
+        return max(having, key=lambda name: self.records[name]["examples"], default="")
 
     def get(self, index: str, split: str = "train") -> Array | None:
         """Return the table of an index on as many examples of the split as there are, None if it was not made."""
-        name = self.measure(index, split)
-        return None if name is None else self.arrays[name][index]
+        return self.arrays.get(self.measure(index, split), {}).get(index)
 
     def beside(self, index: str, other: str) -> Array | None:
         """Return the table of `index` on the same examples as `other`, None if it was not made."""
-        name = self.measure(other)
-        return None if name is None else self.arrays[name].get(index)
+        return self.arrays.get(self.measure(other), {}).get(index)
 
     def examples(self, index: str, split: str = "train") -> int | None:
         """Return the number of examples behind :meth:`get`."""
-        name = self.measure(index, split)
-        return None if name is None else int(self.records[name]["examples"])
+        return self.records.get(self.measure(index, split), {}).get("examples")
 
     def layers(self) -> list[str]:
         """Return the names of the compared layers."""
         return list(next(iter(self.records.values()))["layers"])
 
-    def saturated(self, index: str) -> list[str]:
-        """Return the layers where a CCA-type index says nothing, being as wide as there were examples."""
-        record = self._of_cca_type(index)
-        return saturated_layers(record["layers"], record["features"], record["examples"]) if record else []
+    def facts(self, index: str) -> dict[str, int]:
+        """Return on what an index was measured, which decides whether a verdict can rest on it.
+
+        "saturated_layers" are as wide as there are examples, which makes an index of the CCA type constant.
+        """
+        name = self.measure(index)
+        record, table = self.records[name], self.arrays[name][index]
+        wide = [count for count in record["features"] if count >= record["examples"] - 1]
+        return {
+            "examples": record["examples"],
+            "networks": len(table),
+            "saturated_layers": len(wide) if index.startswith(CCA_TYPE) else 0,
+            **self.room(index),
+        }
 
     def blind(self, index: str) -> NDArray[np.bool_] | None:
         """Return :func:`blind_pairs` of an index of the CCA type, None of others and of one that was not measured."""
@@ -127,15 +129,11 @@ class Tables:
 
     def _ranks(self, index: str) -> tuple[list[int], int] | None:
         """Return :func:`layer_ranks` and the number of examples, None of indexes that are not of the CCA type."""
-        record = self._of_cca_type(index)
-        if record is None:
+        name = self.measure(index) if index.startswith(CCA_TYPE) else ""
+        if not name:
             return None
-        return layer_ranks(index, record["features"], self.kept.get(self.measure(index) or "")), record["examples"]
-
-    def _of_cca_type(self, index: str) -> Mapping[str, Any] | None:
-        """Return the record behind an index, None if it is not of the CCA type or was not measured."""
-        name = self.measure(index) if index.startswith(CCA_TYPE) else None
-        return None if name is None else self.records[name]
+        record = self.records[name]
+        return layer_ranks(index, record["features"], self.kept.get(name)), record["examples"]
 
 
 def chance_level(own: Mapping[str, Array], first: str, second: str) -> Array:
