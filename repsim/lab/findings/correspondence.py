@@ -177,11 +177,12 @@ def table_2(tables: Tables) -> list[dict[str, Any]]:
 @measures(FIGURE_2, by=(repsim.best_match, repsim.diagonal_matches, repsim.pairwise), networks=("tiny10",))
 def figure_2(tables: Tables) -> dict[str, dict[str, Any]]:
     """Measure claims F2a to F2f, those whose index was measured; the CKA ones with debiased CKA beside it."""
-    claims = {}
-    for claim, index in FIGURE_2.items():
-        table = tables.get(index)
-        if table is not None:
-            claims[claim] = map_values(table) | tables.facts(index)
+    measured = available(tables, list(FIGURE_2.values()))
+    claims = {
+        claim: map_values(measured[index]) | tables.facts(index)
+        for claim, index in FIGURE_2.items()
+        if index in measured
+    }
     debiased = tables.get("cka_linear_debiased")
     if debiased is not None and "F2a" in claims:
         claims["F2a"]["diagonal_rows_debiased"] = map_values(debiased)["diagonal_rows"]

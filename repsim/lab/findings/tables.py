@@ -147,8 +147,7 @@ def chance_level(own: Mapping[str, Array], first: str, second: str) -> Array:
 
 def available(tables: Tables, indexes: Sequence[str], split: str = "train") -> dict[str, Array]:
     """Return the table of each of the indexes that was measured on a split."""
-    table_by_index = {index: tables.get(index, split) for index in indexes}
-    return {index: table for index, table in table_by_index.items() if table is not None}
+    return {index: table for index in indexes if (table := tables.get(index, split)) is not None}
 
 
 class Compared(Similarities):
