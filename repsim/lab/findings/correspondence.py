@@ -294,20 +294,18 @@ def error_pattern(table: Array, layers: Sequence[str]) -> dict[str, Any]:
 
 def debiasing(tables: Tables) -> list[dict[str, Any]]:
     """Return biased beside debiased linear CKA on each split, accuracies and errors in percent."""
-    rows = []
-    for split in ("train", "test"):
-        for index, table in available(tables, ("cka_linear", "cka_linear_debiased"), split).items():
-            rows.append(
-                {
-                    "index": index,
-                    "split": split,
-                    "examples": tables.examples(index, split),
-                    **percent(table, index),
-                    "diagonal_rows": map_values(table)["diagonal_rows"],
-                    "mean_diagonal": float(np.diag(mean_map(table)).mean()),
-                }
-            )
-    return rows
+    return [
+        {
+            "index": index,
+            "split": split,
+            "examples": tables.examples(index, split),
+            **percent(table, index),
+            "diagonal_rows": map_values(table)["diagonal_rows"],
+            "mean_diagonal": float(np.diag(mean_map(table)).mean()),
+        }
+        for split in ("train", "test")
+        for index, table in available(tables, ("cka_linear", "cka_linear_debiased"), split).items()
+    ]
 
 
 def other_indexes(tables: Tables) -> list[dict[str, Any]]:

@@ -258,9 +258,7 @@ MEANINGFUL = 0.1  # the least by which related representations must score above 
 
 
 def random_widths(
-    n: int = 200,
-    ratios: Sequence[float] = (0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95, 1.1, 1.5, 2, 4),
-    draws: int = 3,
+    n: int = 200, ratios: Sequence[float] = (0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95, 1.1, 1.5, 2, 4), draws: int = 3
 ) -> dict[str, Array]:
     """Measure each index on random data of growing width, at a fixed number of examples, means over the draws.
 

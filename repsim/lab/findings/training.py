@@ -63,17 +63,15 @@ def recipe_rule(
         if members:
             row = accuracies(members)
             missing, off = len(deciding) - len(members), abs(PAPER_TINY_10 - row["accuracy"])
-            ends = {}
+            taken = off <= CLOSE_TO_PAPER
             if missing:
-                left = [
-                    (PAPER_TINY_10 + sign * CLOSE_TO_PAPER) * len(deciding) - row["accuracy"] * len(members)
-                    for sign in (-1, 1)
-                ]
-                ends = dict(zip(("low", "high"), (total / missing for total in left), strict=True))
-                possible = ends["low"] <= 100 and ends["high"] >= 0
-            decided = off <= CLOSE_TO_PAPER if not missing else None if possible else False
-            taken = decided if before is False else None
-            rows[group] = row | ends | {"off": off, "missing": missing, "taken": taken}
+                row["low"], row["high"] = (
+                    ((PAPER_TINY_10 + step) * len(deciding) - row["accuracy"] * len(members)) / missing
+                    for step in (-CLOSE_TO_PAPER, CLOSE_TO_PAPER)
+                )
+                taken = None if row["low"] <= 100 and row["high"] >= 0 else False
+            taken = taken if before is False else None
+            rows[group] = row | {"off": off, "missing": missing, "taken": taken}
         before = taken
     return rows
 

@@ -245,12 +245,7 @@ def one_by_one(scratch: Scratch, group: Members, make: Callable[[Members], Array
 
 
 def gather(
-    scratch: Scratch,
-    gathered: Sequence[Members],
-    split: str,
-    count: int,
-    dataset: str = "",
-    share: float = 1.0,
+    scratch: Scratch, gathered: Sequence[Members], split: str, count: int, dataset: str = "", share: float = 1.0
 ) -> list[Any]:
     """Return every compared layer of every network, (count, features), group by group and network by network.
 

@@ -40,12 +40,7 @@ def unit_grams(arrays: Sequence[Any], *, debiased: bool = False) -> Gram:
 
 
 def shuffled(
-    rows: Gram,
-    columns: Gram,
-    permutations: int,
-    *,
-    seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    rows: Gram, columns: Gram, permutations: int, *, seed: int = 0, progress: Callable[[int, int], None] | None = None
 ) -> NDArray[np.float32]:
     """Return linear CKA of every row with every column after shuffling the columns' examples, (permutations, R, C).
 

@@ -296,8 +296,8 @@ def recipe_groups(profile_name: str) -> list[str]:
 def trained_members(profile_name: str, group_name: str) -> Members:
     """Return the networks of a group that have been trained and whose weights are here; none is trained."""
     store, group = profile_store(profile_name), load_profile(profile_name).group(group_name)
-    trained = {seed: network for seed in group.seeds if (network := find_network(store, group, seed))}
-    here = {seed: network for seed, network in trained.items() if not network.is_away}
+    trained = {seed: find_network(store, group, seed) for seed in group.seeds}
+    here = {seed: network for seed, network in trained.items() if network and not network.is_away}
     return Members(replace(group, seeds=tuple(here) or group.seeds), tuple(here.values()))
 
 
