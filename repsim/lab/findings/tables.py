@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -116,24 +115,19 @@ class Tables:
 
     def blind(self, index: str) -> NDArray[np.bool_] | None:
         """Return :func:`blind_pairs` of an index of the CCA type, None of others and of one that was not measured."""
-        known = self._ranks(index)
-        return blind_pairs(known[0], *known) if known else None
-
-    def room(self, *indexes: str) -> dict[str, int]:
-        """Return :func:`room` for some indexes in all, nothing where none of them is of the CCA type."""
-        total: Counter[str] = Counter()
-        for index in indexes:
-            if known := self._ranks(index):
-                total.update(room(known[0], *known))
-        return dict(total)
-
-    def _ranks(self, index: str) -> tuple[list[int], int] | None:
-        """Return :func:`layer_ranks` and the number of examples, None of indexes that are not of the CCA type."""
         name = self.measure(index) if index.startswith(CCA_TYPE) else ""
         if not name:
             return None
         record = self.records[name]
-        return layer_ranks(index, record["features"], self.kept.get(name)), record["examples"]
+        ranks = layer_ranks(index, record["features"], self.kept.get(name))
+        return blind_pairs(ranks, ranks, record["examples"])
+
+    def room(self, *indexes: str) -> dict[str, int]:
+        """Return :func:`room` for some indexes in all, nothing where none of them is of the CCA type."""
+        known = [blind for index in indexes if (blind := self.blind(index)) is not None]
+        if not known:
+            return {}
+        return {"undetermined_pairs": int(sum(map(np.sum, known))), "layer_pairs": sum(map(np.size, known))}
 
 
 def chance_level(own: Mapping[str, Array], first: str, second: str) -> Array:
