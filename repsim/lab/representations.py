@@ -54,13 +54,7 @@ def representations(
     They are read-only memory-mapped float32 files (count, features), flattened over space, in `folder`, or in the
     cache, where they stay. What is missing is computed, at no more than :data:`BATCH` examples in memory. Images of
     another `dataset` than the network's are normalised as its training images were: that is part of a network.
-
-    Raises
-    ------
-    DataError
-        If there is no such data set, or it has fewer examples.
-    StorageError
-        If they cannot be written, as on a full disk.
+    DataError if there is no such data set, or it has fewer examples; StorageError if a disk is full.
     """
     architecture = network.record["inputs"]["architecture"]
     wanted = layers or represented_layers(architecture)

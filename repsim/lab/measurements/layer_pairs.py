@@ -191,7 +191,7 @@ def _asked(examples: int) -> dict[str, Any]:
 
 def layer_pair(profile_name: str, first: Place, second: Place, *, examples: int) -> Artefact:
     """Return the similarities of two layers by each index: of one with the other, and of the other with the one."""
-    networks, layers = zip(first, second, strict=True)
+    networks, layers = [first[0], second[0]], [first[1], second[1]]
 
     def make(_: Any) -> Made:
         x, y = (kept_basis(*place, examples) for place in (first, second))
@@ -200,7 +200,7 @@ def layer_pair(profile_name: str, first: Place, second: Place, *, examples: int)
         return arrays, {"examples": examples}
 
     name = "-".join(f"seed{network.record['inputs']['seed']}-{layer}" for network, layer in (first, second))
-    return measured(profile_name, STEP, name, made_from(networks, **_asked(examples), layers=list(layers)), make)
+    return measured(profile_name, STEP, name, made_from(networks, **_asked(examples), layers=layers), make)
 
 
 def kept_basis(network: Artefact, layer: str, examples: int) -> Basis:
