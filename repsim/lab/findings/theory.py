@@ -34,17 +34,6 @@ def relative_change(value: float, reference: float) -> float:
     return float(abs(value - reference) / max(abs(reference), np.finfo(float).tiny))
 
 
-def _kinds(rng: np.random.Generator, n: int, x: Array) -> list[Array]:
-    """Return five kinds of third representation: narrow, wide, heavy-tailed, one-hot classes, noisy copy of x."""
-    return [
-        rng.normal(size=(n, 5)),
-        rng.normal(size=(n, 3 * n)),
-        rng.standard_t(2, size=(n, 20)),
-        np.eye(10)[rng.integers(10, size=n)],
-        x[:, :20] + rng.normal(size=(n, 20)),
-    ]
-
-
 @measures("T1", by=(repsim.cca, repsim.pairwise))
 def theorem_1(n: int = 100, p: int = 200, pairs: int = 20) -> Values:
     """Measure claim T1: wide representations X, Y cannot be told apart by a CCA-type index, whatever Z is."""
@@ -52,7 +41,13 @@ def theorem_1(n: int = 100, p: int = 200, pairs: int = 20) -> Values:
     largest = dict.fromkeys(CCA, 0.0)
     for _ in range(pairs):
         x, y = rng.normal(size=(2, n, p))
-        representations = _kinds(rng, n, x)
+        representations = [
+            rng.normal(size=(n, 5)),
+            rng.normal(size=(n, 3 * n)),
+            rng.standard_t(2, size=(n, 20)),  # with heavy tails
+            np.eye(10)[rng.integers(10, size=n)],  # classes
+            x[:, :20] + rng.normal(size=(n, 20)),  # a noisy copy
+        ]
         with_x, with_y = index_values(x, representations, CCA), index_values(y, representations, CCA)
         for name in CCA:
             largest[name] = max(largest[name], float(np.abs(with_x[name] - with_y[name]).max()))

@@ -114,11 +114,6 @@ def similarities(compared: Compared, index: str = LINEAR) -> Array:
     return compared.block(compared.name(index), *compared.groups * 2)
 
 
-def _neighbours(table: Array) -> float:
-    """Return the mean similarity of the first layer with the second of another network."""
-    return float(off_diagonal(table)[:, 0, 1].mean())
-
-
 def group_values(compared: Compared, index: str = LINEAR) -> dict[str, Any]:
     """Return what a group of networks says of its training; jackknife errors are None for fewer than three.
 
@@ -128,7 +123,7 @@ def group_values(compared: Compared, index: str = LINEAR) -> dict[str, Any]:
     table = similarities(compared, index)
     identified, error = scored_percent(table, index)
     convolutions, convolutions_error = scored_percent(table, index, pool=False)
-    neighbours, neighbours_error = with_error(table, _neighbours)
+    neighbours, neighbours_error = with_error(table, lambda table: float(off_diagonal(table)[:, 0, 1].mean()))
     accuracy = 100 * np.asarray(compared.arrays["accuracy"])
     return {
         "accuracy": float(accuracy.mean()),

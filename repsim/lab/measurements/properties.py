@@ -52,17 +52,16 @@ def dimension(profile_name: str) -> Artefact:
         first, second = (
             scratch.representations(network, "train", max(counts), group.layers) for network in group.networks
         )
-        values = np.empty((len(DIMENSION_INDEXES), 2, len(group.layers), len(counts)))
+        values = np.empty((2, len(DIMENSION_INDEXES), len(group.layers), len(counts)))
         for (row, layer), (column, count) in itertools.product(enumerate(group.layers), enumerate(counts)):
             x, y = first[layer][:count], second[layer][:count]
             shuffled = y[np.random.default_rng(count).permutation(count)]
             with saturation_is_recorded():
                 tables = repsim.pairwise([x], [y, shuffled], index=list(DIMENSION_INDEXES))
-            values[:, :, row, column] = [tables[name][0] for name in DIMENSION_INDEXES]
-        arrays = {"examples": np.array(counts), "features": np.array(group.features)}
-        for name, (same, other) in zip(DIMENSION_INDEXES, values, strict=True):
-            arrays |= {f"same_{name}": same, f"shuffled_{name}": other}
-        return arrays
+            values[:, :, row, column] = np.transpose([tables[name][0] for name in DIMENSION_INDEXES])
+        names = [f"{order}_{name}" for order in ("same", "shuffled") for name in DIMENSION_INDEXES]
+        arrays = dict(zip(names, itertools.chain(*values), strict=True))
+        return arrays | {"examples": np.array(counts), "features": np.array(group.features)}
 
     asked = {"split": "train", "indexes": list(DIMENSION_INDEXES)}
     return measured_of(profile_name, "dimension", "first-two-networks", group, asked, make, examples=list(counts))
