@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
@@ -121,11 +121,7 @@ class Measurement:
     n: int | None = None
     spread: float | None = None
     notebook: str | None = None
-
-    @classmethod
-    def of(cls, held: Mapping[str, Any]) -> Measurement:
-        """Return what the file of a claim says."""
-        return cls(*(held.get(name) for name in ("claim", "values", "n", "spread", "notebook")))  # type: ignore[arg-type]
+    profile: str | None = None
 
 
 class Judged(NamedTuple):
@@ -150,8 +146,7 @@ def load_claims(path: Path | None = None) -> Claims:
 def parse_claims(content: bytes | str, where: str = "claims.yml") -> Claims:
     """Read claims from YAML; see :func:`load_claims`."""
     try:
-        text = content.decode("utf-8") if isinstance(content, bytes) else content
-        values = yaml.safe_load(text)
+        values = yaml.safe_load(content)
     except RecursionError:
         raise ClaimError(f"{where}: not YAML that can be read: nested too deeply") from None
     except Exception as error:  # beside YAMLError: ValueError and others, from impossible dates, numbers and bytes
@@ -252,11 +247,12 @@ def measurement(profile: str, claim_id: str) -> Measurement | None:
         contents = unseal(path)
     except DamagedArtefactError as error:
         raise ClaimError(f"{error}. Delete it to have it measured again.") from None
-    if not isinstance(contents.get("values"), dict):
+    if contents.keys() != {field.name for field in fields(Measurement)} or not isinstance(contents["values"], dict):
         raise ClaimError(f"{path} is damaged: not a measurement. Delete it to have it measured again.")
-    if (contents.get("claim"), contents.get("profile")) != (claim_id, profile):
-        raise ClaimError(f"{path} is of claim {contents.get('claim')!r} and profile {contents.get('profile')!r}")
-    return Measurement.of(contents)
+    measured = Measurement(**contents)
+    if (measured.claim, measured.profile) != (claim_id, profile):
+        raise ClaimError(f"{path} is of claim {measured.claim!r} and profile {measured.profile!r}")
+    return measured
 
 
 def judge(claim: Claim, measured: Measurement | None) -> str:
@@ -345,9 +341,9 @@ def take(profile: str, executed: Path) -> None:
             raise ClaimError(f"{notebook} was executed on profile {of!r}, not {profile!r}")
     for notebook in notebooks:
         for measured in kept(notebook, "claims"):
-            for held in map(Measurement.of, measured.values()):
-                about = {"n": held.n, "spread": held.spread, "notebook": held.notebook}
-                record(profile, held.claim, held.values, **about)
+            for held in measured.values():
+                about = {name: held[name] for name in ("n", "spread", "notebook")}
+                record(profile, held["claim"], held["values"], **about)
     write_verdicts(profile, executed)
 
 

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from functools import cache, lru_cache, partial
 from pathlib import Path
 from threading import Lock
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -54,13 +54,7 @@ def representations(
     They are read-only memory-mapped float32 files (count, features), flattened over space, in `folder`, or in the
     cache, where they stay. What is missing is computed, at no more than :data:`BATCH` examples in memory. Images of
     another `dataset` than the network's are normalised as its training images were: that is part of a network.
-
-    Raises
-    ------
-    DataError
-        If there is no such data set, or it has fewer examples.
-    StorageError
-        If they cannot be written, as on a full disk.
+    DataError if there is no such data set, or it has fewer examples; StorageError if a disk is full.
     """
     architecture = network.record["inputs"]["architecture"]
     wanted = layers or represented_layers(architecture)
@@ -85,10 +79,12 @@ def _write(network: Artefact, name: str, split: str, count: int, layers: list[st
         # Not through a memory map: writing into one on a full disk kills the process.
         with ExitStack() as stack:
             files = [stack.enter_context(passing_path.open("wb")) for passing_path in passing_paths]
+            descr = np.lib.format.dtype_to_descr(np.dtype(np.float32))
             for start in range(0, count, BATCH):
                 for file, block in zip(files, activations(images[start : start + BATCH]), strict=True):
                     if start == 0:
-                        _write_header(file, (count, block.shape[1]))
+                        header = {"descr": descr, "fortran_order": False, "shape": (count, block.shape[1])}
+                        np.lib.format.write_array_header_1_0(file, header)
                     file.write(np.ascontiguousarray(block, np.float32).data)
             for file in files:
                 file.flush()
@@ -110,12 +106,6 @@ def _activations(network: Artefact, layers: Sequence[str]) -> Callable[[np.ndarr
     model = representation_model(load_network(network), layers)
     dataset, scaling = load_dataset(dataset_of(network)), scaling_of(network)
     return lambda images: represent(model, dataset.scale(images, scaling))
-
-
-def _write_header(file: BinaryIO, shape: tuple[int, int]) -> None:
-    """Write the beginning of an ``.npy`` file of float32 numbers in C order."""
-    header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)), "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(file, header)
 
 
 def sources(
@@ -166,12 +156,9 @@ def sources(
 def stored_layers(network: Artefact, rows: int, layers: tuple[str, ...], share: float = 1.0) -> tuple[str, ...]:
     """Return the layers, narrowest first until the disk's share is used up, in the order of `layers`."""
     features = layer_features(network)
-    left, stored = share * STORED_BYTES, set()
-    for layer in sorted(layers, key=lambda layer: features[layer]):
-        left -= 4 * features[layer] * rows
-        if left < 0:
-            break
-        stored.add(layer)
+    narrowest = sorted(layers, key=features.__getitem__)
+    sizes = np.cumsum([4 * features[layer] * rows for layer in narrowest])
+    stored = narrowest[: np.searchsorted(sizes, share * STORED_BYTES, side="right")]
     return tuple(layer for layer in layers if layer in stored)
 
 

@@ -19,10 +19,6 @@ SEED = re.compile(r"-seed(\d+)-")
 WITHOUT_GROUP = "tiny10"  # whose networks a record is about that names no group
 
 
-class ComparedError(LabError):
-    """Something that was not compared; the message lists what was."""
-
-
 class Similarities:
     """The similarities that one artefact holds, whose record and arrays are given.
 
@@ -54,13 +50,13 @@ class Similarities:
         for name in (wanted, f"all_{wanted}", index):
             if name in self.arrays:
                 return name
-        raise ComparedError(known("similarities", wanted, self.arrays))
+        raise LabError(known("similarities", wanted, self.arrays))
 
     def part(self, group: str, side: str = "rows") -> dict[str, Any]:
         """Return what the record says of a group on one side, "rows" or "columns"."""
         groups = {facts["group"]: facts for facts in getattr(self, side)}
         if group not in groups:
-            raise ComparedError(known(f"group among the {side}", group, groups))
+            raise LabError(known(f"group among the {side}", group, groups))
         return dict(groups[group])
 
     def networks(self, side: str) -> list[tuple[dict[str, Any], int]]:

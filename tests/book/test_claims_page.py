@@ -42,7 +42,7 @@ def test_every_claim_declares_what_measures_it(claim):
 
 def test_the_functions_of_some_claims():
     assert measuring("F.3").function is findings.figure_f3
-    assert measuring("T5").function is findings.equation
+    assert measuring("T5").function is findings.equations
     assert measuring("S1").function is findings.table_2_claims
     assert measuring("S14").function is findings.compared_indexes
     first = {claim: measuring(claim).by[0] for claim in ("S8", "S6", "S3", "F.8g", "T14", "F1")}

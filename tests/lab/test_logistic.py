@@ -7,7 +7,8 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import logsumexp, softmax
 
-from repsim.lab.measurements.properties import ProbeError, fit_probe
+from repsim.lab.errors import LabError
+from repsim.lab.measurements.properties import fit_probe
 
 
 def blobs(n, p, spread, classes=3, seed=0):
@@ -97,5 +98,5 @@ def test_scale_and_position_of_the_features_do_not_matter():
     ],
 )
 def test_what_cannot_be_probed(x, labels, held_out):
-    with pytest.raises(ProbeError):
+    with pytest.raises(LabError):
         fit_probe(x, labels, held_out=held_out)

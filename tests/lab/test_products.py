@@ -7,7 +7,8 @@ import pytest
 from scipy.linalg import svdvals
 
 import repsim
-from repsim.lab.measurements.layer_pairs import TOLERANCE, ConditionError, basis, compare, cosines
+from repsim.lab.errors import LabError
+from repsim.lab.measurements.layer_pairs import TOLERANCE, basis, compare, cosines
 
 NAMES = ["cca_r2", "cca_mean", "hsic_linear", "cka_linear", "linear_regression", "pwcca", "svcca_r2", "svcca_mean"]
 NAMES += [f"svcca_{statistic}_{threshold:g}" for statistic in ("r2", "mean") for threshold in (0.5, 0.6, 0.7, 0.8, 0.9)]
@@ -49,9 +50,9 @@ def test_a_basis_is_the_singular_value_decomposition():
 
 def test_what_a_gram_matrix_cannot_tell_is_refused():
     (x,) = layers(300, 20)
-    with pytest.raises(ConditionError, match="20 features that vary .* the rank cannot be told"):
+    with pytest.raises(LabError, match="20 features that vary .* the rank cannot be told"):
         basis(np.hstack([x[:, :19], x[:, :1]]))
-    with pytest.raises(ConditionError, match="found 15 examples of 20 features"):
+    with pytest.raises(LabError, match="found 15 examples of 20 features"):
         basis(x[:15])
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import repsim
-from repsim.lab.measurements.shuffles import ShuffleError, against_shuffles, shuffled, unit_grams
+from repsim.lab.errors import LabError
+from repsim.lab.measurements.shuffles import against_shuffles, shuffled, unit_grams
 
 
 @pytest.fixture
@@ -51,9 +52,5 @@ def test_debiased_shuffles_average_to_nothing(layers):
 
 
 def test_what_cannot_be_shuffled(layers):
-    with pytest.raises(ShuffleError, match="same examples"):
-        unit_grams([layers[0], layers[1][:30]])
-    with pytest.raises(ShuffleError, match="representation 1 of 2"):
+    with pytest.raises(LabError, match="representation 1 of 2"):
         unit_grams([layers[0], np.zeros((40, 3))])
-    with pytest.raises(ShuffleError, match="positive"):
-        shuffled(unit_grams(layers), unit_grams(layers), 0)

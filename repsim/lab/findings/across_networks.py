@@ -72,13 +72,10 @@ def saturation_widths(widths: Array, curves: Array) -> Array:
 def interpolated_widths(widths: Array, curves: Array) -> Array:
     """Return the same as if similarity rose with the logarithm of the width from one width to the next."""
     reached = np.argmax(curves >= SATURATED * curves[-1], axis=0)
-    if len(widths) < 2:
-        return saturation_widths(widths, curves)
-    first = np.maximum(reached, 1)
-    before, after = (np.take_along_axis(curves, place[None], axis=0)[0] for place in (first - 1, first))
-    share = np.clip((SATURATED * curves[-1] - before) / np.where(after == before, 1, after - before), 0, 1)
-    between = widths[first - 1] * (widths[first] / widths[first - 1]) ** share
-    return np.asarray(np.where(reached == 0, widths[0], between))
+    steps = [slice(max(place - 1, 0), place + 1) for place in reached]
+    logs = np.log2(widths)
+    between = [np.interp(SATURATED * c[-1], c[step], logs[step]) for c, step in zip(curves.T, steps, strict=True)]
+    return np.exp2(between)
 
 
 @measures("F6a", "F6b", "F6c", "F6d", "F6e", by=(repsim.cka, repsim.pairwise), networks=("width4", "width4096"))
@@ -90,21 +87,20 @@ def figure_6(curves: WidthCurves) -> dict[str, dict[str, Any]]:
     known = bool(np.isfinite(curves.same).all() and np.isfinite(curves.widest[:-1]).all())
     first, between = (reach(curves.widths, curves.same) for reach in (saturation_widths, interpolated_widths))
     there, counts = np.unique(first, return_counts=True)
-    commonest = there[counts.argmax()]
+    order = np.arange(len(first), dtype=np.float64)
+    saturation = {
+        "correlation": rank_correlation(order, first),
+        "saturation_widths": first.tolist(),
+        "interpolated_widths": between.tolist(),
+        "interpolated_correlation": rank_correlation(order, between),
+        "commonest": there[counts.argmax()].tolist(),
+        "saturating_there": int(counts.max()),
+    }
     above = (curves.same[:-1] > curves.widest[:-1]).sum(axis=1) if known else np.full(len(logs) - 1, math.nan)
     return {
         "F6a": {"correlations": rising, "widths": len(curves.widths)},
         "F6b": {"correlations": towards, "widths": len(curves.widths) - 1},
-        "F6c": {
-            "correlation": rank_correlation(np.arange(len(first), dtype=np.float64), first) if known else None,
-            "saturation_widths": first.tolist() if known else None,
-            "interpolated_widths": between.tolist() if known else None,
-            "interpolated_correlation": rank_correlation(np.arange(len(between), dtype=np.float64), between)
-            if known
-            else None,
-            "commonest": commonest.tolist() if known else None,
-            "saturating_there": int((first == commonest).sum()) if known else None,
-        },
+        "F6c": saturation if known else dict.fromkeys(saturation),
         "F6d": {
             "similarity": float(curves.same[-1, EARLY].mean()),
             "of_narrowest": float(curves.same[0, EARLY].mean()),

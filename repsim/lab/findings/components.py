@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from scipy.linalg import orthogonal_procrustes
 
 import repsim
 from repsim.lab.findings import measures
@@ -21,8 +22,7 @@ def centred(x: Any) -> Array:
 
 def best_rotation(a: Any, b: Any) -> Array:
     """Return the orthogonal 2 x 2 map (a rotation, or one with a flip) that brings `b` closest to `a`."""
-    u, _, vt = np.linalg.svd(centred(b).T @ centred(a))
-    return np.asarray(u @ vt)
+    return np.asarray(orthogonal_procrustes(centred(b), centred(a))[0])
 
 
 def explained(a: Any, b: Any) -> tuple[float, float]:

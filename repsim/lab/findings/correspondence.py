@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -103,18 +104,29 @@ def score(table: Array, index: str, *, pool: bool = True, symmetrise: bool | Non
     As in the paper, asymmetric indexes are added to themselves with the roles exchanged, unless `symmetrise` says so;
     without `pool` the last layer does not take part.
     """
-    layers = list(range(table.shape[-1] if pool else table.shape[-1] - 1))
     exchanged = index in ASYMMETRIC if symmetrise is None else symmetrise
+    layers = list(range(table.shape[-1] if pool else table.shape[-1] - 1))
+    return with_error(table, partial(repsim.identification_accuracy, symmetrise=exchanged, layers=layers))
+
+
+def with_error(table: Array, statistic: Callable[[Array], float]) -> tuple[float, float | None]:
+    """Return a statistic and its jackknife error over networks, None for fewer than three."""
     if len(table) < LEAST_NETWORKS:
-        return repsim.identification_accuracy(table, symmetrise=exchanged, layers=layers), None
-    scored = repsim.jackknife(table, symmetrise=exchanged, layers=layers)
-    return scored.estimate, scored.standard_error
+        return statistic(table), None
+    jackknife = repsim.jackknife(table, statistic=statistic)
+    return jackknife.estimate, jackknife.standard_error
+
+
+def scored_percent(table: Array, index: str, **how: Any) -> tuple[float, float | None]:
+    """Return :func:`score` in percent."""
+    accuracy, error = score(table, index, **how)
+    return 100 * accuracy, None if error is None else 100 * error
 
 
 def percent(table: Array, index: str, **how: Any) -> dict[str, float]:
     """Return :func:`score` as percentages: the "accuracy" and its "standard_error", NaN where there are too few."""
-    accuracy, error = score(table, index, **how) if len(table) > 1 else (math.nan, None)
-    return {"accuracy": 100 * accuracy, "standard_error": math.nan if error is None else 100 * error}
+    accuracy, error = scored_percent(table, index, **how) if len(table) > 1 else (math.nan, None)
+    return {"accuracy": accuracy, "standard_error": math.nan if error is None else error}
 
 
 def p_value(first: tuple[str, Array], second: tuple[str, Array]) -> float:
@@ -165,16 +177,12 @@ def table_2(tables: Tables) -> list[dict[str, Any]]:
 @measures(FIGURE_2, by=(repsim.best_match, repsim.diagonal_matches, repsim.pairwise), networks=("tiny10",))
 def figure_2(tables: Tables) -> dict[str, dict[str, Any]]:
     """Measure claims F2a to F2f, those whose index was measured; the CKA ones with debiased CKA beside it."""
-    claims = {}
-    for claim, index in FIGURE_2.items():
-        table = tables.get(index)
-        if table is not None:
-            claims[claim] = map_values(table) | {
-                "examples": tables.examples(index),
-                "networks": len(table),
-                "saturated_layers": len(tables.saturated(index)),
-                **tables.room(index),
-            }
+    measured = available(tables, list(FIGURE_2.values()))
+    claims = {
+        claim: map_values(measured[index]) | tables.facts(index)
+        for claim, index in FIGURE_2.items()
+        if index in measured
+    }
     debiased = tables.get("cka_linear_debiased")
     if debiased is not None and "F2a" in claims:
         claims["F2a"]["diagonal_rows_debiased"] = map_values(debiased)["diagonal_rows"]
@@ -189,15 +197,7 @@ def table_2_claims(tables: Tables) -> dict[str, dict[str, Any]]:
     """
     measured = available(tables, [index for index, _, _ in TABLE_2])
     claims: dict[str, dict[str, Any]] = {
-        claim: {
-            **percent(measured[index], index),
-            "examples": tables.examples(index),
-            "saturated_layers": len(tables.saturated(index)),
-            "networks": len(measured[index]),
-            **tables.room(index),
-        }
-        for index, claim, _ in TABLE_2
-        if index in measured
+        claim: percent(measured[index], index) | tables.facts(index) for index, claim, _ in TABLE_2 if index in measured
     }
     debiased = tables.get("cka_linear_debiased")
     if "S8" in claims and debiased is not None:
@@ -294,20 +294,18 @@ def error_pattern(table: Array, layers: Sequence[str]) -> dict[str, Any]:
 
 def debiasing(tables: Tables) -> list[dict[str, Any]]:
     """Return biased beside debiased linear CKA on each split, accuracies and errors in percent."""
-    rows = []
-    for split in ("train", "test"):
-        for index, table in available(tables, ("cka_linear", "cka_linear_debiased"), split).items():
-            rows.append(
-                {
-                    "index": index,
-                    "split": split,
-                    "examples": tables.examples(index, split),
-                    **percent(table, index),
-                    "diagonal_rows": map_values(table)["diagonal_rows"],
-                    "mean_diagonal": float(np.diag(mean_map(table)).mean()),
-                }
-            )
-    return rows
+    return [
+        {
+            "index": index,
+            "split": split,
+            "examples": tables.examples(index, split),
+            **percent(table, index),
+            "diagonal_rows": map_values(table)["diagonal_rows"],
+            "mean_diagonal": float(np.diag(mean_map(table)).mean()),
+        }
+        for split in ("train", "test")
+        for index, table in available(tables, ("cka_linear", "cka_linear_debiased"), split).items()
+    ]
 
 
 def other_indexes(tables: Tables) -> list[dict[str, Any]]:
@@ -404,37 +402,23 @@ def random_r2(ranks: tuple[int, int], examples: int) -> float:
 
 
 @measures("N1", by=(repsim.cca, repsim.jackknife), networks=("tiny10",))
-def n1(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Measure claim N1 from the rows of :func:`against_n`."""
-    return {
-        "N1": {
-            "scores": [row["identified"] for row in rows],
-            "errors": [row["error"] for row in rows],
-            "tried_n": [row["examples"] for row in rows],
-            "examples": max(row["examples"] for row in rows),
-        }
-    }
+def against_n(tables: Mapping[int, Array], ranks: Sequence[int]) -> dict[str, dict[str, Any]]:
+    """Measure claim N1: what CCA R² scores as the number of examples grows, percent.
 
-
-def against_n(tables: Mapping[int, Array], ranks: Sequence[int]) -> list[dict[str, Any]]:
-    """Return what CCA R² scores as the number of examples grows, beside random subspaces of the layers' ranks.
-
-    `tables` are (m, m, L, L) by number of examples. A row has the percentage `identified` with its jackknife `error`,
-    and for each of the `layers` the mean R² with the same layer of other networks, and that of `random` subspaces.
+    `tables` are (m, m, L, L) by number of examples. Beside it the mean R² of the same layer of two networks, averaged
+    over `layers`, and that of `random` subspaces of the layers' `ranks`.
     """
-    rows = []
-    for examples, table in sorted(tables.items()):
-        scored = percent(table, "cca_r2")
-        rows.append(
-            {
-                "examples": examples,
-                "identified": scored["accuracy"],
-                "error": scored["standard_error"],
-                "layers": np.diag(mean_map(table)).tolist(),
-                "random": [random_r2((rank, rank), examples) for rank in ranks],
-            }
-        )
-    return rows
+    tried, by_n = sorted(tables), [tables[n] for n in sorted(tables)]
+    scored = [percent(table, "cca_r2") for table in by_n]
+    values = {
+        "scores": [row["accuracy"] for row in scored],
+        "errors": [row["standard_error"] for row in scored],
+        "layers": [float(np.diag(mean_map(table)).mean()) for table in by_n],
+        "random": [float(np.mean([random_r2((rank, rank), n) for rank in ranks])) for n in tried],
+        "tried_n": tried,
+        "examples": tried[-1],
+    }
+    return {"N1": values}
 
 
 AT_PAPERS_N = {

@@ -92,24 +92,21 @@ def _ask(measure: Callable[[str, int], Measured], examples: Sequence[int], shuff
     return {claim: answers(claim) for claim in measured(BIASED, examples[-1])}
 
 
-def _above(null: Compared | Sequence[Compared], pairs: Iterable[Sequence[str]], choose: Choice) -> dict[str, Any]:
-    """Compare what is chosen of all pairs of different seeds of some pairs of groups with its shuffles."""
+def _above(null: Compared | Iterable[Compared], choose: Choice, pairs: Sequence[Sequence[str]] = ()) -> dict[str, Any]:
+    """Compare what is chosen of some similarities with its shuffles.
+
+    Of all networks of different seeds of some pairs of groups or, without these, of the one network with itself.
+    """
     values, levels = [np.empty(0)], [np.empty(0)]
     for shuffled in [null] if isinstance(null, Compared) else null:
-        for groups in pairs:
-            if (different := shuffled.different(*groups)).any():
-                value, level = (shuffled.block(f"{BIASED}_{end}", *groups)[different] for end in ("value", "level"))
+        for groups in pairs or [shuffled.groups * 2]:
+            among = shuffled.different(*groups) if pairs else np.ones((1, 1), bool)
+            if among.any():
+                value, level = (shuffled.block(f"{BIASED}_{end}", *groups)[among] for end in ("value", "level"))
                 chosen = choose(value.mean(axis=0))
                 values.append(value[:, chosen].ravel())
                 levels.append(level[:, chosen].ravel())
     return above_shuffles(np.concatenate(values), np.concatenate(levels))
-
-
-def _above_within(null: Compared, choose: Choice) -> tuple[Array, Array]:
-    """Return what is chosen of the similarities within the one network of a group, and its shuffles."""
-    value, level = (null.block(f"{BIASED}_{end}", *null.groups * 2)[0, 0] for end in ("value", "level"))
-    chosen = choose(value)
-    return value[chosen], level[chosen]
 
 
 def _blocks_of(*places: tuple[Sequence[int], Sequence[int]]) -> Choice:
@@ -137,7 +134,7 @@ def ask_correspondence(compared: Compared, null: Compared) -> Answers:
         table = compared.block(compared.name(index, n), *pair)
         return {"F2a": map_values(table), "S8": percent(table, index)}
 
-    return _ask(measure, compared.examples, dict.fromkeys(("F2a", "S8"), _above(null, [pair], best_matches)))
+    return _ask(measure, compared.examples, dict.fromkeys(("F2a", "S8"), _above(null, best_matches, [pair])))
 
 
 def ask_table_2(tables: Tables) -> Answers:
@@ -160,8 +157,7 @@ def ask_table_2(tables: Tables) -> Answers:
 def ask_depth(within: Mapping[str, Mapping[str, Array]], null: Mapping[str, Compared]) -> Answers:
     """Ask of claim F3b, from the arrays of :func:`repsim.lab.measurements.within` and the shuffles of each group."""
     groups = [group for group in DEPTHS.values() if group in within]
-    chosen = [_above_within(null[group], _last_convolution) for group in groups]
-    above = above_shuffles(*(np.concatenate(arrays) for arrays in zip(*chosen, strict=True)))
+    above = _above([null[group] for group in groups], _last_convolution)
 
     def measure(index: str, n: int) -> Measured:
         return {"F3b": depth_similarities({group: within[group][f"{index}_{n}"] for group in groups})}
@@ -175,14 +171,14 @@ def ask_residual(within: Mapping[str, Array], layers: Sequence[str], null: Compa
     blocks = _blocks_of(*((own, [*own, *inside]) for own, inside in zip(sums, interior, strict=True)))
     additions = [place for own in sums for place in own]
     choices = {"F4a": _last_convolution, "F4b": blocks, "F4c": _blocks_of((additions, additions))}
-    shuffles = {claim: above_shuffles(*_above_within(null, choose)) for claim, choose in choices.items()}
+    shuffles = {claim: _above(null, choose) for claim, choose in choices.items()}
     return _ask(lambda index, n: figure_4(within[f"{index}_{n}"], layers), _examples(within), shuffles)
 
 
 def ask_figure_5(compared: Compared, null: Compared) -> Answers:
     """Ask of claims F5a to F5d."""
     there = {claim: pair for claim, pair in FIGURE_5.items() if set(pair) <= set(null.groups)}
-    shuffles = {claim: _above(null, [pair], best_matches) for claim, pair in there.items()}
+    shuffles = {claim: _above(null, best_matches, [pair]) for claim, pair in there.items()}
     return _ask(partial(figure_5, compared), compared.examples, shuffles)
 
 
@@ -193,7 +189,7 @@ def ask_figure_6(compared: Compared, null: Compared) -> Answers:
     other = [(group, widest) for group in null.groups]
     pairs = {"F6a": same, "F6b": other, "F6c": same, "F6d": [(widest, widest)], "F6e": [*same, *other]}
     convolutions = same_layers(slice(0, across.CONVOLUTIONS))
-    shuffles = {claim: _above(null, of_claim, convolutions) for claim, of_claim in pairs.items()}
+    shuffles = {claim: _above(null, convolutions, of_claim) for claim, of_claim in pairs.items()}
     return _ask(lambda index, n: across.figure_6(across.width_curves(compared, index, n)), compared.examples, shuffles)
 
 
@@ -212,7 +208,7 @@ def ask_figure_7(compared: Sequence[Compared], null: Sequence[Compared]) -> Answ
         "F7e": (null, "untrained_c100", across.AFTER_FIRST),
     }
     shuffles = {
-        claim: _above(panels, [across.CURVES["c10_c100"], across.CURVES[curve]], same_layers(layers))
+        claim: _above(panels, same_layers(layers), [across.CURVES["c10_c100"], across.CURVES[curve]])
         for claim, (panels, curve, layers) in rests.items()
     }
     return _ask(measure, compared[0].examples, shuffles)
@@ -222,8 +218,8 @@ def ask_figure_f4(compared: Compared, null: Compared) -> Answers:
     """Ask of claims F.4a and F.4b, from the comparison of a group with itself before training."""
     trained, untrained = compared.groups
     shuffles = {
-        "F.4a": _above(null, [(trained, trained), (untrained, trained)], same_layers()),
-        "F.4b": _above(null, [(untrained, untrained)], same_layers()),
+        "F.4a": _above(null, same_layers(), [(trained, trained), (untrained, trained)]),
+        "F.4b": _above(null, same_layers(), [(untrained, untrained)]),
     }
     return _ask(partial(across.figure_f4, compared, trained=trained), compared.examples, shuffles)
 
@@ -231,13 +227,13 @@ def ask_figure_f4(compared: Compared, null: Compared) -> Answers:
 def ask_figure_f6(compared: Compared, null: Compared) -> Answers:
     """Ask of claims F.6a and F.6b."""
     choices = {"F.6a": best_matches, "F.6b": same_layers()}
-    shuffles = {claim: _above(null, [(across.WITH, across.WITHOUT)], choose) for claim, choose in choices.items()}
+    shuffles = {claim: _above(null, choose, [(across.WITH, across.WITHOUT)]) for claim, choose in choices.items()}
     return _ask(partial(across.figure_f6, compared), compared.examples, shuffles)
 
 
 def ask_figure_f7(arrays: Mapping[str, Array], group: str, null: Compared) -> Answers:
     """Ask of claim F.7. Shuffles are those of images of all classes, from a comparison that has the group."""
-    shuffles = {"F.7": _above(null, [(group, group)], other_layers)}
+    shuffles = {"F.7": _above(null, other_layers, [(group, group)])}
     return _ask(lambda index, n: {"F.7": across.figure_f7(arrays, index, n)}, _examples(arrays, "all_"), shuffles)
 
 
@@ -247,7 +243,7 @@ def ask_figure_f8(compared: Compared, null: Compared) -> Answers:
     def measure(index: str, n: int) -> Measured:
         return {"F.8a": match_path(compared.mean(compared.name(index, n), RESIDUAL, TINY).T)}
 
-    shuffles = {"F.8a": _above(null, [(RESIDUAL, TINY)], lambda mean: best_matches(mean.T).T)}
+    shuffles = {"F.8a": _above(null, lambda mean: best_matches(mean.T).T, [(RESIDUAL, TINY)])}
     return _ask(measure, compared.examples, shuffles)
 
 

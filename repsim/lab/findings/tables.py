@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -35,11 +34,6 @@ def rank_correlation(x: Array, y: Array) -> float | None:
     if np.ptp(x) == 0 or np.ptp(y) == 0:
         return 0.0
     return float(spearmanr(x, y).statistic)
-
-
-def saturated_layers(layers: Sequence[str], features: Sequence[int], examples: int) -> list[str]:
-    """Return the layers that can fill the space of the centred examples, where CCA-type indexes are constant."""
-    return [layer for layer, count in zip(layers, features, strict=True) if count >= examples - 1]
 
 
 def layer_ranks(index: str, features: Sequence[int], kept: Mapping[str, Array] | None = None) -> list[int]:
@@ -81,61 +75,59 @@ class Tables:
         self.records = {name: artefact.record for name, artefact in measures.items()}
         self.arrays = {name: artefact.arrays() for name, artefact in measures.items()}
 
-    def measure(self, index: str, split: str = "train") -> str | None:
-        """Return the measure with the most examples of a split that has an index, None if there is none."""
+    def measure(self, index: str, split: str = "train") -> str:
+        """Return the measure with the most examples of a split that has an index, nothing if there is none."""
         having = [
             name for name, record in self.records.items() if record["split"] == split and index in record["indexes"]
         ]
-        return max(having, key=lambda name: self.records[name]["examples"], default=None)
+        return max(having, key=lambda name: self.records[name]["examples"], default="")
 
     def get(self, index: str, split: str = "train") -> Array | None:
         """Return the table of an index on as many examples of the split as there are, None if it was not made."""
-        name = self.measure(index, split)
-        return None if name is None else self.arrays[name][index]
+        return self.arrays.get(self.measure(index, split), {}).get(index)
 
     def beside(self, index: str, other: str) -> Array | None:
         """Return the table of `index` on the same examples as `other`, None if it was not made."""
-        name = self.measure(other)
-        return None if name is None else self.arrays[name].get(index)
+        return self.arrays.get(self.measure(other), {}).get(index)
 
     def examples(self, index: str, split: str = "train") -> int | None:
         """Return the number of examples behind :meth:`get`."""
-        name = self.measure(index, split)
-        return None if name is None else int(self.records[name]["examples"])
+        return self.records.get(self.measure(index, split), {}).get("examples")
 
     def layers(self) -> list[str]:
         """Return the names of the compared layers."""
         return list(next(iter(self.records.values()))["layers"])
 
-    def saturated(self, index: str) -> list[str]:
-        """Return the layers where a CCA-type index says nothing, being as wide as there were examples."""
-        record = self._of_cca_type(index)
-        return saturated_layers(record["layers"], record["features"], record["examples"]) if record else []
+    def facts(self, index: str) -> dict[str, int]:
+        """Return on what an index was measured, which decides whether a verdict can rest on it.
+
+        "saturated_layers" are as wide as there are examples, which makes an index of the CCA type constant.
+        """
+        name = self.measure(index)
+        record, table = self.records[name], self.arrays[name][index]
+        wide = [count for count in record["features"] if count >= record["examples"] - 1]
+        return {
+            "examples": record["examples"],
+            "networks": len(table),
+            "saturated_layers": len(wide) if index.startswith(CCA_TYPE) else 0,
+            **self.room(index),
+        }
 
     def blind(self, index: str) -> NDArray[np.bool_] | None:
         """Return :func:`blind_pairs` of an index of the CCA type, None of others and of one that was not measured."""
-        known = self._ranks(index)
-        return blind_pairs(known[0], *known) if known else None
+        name = self.measure(index) if index.startswith(CCA_TYPE) else ""
+        if not name:
+            return None
+        record = self.records[name]
+        ranks = layer_ranks(index, record["features"], self.kept.get(name))
+        return blind_pairs(ranks, ranks, record["examples"])
 
     def room(self, *indexes: str) -> dict[str, int]:
         """Return :func:`room` for some indexes in all, nothing where none of them is of the CCA type."""
-        total: Counter[str] = Counter()
-        for index in indexes:
-            if known := self._ranks(index):
-                total.update(room(known[0], *known))
-        return dict(total)
-
-    def _ranks(self, index: str) -> tuple[list[int], int] | None:
-        """Return :func:`layer_ranks` and the number of examples, None of indexes that are not of the CCA type."""
-        record = self._of_cca_type(index)
-        if record is None:
-            return None
-        return layer_ranks(index, record["features"], self.kept.get(self.measure(index) or "")), record["examples"]
-
-    def _of_cca_type(self, index: str) -> Mapping[str, Any] | None:
-        """Return the record behind an index, None if it is not of the CCA type or was not measured."""
-        name = self.measure(index) if index.startswith(CCA_TYPE) else None
-        return None if name is None else self.records[name]
+        known = [blind for index in indexes if (blind := self.blind(index)) is not None]
+        if not known:
+            return {}
+        return {"undetermined_pairs": int(sum(map(np.sum, known))), "layer_pairs": sum(map(np.size, known))}
 
 
 def chance_level(own: Mapping[str, Array], first: str, second: str) -> Array:
@@ -149,8 +141,7 @@ def chance_level(own: Mapping[str, Array], first: str, second: str) -> Array:
 
 def available(tables: Tables, indexes: Sequence[str], split: str = "train") -> dict[str, Array]:
     """Return the table of each of the indexes that was measured on a split."""
-    table_by_index = {index: tables.get(index, split) for index in indexes}
-    return {index: table for index, table in table_by_index.items() if table is not None}
+    return {index: table for index in indexes if (table := tables.get(index, split)) is not None}
 
 
 class Compared(Similarities):

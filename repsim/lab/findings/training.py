@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import repsim
 from repsim.lab import measurements
 from repsim.lab.claims import load_claims
 from repsim.lab.findings import measures
-from repsim.lab.findings.correspondence import p_value
+from repsim.lab.findings.correspondence import p_value, percent, scored_percent, with_error
 from repsim.lab.findings.tables import Array, Compared, off_diagonal
 from repsim.lab.predicates import ROUNDING
 
@@ -63,17 +63,15 @@ def recipe_rule(
         if members:
             row = accuracies(members)
             missing, off = len(deciding) - len(members), abs(PAPER_TINY_10 - row["accuracy"])
-            ends = {}
+            taken = off <= CLOSE_TO_PAPER
             if missing:
-                left = [
-                    (PAPER_TINY_10 + sign * CLOSE_TO_PAPER) * len(deciding) - row["accuracy"] * len(members)
-                    for sign in (-1, 1)
-                ]
-                ends = dict(zip(("low", "high"), (total / missing for total in left), strict=True))
-                possible = ends["low"] <= 100 and ends["high"] >= 0
-            decided = off <= CLOSE_TO_PAPER if not missing else None if possible else False
-            taken = decided if before is False else None
-            rows[group] = row | ends | {"off": off, "missing": missing, "taken": taken}
+                row["low"], row["high"] = (
+                    ((PAPER_TINY_10 + step) * len(deciding) - row["accuracy"] * len(members)) / missing
+                    for step in (-CLOSE_TO_PAPER, CLOSE_TO_PAPER)
+                )
+                taken = None if row["low"] <= 100 and row["high"] >= 0 else False
+            taken = taken if before is False else None
+            rows[group] = row | {"off": off, "missing": missing, "taken": taken}
         before = taken
     return rows
 
@@ -111,28 +109,9 @@ ACCURATE = 87.0  # RC1 is about recipes that reach this
 LINEAR = "cka_linear"
 
 
-def similarities(compared: Compared, index: str = LINEAR, *, pool: bool = True) -> Array:
-    """Return (m, m, L, L), the similarities among the networks of the only group; without `pool`, of convolutions."""
-    (group,) = compared.groups
-    table = compared.block(compared.name(index), group, group)
-    return table if pool else table[..., :-1, :-1]
-
-
-def _jackknifed(table: Array, statistic: Callable[[Array], float]) -> tuple[float, float | None]:
-    """Return a statistic and its jackknife error over networks, None for fewer than three."""
-    if len(table) < 3:
-        return statistic(table), None
-    jackknife = repsim.jackknife(table, statistic=statistic)
-    return jackknife.estimate, jackknife.standard_error
-
-
-def _identified(table: Array) -> float:
-    return 100 * repsim.identification_accuracy(table)
-
-
-def _neighbours(table: Array) -> float:
-    """Return the mean similarity of the first layer with the second of another network."""
-    return float(off_diagonal(table)[:, 0, 1].mean())
+def similarities(compared: Compared, index: str = LINEAR) -> Array:
+    """Return (m, m, L, L), the similarities among the networks of the only group."""
+    return compared.block(compared.name(index), *compared.groups * 2)
 
 
 def group_values(compared: Compared, index: str = LINEAR) -> dict[str, Any]:
@@ -141,9 +120,10 @@ def group_values(compared: Compared, index: str = LINEAR) -> dict[str, Any]:
     Percentages: test `accuracy`, layers `identified`, and `convolutions` alone. Similarities: `neighbours`, of the
     first layer with the second of another network.
     """
-    identified, error = _jackknifed(similarities(compared, index), _identified)
-    convolutions, convolutions_error = _jackknifed(similarities(compared, index, pool=False), _identified)
-    neighbours, neighbours_error = _jackknifed(similarities(compared, index), _neighbours)
+    table = similarities(compared, index)
+    identified, error = scored_percent(table, index)
+    convolutions, convolutions_error = scored_percent(table, index, pool=False)
+    neighbours, neighbours_error = with_error(table, lambda table: float(off_diagonal(table)[:, 0, 1].mean()))
     accuracy = 100 * np.asarray(compared.arrays["accuracy"])
     return {
         "accuracy": float(accuracy.mean()),
@@ -175,22 +155,15 @@ def taken_for_pool(compared: Compared) -> tuple[int, int]:
     return confused_layers(compared)[last, pool], networks * (networks - 1)
 
 
-def confused_networks(compared: Compared) -> np.ndarray:
-    """Return (m, m): how many layers of network a are not found in network b."""
-    table = similarities(compared)
-    wrong = (repsim.best_match(table) != np.arange(table.shape[-1])).sum(axis=-1)
-    return np.asarray(wrong * ~np.eye(len(table), dtype=bool))
-
-
 def kinds_of_first_layers(compared: Compared) -> dict[str, Any]:
     """Return whether networks are confused whose first layers differ in how much they put into one direction.
 
     `correlation` is Spearman's, over pairs of networks, between the difference of their `first_shares` and how many
     layers one does not find in the other, both ways, `errors` in all; None where either does not vary.
     """
-    shares = np.asarray(compared.arrays["first_share"])
+    shares, table = np.asarray(compared.arrays["first_share"]), similarities(compared)
     first, second = np.triu_indices(len(shares), 1)
-    wrong = confused_networks(compared)
+    wrong = (repsim.best_match(table) != np.arange(table.shape[-1])).sum(axis=-1)
     both = (wrong + wrong.T)[first, second]
     apart = np.abs(shares[first] - shares[second])
     varies = len(both) > 2 and np.ptp(both) > 0 and np.ptp(apart) > 0
@@ -205,31 +178,26 @@ def kinds_of_first_layers(compared: Compared) -> dict[str, Any]:
 @measures("FN1", "FN2", "FN3", by=(repsim.cka, repsim.hsic, repsim.jackknife), networks=("tiny10",))
 def published_claims(compared: Compared) -> dict[str, dict[str, Any]]:
     """Measure claims FN1, FN2 and FN3, percent, on the convolutions of the networks that others trained."""
-    n = max(compared.examples)
-
-    def scored(index: str) -> tuple[float, float | None]:
-        return _jackknifed(similarities(compared, index, pool=False), _identified)
-
-    (linear, linear_error), (hsic, hsic_error) = scored("cka_linear"), scored("hsic_linear")
-    first, second = ((i, similarities(compared, i, pool=False)) for i in ("cka_rbf_0.4", "cka_rbf_0.2"))
-    middle, narrow = _identified(first[1]), _identified(second[1])
-    return {
+    middle, narrow = "cka_rbf_0.4", "cka_rbf_0.2"
+    indexes = (LINEAR, "cka_linear_debiased", "hsic_linear", middle, narrow)
+    tables = {index: similarities(compared, index)[..., :-1, :-1] for index in indexes}
+    scored = {index: percent(table, index) for index, table in tables.items()}
+    accuracy = {index: values["accuracy"] for index, values in scored.items()}
+    claims: dict[str, dict[str, Any]] = {
         "FN1": {
-            "accuracy": linear,
-            "standard_error": linear_error,
-            "accuracy_debiased": scored("cka_linear_debiased")[0],
-            "accuracy_with_pool": _identified(similarities(compared)),
-            "examples": n,
+            **scored[LINEAR],
+            "accuracy_debiased": accuracy["cka_linear_debiased"],
+            "accuracy_with_pool": percent(similarities(compared), LINEAR)["accuracy"],
         },
-        "FN2": {"accuracy": hsic, "standard_error": hsic_error, "examples": n},
+        "FN2": dict(scored["hsic_linear"]),
         "FN3": {
-            "lead": middle - narrow,
-            "rbf_04": middle,
-            "rbf_02": narrow,
-            "p": p_value(first, second),
-            "examples": n,
+            "lead": accuracy[middle] - accuracy[narrow],
+            "rbf_04": accuracy[middle],
+            "rbf_02": accuracy[narrow],
+            "p": p_value((middle, tables[middle]), (narrow, tables[narrow])),
         },
     }
+    return {claim: {**values, "examples": max(compared.examples)} for claim, values in claims.items()}
 
 
 DECIDED = {"RC1": False, "RC2": True}  # by one recipe: that it fails, or that it holds

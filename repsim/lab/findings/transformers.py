@@ -14,7 +14,7 @@ from scipy.stats import spearmanr
 
 import repsim
 from repsim.lab.findings import measures
-from repsim.lab.findings.correspondence import ASYMMETRIC, LEAST_NETWORKS, p_value, percent, score
+from repsim.lab.findings.correspondence import ASYMMETRIC, LEAST_NETWORKS, p_value, percent, scored_percent
 from repsim.lab.findings.tables import CCA_KINDS, Array, mean_map, off_diagonal
 
 Values = Mapping[str, Array]
@@ -59,9 +59,8 @@ def table_f1(tables: Values) -> list[dict[str, Any]]:
     cells = []
     for index, row in identified(tables).items():
         for tap, paper in zip(TAPS, TABLE_F1[index], strict=True):
-            _, error = score(tables[f"{tap}/{index}"], index)
-            shown = {"accuracy": row[tap], "standard_error": None if error is None else 100 * error, "paper": paper}
-            cells.append({"index": index, "tap": tap, **shown})
+            _, error = scored_percent(tables[f"{tap}/{index}"], index)
+            cells.append({"index": index, "tap": tap, "accuracy": row[tap], "standard_error": error, "paper": paper})
     return cells
 
 

@@ -84,10 +84,6 @@ def depth_probes(probes: Mapping[str, Array]) -> dict[str, dict[str, Any]]:
 GROUPS = 3  # of blocks whose layers have maps of one size
 
 
-class ResidualError(LabError):
-    """Layers that are not those of a residual network."""
-
-
 def block_places(layers: Sequence[str]) -> tuple[list[list[int]], list[list[int]]]:
     """Return where the layers after the additions and those inside blocks stand, for each of three groups of blocks."""
     sums, interior = (
@@ -95,7 +91,7 @@ def block_places(layers: Sequence[str]) -> tuple[list[list[int]], list[list[int]
     )
     size = len(sums) // GROUPS
     if size < 2 or len(sums) != len(interior) or len(sums) % GROUPS:
-        raise ResidualError(f"three groups of two or more blocks are needed, found {len(sums)} additions")
+        raise LabError(f"three groups of two or more blocks are needed, found {len(sums)} additions")
     starts = range(0, len(sums), size)
     return [sums[start : start + size] for start in starts], [interior[start : start + size] for start in starts]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from repsim.lab import names_of
 from repsim.lab.errors import ProfileError, known
-from repsim.lab.measurements import properties, shuffles, similarities
+from repsim.lab.measurements import properties, similarities
 from repsim.lab.measurements.common import GROUP
 from repsim.lab.profiles import Profile, load_profile
 from repsim.lab.published import NETWORKS
@@ -43,8 +43,8 @@ def steps(profile_name: str, only: str = "*") -> dict[str, Step]:
     if profile.ridge:
         all_steps["ridge"] = partial(properties.ridge, profile_name)
     add("between/", similarities.between, named(profile.comparisons))
-    add("chance/", shuffles.chance, [comparison.name for comparison in profile.comparisons if comparison.diagonal])
-    add("chance/within-", shuffles.chance_within, named(profile.groups(profile.chance)))
+    add("chance/", similarities.chance, [comparison.name for comparison in profile.comparisons if comparison.diagonal])
+    add("chance/within-", similarities.chance_within, named(profile.groups(profile.chance)))
     for asked in _with_svcca(profile):
         all_steps["ranks/{}-{}-{}".format(*asked)] = partial(similarities.svcca_ranks, profile_name, *asked)
     for module, name in ((similarities, "within"), (similarities, "within_class"), (properties, "probes")):
@@ -57,10 +57,10 @@ def steps(profile_name: str, only: str = "*") -> dict[str, Step]:
         all_steps["published"] = partial(similarities.published, profile_name)
     if profile.shuffles:
         debiased = [comparison.name for comparison in profile.comparisons if comparison.debiased]
-        add("null/", shuffles.null_between, debiased)
+        add("null/", similarities.null_between, debiased)
         groups = profile.groups(profile.within.groups) if profile.within else []
         # No claim rests on the layers of an untrained one.
-        add("null/within-", shuffles.null_within, [group.name for group in groups if group.recipe.epochs])
+        add("null/within-", similarities.null_within, [group.name for group in groups if group.recipe.epochs])
     if profile.transformers:
         epochs = sorted({0, *profile.transformers.snapshots})
         add("transformers/epoch", partial(_transformers, "follow"), epochs)

@@ -12,7 +12,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from repsim.lab.store import SECONDS_BEFORE, Arrays, Artefact, Store, key, profi
 from repsim.lab.weights import find_network
 
 Made = tuple[Mapping[str, np.ndarray], Mapping[str, Any]]  # arrays, and what their record says
+Make = Callable[["Scratch"], Arrays]
 VERSION = 2
 GROUP = "tiny10"  # whose networks are measured where no group is named
 _NOTED = 10  # seconds, after which what a measurement has taken so far is written down again
@@ -71,6 +72,10 @@ class Members:
         """The number of features of each layer."""
         every = layer_features(self.networks[0])
         return [every[layer] for layer in self.layers]
+
+    def made_from(self, **more: Any) -> dict[str, Any]:
+        """Return what decides the address of a measurement of them."""
+        return made_from(self.networks, **more)
 
     def facts(self) -> dict[str, Any]:
         """Return what a record says of them."""
@@ -171,6 +176,13 @@ class Scratch:
             self._note()
         return read_arrays(path)
 
+    def each(self, counts: Sequence[int], make: Callable[[int], Arrays]) -> Arrays:
+        """Return what is made on each number of examples, which are finished one after the other."""
+        arrays: Arrays = {}
+        for count in counts:
+            arrays |= self.finished(str(count), partial(make, count))
+        return arrays
+
     def pairwise(
         self, title: str, xs: Sequence[Any], ys: Sequence[Any] | None = None, **how: Any
     ) -> dict[str, np.ndarray]:
@@ -187,11 +199,7 @@ class Scratch:
 
 
 def measured(
-    profile_name: str,
-    step: str,
-    name: str,
-    inputs: Mapping[str, Any],
-    make: Callable[[Scratch], Made],
+    profile_name: str, step: str, name: str, inputs: Mapping[str, Any], make: Callable[[Scratch], Made]
 ) -> Artefact:
     """Return a measurement, made if it is missing from the folder `step` of a profile's results.
 
@@ -210,13 +218,34 @@ def measured(
     return artefact
 
 
+def measured_of(
+    profile_name: str, step: str, name: str, of: Members | Sides, asked: Mapping[str, Any], make: Make, **more: Any
+) -> Artefact:
+    """Return :func:`measured` of some networks, of which `make` returns the arrays.
+
+    What is `asked` of them decides the address and stands in the record; what is `more` only decides the address.
+    """
+    inputs = of.made_from(**asked, **more)
+    return measured(profile_name, step, name, inputs, lambda scratch: (make(scratch), {**of.facts(), **asked}))
+
+
+def one_by_one(scratch: Scratch, group: Members, make: Callable[[Members], Arrays]) -> Arrays:
+    """Return what is made of each network of a group, stacked.
+
+    The representations of one go before the next one's come, and an interrupted run goes on with the next network.
+    """
+
+    def make_alone(network: Artefact) -> Arrays:
+        arrays = make(replace(group, networks=(network,)))
+        shutil.rmtree(scratch.stored, ignore_errors=True)
+        return arrays
+
+    made = [scratch.finished(network.record["name"], partial(make_alone, network)) for network in group.networks]
+    return {name: np.stack([arrays[name] for arrays in made]) for name in made[0]}
+
+
 def gather(
-    scratch: Scratch,
-    gathered: Sequence[Members],
-    split: str,
-    count: int,
-    dataset: str = "",
-    share: float = 1.0,
+    scratch: Scratch, gathered: Sequence[Members], split: str, count: int, dataset: str = "", share: float = 1.0
 ) -> list[Any]:
     """Return every compared layer of every network, (count, features), group by group and network by network.
 
@@ -226,9 +255,8 @@ def gather(
     sizes = [len(members.networks) * sum(members.features) for members in gathered]
     arrays: list[Any] = []
     for members, size in zip(gathered, sizes, strict=True):
-        group_share = share * size / math.fsum(sizes)
-        of = list(members.networks), split, count, members.layers
-        arrays += sources(*of, dataset or None, group_share, folder=scratch.stored)
+        how = dataset or None, share * size / math.fsum(sizes)
+        arrays += sources(list(members.networks), split, count, members.layers, *how, folder=scratch.stored)
     return arrays
 
 

@@ -20,7 +20,6 @@ at 2,048 features.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from itertools import combinations, product
@@ -31,11 +30,11 @@ from filelock import FileLock
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 
-from repsim.lab.errors import LabError, MissingArtefactError
+from repsim.lab.errors import LabError
 from repsim.lab.measurements.common import Made, made_from, measured, members
 from repsim.lab.repository import cache_root
 from repsim.lab.representations import sources
-from repsim.lab.store import Artefact, clear, profile_store, write_atomically
+from repsim.lab.store import Artefact, clear, write_atomically
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -43,10 +42,6 @@ TOLERANCE = 1e-4  # of every index, absolute
 ROWS = 2000  # of a representation in memory in float64
 LEAST = 1e-6  # of the largest singular value: below, the eigenvalues of a Gram matrix in float64 are rounding
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.99)
-
-
-class ConditionError(LabError):
-    """A representation whose rank its Gram matrix cannot tell."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +66,11 @@ def basis(x: Any) -> Basis:
     """Return the basis of a representation (n, p), or of what gives slices of its rows, read in blocks of examples.
 
     From the eigenvectors of its Gram matrix over features, in float64: squaring is safe where no singular value of the
-    features that vary is below :data:`LEAST` of the largest. ConditionError if one is, or if p >= n.
+    features that vary is below :data:`LEAST` of the largest. LabError if one is, or if p >= n.
     """
     n, p = x.shape
     if p >= n:
-        raise ConditionError(f"a basis needs more examples than features, found {n} examples of {p} features")
+        raise LabError(f"a basis needs more examples than features, found {n} examples of {p} features")
     starts = range(0, n, ROWS)
     total, first = np.zeros(p), np.asarray(x[:1])[0]
     varies = np.zeros(p, bool)
@@ -94,7 +89,7 @@ def basis(x: Any) -> Basis:
         gram += rows.T @ rows
     eigenvalues, vectors = eigh(gram, driver="evd", overwrite_a=True, check_finite=False)
     if not len(mean) or eigenvalues[0] <= LEAST**2 * eigenvalues[-1]:
-        raise ConditionError(
+        raise LabError(
             f"the Gram matrix of {len(mean)} features that vary has eigenvalues from {eigenvalues.min():.1e} to "
             f"{eigenvalues.max():.1e}; one below {LEAST**2:g} of the largest is rounding, and the rank cannot be told"
         )
@@ -132,7 +127,7 @@ def weighted(x: Basis, m: Float32) -> float:
     return numerator / (float(weights.sum()) + beyond)
 
 
-def compare(x: Basis, y: Basis, thresholds: Sequence[float] = THRESHOLDS) -> dict[str, tuple[float, float]]:
+def compare(x: Basis, y: Basis) -> dict[str, tuple[float, float]]:
     """Return every index of x with y and of y with x, by the names of :data:`repsim.INDEXES`."""
     m, n = np.asarray(x.left.T @ y.left), len(x.left)
     least = min(m.shape)
@@ -144,7 +139,7 @@ def compare(x: Basis, y: Basis, thresholds: Sequence[float] = THRESHOLDS) -> dic
         "hsic_linear": hsic / (n - 1) ** 2,
         "cka_linear": hsic / float(np.linalg.norm(sx) * np.linalg.norm(sy)),
     }
-    for threshold in thresholds:
+    for threshold in THRESHOLDS:
         block = m[: x.kept(threshold), : y.kept(threshold)]
         ending = "" if threshold == 0.99 else f"_{threshold:g}"
         symmetric[f"svcca_r2{ending}"] = float(np.square(block, dtype=np.float64).sum()) / min(block.shape)
@@ -162,84 +157,62 @@ STEP = "layer-pairs"
 NETWORKS, EXAMPLES, SPLIT = 3, 50_000, "train"
 VERSION = 1  # of the arithmetic: raise it when the same inputs would give other values
 
-Place = tuple[int, str]  # a network's place among those compared, and one of its layers
+Place = tuple[Artefact, str]  # a network and one of its layers
 
 
-def layer_pairs(
-    profile_name: str, networks_compared: int = NETWORKS, examples: int = EXAMPLES, *, make: bool = True
-) -> Artefact:
+def layer_pairs(profile_name: str, networks_compared: int = NETWORKS, examples: int = EXAMPLES) -> Artefact:
     """Return every layer of some Tiny-10 networks compared with every layer of the others, by subspace indexes.
 
     As :func:`repsim.lab.measurements.tables`, which readers of tables take, with the numerical rank of each layer as
-    ``ranks`` (m, L). Of a network with itself everything is NaN. Each pair of networks takes hours: unless they are to
-    be `make`, missing pairs raise MissingArtefactError, which says how many.
+    ``ranks`` (m, L). Of a network with itself everything is NaN. Each pair of networks takes hours.
     """
     (group,) = members(profile_name, most=networks_compared)
-    trained, layers = list(group.networks), group.layers
-    store = profile_store(profile_name)
-    missing = sum(store.find(*_key(trained, *pair, examples)) is None for pair in _pairs(trained, layers))
-    if missing and not make:
-        raise MissingArtefactError(f"{missing} pairs of layers are not compared on {examples:,} images yet")
+    networks, layers = range(len(group.networks)), range(len(group.layers))
 
-    def gather(_: Any) -> Made:
+    def make(_: Any) -> Made:
         tables: dict[str, np.ndarray] = {}
-        ranks = np.zeros((len(trained), len(layers)), np.int64)
-        for (a, first), (b, second) in _pairs(trained, layers):
-            i, j = layers.index(first), layers.index(second)
-            arrays = layer_pair(profile_name, trained, (a, first), (b, second), examples).arrays()
+        ranks = np.zeros((len(networks), len(layers)), np.int64)
+        for (a, b), (i, j) in product(combinations(networks, 2), product(layers, layers)):
+            places = [(group.networks[network], group.layers[layer]) for network, layer in ((a, i), (b, j))]
+            arrays = layer_pair(profile_name, *places, examples=examples).arrays()
             ranks[a, i], ranks[b, j] = arrays.pop("ranks")
             for index, (forth, back) in arrays.items():
-                table = tables.setdefault(index, np.full((len(trained),) * 2 + (len(layers),) * 2, np.nan))
+                table = tables.setdefault(index, np.full((len(networks),) * 2 + (len(layers),) * 2, np.nan))
                 table[a, b, i, j], table[b, a, j, i] = forth, back
         facts = {"split": SPLIT, "examples": examples, "indexes": sorted(tables)}
         return {**tables, "ranks": ranks}, {**group.facts(), **facts}
 
-    return measured(profile_name, "tables", "papers-n", _inputs(trained, examples), gather)
+    return measured(profile_name, "tables", "papers-n", group.made_from(**_asked(examples)), make)
 
 
-def _inputs(trained: list[Artefact], examples: int) -> dict[str, Any]:
-    asked = {"split": SPLIT, "examples": examples, "thresholds": list(THRESHOLDS), "products": VERSION}
-    return made_from(trained, **asked)
+def _asked(examples: int) -> dict[str, Any]:
+    return {"split": SPLIT, "examples": examples, "thresholds": list(THRESHOLDS), "products": VERSION}
 
 
-def _pairs(trained: list[Artefact], layers: tuple[str, ...]) -> Iterator[tuple[Place, Place]]:
-    """Yield every pair of layers of different networks, once, those of a pair of networks together."""
-    for a, b in combinations(range(len(trained)), 2):
-        for first, second in product(layers, layers):
-            yield (a, first), (b, second)
-
-
-def _key(trained: list[Artefact], x_place: Place, y_place: Place, examples: int) -> tuple[str, str, dict[str, Any]]:
-    (a, first), (b, second) = x_place, y_place
-    seeds = [trained[place].record["inputs"]["seed"] for place in (a, b)]
-    name = f"seed{seeds[0]}-{first}-seed{seeds[1]}-{second}"
-    return STEP, name, {**_inputs([trained[a], trained[b]], examples), "layers": [first, second]}
-
-
-def layer_pair(profile_name: str, trained: list[Artefact], x_place: Place, y_place: Place, examples: int) -> Artefact:
+def layer_pair(profile_name: str, first: Place, second: Place, *, examples: int) -> Artefact:
     """Return the similarities of two layers by each index: of one with the other, and of the other with the one."""
+    networks, layers = [first[0], second[0]], [first[1], second[1]]
 
     def make(_: Any) -> Made:
-        x, y = (kept_basis(trained[place], layer, examples) for place, layer in (x_place, y_place))
+        x, y = (kept_basis(*place, examples) for place in (first, second))
         arrays = {name: np.array(values) for name, values in compare(x, y).items()}
         arrays["ranks"] = np.array([len(x.singular), len(y.singular)])
         return arrays, {"examples": examples}
 
-    return measured(profile_name, *_key(trained, x_place, y_place, examples), make)
+    name = "-".join(f"seed{network.record['inputs']['seed']}-{layer}" for network, layer in (first, second))
+    return measured(profile_name, STEP, name, made_from(networks, **_asked(examples), layers=layers), make)
 
 
 def kept_basis(network: Artefact, layer: str, examples: int) -> Basis:
     """Return the basis of a layer on so many training images, from the cache or made and kept there."""
     folder = cache_root() / "bases" / f"v{VERSION}-{network.sha256[:16]}-{SPLIT}-{examples}-{layer}"
     paths = [folder / f"{field.name}.npy" for field in fields(Basis)]
-    if not all(path.exists() for path in paths):
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock"):
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".lock"):
+        if not paths[-1].exists():  # which is written last
             clear(folder)
-            if not all(path.exists() for path in paths):
-                made = basis(sources([network], SPLIT, examples, (layer,), folder=folder / "representations")[0])
-                shutil.rmtree(folder / "representations", ignore_errors=True)
-                for path in paths:
-                    write_atomically(path, partial(np.save, arr=getattr(made, path.stem), allow_pickle=False))
-    left, singular, right = (np.load(path, mmap_mode="r", allow_pickle=False) for path in paths)
-    return Basis(left, np.asarray(singular), right)
+            made = basis(sources([network], SPLIT, examples, (layer,), folder=folder / "representations")[0])
+            shutil.rmtree(folder / "representations", ignore_errors=True)
+            for path in paths:
+                write_atomically(path, partial(np.save, arr=getattr(made, path.stem), allow_pickle=False))
+    return Basis(*(np.load(path, mmap_mode="r", allow_pickle=False) for path in paths))

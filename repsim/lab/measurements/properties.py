@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -21,15 +21,7 @@ from numpy.typing import NDArray
 import repsim
 from repsim.lab.data import load_dataset
 from repsim.lab.errors import LabError
-from repsim.lab.measurements.common import (
-    Made,
-    Scratch,
-    gather,
-    made_from,
-    measured,
-    members,
-    saturation_is_recorded,
-)
+from repsim.lab.measurements.common import Members, Scratch, gather, measured_of, members, saturation_is_recorded
 from repsim.lab.profiles import load_profile, required
 from repsim.lab.progress import progress_bar
 from repsim.lab.store import Arrays, Artefact
@@ -46,7 +38,6 @@ DIMENSION_INDEXES = (
 )
 COMPONENTS_LAYER = "conv5"
 _WHOLE = 3  # networks whose eigenvectors are all found
-_EIGENVECTORS = "a tenth of the features and one more, 64 at least"
 
 
 def dimension(profile_name: str) -> Artefact:
@@ -57,31 +48,30 @@ def dimension(profile_name: str) -> Artefact:
     """
     (group,), counts = members(profile_name, most=2), load_profile(profile_name).dimension_examples
 
-    def make(scratch: Scratch) -> Made:
+    def make(scratch: Scratch) -> Arrays:
         first, second = (
             scratch.representations(network, "train", max(counts), group.layers) for network in group.networks
         )
-        shape, orders = (len(group.layers), len(counts)), ("same", "shuffled")
-        arrays = {f"{order}_{name}": np.empty(shape) for order in orders for name in DIMENSION_INDEXES}
+        values = np.empty((2, len(DIMENSION_INDEXES), len(group.layers), len(counts)))
         for (row, layer), (column, count) in itertools.product(enumerate(group.layers), enumerate(counts)):
             x, y = first[layer][:count], second[layer][:count]
             shuffled = y[np.random.default_rng(count).permutation(count)]
             with saturation_is_recorded():
-                values = repsim.pairwise([x], [y, shuffled], index=list(DIMENSION_INDEXES))
-            for (position, order), name in itertools.product(enumerate(orders), DIMENSION_INDEXES):
-                arrays[f"{order}_{name}"][row, column] = values[name][0, position]
-        arrays |= {"examples": np.array(counts), "features": np.array(group.features)}
-        return arrays, {**group.facts(), "indexes": list(DIMENSION_INDEXES), "split": "train"}
+                tables = repsim.pairwise([x], [y, shuffled], index=list(DIMENSION_INDEXES))
+            values[:, :, row, column] = np.transpose([tables[name][0] for name in DIMENSION_INDEXES])
+        names = [f"{order}_{name}" for order in ("same", "shuffled") for name in DIMENSION_INDEXES]
+        arrays = dict(zip(names, itertools.chain(*values), strict=True))
+        return arrays | {"examples": np.array(counts), "features": np.array(group.features)}
 
-    inputs = made_from(group.networks, split="train", examples=list(counts), indexes=list(DIMENSION_INDEXES))
-    return measured(profile_name, "dimension", "first-two-networks", inputs, make)
+    asked = {"split": "train", "indexes": list(DIMENSION_INDEXES)}
+    return measured_of(profile_name, "dimension", "first-two-networks", group, asked, make, examples=list(counts))
 
 
 def components(profile_name: str) -> Artefact:
     """Return "scores" (m, n, 2) on two principal components of the fifth convolution, "explained" (m, 2), "labels"."""
     (group,), count = members(profile_name), load_profile(profile_name).components_examples
 
-    def make(scratch: Scratch) -> Made:
+    def make(scratch: Scratch) -> Arrays:
         scores, explained = [], []
         for network in group.networks:
             (x,) = scratch.representations(network, "test", count, (COMPONENTS_LAYER,)).values()
@@ -90,16 +80,25 @@ def components(profile_name: str) -> Artefact:
             total = float(np.var(x, axis=0, dtype=np.float64).sum())
             explained.append(np.var(projected, axis=0) / total)
         labels = load_dataset(group.group.dataset).first("test", count).labels
-        arrays = {"scores": np.stack(scores), "explained": np.stack(explained), "labels": labels}
-        return arrays, {**group.facts(), "split": "test", "examples": count, "layer": COMPONENTS_LAYER}
+        return {"scores": np.stack(scores), "explained": np.stack(explained), "labels": labels}
 
-    inputs = made_from(group.networks, split="test", examples=count, layer=COMPONENTS_LAYER)
-    return measured(profile_name, "components", COMPONENTS_LAYER, inputs, make)
+    asked = {"split": "test", "examples": count, "layer": COMPONENTS_LAYER}
+    return measured_of(profile_name, "components", COMPONENTS_LAYER, group, asked, make)
 
 
-def eigenvectors(features: int) -> int:
-    """Return how many show whether the shared dimension is below a tenth of the features, as claim F8c says."""
-    return max(64, features // 10 + 1)
+def _shared(
+    scratch: Scratch, group: Members, count: int, most: Callable[[int], int]
+) -> Iterator[tuple[str, repsim.SharedSubspace]]:
+    """Yield each layer and how the networks of each ordered pair share subspaces of it, on test images.
+
+    Of as many eigenvectors at `most` as it says for a number of features.
+    """
+    pairs = list(itertools.permutations(range(len(group.networks)), 2))
+    with progress_bar("eigenvectors of each layer") as report:
+        for number, (layer, p) in enumerate(zip(group.layers, group.features, strict=True), 1):
+            stack = [scratch.representations(network, "test", count, (layer,))[layer] for network in group.networks]
+            yield layer, repsim.shared_subspaces(stack, pairs, k=min(most(p), p, count - 1))
+            report(number, len(group.layers))
 
 
 def subspace(profile_name: str) -> Artefact:
@@ -110,20 +109,19 @@ def subspace(profile_name: str) -> Artefact:
     eigenvectors of the first network of each pair; "features" (L,).
     """
     (group,), count = members(profile_name), load_profile(profile_name).subspace_examples
-    pairs = list(itertools.permutations(range(len(group.networks)), 2))
 
-    def make(scratch: Scratch) -> Made:
+    def make(scratch: Scratch) -> Arrays:
+        pairs = list(itertools.permutations(range(len(group.networks)), 2))
         arrays = {"pairs": np.array(pairs), "features": np.array(group.features)}
-        for layer, p in zip(group.layers, group.features, strict=True):
-            stack = [scratch.representations(network, "test", count, (layer,))[layer] for network in group.networks]
-            shared = repsim.shared_subspaces(stack, pairs, k=min(eigenvectors(p), p, count - 1))
+        # So many show whether the shared dimension is below a tenth of the features, as claim F8c says.
+        for layer, shared in _shared(scratch, group, count, lambda features: max(64, features // 10 + 1)):
             arrays[f"eigenvalues_{layer}"] = shared.eigenvalues.astype(np.float32)
             arrays[f"scaling_{layer}"] = shared.scales.astype(np.float32)
             arrays[f"cosine_{layer}"] = shared.cosines.astype(np.float32)
-        return arrays, {**group.facts(), "split": "test", "examples": count}
+        return arrays
 
-    inputs = made_from(group.networks, split="test", examples=count, eigenvectors=_EIGENVECTORS)
-    return measured(profile_name, "subspace", "all-pairs", inputs, make)
+    asked, rule = {"split": "test", "examples": count}, "a tenth of the features and one more, 64 at least"
+    return measured_of(profile_name, "subspace", "all-pairs", group, asked, make, eigenvectors=rule)
 
 
 def spectra(profile_name: str) -> Artefact:
@@ -134,23 +132,21 @@ def spectra(profile_name: str) -> Artefact:
     in the span of the second one's leading ten, as many as there are classes. "features" (L,).
     """
     (group,), count = members(profile_name, most=_WHOLE), load_profile(profile_name).subspace_examples
-    pairs = list(itertools.permutations(range(len(group.networks)), 2))
 
-    def make(scratch: Scratch) -> Made:
+    def make(scratch: Scratch) -> Arrays:
         arrays = {"features": np.array(group.features)}
-        with progress_bar("eigenvectors of each layer") as report:
-            for number, (layer, p) in enumerate(zip(group.layers, group.features, strict=True), 1):
-                stack = [scratch.representations(network, "test", count, (layer,))[layer] for network in group.networks]
-                shared = repsim.shared_subspaces(stack, pairs, k=min(p, count - 1))
-                arrays[f"cosine_{layer}"] = np.median(shared.cosines, axis=0, keepdims=True).astype(np.float32)
-                report(number, len(group.layers))
-        vectors = [repsim.principal_components(pool, min(20, pool.shape[1])) for pool in stack]
+        for layer, shared in _shared(scratch, group, count, lambda features: features):
+            arrays[f"cosine_{layer}"] = np.median(shared.cosines, axis=0, keepdims=True).astype(np.float32)
+        (*_, last), networks = group.layers, group.networks
+        pools = [scratch.representations(network, "test", count, (last,))[last] for network in networks]
+        vectors = [repsim.principal_components(pool, min(20, pool.shape[1])) for pool in pools]
         vectors = [scores / np.maximum(np.linalg.norm(scores, axis=0), 1e-30) for scores in vectors]  # some may be 0
-        arrays["within"] = np.array([((vectors[b][:, :10].T @ vectors[a]) ** 2).sum(axis=0) for a, b in pairs])
-        return arrays, {**group.facts(), "split": "test", "examples": count}
+        pairs = itertools.permutations(vectors, 2)
+        arrays["within"] = np.array([((other[:, :10].T @ own) ** 2).sum(axis=0) for own, other in pairs])
+        return arrays
 
-    inputs = made_from(group.networks, split="test", examples=count, eigenvectors="all")
-    return measured(profile_name, "subspace", "whole-spectra", inputs, make)
+    asked = {"split": "test", "examples": count}
+    return measured_of(profile_name, "subspace", "whole-spectra", group, asked, make, eigenvectors="all")
 
 
 def probes(profile_name: str, group_name: str) -> Artefact:
@@ -159,7 +155,7 @@ def probes(profile_name: str, group_name: str) -> Artefact:
     (group,) = members(profile_name, (group_name,), settings.networks)
     sizes = {name: getattr(settings, name) for name in ("examples", "held_out", "test_examples")}
 
-    def make(scratch: Scratch) -> Made:
+    def make(scratch: Scratch) -> Arrays:
         dataset = load_dataset(group.group.dataset)
         counts = {"train": settings.examples, "test": settings.test_examples}
         labels = {split: dataset.first(split, count).labels for split, count in counts.items()}
@@ -177,11 +173,10 @@ def probes(profile_name: str, group_name: str) -> Artefact:
                 fitted.append(scratch.finished(str(place), partial(fit, place)))
                 report(place + 1, len(layers["train"]))
         shape = len(group.networks), len(group.layers)
-        arrays = {name: np.reshape([values[name] for values in fitted], shape) for name in fitted[0]}
-        return arrays, {**group.facts(), **sizes}
+        return {name: np.reshape([values[name] for values in fitted], shape) for name in fitted[0]}
 
     fitting = {"strengths": list(STRENGTHS), "patience": PATIENCE, "steps": STEPS, "tolerance": TOLERANCE}
-    return measured(profile_name, "probes", group_name, made_from(group.networks, **sizes, **fitting), make)
+    return measured_of(profile_name, "probes", group_name, group, sizes, make, **fitting)
 
 
 # Kappa, as a fraction of the largest eigenvalue of the Gram matrix.
@@ -202,7 +197,7 @@ def ridge(profile_name: str) -> Artefact:
     (group,) = members(profile_name, most=settings.networks)
     pairs = list(itertools.combinations(range(len(group.networks)), 2))
 
-    def make(scratch: Scratch) -> Made:
+    def make(scratch: Scratch) -> Arrays:
         of = settings.split, settings.examples, group.layers
         stacks = [scratch.representations(network, *of) for network in group.networks]
 
@@ -213,7 +208,7 @@ def ridge(profile_name: str) -> Artefact:
             ]
 
         def both_orders(pair: tuple[int, int]) -> Arrays:
-            return _cosines(*(factors(place) for place in pair))
+            return _cosines(*map(factors, pair))
 
         cosines = []
         with progress_bar("ridge") as report:
@@ -222,16 +217,15 @@ def ridge(profile_name: str) -> Artefact:
                 cosines += [orders["cosine"], orders["exchanged"]]
                 report(number + 1, len(pairs))
         kappa_x, kappa_y = np.array(PATH).T
-        arrays = {
+        return {
             "pairs": np.array([order for pair in pairs for order in (pair, pair[::-1])]),
             "cosine": np.stack(cosines).astype(np.float32),
             "kappa_x": kappa_x,
             "kappa_y": kappa_y,
         }
-        return arrays, {**group.facts(), "split": settings.split, "examples": settings.examples}
 
-    how = {"split": settings.split, "examples": settings.examples, "strengths": [str(kappa) for kappa in KAPPAS]}
-    return measured(profile_name, "ridge", "path", made_from(group.networks, **how), make)
+    asked = {"split": settings.split, "examples": settings.examples}
+    return measured_of(profile_name, "ridge", "path", group, asked, make, strengths=[str(kappa) for kappa in KAPPAS])
 
 
 def factorise(x: NDArray[Any]) -> Arrays:
@@ -271,10 +265,6 @@ STEPS = 100
 TOLERANCE = 1e-5  # largest entry of the gradient
 
 
-class ProbeError(LabError):
-    """Examples that no probe can be fitted to; the message says why."""
-
-
 @dataclass(frozen=True)
 class Probe:
     """A linear classifier of features, which are centred and scaled first."""
@@ -294,7 +284,7 @@ def fit_probe(x: Any, labels: Any, *, held_out: int, strengths: Sequence[float] 
 
     From the strongest on, each fit starts from the one before; of equally good strengths `s`, in mean cross-entropy + s
     / 2 times the sum of squared weights, the strongest counts. With it all examples are fitted. One number scales all
-    features, so that the penalty does not depend on their unit. ProbeError if examples and labels do not fit together,
+    features, so that the penalty does not depend on their unit. LabError if examples and labels do not fit together,
     features do not vary or are not finite, a part would be empty, or a class is only among the examples that are held
     out.
     """
@@ -302,18 +292,18 @@ def fit_probe(x: Any, labels: Any, *, held_out: int, strengths: Sequence[float] 
 
     x, labels = np.array(x, np.float32, copy=True), np.asarray(labels)
     if x.ndim != 2 or labels.shape != x.shape[:1] or not 0 < held_out < len(x) or not strengths:
-        raise ProbeError(
+        raise LabError(
             f"features {x.shape} and labels {labels.shape} are needed as (n, p) and (n,), with 0 < held_out < n, "
             f"not {held_out}, and at least one strength"
         )
     fitted = len(x) - held_out
     if not 1 < len(np.unique(labels)) == len(np.unique(labels[:fitted])):
-        raise ProbeError(f"at least two classes are needed, each of them among the first {fitted} examples")
+        raise LabError(f"at least two classes are needed, each of them among the first {fitted} examples")
     centre = x.mean(axis=0)
     x -= centre
     size = float(np.sqrt(np.einsum("ij,ij->", x, x, dtype=np.float64) / len(x)))
     if not (np.isfinite(size) and size > 0):
-        raise ProbeError("features that are not finite, or the same for all examples, cannot be classified")
+        raise LabError("features that are not finite, or the same for all examples, cannot be classified")
     x /= np.float32(size)
     model = LogisticRegression(tol=TOLERANCE, max_iter=STEPS, warm_start=True)
     scores: dict[float, float] = {}

@@ -1,4 +1,4 @@
-"""The similarities of the layers of networks: Figures 2 to 7, F.3 to F.8, Table 2, recipes, and networks of others.
+"""The similarities of the layers of networks: Figures 2 to 7, F.3 to F.8, Table 2, shuffles, recipes, others' networks.
 
 One file of arrays each, which :class:`repsim.lab.findings.Tables` and :class:`repsim.lab.findings.Compared` read.
 """
@@ -6,8 +6,7 @@ One file of arrays each, which :class:`repsim.lab.findings.Tables` and :class:`r
 from __future__ import annotations
 
 import contextlib
-import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -29,16 +28,19 @@ from repsim.lab.measurements.common import (
     gather,
     made_from,
     measured,
+    measured_of,
     members,
+    one_by_one,
     saturation_is_recorded,
     sides,
 )
 from repsim.lab.measurements.layer_pairs import THRESHOLDS
-from repsim.lab.profiles import Comparison, Measure, Within, load_profile, required
+from repsim.lab.measurements.shuffles import against_shuffles, unit_grams
+from repsim.lab.profiles import Shuffles, Within, load_profile, required
 from repsim.lab.progress import progress_bar
 from repsim.lab.published import NETWORKS, SHA256, published_networks
 from repsim.lab.representations import BATCH, sources
-from repsim.lab.store import Artefact, profile_store
+from repsim.lab.store import Arrays, Artefact, profile_store
 from repsim.lab.weights import find_network
 
 WITHIN_INDEXES = ("cka_linear", "cka_linear_debiased")
@@ -53,11 +55,6 @@ def by_network(table: NDArray[Any], layers: int) -> NDArray[Any]:
     """Return (m, m, L, L) of a table (m L, m L) of all layers of all networks."""
     shape = table.shape[0] // layers, layers, table.shape[1] // layers, layers
     return table.reshape(shape).transpose(0, 2, 1, 3)
-
-
-def same_layers(table: NDArray[Any], layers: int) -> NDArray[Any]:
-    """Return (m, m, L), the diagonals of the (L, L) blocks of a table of all layers of all networks."""
-    return np.ascontiguousarray(np.einsum("abii->abi", by_network(table, layers)))
 
 
 def tables(profile_name: str, measure_name: str) -> Artefact:
@@ -75,10 +72,10 @@ def tables(profile_name: str, measure_name: str) -> Artefact:
         arrays = gather(scratch, [group], measure.split, measure.examples)
         values = scratch.pairwise(f"tables {measure_name}", arrays, index=list(measure.indexes), record=how)
         by_index = {name: by_network(value, len(group.layers)) for name, value in values.items()}
-        facts = asked | {name: how[name] for name in ("median", "median_distances") if "median" in how}
-        return by_index, {**group.facts(), **facts}
+        medians = {name: how[name] for name in ("median", "median_distances") if "median" in how}
+        return by_index, {**group.facts(), **asked, **medians}
 
-    return measured(profile_name, "tables", measure_name, made_from(group.networks, **asked), make)
+    return measured(profile_name, "tables", measure_name, group.made_from(**asked), make)
 
 
 def svcca_ranks(profile_name: str, group_name: str, split: str, examples: int) -> Artefact:
@@ -86,22 +83,21 @@ def svcca_ranks(profile_name: str, group_name: str, split: str, examples: int) -
     (group,) = members(profile_name, (group_name,))
     asked = {"split": split, "examples": examples, "thresholds": list(THRESHOLDS)}
 
-    def make(scratch: Scratch) -> Made:
-        singular = [centred_singular_values(array[:examples]) for array in gather(scratch, [group], split, examples)]
-        shape = len(group.networks), len(group.layers)
-        kept = {
-            f"{threshold:g}": [components_kept(values, threshold, "variance") for values in singular]
+    def singular_values(x: NDArray[Any]) -> NDArray[np.float64]:
+        eigenvalues = np.linalg.eigvalsh(repsim.centre_gram(repsim.gram_linear(np.asarray(x, np.float64))))
+        return np.sqrt(np.maximum(eigenvalues[::-1], 0))
+
+    def make(scratch: Scratch) -> Arrays:
+        singular = [singular_values(array[:examples]) for array in gather(scratch, [group], split, examples)]
+        return {
+            f"{threshold:g}": np.reshape(
+                [components_kept(values, threshold, "variance") for values in singular],
+                (len(group.networks), len(group.layers)),
+            )
             for threshold in THRESHOLDS
         }
-        return {name: np.reshape(counts, shape) for name, counts in kept.items()}, {**group.facts(), **asked}
 
-    return measured(profile_name, "ranks", f"{group_name}-{split}-{examples}", made_from(group.networks, **asked), make)
-
-
-def centred_singular_values(x: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the singular values of centred columns, by falling size, from the Gram matrix of the examples."""
-    eigenvalues = np.linalg.eigvalsh(repsim.centre_gram(repsim.gram_linear(np.asarray(x, np.float64))))
-    return np.sqrt(np.maximum(eigenvalues[::-1], 0))
+    return measured_of(profile_name, "ranks", f"{group_name}-{split}-{examples}", group, asked, make)
 
 
 def between(profile_name: str, comparison_name: str) -> Artefact:
@@ -126,64 +122,46 @@ def between(profile_name: str, comparison_name: str) -> Artefact:
     if comparison.median != "exact":
         asked["median"] = comparison.median
 
-    def make(scratch: Scratch) -> Made:
-        return _between(scratch, comparison, compared), {**compared.facts(), **asked}
+    def make(scratch: Scratch) -> Arrays:
+        first, second = compared.gather(scratch, max(comparison.examples))
 
-    return measured(profile_name, "between", comparison.name, compared.made_from(**asked), make)
+        def on(count: int) -> Arrays:
+            ys = None if second is None else beginnings(second, count)
+            title = f"between {comparison.name} n = {count}"
+            how = {"index": list(comparison.indexes), "median": comparison.median}
+            values = scratch.pairwise(title, beginnings(first, count), ys, **how)
+            if comparison.diagonal:
+                layers = len(compared.rows[0].layers)
+                values = {index: np.einsum("abii->abi", by_network(table, layers)) for index, table in values.items()}
+            return {f"{index}_{count}": table.astype(np.float32, order="C") for index, table in values.items()}
 
+        return scratch.each(comparison.examples, on)
 
-def _between(scratch: Scratch, comparison: Comparison, compared: Sides) -> dict[str, np.ndarray]:
-    first, second = compared.gather(scratch, max(comparison.examples))
-
-    def on(count: int) -> dict[str, np.ndarray]:
-        ys = None if second is None else beginnings(second, count)
-        title = f"between {comparison.name} n = {count}"
-        how = {"index": list(comparison.indexes), "median": comparison.median}
-        values = scratch.pairwise(title, beginnings(first, count), ys, **how)
-        if comparison.diagonal:
-            values = {index: same_layers(table, len(compared.rows[0].layers)) for index, table in values.items()}
-        return {f"{index}_{count}": table.astype(np.float32) for index, table in values.items()}
-
-    arrays: dict[str, np.ndarray] = {}
-    for count in comparison.examples:
-        arrays |= scratch.finished(str(count), partial(on, count))
-    return arrays
+    return measured_of(profile_name, "between", comparison.name, compared, asked, make)
 
 
 def within(profile_name: str, group_name: str) -> Artefact:
     """Return linear CKA, also debiased, of every two layers of each network of a group: ``<index>_<n>``, (m, L, L)."""
     settings = required(load_profile(profile_name).within, profile_name, "within")
     (group,) = members(profile_name, (group_name,), settings.networks)
-    asked = _asked(settings)
 
-    def make(scratch: Scratch) -> Made:
-        per_network = [
-            scratch.finished(network.record["name"], partial(_within, scratch, member, settings))
-            for network in group.networks
-            for member in [replace(group, networks=(network,))]
-        ]
-        return (
-            {name: np.stack([tables[name] for tables in per_network]) for name in per_network[0]},
-            {**group.facts(), **asked},
-        )
+    def tables_of(scratch: Scratch, member: Members) -> Arrays:
+        tables: Arrays = {}
+        arrays = gather(scratch, [member], settings.split, max(settings.examples))
+        for count in settings.examples:
+            title = f"within {member.networks[0].record['name']} n = {count}"
+            values = scratch.pairwise(title, beginnings(arrays, count), index=list(WITHIN_INDEXES))
+            tables |= {f"{index}_{count}": table.astype(np.float32) for index, table in values.items()}
+        return tables
 
-    return measured(profile_name, "within", group_name, made_from(group.networks, **asked), make)
+    def make(scratch: Scratch) -> Arrays:
+        return one_by_one(scratch, group, partial(tables_of, scratch))
+
+    return measured_of(profile_name, "within", group_name, group, _asked(settings), make)
 
 
 def _asked(settings: Within) -> dict[str, Any]:
     return {"split": settings.split, "examples": list(settings.examples), "indexes": list(WITHIN_INDEXES)}
-
-
-def _within(scratch: Scratch, member: Members, settings: Within) -> dict[str, np.ndarray]:
-    """Return the (L, L) tables of one network, whose representations go before the next network's come."""
-    tables: dict[str, np.ndarray] = {}
-    arrays = gather(scratch, [member], settings.split, max(settings.examples))
-    for count in settings.examples:
-        title = f"within {member.networks[0].record['name']} n = {count}"
-        values = scratch.pairwise(title, beginnings(arrays, count), index=list(WITHIN_INDEXES))
-        tables |= {f"{index}_{count}": table.astype(np.float32) for index, table in values.items()}
-    shutil.rmtree(scratch.stored, ignore_errors=True)
-    return tables
 
 
 def within_class(profile_name: str, group_name: str) -> Artefact:
@@ -194,19 +172,15 @@ def within_class(profile_name: str, group_name: str) -> Artefact:
     """
     settings = required(load_profile(profile_name).within_class, profile_name, "within_class")
     (group,) = members(profile_name, (group_name,), settings.networks)
-    asked = _asked(settings)
 
-    def make(scratch: Scratch) -> Made:
+    def make(scratch: Scratch) -> Arrays:
         arrays = gather(scratch, [group], settings.split, max(settings.examples))
-        tables: dict[str, np.ndarray] = {}
-        for count in settings.examples:
-            tables |= scratch.finished(str(count), partial(_classes, scratch, group, arrays, settings.split, count))
-        return tables, {**group.facts(), **asked}
+        return scratch.each(settings.examples, partial(_classes, scratch, group, arrays, settings.split))
 
-    return measured(profile_name, "within-class", group_name, made_from(group.networks, **asked), make)
+    return measured_of(profile_name, "within-class", group_name, group, _asked(settings), make)
 
 
-def _classes(scratch: Scratch, group: Members, arrays: list[Any], split: str, count: int) -> dict[str, np.ndarray]:
+def _classes(scratch: Scratch, group: Members, arrays: list[Any], split: str, count: int) -> Arrays:
     labels = load_dataset(group.group.dataset).first(split, count).labels
     classes, counts = np.unique(labels, return_counts=True)
     title = f"classes of {group.group.name} n = {count}"
@@ -230,6 +204,90 @@ def _classes(scratch: Scratch, group: Members, arrays: list[Any], split: str, co
     return shaped | {f"counts_{count}": counts}
 
 
+def null_between(profile_name: str, comparison_name: str) -> Artefact:
+    """Return linear CKA of a comparison's networks beside that of shuffled examples, as the entry ``shuffles`` says.
+
+    (R, C) float32 arrays ``<index>_<quantity>``, for biased and debiased linear CKA and the quantities of
+    :func:`repsim.lab.measurements.against_shuffles`; rows and columns as those of the comparison.
+    """
+    profile = load_profile(profile_name)
+    comparison, settings = profile.comparison(comparison_name), required(profile.shuffles, profile_name, "shuffles")
+    compared = sides(profile_name, comparison, settings.networks)
+    return _null(profile_name, comparison_name, settings, compared)
+
+
+def null_within(profile_name: str, group_name: str) -> Artefact:
+    """Return linear CKA of the layers of one network of a group beside that of shuffled examples.
+
+    The arrays are those of :func:`null_between`; the network is the group's first.
+    """
+    profile = load_profile(profile_name)
+    within, settings = (required(getattr(profile, name), profile_name, name) for name in ("within", "shuffles"))
+    first = members(profile_name, (group_name,), 1)
+    return _null(profile_name, f"within-{group_name}", settings, Sides(first, (), within.split))
+
+
+def chance(profile_name: str, comparison_name: str) -> Artefact:
+    """Return what linear CKA of layers is on shuffled examples, over all shuffles, of a comparison's trained networks.
+
+    That of two layers is the geometric mean of what it is of each with itself, see :func:`repsim.chance`. So (m, L), of
+    each layer with itself, is all that is kept, by group; of as many examples as the comparison has at most.
+    """
+    comparison = load_profile(profile_name).comparison(comparison_name)
+    every = sides(profile_name, comparison, comparison.networks)
+    trained = [group for group in every.rows if group.group.recipe.epochs]
+    compared = Sides(trained, (), every.split, every.dataset)
+    return _chance(profile_name, comparison.name, compared, max(comparison.examples))
+
+
+def chance_within(profile_name: str, group_name: str) -> Artefact:
+    """Return :func:`chance` of the first network of a group, on the images of the maps of single networks."""
+    within = required(load_profile(profile_name).within, profile_name, "within")
+    compared = Sides(members(profile_name, (group_name,), 1), (), within.split)
+    return _chance(profile_name, f"within-{group_name}", compared, max(within.examples))
+
+
+def chances_within(profile_name: str, group_names: Iterable[str]) -> dict[str, np.ndarray]:
+    """Return what :func:`chance_within` measures, of those groups for whose maps the profile asks for it."""
+    profile = load_profile(profile_name)
+    asked = [group.name for group in profile.groups(profile.chance)]
+    return {name: chance_within(profile_name, name).arrays()[name] for name in group_names if name in asked}
+
+
+def _chance(profile_name: str, name: str, compared: Sides, count: int) -> Artefact:
+    asked = {"examples": count, "indexes": ["cka_linear"]}
+
+    def of_layers(scratch: Scratch, member: Members) -> Arrays:
+        layers = gather(scratch, [member], compared.split, count, compared.dataset)
+        with saturation_is_recorded():
+            means = [repsim.pairwise([layer], chance=True)[1].mean.item() for layer in layers]
+        return {"mean": np.array(means)}
+
+    def make(scratch: Scratch) -> Arrays:
+        of = partial(of_layers, scratch)
+        return {group.group.name: one_by_one(scratch, group, of)["mean"] for group in compared.rows}
+
+    return measured_of(profile_name, "chance", name, compared, asked, make)
+
+
+def _null(profile_name: str, name: str, settings: Shuffles, compared: Sides) -> Artefact:
+    asked = {"examples": settings.examples, "permutations": settings.permutations}
+
+    def make(scratch: Scratch) -> Made:
+        first, second = compared.gather(scratch, settings.examples)
+        arrays: dict[str, np.ndarray] = {}
+        for index in WITHIN_INDEXES:
+            debiased = index.endswith("_debiased")
+            left = unit_grams(first, debiased=debiased)
+            right = left if second is None else unit_grams(second, debiased=debiased)
+            with progress_bar(f"shuffles {name} {index}") as report:
+                values = against_shuffles(left, right, settings.permutations, progress=report)
+            arrays |= {f"{index}_{quantity}": array for quantity, array in values.items()}
+        return arrays, {**compared.facts(), **asked, "indexes": list(WITHIN_INDEXES)}
+
+    return measured(profile_name, "null", name, compared.made_from(**asked), make)
+
+
 def recipe_groups(profile_name: str) -> list[str]:
     """Return the names of the groups of a profile that differ in how they were trained, in its order."""
     return [group.name for group in load_profile(profile_name).networks if group.name.startswith(RECIPES)]
@@ -238,8 +296,8 @@ def recipe_groups(profile_name: str) -> list[str]:
 def trained_members(profile_name: str, group_name: str) -> Members:
     """Return the networks of a group that have been trained and whose weights are here; none is trained."""
     store, group = profile_store(profile_name), load_profile(profile_name).group(group_name)
-    trained = {seed: network for seed in group.seeds if (network := find_network(store, group, seed))}
-    here = {seed: network for seed, network in trained.items() if not network.is_away}
+    trained = {seed: find_network(store, group, seed) for seed in group.seeds}
+    here = {seed: network for seed, network in trained.items() if network and not network.is_away}
     return Members(replace(group, seeds=tuple(here) or group.seeds), tuple(here.values()))
 
 
@@ -256,9 +314,8 @@ def recipe(profile_name: str, group_name: str) -> Artefact:
             f"{group_name}: {len(members.networks)} of its networks are trained, and {FEWEST} are needed; "
             f"`repsim-lab train {profile_name} --group {group_name}` trains them"
         )
-    measure = load_profile(profile_name).measure(TEST)
-    inputs = made_from(list(members.networks), **_of_measure(measure, RECIPE_INDEXES))
-    return _among(profile_name, "recipes", group_name, inputs, lambda: members, RECIPE_INDEXES)
+    hashes = [network.sha256 for network in members.networks]
+    return _among(profile_name, "recipes", group_name, hashes, lambda: members, RECIPE_INDEXES)
 
 
 def measured_recipes(profile_name: str) -> dict[str, Artefact]:
@@ -275,24 +332,21 @@ def published(profile_name: str) -> Artefact:
 
     The networks are asked for, and fetched if they are not there, only if this has not been measured.
     """
-    measure = load_profile(profile_name).measure(TEST)
-    inputs = made_from([], **_of_measure(measure, measure.indexes)) | {"networks": list(SHA256)}
 
     def find() -> Members:
         return Members(NETWORKS, tuple(published_networks()))
 
-    return _among(profile_name, "published", NETWORKS.name, inputs, find, measure.indexes)
-
-
-def _of_measure(measure: Measure, indexes: Sequence[str]) -> dict[str, Any]:
-    return {"split": measure.split, "examples": measure.examples, "indexes": list(indexes), "median": MEDIAN}
+    indexes = load_profile(profile_name).measure(TEST).indexes
+    return _among(profile_name, "published", NETWORKS.name, list(SHA256), find, indexes)
 
 
 def _among(
-    profile_name: str, step: str, name: str, inputs: dict[str, Any], find: Callable[[], Members], indexes: Sequence[str]
+    profile_name: str, step: str, name: str, hashes: list[str], find: Callable[[], Members], indexes: Sequence[str]
 ) -> Artefact:
+    """Measure networks, by the hashes of their files, that are looked for only if this has not been done."""
     measure = load_profile(profile_name).measure(TEST)
-    n = measure.examples
+    n, asked = measure.examples, {"indexes": list(indexes), "median": MEDIAN}
+    inputs = made_from([], split=measure.split, examples=n, **asked) | {"networks": hashes}
 
     def make(scratch: Scratch) -> Made:
         members = find()
@@ -306,8 +360,8 @@ def _among(
         shares = [first_eigenvalue(x) ** 2 / total for x, total in zip(first, squares, strict=True)]
         arrays = {f"{index}_{n}": tables[index].astype(np.float32) for index in indexes}
         arrays["accuracy"] = np.array([(np.argmax(array[:n], axis=1) == labels).mean() for array in logits])
-        facts = {"examples": [n], "indexes": list(indexes), "median": MEDIAN}
-        return arrays | {"first_share": np.array(shares)}, Sides([members], (), measure.split).facts() | facts
+        arrays["first_share"] = np.array(shares)
+        return arrays, {**Sides([members], (), measure.split).facts(), "examples": [n], **asked}
 
     return measured(profile_name, step, name, inputs, make)
 
