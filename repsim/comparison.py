@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ class Comparison(Result):
     Raises
     ------
     ParameterError
-        If there is not one value for each pair of layers.
+        If `layers_a` or `layers_b` are not different names, or there is not one value for each pair of them.
 
     See Also
     --------
@@ -80,13 +80,14 @@ class Comparison(Result):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", numbers("values", self.values))
-        names: Any
-        for side, names in (("layers_a", self.layers_a), ("layers_b", self.layers_b)):
-            if isinstance(names, str) or not all(isinstance(name, str) for name in names):
-                raise ParameterError(f'{side} is {names!r}; names of layers are needed, as in ("conv1", "pool")')
+        given: Any
+        for side, given in (("layers_a", self.layers_a), ("layers_b", self.layers_b)):
+            names = tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else (None,)
+            if not all(isinstance(name, str) for name in names):
+                raise ParameterError(f'{side} is {given!r}; names of layers are needed, as in ("conv1", "pool")')
             if len(set(names)) < len(names):
                 raise ParameterError(f"{side} is {names!r}; each layer is named once")
-            object.__setattr__(self, side, tuple(names))
+            object.__setattr__(self, side, names)
         layers = len(self.layers_a), len(self.layers_b)
         for name, table in self._tables().items():
             if (shape := np.shape(table)) != layers:
@@ -108,7 +109,8 @@ class Comparison(Result):
         Raises
         ------
         ParameterError
-            If `path` is none, there and no file, or in no folder that is there, or `record` does not fit into JSON.
+            If `path` is no path, is there and no file, or is in a folder that is not there; or if `record` does not fit
+            into JSON.
         """
         target, arrays = Path(path_option("path", path, "a file")).resolve(), self._arrays()
         if not target.parent.is_dir():
@@ -141,10 +143,11 @@ class Comparison(Result):
         Raises
         ------
         ParameterError
-            If `path` is none, or the file is another one.
+            If `path` is no path, or the file is another one.
         """
+        path_option("path", path, "a file")
         try:
-            with open(path_option("path", path, "a file"), "rb") as opened, np.load(opened, allow_pickle=False) as file:
+            with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
             index, record = str(arrays["index"]), dict(json.loads(str(arrays["record"])))
             names = [tuple(map(str, arrays[side])) for side in ("layers_a", "layers_b")]

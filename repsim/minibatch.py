@@ -92,10 +92,13 @@ def minibatch_cka(x: Any, y: Any, *, batch_size: int = 256, passes: int = 1, see
 
 def _array_of(view: Representation, x: Any, *, shuffled: bool) -> Array | None:
     """Return an array to gather batches from; of what is read for each, its rows if they are shuffled and fit."""
-    size = 8 * view.n * view.p
     if is_array(x):
         return host(x)
-    return host(view.raw(0, view.n)) if shuffled and 2 * size <= budget(None, 2 * size) else None
+    size = 8 * view.n * view.p
+    if not shuffled or 2 * size > budget(None, 2 * size):
+        return None
+    view.block(0, view.n)  # which says so if they are not those that were read before
+    return host(view.raw(0, view.n))
 
 
 def _batches(n: int, batch_size: int, passes: int, seed: int | None) -> Iterator[NDArray[np.intp]]:

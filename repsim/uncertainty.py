@@ -32,7 +32,7 @@ from repsim.pairwise import Named, named, pairwise
 from repsim.results import Result
 
 _ROUNDING = 1e-12  # of values that are the same in every order
-_CLOSE = 1e-5  # of values that are made again, by another number of threads
+_CLOSE = 1e-5  # of the largest value, when all are made again by another number of threads
 _LISTS = (list, tuple, Mapping)
 
 
@@ -493,7 +493,7 @@ class _Pairs:
     def _check_resumed(self, kept: Float64, values: Float64) -> None:
         """Compare the first table with that of an interrupted run: somebody's own functions may have changed."""
         self._unchecked = False
-        if not np.allclose(values, kept, rtol=_CLOSE, atol=_CLOSE):
+        if not np.abs(values - kept).max() <= _CLOSE * np.abs(kept).max():
             name = get_index(self._index).name
             raise ParameterError(
                 f"resume: index {name!r} has other values than in the interrupted run; give another folder, or remove "
@@ -503,15 +503,18 @@ class _Pairs:
     @contextlib.contextmanager
     def _warned_once(self, *, near_chance: bool) -> Iterator[None]:
         """Let each of our warnings through once for all tables, and that values are near chance only if asked to."""
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
+        with warnings.catch_warnings():
+            for category in self._said if near_chance else {*self._said, BiasWarning}:
+                warnings.simplefilter("ignore", category)
+            show = warnings.showwarning
+
+            def note(message: Any, category: type[Warning], *where: Any, **others: Any) -> None:
+                if issubclass(category, BiasWarning | RankSaturationWarning):
+                    self._said.add(category)
+                show(message, category, *where, **others)
+
+            warnings.showwarning = note
             yield
-        for warning in caught:
-            ours = issubclass(warning.category, BiasWarning | RankSaturationWarning)
-            if ours and (warning.category in self._said or (warning.category is BiasWarning and not near_chance)):
-                continue
-            self._said.add(warning.category)
-            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
 
     def shaped(self, tables: Any) -> Any:
         """Return what a caller gets for a table: that of one pair is a number."""

@@ -25,7 +25,7 @@ from repsim.options import as_number
 
 Ranked = tuple[int, Ranks, Ranks]  # number of examples, and the ranks on either side
 _CHECKED = 3  # or so: pairs that a resumed run compares again if somebody's own function compares them
-_SAME = 1e-5  # another number of threads gives other last digits, of float32 the sixth
+_SAME = 1e-5  # of the largest: another number of threads gives other last digits, of float32 the sixth
 _NOTHING = 1e-8  # what rounding may make of 0
 _BYTES = 6 * 8  # an entry of a square matrix, that comparing two bases of as many vectors takes
 
@@ -131,7 +131,8 @@ class Pairs:
                         states[made, place] = made.state(representations[place])
                 state = index.x.focus(states[index.x, i], representations[i])
                 value = index.value(state, states[index.y, j], names)
-                if not math.isclose(value, before := tables[str(k)][i, j], rel_tol=_SAME, abs_tol=_SAME):
+                rounding = _SAME * float(np.nanmax(np.abs(tables[str(k)])))
+                if not math.isclose(value, before := tables[str(k)][i, j], rel_tol=_SAME, abs_tol=rounding):
                     raise ParameterError(
                         f"resume: index {index.name!r} of {' and '.join(names)} is {value} and was {before} in the "
                         "interrupted run; give another folder, or remove it"

@@ -206,7 +206,7 @@ def _read(name: str, source: Source, split: str) -> Split:
     if sum(map(len, contents)) != source.records[split] * width or actual != expected:
         size = source.records[split] // len(files) * width
         sizes = {file: len(content) for file, content in zip(files, contents, strict=True)}
-        wrong = [f"{file} has {found} bytes, not {size}" for file, found in sizes.items() if found != size]
+        wrong = [f"{file} has {held} bytes, not {size}" for file, held in sizes.items() if held != size]
         which = " and ".join(wrong) or f"the content of {' or '.join(map(str, files))} was altered"
         raise DataError(
             f"{name} is damaged: {which}. The fingerprint (SHA-256) of its {split} records: expected {expected}, "

@@ -18,7 +18,7 @@ class UnknownNetworkError(LabError, ValueError):
 
 
 class DataError(LabError, ValueError):
-    """A data set that is missing, unreachable, truncated or altered."""
+    """A data set that is missing, unreachable, truncated or altered; a ValueError, which pydantic reports."""
 
 
 class DamagedArtefactError(LabError):

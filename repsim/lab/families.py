@@ -24,8 +24,9 @@ _LARGEST = 1 << 20  # ranges need an end
 class Convolution:
     """A convolution, batch normalisation, or a bias in its place, and a ReLU, after which activations are a `layer`.
 
-    Where it `adds`, what the row before read is added before the ReLU: subsampled and filled up with channels of zeros,
-    He et al.'s option A, which has no weights. `side`, the height and width of the maps, follows from the rows.
+    Where it `adds`, what the row before read is added before the ReLU: subsampled (by 1 or 2) and filled up with
+    channels of zeros, He et al.'s option A, which has no weights. `side`, the height and width of the maps, follows
+    from the rows.
     """
 
     channels: int
@@ -53,7 +54,7 @@ class Other:
 
 Row = Convolution | Other
 Rows = Callable[[int, Sequence[int]], Sequence[Row]]  # of a size and channels
-Made = TypeVar("Made", bound=Rows)
+Registered = TypeVar("Registered", bound=Rows)
 
 
 @dataclass(frozen=True)
@@ -68,14 +69,14 @@ class _Family:
 _FAMILIES: dict[str, _Family] = {}
 
 
-def family(pattern: str, sizes: range, channels: tuple[int, ...] = ()) -> Callable[[Made], Made]:
+def family(pattern: str, sizes: range, channels: tuple[int, ...] = ()) -> Callable[[Registered], Registered]:
     """Make networks known by names that `pattern` and `sizes` give, with the channels of the paper's table.
 
     The function gets the size and the channels, and returns the rows before those that every network ends in: the mean
     over places, ``pool``, and a linear layer, ``logits``.
     """
 
-    def register(rows: Made) -> Made:
+    def register(rows: Registered) -> Registered:
         _FAMILIES[pattern] = _Family(rows, sizes, channels)
         return rows
 

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,14 +42,16 @@ def train_side_by_side(
     running: dict[Job, subprocess.Popen[bytes]] = {}
     failed: list[Path] = []
     options = ["--threads", str(threads), *(["--again"] if again else [])]
-    told_to_end = threading.Event()
-    before = signal.signal(signal.SIGTERM, lambda *_: told_to_end.set())  # a scheduler's; no process may live on
+    told_to_end: list[int] = []  # of signals
+    before = signal.signal(
+        signal.SIGTERM, lambda number, _: told_to_end.append(number)
+    )  # a scheduler's; no process may live on
     try:
-        while (waiting or running) and not told_to_end.is_set() and time.monotonic() < deadline:
+        while (waiting or running) and not told_to_end and time.monotonic() < deadline:
             while waiting and len(running) < at_once:
                 job = waiting.pop(0)
                 running[job] = _begin(profile, job, options)
-            told_to_end.wait(_LOOK)
+            time.sleep(_LOOK)
             for job in [job for job, process in running.items() if process.poll() is not None]:
                 log, said = _log(job), f"{_named(*job)} failed"
                 if running.pop(job).returncode:
@@ -64,7 +65,7 @@ def train_side_by_side(
         for process in running.values():
             process.wait()
         signal.signal(signal.SIGTERM, before)
-    if told_to_end.is_set():
+    if told_to_end:
         raise SystemExit(128 + signal.SIGTERM)
     if failed:
         raise LabError(f"{len(failed)} of {len(jobs)} networks failed; see {', '.join(map(str, failed))}")

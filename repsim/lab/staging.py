@@ -270,10 +270,11 @@ def stage(
         _fill(partial / "book", makers(profile, partial, stamps, data), provenance(profile, stamps))
         shutil.rmtree(target, ignore_errors=True)
         os.replace(partial, target)
-    except shutil.Error as error:  # of copying many files: each with its reason
-        raise LabError(f"{target} cannot be made: {error.args[0][0][-1]}") from error
     except OSError as error:
-        raise LabError(f"{target} cannot be made: {error.strerror or error}") from error
+        several = isinstance(error, shutil.Error) and isinstance(error.args[0], list)  # copied, each with its reason
+        raise LabError(
+            f"{target} cannot be made: {error.args[0][0][-1] if several else error.strerror or error}"
+        ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return target

@@ -174,7 +174,14 @@ def _wanted(arrays: Mapping[str, Any], layers: Any, owner: str) -> list[str]:
         raise ParameterError(f"{owner} is empty; a mapping of layer name to activations is needed")
     if other := [name for name in arrays if not isinstance(name, str)]:
         raise ParameterError(f"{owner} has the name {other[0]!r}; names of layers are strings")
-    return list(arrays) if layers is None else list(Selection(arrays, layers, [], owner).layers)
+    if layers is None:
+        return list(arrays)
+    selection = Selection(arrays, layers, [], owner)
+    if missing := selection.unanswered(arrays):
+        raise ParameterError(
+            f"{owner} has no layer {missing[0]!r}; activations that were taken before have whole names"
+        )
+    return selection.layers
 
 
 def _own_mask(given: Any, how: Any) -> Any:

@@ -295,3 +295,41 @@ def test_what_says_little_is_said_once_for_all_tables(function):
             function(x, y, index=index)
         assert {(warning.category, warning.filename) for warning in caught} <= {(category, __file__)}
         assert len(caught) == (0 if function is curve_of and category is errors.BiasWarning else 1)
+
+
+def test_a_changed_index_of_small_values_is_refused(tmp_path, monkeypatch):
+    first, other = (Index.of("own", np.mean, lambda a, b, value=value: value) for value in (1e-6, 9e-6))
+    calls = []
+
+    def table(*lists, **options):
+        calls.append(lists)
+        if len(calls) == 3:
+            raise RuntimeError
+        return pairwise(*lists, **options)
+
+    monkeypatch.setattr(sys.modules["repsim.uncertainty"], "pairwise", table)
+    with pytest.raises(RuntimeError):
+        uncertainty(X, Y, groups=4, index=first, resume=tmp_path / "run")
+    with pytest.raises(errors.ParameterError, match="other values than in the interrupted run"):
+        uncertainty(X, Y, groups=4, index=other, resume=tmp_path / "run")
+
+
+def test_other_warnings_and_the_callers_filters_are_left_alone():
+    def compare(a, b):
+        warnings.warn("mine", UserWarning, stacklevel=1)
+        return 1.0
+
+    x, y = np.random.default_rng(0).normal(size=(2, 40, 50))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        uncertainty(x, y, groups=3, index=Index.of("own", np.mean, compare))
+    assert [str(warning.message) for warning in caught] == ["mine"] * 4
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warnings.filterwarnings("ignore", module=__name__.replace(".", r"\."))
+        uncertainty(x, y, groups=3, index="cca_r2")
+    assert caught == []
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", errors.RankSaturationWarning)
+        with pytest.raises(errors.RankSaturationWarning):
+            uncertainty(x, y, groups=3, index="cca_r2")

@@ -24,7 +24,7 @@ from repsim.lab.archives.checks import Certificate, Check
 from repsim.lab.backend import configure
 from repsim.lab.claims import ACCURACY, CLAIMS, SIMILARITY, Tolerance, take
 from repsim.lab.data import load_dataset, source_of
-from repsim.lab.errors import DataError, MissingArtefactError
+from repsim.lab.errors import DataError
 from repsim.lab.execution import NotebookError, contents, execute, is_chapter, notebooks
 from repsim.lab.measurements.common import saturation_is_recorded
 from repsim.lab.repository import REPOSITORY, commit, data_root
@@ -38,6 +38,10 @@ NETWORKS_SHARE = 0.25  # of it for scoring networks; the rest is for cells of ta
 CODE = ("repsim/", "notebooks/")
 SPEED = 2e10  # multiplications a second that a processor core of today does
 _DRAWS = 100  # of a cell, until one is found whose networks are in the archive and which is not too dear
+
+
+class _AwayError(Exception):
+    """A table of which no cell can be computed again, as its text says."""
 
 
 def certify(
@@ -204,7 +208,7 @@ def _affordable_cell(table: Artefact, files: dict[str, Path], rng: np.random.Gen
             if cost <= operations:
                 return cell
             why = "its cells take too long"
-    raise MissingArtefactError(f"{table.path.name} was not computed again: {why}.")
+    raise _AwayError(f"{table.path.name} was not computed again: {why}.")
 
 
 def _sampled(
@@ -226,7 +230,7 @@ def _sampled(
         try:
             differs += [f"{name}: {why}" for why in compare(paths[place])]
             compared += 1
-        except MissingArtefactError as error:
+        except _AwayError as error:
             away[str(error)] = None
         except DataError as error:  # the data here is at fault, not the archive
             missing[f"{error}."] = None

@@ -63,12 +63,7 @@ def figure_5(compared: Compared, index: str = "cka_linear", n: int | None = None
     }
 
 
-@measures(
-    FIGURE_F8,
-    {f"{claim}n": index for claim, index in FIGURE_F8.items()},  # on as many images as the paper
-    by=BY_PATH,
-    networks=(TINY, RESIDUAL),
-)
+@measures(FIGURE_F8, by=BY_PATH, networks=(TINY, RESIDUAL))
 def figure_f8(compared: Compared, kept: Mapping[str, Mapping[str, Array]] | None = None) -> dict[str, dict[str, Any]]:
     """Measure claims F.8a to F.8h, those whose index was measured.
 
@@ -90,6 +85,12 @@ def ranks_f8(compared: Compared, index: str, kept: Mapping[str, Mapping[str, Arr
     sides = (compared.part(RESIDUAL), compared.part(TINY, "columns"))
     rows, columns = (layer_ranks(index, side["features"], kept.get(side["group"])) for side in sides)
     return rows, columns
+
+
+@measures({f"{claim}n": index for claim, index in FIGURE_F8.items()}, by=BY_PATH, networks=(TINY, RESIDUAL))
+def figure_f8_at_papers_n(compared: Compared) -> dict[str, dict[str, Any]]:
+    """Measure claims F.8an to F.8hn, those whose index was measured, as :func:`figure_f8` on the most images."""
+    return {f"{claim}n": values | {"images": compared.examples[-1]} for claim, values in figure_f8(compared).items()}
 
 
 @measures("G1", "G2", by=(repsim.cka, repsim.identify, repsim.pairwise))

@@ -1,4 +1,4 @@
-"""What linear CKA gives when the examples of one side are shuffled: over all shuffles, exactly, or over some of them.
+"""What linear CKA gives when the examples of one side are shuffled some times.
 
 Shuffling the examples of Y turns its centred Gram matrix L into P L P', which leaves its norm as it is. So with Gram
 matrices of unit norm, computed once, each shuffle of all pairs of layers is one matrix product.
@@ -22,9 +22,12 @@ LEVEL = 0.999  # of the shuffles, which a similarity has to exceed
 def unit_grams(arrays: Sequence[Any], *, debiased: bool = False) -> Gram:
     """Return the centred Gram matrices of representations (n, p) of the same examples at unit norm, (R, n, n) float32.
 
-    Inner products of two of them are linear CKA, `debiased` or not. LabError if one does not vary or is not finite.
+    Inner products of two of them are linear CKA, `debiased` or not. LabError if their numbers of examples differ, or
+    one does not vary or is not finite.
     """
     n = arrays[0].shape[0]
+    if len(counts := {len(array) for array in arrays}) > 1:
+        raise LabError(f"representations of the same examples are needed, found numbers of examples {sorted(counts)}")
     grams = np.empty((len(arrays), n, n), np.float32)
     centre = repsim.u_centre_gram if debiased else repsim.centre_gram
     for place, array in enumerate(arrays):
