@@ -156,7 +156,7 @@ def test_features_and_tiles_agree(monkeypatch):
 
 
 def test_one_warning_for_all_pairs(layers):
-    with pytest.warns(RankSaturationWarning, match=r"22 reached by xs\[1\]: by Theorem 1") as caught:
+    with pytest.warns(RankSaturationWarning, match=r"22 reached by xs\[1\] \(40 features\): by Theorem 1") as caught:
         pairwise(layers, index=["cca_r2", "cca_mean", "pwcca", "cka_linear"])
     caught = [one for one in caught if one.category is RankSaturationWarning]
     assert len(caught) == 1
