@@ -98,7 +98,9 @@ def _checked_arrays(x: Any, y: Any) -> tuple[Any, Any, Any]:
     """Return the library of two arrays, and them as arrays of floating point."""
     x, y = (np.asarray(a) if isinstance(a, np.matrix) else a for a in (x, y))
     for name, a in (("x", x), ("y", y)):
-        if not array_api_compat.is_array_api_obj(a) or isinstance(a, np.ma.MaskedArray):
+        if isinstance(a, np.ma.MaskedArray):
+            raise RepresentationError(f"{name} is a masked array; fill or drop what is masked")
+        if not array_api_compat.is_array_api_obj(a):
             raise RepresentationError(
                 f"{name} is a {type(a).__name__}; an array of a library such as NumPy, PyTorch or JAX is needed"
             )

@@ -276,8 +276,8 @@ def canonical_correlations(x: Any, y: Any) -> Float64:
 
     References
     ----------
-    1. Kornblith et al. (2019), section 4, doi:10.48550/arXiv.1905.00414.
-    2. Its definition in 50 digits: https://github.com/OWNER/repsim-revisited/blob/main/tests/core/oracle.py#L92
+    1. Kornblith et al. (2019), equation 6, doi:10.48550/arXiv.1905.00414.
+    2. Its definition in 50 digits: https://github.com/OWNER/repsim-revisited/blob/main/tests/core/oracle.py#L161
 
     Examples
     --------

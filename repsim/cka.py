@@ -299,8 +299,8 @@ def normalised_products(m: Moments) -> Float64:
 
 def _check_defined(m: Moments) -> None:
     """Raise if some operator is 0, but for rounding."""
-    for side in (m.x, m.y):
-        for name, square, noise in zip(side.names, side.square, side.noise, strict=True):
+    for side, squares in ((m.x, m.xx), (m.y, m.yy)):
+        for name, square, noise in zip(side.names, squares.ravel(), side.noise, strict=True):
             if not square > noise:
                 raise_undefined(name, m.debiased)
 

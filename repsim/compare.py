@@ -139,7 +139,7 @@ def compare(  # type: ignore[misc]
     """
     layers, layers_b = (list(chosen) if isinstance(chosen, Iterator) else chosen for chosen in (layers, layers_b))
     indexes = chosen_indexes(index, chance)
-    tables = _Tables(chance, undefined, memory, resume, progress)
+    tables = _Tables(chance, undefined, memory, None if resume is None else path_option("resume", resume), progress)
     models = [(model_a, layers, "model_a")]
     if model_b is not model_a or layers_b is not None:
         models.append((model_b, layers if layers_b is None else layers_b, "model_b"))
@@ -244,7 +244,7 @@ class _Tables:
     chance: bool
     undefined: str
     memory: int | None
-    resume: Path_ | None
+    folder: Path | None
     progress: Progress
     attempts: int = 0
     held: int = 0  # bytes of the activations that are in memory and were taken here
@@ -253,8 +253,6 @@ class _Tables:
         choice("undefined", self.undefined, "raise", "nan")
         if self.memory is not None:
             budget(self.memory)
-        if self.resume is not None:
-            path_option("resume", self.resume)
 
     def comparisons(
         self, indexes: Sequence[Index], taken: Sequence[Mapping[str, Any]], held: int
@@ -268,7 +266,7 @@ class _Tables:
         tables, chances = self._compute(indexes, sides)
         if self.attempts:
             with contextlib.suppress(OSError):  # it stays if it holds something else
-                Path(self.resume or "").rmdir()
+                (self.folder or Path()).rmdir()
         a, b = tuple(taken[0]), tuple(taken[-1])
         record = {"examples": int(np.shape(taken[0][a[0]])[0])}
         return {
@@ -305,12 +303,12 @@ class _Tables:
 
     def _pairwise(self, indexes: Sequence[Index], sides: Sequence[Named]) -> _Computed:
         """Return `pairwise` of one or two lists, or raise the one layer that it refuses if that may be left out."""
-        resume = self.resume
-        if resume is not None and self.undefined == "nan":  # with fewer layers it is another computation
+        folder = self.folder
+        if folder is not None and self.undefined == "nan":  # with fewer layers it is another computation
             self.attempts += 1
-            resume = Path(resume, f"attempt-{self.attempts}")
+            folder /= f"attempt-{self.attempts}"
         compute = functools.partial(
-            pairwise, *sides, index=indexes, chance=self.chance, resume=resume, progress=self.progress
+            pairwise, *sides, index=indexes, chance=self.chance, resume=folder, progress=self.progress
         )
         try:
             tables = self._beside_activations(compute)
@@ -320,8 +318,8 @@ class _Tables:
                 raise
             if self.undefined == "raise":
                 raise type(error)(f"{error}; or undefined='nan', which leaves it out") from error
-            if resume is not None:
-                shutil.rmtree(resume, ignore_errors=True)
+            if folder is not None:
+                shutil.rmtree(folder, ignore_errors=True)
             raise _UndefinedLayer(layer) from error
         return tables if self.chance else (tables, {})
 

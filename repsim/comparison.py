@@ -7,7 +7,6 @@ import os
 import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -111,8 +110,12 @@ class Comparison(Result):
         ParameterError
             If `path` is no path, is there and no file, or is in a folder that is not there; or if `record` does not fit
             into JSON.
+
+        See Also
+        --------
+        repsim.Comparison.load : Reads it.
         """
-        target, arrays = Path(path_option("path", path, "a file")).resolve(), self._arrays()
+        target, arrays = path_option("path", path, "a file").resolve(), self._arrays()
         if not target.parent.is_dir():
             raise ParameterError(f"path is {str(path)!r}, in a folder that is not there; make it first")
         if target.exists() and not target.is_file():
@@ -144,10 +147,23 @@ class Comparison(Result):
         ------
         ParameterError
             If `path` is no path, or the file is another one.
+
+        See Also
+        --------
+        repsim.Comparison.save : Writes it.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = os.path.join(folder, "layers.npz")
+        ...     Comparison([[0.9, 0.4]], ["conv1"], ["conv1", "pool"], "cka_linear").save(path)
+        ...     Comparison.load(path).layers_b
+        ('conv1', 'pool')
         """
-        path_option("path", path, "a file")
+        saved = path_option("path", path, "a file")
         try:
-            with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
+            with saved.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
             index, record = str(arrays["index"]), dict(json.loads(str(arrays["record"])))
             names = [tuple(map(str, arrays[side])) for side in ("layers_a", "layers_b")]
@@ -174,6 +190,16 @@ class Comparison(Result):
         ------
         ImportError
             If pandas is not installed.
+
+        See Also
+        --------
+        repsim.Comparison.plot : Draws them.
+
+        Examples
+        --------
+        >>> frame = Comparison([[0.9, 0.4]], ["conv1"], ["conv1", "pool"], "cka_linear").to_frame()
+        >>> print(frame.loc["conv1", "pool"])
+        0.4
         """
         try:
             import pandas
@@ -209,6 +235,10 @@ class Comparison(Result):
             If `chance` is asked for and was not computed.
         ImportError
             If matplotlib is not installed.
+
+        See Also
+        --------
+        repsim.Comparison.to_frame : The values by name.
         """
         if flag("chance", chance) and self.chance is None:
             raise ParameterError("chance is True and there is none here; compute it with compare(..., chance=True)")

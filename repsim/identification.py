@@ -252,13 +252,13 @@ def numbers(name: str, values: Any) -> Float64:
         array = np.asarray(values)
         if np.ma.is_masked(values):
             problem = "it has masked entries; fill or drop them"
-        elif array.dtype.kind in "USMmc" or (
-            array.dtype.kind == "O" and any(isinstance(v, str | bytes | bytearray) for v in array.flat)
+        elif array.dtype.kind in "bUSMmc" or (
+            array.dtype.kind == "O" and any(isinstance(v, bool | str | bytes | bytearray) for v in array.flat)
         ):
             problem = f"dtype {array.dtype}"
         else:
             return array.astype(np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         problem = str(error)
     raise ParameterError(f"{name} is no array of real numbers: {problem}")
 

@@ -29,7 +29,7 @@ from repsim.errors import ParameterError, UnknownIndexError
 from repsim.kernels import check_bandwidth
 from repsim.neighbours import compare_mutual_knn, prepare_mutual_knn
 from repsim.notices import warn_of_ranks
-from repsim.options import as_number, flag, whole_number
+from repsim.options import as_number, choice, flag, whole_number
 from repsim.predictivity import compare_linear_predictivity, prepare_linear_predictivity
 from repsim.procrustes import COMPACT, procrustes, rotated
 from repsim.regression import explained, linear_regression
@@ -64,7 +64,8 @@ class Index:
     compare : callable, optional
         In place of `value`: from what was made of x and of y to a float.
     own : bool
-        Whether `value` needs the inner products of operators with themselves, `Moments.xx` and `Moments.yy`.
+        Whether `value` needs the inner products of operators with themselves, `Moments.xx` and `Moments.yy`, which are
+        refused otherwise.
     debiased : bool
         Whether operators are U-centred (Szekely and Rizzo 2014) in place of centred.
     function : callable, optional
@@ -130,10 +131,17 @@ class Index:
     def __post_init__(self) -> None:
         if not (isinstance(self.name, str) and self.name):
             raise ParameterError(f"name is {self.name!r}; what tables of the index are called is needed")
-        for option in ("own", "debiased", "symmetric"):
+        for option in ("title", "symbol", "formula", "equation", "source"):
+            if not isinstance(text := getattr(self, option), str):
+                raise ParameterError(f"{option} is {text!r}; text is needed")
+        for option in ("own", "debiased", "orthogonal", "isotropic_scaling", "symmetric"):
             flag(option, getattr(self, option))
+        choice("invertible_linear", self.invertible_linear, "yes", "second", "same subspace", "no")
+        object.__setattr__(self, "bounds", _ends(self.bounds))
         if (self.value is None) == (self.compare is None):
             raise ParameterError(f"index {self.name!r}: it needs a value or a compare, and not both")
+        if not callable(of := self.value or self.compare):
+            raise ParameterError(f"index {self.name!r}: {of!r} is no function")
         for side, made in (("x", self.x), ("y", self.y)):
             if not isinstance(made, Made):
                 raise ParameterError(
@@ -159,12 +167,16 @@ class Index:
     @property
     def has_known_chance(self) -> bool:
         """Whether it is CKA, whose mean and deviation over all shuffles of the examples are known."""
-        return self.value is normalised_products and self.own
+        grams = isinstance(self.x, LinearGram | RBFGram) and isinstance(self.y, LinearGram | RBFGram)
+        return grams and self.value is normalised_products
 
     def values(self, moments: Moments) -> Float64:
         """Return the table that `value` makes of moments, and check that it is one."""
         assert self.value is not None
-        returned: Any = self.value(moments)
+        try:
+            returned: Any = self.value(moments)
+        except ParameterError as error:
+            raise ParameterError(f"index {self.name!r}: {error}") from None
         try:
             table = np.asarray(returned)
             table = table.astype(np.float64) if table.dtype.kind in "iuf" else np.full(moments.xy.shape, np.nan)
@@ -173,7 +185,7 @@ class Index:
         if table.shape != moments.xy.shape or np.isnan(table).any():
             raise ParameterError(
                 f"index {self.name!r}: its value returned {returned!r:.100}; numbers of shape {moments.xy.shape} are "
-                "needed, none of them NaN (Moments.xx and Moments.yy are known with own=True)"
+                "needed, none of them NaN"
             )
         return table
 
@@ -226,6 +238,10 @@ class Index:
         ParameterError
             If an argument is not what it may be; and when it is used, if `compare` returns no number.
 
+        See Also
+        --------
+        repsim.pairwise : Takes it beside those of the registry.
+
         Examples
         --------
         >>> import numpy as np
@@ -236,29 +252,9 @@ class Index:
         for option, made in (("prepare", prepare), ("compare", compare)):
             if not callable(made):
                 raise ParameterError(f"{option} is {made!r}; a function is needed")
-        for option, text in (("title", title), ("source", source)):
-            if not isinstance(text, str):
-                raise ParameterError(f"{option} is {text!r}; text is needed")
-        try:
-            low, high = map(as_number, bounds)
-        except (TypeError, ValueError, OverflowError):
-            low = high = math.nan
-        if not low < high:
-            raise ParameterError(f"bounds is {bounds!r}; the least and the greatest value are needed, as in (0.0, 1.0)")
-        custom, ends = Custom(prepare), (low, high)
-        return cls(
-            name,
-            title or name,
-            "",
-            "",
-            "",
-            custom,
-            custom,
-            compare=compare,
-            symmetric=symmetric,
-            bounds=ends,
-            source=source,
-        )
+        custom = Custom(prepare)
+        how: dict[str, Any] = {"symmetric": symmetric, "bounds": bounds, "source": source}
+        return cls(name, title or name, "", "", "", custom, custom, compare=compare, **how)
 
     def __call__(self, x: Any, y: Any) -> float:
         """Compute the index for two representations of the same examples."""
@@ -274,35 +270,41 @@ class Index:
         return float(values[0, 0])
 
 
-def _kernel_index(
-    name: str, *, fraction: float | None = None, normalised: bool = True, debiased: bool = False
-) -> Index:
-    """CKA and HSIC, equations 4 and 3, of Gram matrices: RBF with a bandwidth of this `fraction`, linear without."""
-    linear, base = fraction is None, "CKA" if normalised else "HSIC"
-    made = LINEAR if fraction is None else RBFGram(fraction)
-    options: dict[str, Any] = {"kernel": "linear"} if linear else {"kernel": "rbf", "bandwidth": fraction}
-    label = "linear" if linear else f"RBF {fraction:g}"
-    if debiased:
-        product, norms, number = r"\langle\tilde K, \tilde L\rangle", r"(\|\tilde K\|_F \|\tilde L\|_F)", "(n(n-3))"
-    elif linear:
-        product, norms, number = r"\|Y^T X\|_F^2", r"(\|X^T X\|_F \|Y^T Y\|_F)", "(n-1)^2"
-    else:
-        product, norms, number = r"\mathrm{tr}(KHLH)", r"\sqrt{\mathrm{tr}(KHKH)\,\mathrm{tr}(LHLH)}", "(n-1)^2"
+def _ends(bounds: Any) -> tuple[float, float]:
+    """Return the least and the greatest value of an index, checked to be such."""
+    try:
+        low, high = map(as_number, () if isinstance(bounds, bytes | bytearray) else bounds)
+    except (TypeError, ValueError, OverflowError):
+        low = high = math.nan
+    if not low < high:
+        raise ParameterError(f"bounds is {bounds!r}; the least and the greatest value are needed, as in (0.0, 1.0)")
+    return low, high
+
+
+def _rbf_index(name: str, fraction: float, *, normalised: bool = True, debiased: bool = False) -> Index:
+    """CKA and HSIC, equations 4 and 3, of RBF Gram matrices whose bandwidth is this `fraction` of the median."""
+    base, gram = "CKA" if normalised else "HSIC", RBFGram(fraction)
+    biased = r"\mathrm{tr}(KHLH) / " + (r"\sqrt{\mathrm{tr}(KHKH)\,\mathrm{tr}(LHLH)}" if normalised else "(n-1)^2")
     return Index(
         name,
-        f"{base} ({label}{', debiased' if debiased else ''})",
-        rf"\mathrm{{{base}}}" if linear else rf"\mathrm{{{base}}}_{{\mathrm{{RBF}}\,{fraction:g}}}",
-        f"{product} / {norms if normalised else number}",
+        f"{base} (RBF {fraction:g}{', debiased' if debiased else ''})",
+        rf"\mathrm{{{base}}}_{{\mathrm{{RBF}}\,{fraction:g}}}",
+        _debiased(normalised) if debiased else biased,
         ("4" if normalised else "3") + (", unbiased HSIC" if debiased else ""),
-        x=made,
-        y=made,
+        x=gram,
+        y=gram,
         value=normalised_products if normalised else independence,
         own=normalised,
         debiased=debiased,
-        isotropic_scaling=normalised or not linear,
-        bounds=FREE if debiased else (0.0, 1.0) if normalised else (0.0, math.inf),
-        source=SONG if debiased else "Gretton et al. (2005)" if linear and not normalised else KORNBLITH,
-    ).same_as(cka if normalised else hsic, **options, debiased=debiased)
+        bounds=FREE if debiased else (0.0, 1.0 if normalised else math.inf),
+        source=SONG if debiased else KORNBLITH,
+    ).same_as(cka if normalised else hsic, kernel="rbf", bandwidth=fraction, debiased=debiased)
+
+
+def _debiased(normalised: bool) -> str:
+    """Write the formula of a debiased form, in U-centred Gram matrices."""
+    divisor = r"(\|\tilde K\|_F \|\tilde L\|_F)" if normalised else "(n(n-3))"
+    return r"\langle\tilde K, \tilde L\rangle / " + divisor
 
 
 def _svcca_index(statistic: str, threshold: float, name: str, title: str = "") -> Index:
@@ -334,6 +336,7 @@ def _ridge_index(kappa: float, name: str) -> Index:
         x=ShrunkProjector(kappa),
         y=ShrunkProjector(kappa),
         value=normalised_products,
+        own=True,
         isotropic_scaling=kappa in (0, math.inf),
         invertible_linear="yes" if kappa == 0 else "no",
         source="Vinod (1976)",
@@ -353,14 +356,21 @@ _TABLE = [
           source="Morcos et al. (2018)").same_as(pwcca),
     Index("linear_regression", "Linear regression", r"R^2_{LR}", r"\|Q_Y^T X\|_F^2 / \|X\|_F^2", "5", x=LINEAR,
           y=PROJECTOR, value=explained, invertible_linear="second", symmetric=False).same_as(linear_regression),
-    _kernel_index("hsic_linear", normalised=False),
-    _kernel_index("cka_linear"),
-    _kernel_index("cka_rbf_0.2", fraction=0.2),
-    _kernel_index("cka_rbf_0.4", fraction=0.4),
-    _kernel_index("cka_rbf_0.8", fraction=0.8),
-    _kernel_index("hsic_linear_debiased", normalised=False, debiased=True),
-    _kernel_index("cka_linear_debiased", debiased=True),
-    _kernel_index("cka_rbf_0.4_debiased", fraction=0.4, debiased=True),
+    Index("hsic_linear", "HSIC (linear)", r"\mathrm{HSIC}", r"\|Y^T X\|_F^2 / (n-1)^2", "3", x=LINEAR, y=LINEAR,
+          value=independence, isotropic_scaling=False, bounds=(0.0, math.inf), source="Gretton et al. (2005)",
+          ).same_as(hsic, kernel="linear", debiased=False),
+    Index("cka_linear", "CKA (linear)", r"\mathrm{CKA}", r"\|Y^T X\|_F^2 / (\|X^T X\|_F \|Y^T Y\|_F)", "4", x=LINEAR,
+          y=LINEAR, value=normalised_products, own=True).same_as(cka, kernel="linear", debiased=False),
+    _rbf_index("cka_rbf_0.2", 0.2),
+    _rbf_index("cka_rbf_0.4", 0.4),
+    _rbf_index("cka_rbf_0.8", 0.8),
+    Index("hsic_linear_debiased", "HSIC (linear, debiased)", r"\mathrm{HSIC}", _debiased(False), "3, unbiased HSIC",
+          x=LINEAR, y=LINEAR, value=independence, debiased=True, isotropic_scaling=False, bounds=FREE, source=SONG,
+          ).same_as(hsic, kernel="linear", debiased=True),
+    Index("cka_linear_debiased", "CKA (linear, debiased)", r"\mathrm{CKA}", _debiased(True), "4, unbiased HSIC",
+          x=LINEAR, y=LINEAR, value=normalised_products, own=True, debiased=True, bounds=FREE, source=SONG,
+          ).same_as(cka, kernel="linear", debiased=True),
+    _rbf_index("cka_rbf_0.4_debiased", 0.4, debiased=True),
     Index("procrustes", "Procrustes", r"\rho_P", r"\|Y^T X\|_* / (\|X\|_F \|Y\|_F)", "appendix D.2", x=COMPACT,
           y=COMPACT, compare=rotated, source="Ding et al. (2021)").same_as(procrustes),
 ]  # fmt: skip
@@ -441,7 +451,7 @@ def _of_family(name: str) -> Index | None:
     """Make the index that is named by a family and a number."""
     if rbf := _RBF_NAME.fullmatch(name):
         fraction, debiased = check_bandwidth(float(rbf[2])), rbf[3] is not None
-        return _kernel_index(name, fraction=fraction, normalised=rbf[1] == "cka", debiased=debiased)
+        return _rbf_index(name, fraction, normalised=rbf[1] == "cka", debiased=debiased)
     if ridge := _RIDGE_NAME.fullmatch(name):
         return _ridge_index(float(ridge[1]), name)
     if svd := _SVCCA_NAME.fullmatch(name):

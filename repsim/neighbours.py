@@ -55,6 +55,7 @@ def mutual_knn(x: Any, y: Any, *, k: int = 10) -> float:
     References
     ----------
     1. Huh et al. (2024), section 3 and appendix A, doi:10.48550/arXiv.2405.07987.
+    2. Its definition in 50 digits: https://github.com/OWNER/repsim-revisited/blob/main/tests/core/oracle.py#L194
 
     Examples
     --------

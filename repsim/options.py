@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import operator
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -59,11 +61,17 @@ def choice(name: str, value: Any, *allowed: str) -> str:
     return value
 
 
-def path_option(name: str, value: Any, of: str = "a folder") -> Any:
-    """Return an option that is a path, or say that it is none."""
-    if not isinstance(value, str | os.PathLike):
+def path_option(name: str, value: Any, of: str = "a folder") -> Path:
+    """Return an option that is a path, "~" being the user's folder, or say that it is none."""
+    if not (isinstance(value, str | os.PathLike) and isinstance(os.fspath(value), str)):
         raise ParameterError(f"{name} is {value!r}; the path of {of} is needed")
-    return value
+    path = os.path.expanduser(value)
+    try:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+            os.lstat(path)
+    except (OSError, ValueError) as error:  # too long, or with a character that no path has
+        raise ParameterError(f"{name} is {value!r:.100}, which is no path: {error!s:.100}") from None
+    return Path(path)
 
 
 def check_progress(progress: Any) -> None:

@@ -76,8 +76,8 @@ def pairwise(
     resume : path, optional
         Folder for what is finished, made if it is missing. A call that is interrupted leaves its work there, the
         same call goes on from it, and one that comes to its end removes it. It needs the space of all bases, and
-        of products of few features. What is under way is lost: some seconds of tables, one basis, one median, and what
-        an index of one's own has prepared.
+        of products of few features. What is under way is lost: some seconds of tables, one basis, one median, the
+        singular values of one pair, and what an index of one's own has prepared.
     progress : bool or callable
         True draws a bar with the time left on standard error. A callable is called as ``progress(done, total)``,
         estimated operations, after each step.
@@ -137,20 +137,21 @@ def pairwise(
     """
     indexes = chosen_indexes(index, chance)
     first, second = named(xs, "xs"), None if ys is None else named(ys, "ys")
-    _check_options(block, progress, record, resume)
+    _check_options(block, progress, record)
+    folder = None if resume is None else path_option("resume", resume)
     minimum = 4 if chance or any(index.debiased for index in indexes) else 2
     allowed = budget(memory, sum(getattr(x, "nbytes", np.inf) for x in (first | (second or {})).values()))
-    views, rows, columns = _views(first, second, minimum, allowed, resume is not None)
+    views, rows, columns = _views(first, second, minimum, allowed, folder is not None)
     call = {
         "indexes": [index.definition for index in indexes],
         "median": choice("median", median, "exact", "sample"),
         "block": block,
         "rows": rows,
         "columns": columns,
-        "representations": [view.fingerprint() for view in views] if resume is not None else [],
+        "representations": [view.fingerprint() for view in views] if folder is not None else [],
     }
     asked = [index.asked for index in indexes]
-    how: dict[str, Any] = {"memory": allowed, "median": median, "block": block, "resume": resume}
+    how: dict[str, Any] = {"memory": allowed, "median": median, "block": block, "resume": folder}
     results, medians = run(views, rows, columns, asked, call=call, progress=progress, **how)
     if record is not None:
         record |= {"examples": views[0].n, "memory": allowed}
@@ -198,14 +199,12 @@ def named(arrays: Any, label: str) -> Named:
     return found
 
 
-def _check_options(block: Any, progress: Any, record: Any, resume: Any) -> None:
+def _check_options(block: Any, progress: Any, record: Any) -> None:
     if block is not None:
         whole_number("block", block, 1)
     check_progress(progress)
     if not (record is None or isinstance(record, dict)):
         raise ParameterError(f"record is {record!r}; a dict to be filled is needed")
-    if resume is not None:
-        path_option("resume", resume)
 
 
 def _views(

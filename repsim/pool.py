@@ -72,7 +72,7 @@ def pool(h: Any, how: Pool, mask: Any = None, *, channels: str | None = None, na
     """
     if callable(how):
         return how(h)
-    if check_pool(how) is None:
+    if check_pool(how, "how") is None:
         raise ParameterError(f"how is None; {', '.join(map(repr, CHOICES))} or a function is needed")
     if channels is not None:
         choice("channels", channels, "first", "last")
@@ -138,11 +138,11 @@ def _outermost(xp: Any, h: Any, how: str, real: Any) -> Any:
     return h[xp.arange(h.shape[0], device=array_api_compat.device(h)), places]
 
 
-def check_pool(how: Any) -> Any:
+def check_pool(how: Any, option: str = "pool") -> Any:
     """Return how to pool, or raise if that is none of the choices."""
     if how is None or callable(how) or (isinstance(how, str) and how in CHOICES):
         return how
-    raise ParameterError(f"pool is {how!r}; {', '.join(map(repr, CHOICES))} or a function is needed")
+    raise ParameterError(f"{option} is {how!r}; {', '.join(map(repr, CHOICES))} or a function is needed")
 
 
 def _for(h: Any) -> str:

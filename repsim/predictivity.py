@@ -63,6 +63,7 @@ def linear_predictivity(x: Any, y: Any, *, folds: int = 5, strengths: Sequence[f
     ----------
     1. Yamins et al. (2014), doi:10.1073/pnas.1403112111, for predictivity.
     2. Golub, Heath and Wahba (1979), doi:10.1080/00401706.1979.10489751, for the choice of the penalty.
+    3. Its definition in 50 digits: https://github.com/OWNER/repsim-revisited/blob/main/tests/core/oracle.py#L225
 
     Examples
     --------
@@ -155,7 +156,7 @@ def _validation_error(target: Float64, explained: Float64, eigenvalues: Float64,
 
 def _positive(strengths: Any) -> list[float]:
     needed = "positive numbers are needed"
-    if isinstance(strengths, str) or not isinstance(strengths, Iterable):
+    if isinstance(strengths, str | bytes | bytearray) or not isinstance(strengths, Iterable):
         raise ParameterError(f"strengths is {strengths!r}; {needed}, in a sequence")
     checked = [real_number("one of strengths", value, needed) for value in strengths]
     if not checked:

@@ -103,7 +103,7 @@ def canonical_ridge(x: Any, y: Any, *, kappa_x: float, kappa_y: float, normalise
             f'kappa_x={kappa_x!r}, kappa_y={kappa_y!r} with normaliser="{normaliser}" gives 0 whatever the data; '
             'use normaliser="cosine" there'
         )
-    moments = pair_moments(x, y, *map(ShrunkProjector, kappas))
+    moments = pair_moments(x, y, *map(ShrunkProjector, kappas), own=True)
     warn_of_ranks(moments)
     return float(NORMALISERS[normaliser](moments)[0, 0])
 

@@ -50,6 +50,7 @@ def rsa(x: Any, y: Any) -> float:
     ----------
     1. Kriegeskorte, Mur and Bandettini (2008), doi:10.3389/neuro.06.004.2008.
     2. Nili et al. (2014), doi:10.1371/journal.pcbi.1003553, for rank correlations.
+    3. Its definition in 50 digits: https://github.com/OWNER/repsim-revisited/blob/main/tests/core/oracle.py#L180
 
     Examples
     --------

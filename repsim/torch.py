@@ -46,6 +46,10 @@ def layers(model: torch.nn.Module, choice: Any = "*") -> list[str]:
     ParameterError
         If the model is none, or there is no layer of a name or pattern; the message has close matches.
 
+    See Also
+    --------
+    repsim.torch.activations : Takes the same as its `layers`.
+
     Examples
     --------
     >>> import torch
@@ -97,6 +101,11 @@ def activations(
     ------
     ParameterError, ShapeMismatchError, DimensionError
         As for `repsim.activations`.
+
+    See Also
+    --------
+    repsim.torch.layers : Names of layers.
+    repsim.activations : The same as NumPy's arrays, of any model.
 
     Examples
     --------

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import NormalDist
 from typing import Any
 
@@ -27,7 +25,7 @@ from repsim.errors import (
     ShapeMismatchError,
 )
 from repsim.indexes import Index, get_index
-from repsim.options import choice, real_number, whole_number
+from repsim.options import choice, path_option, real_number, whole_number
 from repsim.pairwise import Named, named, pairwise
 from repsim.results import Result
 
@@ -445,8 +443,7 @@ class _Pairs:
     def begin(self, **call: Any) -> None:
         """Go on from the tables that an interrupted run of the same call has kept, or begin."""
         resume = self._options.get("resume")
-        # `pairwise` says what is wrong with any other.
-        self._folder = Path(resume) if isinstance(resume, str | os.PathLike) else None
+        self._folder = None if resume is None else path_option("resume", resume)
         if self._folder is not None:
             call |= {name: repr(self._options.get(name)) for name in ("block", "median")}
             call["index"] = get_index(self._index).definition

@@ -44,7 +44,9 @@ def native(x: Any, name: str) -> Any:
 
 
 def check_dense(x: Any, name: str) -> None:
-    """Raise if something is a sparse array, of SciPy, PyTorch or JAX, or PyTorch's of rows of several lengths."""
+    """Raise if something is a sparse array, of SciPy, PyTorch or JAX, or PyTorch's of several lengths or no values."""
+    if str(getattr(x, "device", "")) == "meta":
+        raise DTypeError(f"{name} is on PyTorch's meta device, which holds no values; run the model on another device")
     if getattr(x, "is_nested", False):
         raise DTypeError(f"{name} is nested; a dense array is needed, as its .to_padded_tensor(0.0) makes it")
     how = "to_dense" if str(getattr(x, "layout", "")).startswith("torch.sparse") else None

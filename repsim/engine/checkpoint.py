@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import hashlib
 import json
 import os
 import shutil
@@ -11,8 +12,9 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
@@ -24,13 +26,34 @@ _SECONDS_BETWEEN_SAVES = 5.0
 
 
 @contextlib.contextmanager
-def _writing(path: Path, problem: str = "") -> Iterator[None]:
-    """Say what could not be written, and leave no half of it."""
+def _writing(folder: Path) -> Iterator[None]:
+    """Say what could not be written, where a folder is gone perhaps because another run has come to its end there."""
     try:
         yield
     except OSError as error:
-        path.unlink(missing_ok=True)
-        raise ParameterError(f"{problem or f'{path} cannot be written'}: {error.strerror or error}") from error
+        gone = "; has another run ended there?" if isinstance(error, FileNotFoundError) else ""
+        raise ParameterError(f"{folder} cannot be written into: {error.strerror or error}{gone}") from error
+
+
+def _write(path: Path, write: Callable[[BinaryIO], Any], *, lasting: bool = True) -> None:
+    """Write a file so that it is whole or not there; if it is to be lasting, even if the power fails."""
+    unfinished = path.with_suffix(".part")
+    with _writing(path.parent):
+        try:
+            with unfinished.open("wb") as file:
+                write(file)
+                if lasting:
+                    file.flush()
+                    os.fsync(file.fileno())
+            os.replace(unfinished, path)
+        except OSError:
+            unfinished.unlink(missing_ok=True)
+            raise
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class Checkpoint:
@@ -40,8 +63,8 @@ class Checkpoint:
     what the computation is: a folder that holds another one is refused.
     """
 
-    def __init__(self, folder: str | os.PathLike[str] | None, call: Mapping[str, Any], memory: int) -> None:
-        self._named = Path(folder) if folder is not None else None
+    def __init__(self, folder: Path | None, call: Mapping[str, Any], memory: int) -> None:
+        self._named = folder
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._left = memory
         self.held = 0  # bytes of memory
@@ -72,11 +95,14 @@ class Checkpoint:
         # A part of about.json is of a run that was killed as it began.
         if folder.exists() and any(path.name != "about.part" for path in folder.iterdir()):
             raise ParameterError(f"resume: {folder} is not empty and holds no unfinished run; give another folder")
-        partial = about.with_name("about.part")
-        with _writing(partial, f"resume: {folder} cannot be written into"):
+        with _writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            partial.write_text(json.dumps(call), encoding="utf-8")
-            os.replace(partial, about)
+        _write(about, lambda file: file.write(json.dumps(call).encode()))
+
+    @property
+    def resumes(self) -> bool:
+        """Whether an interrupted run leaves its work."""
+        return self._named is not None
 
     def holds(self, name: str) -> bool:
         """Whether an earlier run has kept arrays under a name."""
@@ -88,21 +114,29 @@ class Checkpoint:
         They stay in memory while they fit, else on disk; always on disk if an interrupted run can resume.
         """
         if self._named is not None and self.holds(name):
-            return self._read(self._named, name, keys)
+            return self._read_again(self._named, name, keys)
         arrays = make()
         with self._keeps:
             return self._keep(name, arrays)
 
     @staticmethod
-    def _read(folder: Path, name: str, keys: Sequence[str]) -> dict[str, Array]:
-        kept = {}
-        for key in keys:
-            path = folder / f"{name}.{key}.npy"
-            try:
-                mode: Literal["r"] | None = "r" if path.stat().st_size > _HEADER else None  # nothing cannot be mapped
-                kept[key] = np.load(path, mmap_mode=mode, allow_pickle=False)
-            except Exception as error:  # whatever NumPy makes of a file that was cut, altered or removed
-                raise ParameterError(f"resume: {path} is damaged ({error}); remove the folder to begin again") from None
+    def _read(path: Path) -> Array:
+        mode: Literal["r"] | None = "r" if path.stat().st_size > _HEADER else None  # nothing cannot be mapped
+        array: Array = np.load(path, mmap_mode=mode, allow_pickle=False)
+        return array
+
+    def _read_again(self, folder: Path, name: str, keys: Sequence[str]) -> dict[str, Array]:
+        """Return what an earlier run has kept, if every byte is still as it was written."""
+        kept, path = {}, folder / f"{name}.done"
+        try:
+            digests = json.loads(path.read_text(encoding="utf-8"))
+            for key in keys:
+                path = folder / f"{name}.{key}.npy"
+                if _digest(path) != digests[key]:
+                    raise ValueError("its bytes are not those that were written")
+                kept[key] = self._read(path)
+        except Exception as error:  # whatever is made of a file that was cut, altered or removed
+            raise ParameterError(f"resume: {path} is damaged ({error}); remove the folder to begin again") from None
         return kept
 
     def _keep(self, name: str, arrays: dict[str, Array]) -> dict[str, Array]:
@@ -112,20 +146,20 @@ class Checkpoint:
             self.held += size
             return arrays
         folder = self._folder(size)
+        paths = {key: folder / f"{name}.{key}.npy" for key in arrays}
         for key, array in arrays.items():
-            path = folder / f"{name}.{key}.npy"
-            with _writing(path):
-                np.save(path, array, allow_pickle=False)
-        done = folder / f"{name}.done"
-        with _writing(done):
-            done.touch()
-        return self._read(folder, name, list(arrays))
+            _write(paths[key], partial(np.save, arr=array, allow_pickle=False), lasting=self._named is not None)
+        if self._named is not None:
+            digests = {key: _digest(path) for key, path in paths.items()}
+            _write(folder / f"{name}.done", lambda file: file.write(json.dumps(digests).encode()))
+        return {key: self._read(path) for key, path in paths.items()}
 
     def _folder(self, size: int) -> Path:
         if self._named is None and self._temporary is None:
             self._temporary = tempfile.TemporaryDirectory(prefix="repsim-")
         folder = self._named or Path(self._temporary.name)  # type: ignore[union-attr]
-        free = shutil.disk_usage(folder).free
+        with _writing(folder):
+            free = shutil.disk_usage(folder).free
         if size > free:
             raise ParameterError(
                 f"{folder} has {free:,} bytes left, and {size:,} are needed for what does not fit into memory; "
@@ -137,13 +171,8 @@ class Checkpoint:
         """Write what a pass has filled, the number of its steps done and its block, once in some seconds."""
         if self._named is None or (start := time.monotonic()) < self._next:
             return
-        partial = self._named / f"progress-{name}.part"
-        with _writing(partial, f"resume: progress cannot be written into {self._named}"):
-            with partial.open("wb") as file:
-                np.savez(file, **{"done": np.array([done, block])}, **arrays)  # type: ignore[arg-type]
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, partial.with_suffix(".npz"))
+        progress: dict[str, Any] = {"done": np.array([done, block]), **arrays}
+        _write(self._named / f"progress-{name}.npz", lambda file: np.savez(file, **progress))
         # Large tables, which take over half a second, are written less often: a tenth of the time at most goes into it.
         end = time.monotonic()
         self._next = end + _SECONDS_BETWEEN_SAVES * max(1.0, 2 * (end - start))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import sys
 from pathlib import Path
 
 from repsim.errors import ParameterError
@@ -21,7 +22,7 @@ def budget(memory: int | None, size: float = math.inf) -> int:
     What is available is not looked up, which takes milliseconds, where the representations are of few bytes, `size`.
     """
     if memory is not None:
-        return whole_number("memory", memory, 1, " (bytes)")
+        return min(whole_number("memory", memory, 1, " (bytes)"), sys.maxsize)
     return _ALWAYS if size < _SMALL else max(_ALWAYS, int(FRACTION * available()))
 
 

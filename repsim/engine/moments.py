@@ -95,7 +95,8 @@ class Plan:
         table = of_complements(sums.n, table, families[request.x], families[request.y], [x.trace, y.trace])
         rows = [self._places[request.x].index(i) for i in self._rows]
         columns = [self._places[request.y].index(i) for i in self._columns]
-        return Moments(sums.n, table[rows][:, columns], x.take(rows), y.take(columns), request.debiased)
+        table = table[rows][:, columns]
+        return Moments(sums.n, table, x.take(rows), y.take(columns), request.debiased, request.own)
 
     def _again(self, families: Families, sums: Sums, memory: int, block: int | None) -> None:
         """Compute anew, from better rows, what has lost its digits.
@@ -196,12 +197,12 @@ def _by_grams(wanted: Wanted, representations: Sequence[Prepared], memory: int) 
         if wanted.debiased and _some_far_out(np.square(np.diag(gram.matrix))) and x.view.far_from_mean:
             gram = made.whole(Prepared(x.view.about_most, memory))
         grams.append(gram)
-    return gram_moments(grams, [x.view.name for x in representations], wanted.debiased)
+    return gram_moments(grams, [x.view.name for x in representations], wanted.debiased, wanted.own)
 
 
-def gram_moments(grams: Sequence[Whole], names: Sequence[str], debiased: bool) -> Moments:
+def gram_moments(grams: Sequence[Whole], names: Sequence[str], debiased: bool, own: bool = True) -> Moments:
     """Return the moments of two operators that are held as matrices, which are overwritten."""
-    sides = []
+    sides: list[Side] = []
     for gram, name in zip(grams, names, strict=True):
         matrix = gram.matrix
         if debiased:
@@ -213,4 +214,4 @@ def gram_moments(grams: Sequence[Whole], names: Sequence[str], debiased: bool) -
         facts = (*sums, gram.rank, gram.exponent, gram.width)
         sides.append(Side([name], *(np.array([float(value)]) for value in facts)))
     (k, l), n = (gram.matrix for gram in grams), len(grams[0].matrix)  # noqa: E741
-    return Moments(n, np.array([[float(np.vdot(k, l))]]), sides[0], sides[1], debiased)
+    return Moments(n, np.array([[float(np.vdot(k, l))]]), sides[0], sides[1], debiased, own)

@@ -25,6 +25,8 @@ from repsim.options import real_number
 if TYPE_CHECKING:
     from repsim.engine.prepared import Prepared
 
+_NARROW = 0.1  # bandwidth below which the rounding of float32 distances, by 1 / (2 bandwidth²), is seen in the kernel
+
 
 @dataclass(frozen=True, eq=False)
 class Operator:
@@ -122,7 +124,8 @@ class RBFGram(Made):
 
     def operator(self, x: Prepared) -> Operator:
         """Take the rows in the precision that distances need."""
-        return Operator(kernel_rows(x.view, x.median), self.fraction, x.median)
+        rows = kernel_rows(x.view, x.median)
+        return Operator(rows.in_double() if self.fraction < _NARROW else rows, self.fraction, x.median)
 
     def whole(self, x: Prepared) -> Whole:
         """Make it and the median from the same distances."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ def run(
     memory: int,
     median: str,
     block: int | None,
-    resume: str | os.PathLike[str] | None,
+    resume: Path | None,
     call: Mapping[str, Any],
     progress: Progress,
 ) -> tuple[list[Moments | tuple[Float64, Ranked]], dict[int, float]]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from repsim.engine.arrays import Float64
 from repsim.engine.operators import Families, Made, Operator, Products, examples, itemsize
+from repsim.errors import ParameterError
 
 ROUNDING = 1e-6  # beyond a bound, that is rounding of float32 numbers
 Ranks = Mapping[str, tuple[int, int]]  # rank and number of features, by the name of the representation
@@ -46,17 +47,23 @@ class Moments:
     xy: Float64  # (mx, my), <A, B>, to be multiplied by two to the power of both exponents
     x: Side  # of what is on the rows
     y: Side  # and on the columns
-    debiased: bool = False  # whether operators are U-centred, of Szekely and Rizzo (2014), in place of centred
+    debiased: bool  # whether operators are U-centred, of Szekely and Rizzo (2014), in place of centred
+    own: bool  # whether the products of operators with themselves were asked for
 
     @property
     def xx(self) -> Float64:
-        """(mx, 1): <A, A>."""
-        return self.x.square[:, None]
+        """(mx, 1): <A, A>. ParameterError if they were not asked for."""
+        return self._squares(self.x)[:, None]
 
     @property
     def yy(self) -> Float64:
-        """(1, my): <B, B>."""
-        return self.y.square[None, :]
+        """(1, my): <B, B>, likewise."""
+        return self._squares(self.y)[None, :]
+
+    def _squares(self, side: Side) -> Float64:
+        if not self.own:
+            raise ParameterError("Moments.xx and Moments.yy are not made for this index; it needs own=True")
+        return side.square
 
     @property
     def trace_x(self) -> Float64:

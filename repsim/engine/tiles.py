@@ -26,6 +26,7 @@ from repsim.engine.tiling import (
     group_and_chunk,
     hands,
     operations_per_entry,
+    quickly_done,
     there_and_back,
     tile_block,
 )
@@ -88,6 +89,8 @@ class _Pass:
         """Add all tiles to the result; the block is that of the progress that the checkpoint holds, if it does."""
         result, done = self._result, 0
         side = tile_block(self._families, self._memory, self._threads.size, block)
+        if block is None and checkpoint is not None and checkpoint.resumes:
+            side = min(side, quickly_done(self._families, self._products))
         if checkpoint is not None and (saved := checkpoint.restore("tiles", result.arrays())):
             done, side = saved
         # Used again for every tile; other libraries make their own arrays.

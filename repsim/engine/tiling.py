@@ -14,6 +14,7 @@ from repsim.errors import ParameterError
 LARGEST_BLOCK = 2048  # larger ones are no faster, since fewer tiles lie off the diagonal and are used twice
 _SMALLEST_BLOCK = 16  # smaller ones would take hours
 _CHUNK = {4: 2**13, 8: 2**16}  # entries of a tile summed in its own precision before float64 takes over
+_UNSAVED = 2e11  # operations between two moments at which a pass can be saved: some seconds of one core
 _SHARED_TILE = 1e8  # operations of the widest representation's tile from which on threads share the work
 
 
@@ -68,6 +69,11 @@ def tile_block(families: Families, memory: int, threads: int = 1, asked: int | N
             f"{max(r.p for r in rows):,} features, need about {needed(least):,}"
         )
     return math.ceil(n / math.ceil(n / side))
+
+
+def quickly_done(families: Families, products: Products) -> int:
+    """Return the block whose tile is done in some seconds, so that no more is lost where a pass is interrupted."""
+    return max(_SMALLEST_BLOCK, math.isqrt(int(_UNSAVED / operations_per_entry(families, products))))
 
 
 def bytes_needed(families: Families, memory: int, threads: int, side: int, kept: int = 0) -> int:

@@ -80,8 +80,8 @@ def _resolved(known: Mapping[str, Any], requested: Any, owner: str) -> list[list
     requests = list(requested) if isinstance(requested, Iterable) else [requested]
     if not all(isinstance(request, str) for request in requests):
         raise ParameterError(
-            f"layers is {requested!r}; a name, a pattern such as 'layer*.conv?', a class of layers, or a list of names "
-            "is needed"
+            f"layers of {owner}: {requested!r} is given; a name, a pattern such as 'layer*.conv?', a class of layers, "
+            "or a list of names is needed"
         )
     if twice := [request for request in dict.fromkeys(requests) if requests.count(request) > 1]:
         raise ParameterError(

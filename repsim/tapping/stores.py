@@ -181,7 +181,7 @@ def store_in(to: str | os.PathLike[str] | None, *inside: str) -> MakeStore:
     """Return what makes the store of a layer: in a folder, which is made, or in memory."""
     if to is None:
         return InMemory
-    folder = Path(path_option("to", to), *inside)
+    folder = path_option("to", to).joinpath(*inside)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

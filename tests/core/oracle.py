@@ -156,3 +156,81 @@ def reduced(x):
     kept = [i for i, value in enumerate(values) if value > mp.mpf(10) ** -35 * max(values)]
     chosen = mp.matrix([[vectors[r, c] for c in kept] for r in range(vectors.rows)])
     return chosen * mp.diag([mp.sqrt(values[i]) for i in kept]) if wide else x * chosen
+
+
+def canonical_correlations(x, y):
+    """Descending, of x and y of full column rank."""
+    return sorted(mp.svd_r(whitened(centred(y)).T * whitened(centred(x)), compute_uv=False), reverse=True)
+
+
+def distances(x):
+    """Squared, of all pairs of examples."""
+    x = matrix(x)
+    pairs = [(i, j) for i in range(x.rows) for j in range(i)]
+    return [mp.fsum((x[i, k] - x[j, k]) ** 2 for k in range(x.cols)) for i, j in pairs]
+
+
+def ranks(values):
+    """From 1, those of equal values being their mean."""
+    return [
+        mp.mpf(sum(v < value for v in values)) + mp.mpf(sum(v == value for v in values) + 1) / 2 for value in values
+    ]
+
+
+def rsa(x, y):
+    a, b = (centred([[rank] for rank in ranks(distances(z))]) for z in (x, y))
+    return inner(a, b) / mp.sqrt(inner(a, a) * inner(b, b))
+
+
+def neighbours(x, k):
+    """The k examples of greatest cosine with each, in the order of their numbers where these are equal."""
+    gram = matrix(x) * matrix(x).T
+    cosine = [[gram[i, j] / mp.sqrt(gram[i, i] * gram[j, j]) for j in range(gram.cols)] for i in range(gram.rows)]
+    return [
+        set(sorted((j for j in range(len(row)) if j != i), key=lambda j: -row[j])[:k]) for i, row in enumerate(cosine)
+    ]  # noqa: B023
+
+
+def mutual_knn(x, y, *, k=10):
+    a, b = neighbours(x, k), neighbours(y, k)
+    return mp.fsum(len(p & q) for p, q in zip(a, b, strict=True)) / (k * len(a))
+
+
+def rows_of(x, chosen):
+    return mp.matrix([[x[i, j] for j in range(x.cols)] for i in chosen])
+
+
+def less(x, mean):
+    return mp.matrix([[x[i, j] - mean[j] for j in range(x.cols)] for i in range(x.rows)])
+
+
+def means(x):
+    return [mp.fsum(x[:, j]) / x.rows for j in range(x.cols)]
+
+
+def ridge_fit(y, x, penalty):
+    return mp.inverse(y.T * y + penalty * mp.eye(y.cols)) * y.T * x
+
+
+def validation_error(y, x, penalty):
+    """Generalised cross-validation of Golub, Heath and Wahba (1979), the mean being a degree of freedom."""
+    hat = y * mp.inverse(y.T * y + penalty * mp.eye(y.cols)) * y.T
+    residual = x - hat * x
+    return inner(residual, residual) / (y.rows - 1 - trace(hat)) ** 2
+
+
+STRENGTHS = [mp.mpf(10) ** power for power in range(-8, 2)]
+
+
+def linear_predictivity(x, y, *, folds=5, strengths=STRENGTHS):
+    x, y, error = centred(x), centred(y), mp.mpf(0)
+    for fold in range(folds):
+        fitted = [i for i in range(x.rows) if i % folds != fold]
+        out = [i for i in range(x.rows) if i % folds == fold]
+        mean_x, mean_y = (means(rows_of(z, fitted)) for z in (x, y))
+        a, b = less(rows_of(x, fitted), mean_x), less(rows_of(y, fitted), mean_y)
+        largest = max(mp.eigsy(b.T * b, eigvals_only=True))
+        penalty = min((s * largest for s in strengths), key=lambda s: validation_error(b, a, s))  # noqa: B023
+        residual = less(rows_of(x, out), mean_x) - less(rows_of(y, out), mean_y) * ridge_fit(b, a, penalty)
+        error += inner(residual, residual)
+    return 1 - error / inner(x, x)

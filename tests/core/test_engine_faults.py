@@ -368,6 +368,57 @@ def test_damage_to_what_an_interrupted_run_left_is_named(interrupted, pattern, c
         pairwise(layers, index=["cka_rbf_0.4", "cca_mean"], block=8, resume=folder)
 
 
+@pytest.mark.parametrize("name", ["median 0.value.npy", "projection 1.rows.npy", "projection 0.facts.npy"])
+def test_a_byte_that_is_another_than_was_written_is_named(interrupted, name):
+    layers, folder = interrupted
+    saved = bytearray((folder / name).read_bytes())
+    saved[-1] ^= 0x10
+    (folder / name).write_bytes(saved)
+    with pytest.raises(errors.ParameterError, match=f"^resume: .*{name} is damaged .its bytes are not those"):
+        pairwise(layers, index=["cka_rbf_0.4", "cca_mean"], block=8, resume=folder)
+
+
+@pytest.mark.parametrize("index", ["cka_linear", "cca_mean"])
+def test_a_folder_that_another_run_has_removed_is_said_so(monkeypatch, tmp_path, rng, index):
+    monkeypatch.setattr("repsim.engine.checkpoint._SECONDS_BETWEEN_SAVES", 0.0)
+    layers, begun = [rng.standard_normal((60, p)) for p in (5, 30)], []
+
+    def meanwhile(done, total):
+        if not begun:
+            begun.append(pairwise(layers, index=index, block=20, resume=tmp_path / "run"))
+
+    with pytest.raises(errors.ParameterError, match="run cannot be written into: .*; has another run ended there"):
+        pairwise(layers, index=index, block=20, resume=tmp_path / "run", progress=meanwhile)
+
+
+@pytest.mark.parametrize("path", ["a\0b", "long" * 2000])
+def test_what_no_path_can_be_is_said(tmp_path, rng, path):
+    layers = rng.standard_normal((2, 30, 5))
+    for call in (lambda: pairwise(layers, resume=path), lambda: repsim.Comparison.load(path)):
+        with pytest.raises(errors.ParameterError, match="(resume|path) is .*, which is no path"):
+            call()
+
+
+def test_the_user_s_folder_is_where_a_path_says(monkeypatch, tmp_path, rng):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    repsim.Comparison(np.eye(2), ("a", "b"), ("a", "b"), "cka_linear").save("~/map.npz")
+    assert (tmp_path / "map.npz").exists()
+    assert repsim.Comparison.load("~/map.npz").index == "cka_linear"
+
+
+def test_tiles_are_smaller_where_much_would_be_lost(monkeypatch, tmp_path, rng):
+    layers, steps = [rng.standard_normal((120, p)) for p in (300, 400)], []
+    options = {"index": "cka_rbf_0.4", "progress": lambda done, total: steps.append(done)}
+    expected, whole = pairwise(layers, **options), len(steps)
+    monkeypatch.setattr("repsim.engine.tiling._UNSAVED", 30**2 * 744.0)  # an entry of the tiles of both takes 744
+    steps.clear()
+    np.testing.assert_allclose(pairwise(layers, resume=tmp_path / "run", **options), expected, rtol=1e-9)
+    assert len(steps) == whole - 1 + 4 * 5 // 2
+    steps.clear()
+    pairwise(layers, **options)
+    assert len(steps) == whole
+
+
 def test_no_room_for_a_resumed_run_is_one_sentence(monkeypatch, tmp_path, rng):
     def full(*_, **__):
         raise OSError(28, "No space left on device")

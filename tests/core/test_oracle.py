@@ -5,8 +5,11 @@ import oracle
 import pytest
 from hard_cases import PUBLIC
 
-from repsim import canonical_ridge, get_index, svcca
+from repsim import canonical_correlations, canonical_ridge, get_index, svcca
 from repsim.indexes import Index
+from repsim.neighbours import mutual_knn
+from repsim.predictivity import linear_predictivity
+from repsim.rsa import rsa
 
 
 def data():
@@ -42,3 +45,27 @@ def test_canonical_ridge(normaliser):
     options = {"kappa_x": 3.5, "kappa_y": 0.25, "normaliser": normaliser}
     expected = float(oracle.canonical_ridge(x, y, **options))
     assert canonical_ridge(x, y, **options) == pytest.approx(expected, rel=1e-12)
+
+
+def test_canonical_correlations():
+    x, y = data()
+    expected = [float(rho) for rho in oracle.canonical_correlations(x, y)]
+    np.testing.assert_allclose(canonical_correlations(x, y), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("index", "options"),
+    [
+        (rsa, {}),
+        (mutual_knn, {"k": 3}),
+        (mutual_knn, {}),
+        (linear_predictivity, {}),
+        (linear_predictivity, {"folds": 3, "strengths": (0.01, 0.1, 1.0)}),
+    ],
+)
+def test_indexes_that_the_paper_does_not_compare(index, options):
+    x, y = data()
+    if index is rsa:
+        x[5], y[7] = x[2], y[11]  # distances of 0, and equal ones
+    expected = float(getattr(oracle, index.__name__)(x, y, **options))
+    assert index(x, y, **options) == pytest.approx(expected, rel=1e-10)

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 import repsim
 from repsim import Blocks, Index, errors, get_index, identification_accuracy, identify, linear_regression, pairwise
-from repsim.engine.operators import Projector, RBFGram, ShrunkProjector
+from repsim.engine.operators import LinearGram, Projector, RBFGram, ShrunkProjector
 from repsim.engine.projectors import correlations
 from repsim.neighbours import compare_mutual_knn, mutual_knn, prepare_mutual_knn
 from repsim.predictivity import STRENGTHS, compare_linear_predictivity, linear_predictivity, prepare_linear_predictivity
@@ -404,15 +404,51 @@ def test_only_cka_has_the_chance_of_cka(rng):
     assert pairwise([x], [y], index=mixed, chance=True)[1].mean.shape == (1, 1)
 
 
-@pytest.mark.parametrize(
-    "value", [lambda m: m.xy / np.sqrt(m.xx * m.yy), lambda m: 1, lambda m: m.xy[0], lambda m: [["a"]]]
-)
+@pytest.mark.parametrize("value", [lambda m: 1, lambda m: m.xy[0], lambda m: [["a"]], lambda m: m.xy * np.nan])
 def test_a_value_that_is_no_table_of_numbers_is_refused(rng, value):
     x, y = rng.standard_normal((2, 30, 5))
     index = replace(repsim.INDEXES["linear_regression"], name="mine", value=value)
     for call in (lambda: index(x, y), lambda: pairwise([x, y], index=index)):
-        with pytest.raises(errors.ParameterError, match="(?s)index 'mine': its value returned .*own=True"):
+        with pytest.raises(errors.ParameterError, match="(?s)index 'mine': its value returned .*none of them NaN"):
             call()
+
+
+@pytest.mark.parametrize("y", [LinearGram(), RBFGram(0.4), Projector()])
+def test_products_with_themselves_are_refused_unless_asked_for(rng, y):
+    layers = rng.standard_normal((2, 30, 5))
+    index = replace(repsim.INDEXES["cka_linear"], name="mine", y=y, symmetric=False, own=False)
+    for call in (
+        lambda: index(*layers),
+        lambda: pairwise(layers, index=index),
+        lambda: pairwise(layers, index=[index]),
+    ):
+        with pytest.raises(errors.ParameterError, match="^index 'mine': Moments.xx and Moments.yy .* needs own=True$"):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"value": "abc"}, "index 'mine': 'abc' is no function"),
+        ({"value": None, "compare": 3}, "index 'mine': 3 is no function"),
+        *(({"bounds": ends}, "bounds is ") for ends in (3, (1, 0), b"no", "no", (0, np.nan))),
+        *(
+            ({option: "no"}, f"{option} is 'no'; True or False")
+            for option in ("orthogonal", "isotropic_scaling", "own")
+        ),
+        ({"invertible_linear": "maybe"}, "invertible_linear is 'maybe'; \"yes\""),
+        *(({option: 3}, f"{option} is 3; text") for option in ("title", "symbol", "formula", "equation", "source")),
+    ],
+)
+def test_what_an_index_says_of_itself_is_checked(change, said):
+    with pytest.raises(errors.ParameterError, match=said):
+        replace(repsim.INDEXES["cka_linear"], name="mine", **change)
+
+
+def test_chance_is_not_known_where_a_projector_is_compared(rng):
+    index = replace(repsim.INDEXES["cka_linear"], name="mine", y=Projector(), symmetric=False)
+    with pytest.raises(errors.ParameterError, match="chance is known for CKA only"):
+        pairwise(rng.standard_normal((2, 30, 20)), index=index, chance=True)
 
 
 @pytest.mark.parametrize(

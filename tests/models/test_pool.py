@@ -79,7 +79,7 @@ def test_padding_makes_unrelated_sentences_alike():
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [
-        ((H, "men"), errors.ParameterError, "pool is 'men'; 'mean', 'first'"),
+        ((H, "men"), errors.ParameterError, "how is 'men'; 'mean', 'first'"),
         ((H, "space"), errors.DimensionError, r"h has shape \(6, 5, 3\); 'space' needs .* 'mean', 'first'"),
         ((H[:, :, :, None], "mean"), errors.DimensionError, r"'mean' needs \(n, tokens, d\); 'space', 'flatten'"),
         ((H, "flatten", MASK), errors.ParameterError, "'flatten' and h has padding"),

@@ -285,7 +285,7 @@ def test_which_layers():
         errors.ParameterError, match=r"model has no layer '1\.2'; did you mean '1\.\d' or '1\.\d'\? It has 0"
     ):
         repsim.torch.layers(model, "1.2")
-    with pytest.raises(errors.ParameterError, match="layers is 3; a name, a pattern"):
+    with pytest.raises(errors.ParameterError, match="layers of model: 3 is given; a name, a pattern"):
         activations(model, IMAGES, layers=3)
     with pytest.raises(errors.ParameterError, match="no layer of model was chosen"):
         activations(model, IMAGES, layers=nn.LSTM)
