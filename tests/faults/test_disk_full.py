@@ -15,6 +15,7 @@ import pytest
 
 import repsim
 from repsim.errors import ParameterError
+from repsim.lab.archives import checks
 from repsim.lab.errors import LabError
 from repsim.lab.store import Store
 
@@ -126,7 +127,8 @@ def certify(disk, inputs):
     from repsim.lab.unpacking import unpack_zip as unpack_archive
 
     with tempfile.TemporaryDirectory(dir=disk, prefix=".") as folder:
-        assert unpack_archive(inputs["packed"], Path(folder)) == {}
+        unpack_archive(inputs["packed"], Path(folder))
+        assert checks.hashes(Path(folder)).outcome == "agreed"
 
 
 def certificate(disk, inputs):

@@ -68,7 +68,8 @@ def certify(
         with tempfile.TemporaryDirectory(prefix="repsim-certify-") as name:
             folder, scratch = Path(name) / "archive", Path(name) / "scratch"
             folder.mkdir()
-            add(checks.hashes(folder, unpack_zip(archive, folder)))
+            unpack_zip(archive, folder)
+            add(checks.hashes(folder))
             try:
                 about = checks.stated(folder)
             except ArchiveError as error:
