@@ -11,7 +11,7 @@ import repsim
 from repsim.lab import findings
 from repsim.lab.claims import VERDICTS, load_claims
 from repsim.lab.execution import execute
-from repsim.lab.findings import MEASURING, measuring
+from repsim.lab.findings import measuring
 from repsim.lab.repository import REPOSITORY, is_public, repository_url
 from repsim.lab.staging import Evidence, code_link, link_to_commit
 
@@ -19,12 +19,16 @@ from .conftest import notebook
 
 ADDRESS = "https://github.com/a-lab/cka-again"
 CELL = """
-from IPython.display import HTML
-from repsim.lab import findings
-findings.figure_1(scores) if False else None
-HTML('<figure id="figure-1"></figure>')
+import numpy as np
+from IPython.display import display
+from repsim.lab.findings.components import figure_1
+measured = {"F1": figure_1(np.random.default_rng(0).normal(size=(2, 9, 2)))}
+display({"text/plain": ""}, raw=True, metadata={"repsim": {"figure": {"name": "figure-1", "caption": "Dots."}}})
 """
-VERDICT = "from IPython.display import HTML\nHTML('<table><tr><td>F1</td></tr></table>')"
+VERDICT = """
+from repsim.lab.figures.verdicts import conclude
+conclude(profile, "03-principal-components", measured)
+"""
 
 
 # Accuracies of networks and of probes, for which the package has no function: an index is not involved.
@@ -104,7 +108,7 @@ def test_every_row_leads_to_its_evidence(pages, html):
     here = Path(html) / "book"
     for row in rows:
         links = {link.get_text(strip=True): link["href"] for link in row["evidence"].select("a")}
-        declared = row["claim"].get_text(strip=True) in MEASURING
+        declared = measuring(row["claim"].get_text(strip=True)) is not None
         assert ("code" in row["evidence"].get_text()) == declared, row["claim"]
         if declared and is_public(repository_url()):
             assert links["code"].startswith(f"{repository_url()}/blob/")
@@ -200,11 +204,9 @@ def test_every_figure_that_a_claim_names_is_in_its_chapter():
 
 def test_the_figure_of_the_reason_stands_beside_that_of_the_evidence(tmp_path):
     cells = [
-        {"id": name, "cell_type": "code", "metadata": {}, "source": [], "outputs": [{"data": {"text/html": shown}}]}
-        for name, shown in (
-            ("one", '<figure id="figure-4"></figure>'),
-            ("two", '<figure id="grid-with-distance"></figure>'),
-        )
+        {"id": name, "cell_type": "code", "metadata": {}, "source": [], "outputs": [{"data": {}, "metadata": shown}]}
+        for name, figure in (("one", "figure-4"), ("two", "grid-with-distance"))
+        for shown in [{"repsim": {"figure": {"name": figure, "caption": ""}}}]
     ]
     page = tmp_path / "07-residual.ipynb"
     page.write_text(json.dumps({"nbformat": 4, "metadata": {}, "cells": cells}), encoding="utf-8")

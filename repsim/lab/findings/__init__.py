@@ -7,9 +7,11 @@ A public name of any of these modules can be had from the package itself: ``find
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 import repsim
 from repsim.lab import modules_of, names_of
@@ -30,6 +32,7 @@ class Measuring:
 
 __getattr__ = names_of(__name__, __path__)
 MEASURING: dict[str, Measuring] = {}
+RAN_IN: dict[str, int | None] = {}  # claim -> in which cell of a notebook what measures it ran first
 
 
 def measures(
@@ -41,14 +44,29 @@ def measures(
     """
 
     def register(function: Function) -> Function:
+        names: dict[str, str] = {}
         for declared in claims:
-            for claim, index in ({declared: ""} if isinstance(declared, str) else declared).items():
-                own = [getattr(repsim, name) for name in INDEX_FUNCTIONS if f"{index}_".startswith(f"{name}_")]
-                of = networks[claim] if isinstance(networks, Mapping) else networks
-                MEASURING[claim] = Measuring(function, (*own, *by), (of,) if isinstance(of, str) else tuple(of))
-        return function
+            names |= {declared: ""} if isinstance(declared, str) else declared
+
+        @wraps(function)
+        def noted(*arguments: Any, **named: Any) -> Any:
+            for claim in names:
+                RAN_IN.setdefault(claim, _running_cell())
+            return function(*arguments, **named)
+
+        for claim, index in names.items():
+            own = [getattr(repsim, name) for name in INDEX_FUNCTIONS if f"{index}_".startswith(f"{name}_")]
+            of = networks[claim] if isinstance(networks, Mapping) else networks
+            MEASURING[claim] = Measuring(noted, (*own, *by), (of,) if isinstance(of, str) else tuple(of))
+        return cast(Function, noted)
 
     return register
+
+
+def _running_cell() -> int | None:
+    """Return the number of the notebook's cell that is running, None outside of notebooks."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return shell.execution_count if shell else None
 
 
 def measuring(claim: str) -> Measuring | None:

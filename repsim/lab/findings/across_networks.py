@@ -78,9 +78,9 @@ def interpolated_widths(widths: Array, curves: Array) -> Array:
     return np.exp2(between)
 
 
-@measures("F6a", "F6b", "F6c", "F6d", "F6e", by=(repsim.cka, repsim.pairwise), networks=("width4", "width4096"))
+@measures("F6a", "F6b", "F6c", "F6d", "F6e", "F6f", by=(repsim.cka, repsim.pairwise), networks=("width4", "width4096"))
 def figure_6(curves: WidthCurves) -> dict[str, dict[str, Any]]:
-    """Measure claims F6a to F6e."""
+    """Measure claims F6a to F6e; F6f asks the same as F6e of wider networks."""
     logs, narrower = np.log(curves.widths), curves.same[:-1].size
     rising = [rank_correlation(logs, layer) for layer in curves.same.T]
     towards = [rank_correlation(logs[:-1], layer) for layer in curves.widest[:-1].T]

@@ -101,12 +101,13 @@ def _among(table: Array, places: Sequence[int]) -> float:
     return float(off_diagonal(table[np.ix_(places, places)]).mean())
 
 
-@measures("F4a", "F4b", "F4c", by=(repsim.cka, repsim.pairwise), networks=("resnet62",))
+@measures("F4a", "F4b", "F4c", "F4e", by=(repsim.cka, repsim.pairwise), networks=("resnet62",))
 def figure_4(table: Array, layers: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Measure claims F4a to F4c from the (m, L, L) similarities within m residual networks, of these layers.
 
     F4b: by how much layers after additions resemble each other more than layers inside blocks, in each group of blocks.
-    F4c: by how much layers after additions resemble those of their own group more than those of the others.
+    F4c: by how much layers after additions resemble those of their own group more than those of the others. F4e asks the
+    same as F4b of a network with other shortcuts.
     """
     sums, interior = block_places(layers)
     mean = np.asarray(table.mean(axis=0))
