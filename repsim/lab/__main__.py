@@ -186,7 +186,7 @@ def archive(
     out: Annotated[Path, typer.Option(help="Folder that the archive goes into")] = Path("build/archive"),
 ) -> None:
     """Write sources, results, executed notebooks, figures and verdicts into one research object (RO-Crate)."""
-    from repsim.lab.archives import archive as write
+    from repsim.lab.archives.writing import archive as write
 
     path = write(profile, out, executed or EXECUTED / profile)
     console.print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, SHA-256 {digest(path)}")
@@ -202,8 +202,8 @@ def certify(
     out: Annotated[Path, typer.Option(help="Folder that the certificate goes into")] = Path("build/certificate"),
 ) -> None:
     """Compare an archive with its hashes and a sample of it with what is computed again, and write a certificate."""
-    from repsim.lab.archives import CertificationError
-    from repsim.lab.archives import certify as examine
+    from repsim.lab.archives.certification import certify as examine
+    from repsim.lab.archives.checks import CertificationError
 
     with console.status("unpacking and comparing"):
         certificate = examine(

@@ -15,7 +15,7 @@ import pytest
 
 import repsim
 from repsim.lab import repository
-from repsim.lab.archives import archive
+from repsim.lab.archives.writing import archive
 from repsim.lab.claims import take
 from repsim.lab.execution import execute
 from repsim.lab.representations import representations

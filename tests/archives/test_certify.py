@@ -14,8 +14,11 @@ import numpy as np
 import pytest
 
 from repsim.lab import data
-from repsim.lab.archives import ArchiveError, Certificate, Check, certification, certify, checks
+from repsim.lab.archives import certification, checks
+from repsim.lab.archives.certification import certify
+from repsim.lab.archives.checks import Certificate, Check
 from repsim.lab.store import MADE_AGAIN_BY, digest, sealed, write_arrays
+from repsim.lab.unpacking import ArchiveError
 
 from .conftest import EXECUTED, NOTEBOOK, PROFILE, archived, arrays, commit_all, contents, flipped, pack
 
@@ -277,7 +280,7 @@ def test_a_notebook_that_does_not_run_is_named(root, packed, tmp_path, without):
     without("accuracies", "similarities")
     path = root / "notebooks" / f"{NOTEBOOK}.ipynb"
     content = json.loads(path.read_text())
-    content["cells"][1]["source"] = "from repsim.lab import measurements\nmeasurements.networks(profile)"
+    content["cells"][1]["source"] = "from repsim.lab.measurements import common\ncommon.networks(profile)"
     path.write_text(json.dumps(content))
     executed = root / EXECUTED / f"{NOTEBOOK}.ipynb"
     stamped = json.loads(executed.read_text())

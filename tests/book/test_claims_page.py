@@ -8,10 +8,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 import repsim
-from repsim.lab import findings
 from repsim.lab.claims import VERDICTS, load_claims
 from repsim.lab.execution import execute
-from repsim.lab.findings import measuring
+from repsim.lab.findings import correspondence, measuring, theory
 from repsim.lab.repository import REPOSITORY, is_public, repository_url
 from repsim.lab.staging import Evidence, code_link, link_to_commit
 
@@ -45,10 +44,10 @@ def test_every_claim_declares_what_measures_it(claim):
 
 
 def test_the_functions_of_some_claims():
-    assert measuring("F.3").function is findings.figure_f3
-    assert measuring("T5").function is findings.equations
-    assert measuring("S1").function is findings.table_2_claims
-    assert measuring("S14").function is findings.compared_indexes
+    assert measuring("F.3").function is correspondence.figure_f3
+    assert measuring("T5").function is theory.equations
+    assert measuring("S1").function is correspondence.table_2_claims
+    assert measuring("S14").function is correspondence.compared_indexes
     first = {claim: measuring(claim).by[0] for claim in ("S8", "S6", "S3", "F.8g", "T14", "F1")}
     expected = (
         repsim.cka,
@@ -66,13 +65,13 @@ def test_the_functions_of_some_claims():
 @pytest.mark.parametrize(("commit", "at"), [("unknown", "main"), ("abc-modified", "main"), ("abc", "abc")])
 def test_the_line_of_code(monkeypatch, commit, at):
     monkeypatch.setattr("repsim.lab.staging.commit", lambda: commit)
-    link = code_link(findings.figure_2, ADDRESS, "code")
+    link = code_link(correspondence.figure_2, ADDRESS, "code")
     path, line = re.fullmatch(rf"\[code\]\({ADDRESS}/blob/{at}/(.+)#L(\d+)\)", link).groups()
     assert (REPOSITORY / path).read_text().splitlines()[int(line) - 1].startswith("def figure_2(")
 
 
 def test_without_an_address_there_is_no_link_but_the_place(monkeypatch):
-    said = code_link(findings.figure_2, "https://github.com/OWNER/any", "code")
+    said = code_link(correspondence.figure_2, "https://github.com/OWNER/any", "code")
     path, line = re.fullmatch(r"code in `(.+)`, line (\d+)", said).groups()
     assert (REPOSITORY / path).read_text().splitlines()[int(line) - 1].startswith("def figure_2(")
     assert link_to_commit("https://github.com/OWNER/any", "0123456789") == "commit 0123456"

@@ -33,7 +33,7 @@ def inputs(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch, made.served(folder / "served") as address:
         patch.setenv("SOURCE_DATE_EPOCH", "1700000000")
         patch.setenv("REPSIM_RESULTS", str(root / "results"))
-        from repsim.lab.archives import archive as write
+        from repsim.lab.archives.writing import archive as write
         from repsim.lab.execution import execute
 
         source = root / "notebooks" / f"{made.NOTEBOOK}.ipynb"
@@ -116,7 +116,7 @@ def stage(disk, inputs):
 
 
 def archive(disk, inputs):
-    from repsim.lab.archives import archive as write
+    from repsim.lab.archives.writing import archive as write
 
     os.environ |= {"REPSIM_RESULTS": str(inputs["root"] / "results"), "SOURCE_DATE_EPOCH": "1700000000"}
     write("smoke", disk, inputs["executed"], inputs["root"])
@@ -132,7 +132,7 @@ def certify(disk, inputs):
 
 
 def certificate(disk, inputs):
-    from repsim.lab.archives import Certificate, Check
+    from repsim.lab.archives.checks import Certificate, Check
 
     wrong = [f"file-{number}: altered" for number in range(2000)]
     check = Check("many", 2000, wrong)

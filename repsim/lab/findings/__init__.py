@@ -1,8 +1,6 @@
 """The numbers behind the claims: functions from arrays to the quantities that ``book/claims.yml`` judges.
 
 Which function measures a claim is declared at the function, for the pages that lead from a verdict to its code.
-A public name of any of these modules can be had from the package itself: ``findings.figure_2`` is that of
-``correspondence``.
 """
 
 from __future__ import annotations
@@ -11,10 +9,11 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any, TypeVar, cast
 
 import repsim
-from repsim.lab import modules_of, names_of
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Networks = Sequence[str] | Mapping[str, str] | Mapping[str, tuple[str, str]]
@@ -30,7 +29,6 @@ class Measuring:
     networks: tuple[str, ...]  # the paper's that the claim is about, by the names of their groups; none for mathematics
 
 
-__getattr__ = names_of(__name__, __path__)
 MEASURING: dict[str, Measuring] = {}
 RAN_IN: dict[str, int | None] = {}  # claim -> in which cell of a notebook what measures it ran first
 
@@ -71,5 +69,7 @@ def _running_cell() -> int | None:
 
 def measuring(claim: str) -> Measuring | None:
     """Return how a claim is measured, as declared at the function that does, None where none does yet."""
-    modules_of(__name__, __path__)  # each declares what it measures
+    if claim not in MEASURING:  # what the modules in use declare
+        for module in iter_modules(__path__):
+            import_module(f"{__name__}.{module.name}")
     return MEASURING.get(claim)
