@@ -64,7 +64,8 @@ def measures(
 def _running_cell() -> int | None:
     """Return the number of the notebook's cell that is running, None outside of notebooks."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    return shell.execution_count if shell else None
+    # Its own count is one ahead in some versions of IPython.
+    return len(shell.user_ns["In"]) - 1 if shell else None
 
 
 def measuring(claim: str) -> Measuring | None:
