@@ -1,17 +1,17 @@
 """Train on a machine that reaches no network: what it needs in one folder, and what it made back in small files.
 
     python workflow/offline.py prepare laptop build/offline --python 3.12 --cuda cuda13
-    # there, in a copy of that folder: sh run.sh --at-once 16 --minutes 60
+    # there, in a copy of that folder: timeout 60m sh run.sh 16
     python workflow/offline.py collect laptop take-back
 
-`run.sh` passes its options on to `repsim-lab train`. Networks that are here already are not trained again. It can be
-stopped and called again; what is finished and the checkpoints of what is not are then in the folder `take-back`.
+`run.sh` trains so many networks at a time, chosen by options of `repsim-lab train`. Networks that are here already are
+not trained again. It can be stopped and called again; what is finished and the checkpoints of what is not are then in
+the folder `take-back`.
 """
 
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 import tomllib
 from pathlib import Path
@@ -30,28 +30,34 @@ from repsim.lab.store import digest, read_artefact, record_path, write_atomicall
 from repsim.lab.unpacking import unpack_tar
 
 ROOT = Path(__file__).resolve().parents[1]
-WORDS = {"known": "known.txt", "wheels": "wheels", "needed": "needed.txt", "back": "take-back"}
+WORDS = {"known": "known.txt", "wheels": "wheels", "needed": "needed.txt"}
 SENT = ("repsim", "workflow")  # all of the source that training needs
 # Of the experiments' requirements, what training imports; the others are for notebooks and the book.
 TRAINING = {"filelock", "keras", "psutil", "pydantic", "pyyaml", "rich", "typer"}
 PLATFORMS = ("manylinux_2_28", "manylinux_2_27", "manylinux_2_17", "manylinux2014", "manylinux1")
 RUN = """\
 #!/bin/sh
-# Trains the networks of the profile {profile} that are missing; options are those of `repsim-lab train`.
+# Trains the networks of the profile {profile} that are missing, so many at a time: sh run.sh 16 [OPTIONS of train]
 set -eu
-here=$(cd "$(dirname "$0")" && pwd)
-cd "$here"
+at_once=$1; shift
+cd "$(dirname "$0")"
 if [ ! -e environment/complete ]; then
   python3 -m venv --system-site-packages environment  # so that a JAX that is installed is used
   [ ! -d {wheels} ] || environment/bin/python -m pip install --no-index --find-links {wheels} --requirement {needed}
   touch environment/complete
 fi
-export KERAS_BACKEND=jax PYTHONPATH="$here/source${{PYTHONPATH:+:$PYTHONPATH}}"
-export REPSIM_RESULTS="$here/results" REPSIM_CACHE="$here/cache" REPSIM_DATA="$here/data"
+export KERAS_BACKEND=jax PYTHONPATH="$PWD/source${{PYTHONPATH:+:$PYTHONPATH}}"
+export XLA_PYTHON_CLIENT_PREALLOCATE=false  # JAX takes three quarters of a GPU's memory at once unless told otherwise
+export REPSIM_RESULTS="$PWD/results" REPSIM_CACHE="$PWD/cache" REPSIM_DATA="$PWD/data"
+train="environment/bin/python -m repsim.lab train {profile}"
+$train --missing "$@" > missing.txt
 status=0
-trap 'status=130' INT TERM  # also of a training that is interrupted all is packed that is done
-environment/bin/python -m repsim.lab train {profile} "$@" || status=$?
-environment/bin/python source/workflow/offline.py pack {profile} {known} {back}
+trap 'status=143' INT TERM  # also of a training that is interrupted all is packed that is done
+xargs -r -L 1 -P "$at_once" $train < missing.txt 2>> training.log || status=$?
+mkdir -p results/{profile}/networks cache/checkpoints
+rm -rf take-back; mkdir take-back
+tar -c --exclude '.*' --exclude-from {known} training.log -C cache checkpoints -C ../results/{profile} networks |
+  split -b 15m - take-back/part
 exit $status
 """
 
@@ -78,7 +84,7 @@ def prepare(
     known = [path.with_suffix(".npz") for path in records]  # of some the weights are not here
     for path in [file for network in known for file in (network, record_path(network)) if file.exists()]:
         take(path, folder / "results" / profile / "networks" / path.name)
-    (folder / WORDS["known"]).write_text("".join(f"{path.name}\n" for path in known), encoding="utf-8")
+    (folder / WORDS["known"]).write_text("".join(f"{path.stem}.*\n" for path in known), encoding="utf-8")
     (folder / "plan.txt").write_text(describe(profile) + "\n", encoding="utf-8")
     for name in sorted({group.dataset for group in networks} & set(SOURCES)):
         load_dataset(name)  # fetches what is missing and checks it
@@ -103,7 +109,7 @@ def prepare(
             fetch += ["--platform", f"{platform}_{machine}"]
         subprocess.run([*fetch, "--dest", str(folder / WORDS["wheels"]), *requirements], check=True)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    print(f"{folder}: {size / 1e6:,.0f} MB; copy it there and call `sh run.sh --at-once 16`")
+    print(f"{folder}: {size / 1e6:,.0f} MB; copy it there and call `sh run.sh 16`")
 
 
 def needed(cuda: str) -> list[str]:
@@ -116,36 +122,6 @@ def needed(cuda: str) -> list[str]:
 
 
 @app.command()
-def pack(
-    profile: str,
-    known: Path,
-    folder: Path,
-    mib: Annotated[float, typer.Option(help="How large a file may be at most, unless one network is larger.")] = 15,
-) -> None:
-    """Put the networks that are not in the list `known`, and all checkpoints, into archives of few MiB."""
-    before = set(known.read_text(encoding="utf-8").split())
-    networks = sorted((results_root() / profile / "networks").glob("*.npz"))
-    new = [path for path in networks if path.name not in before and record_path(path).exists()]
-    begun = sorted((cache_root() / "checkpoints").glob("*.npz"))
-    logs = sorted((cache_root() / "logs").glob("*.log"))
-    units = [[(file, f"networks/{file.name}") for file in (path, record_path(path))] for path in new]
-    units += [[(path, f"{path.parent.name}/{path.name}")] for path in (*begun, *logs)]
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in folder.glob("part*.tar"):
-        path.unlink()
-    volumes: list[list[tuple[Path, str]]] = [[]]
-    for unit in units:
-        if volumes[-1] and sum(path.stat().st_size for path, _ in (*volumes[-1], *unit)) > mib * 2**20:
-            volumes.append([])
-        volumes[-1] += unit
-    for number, volume in enumerate(volumes):
-        with tarfile.open(folder / f"part{number}.tar", "w") as archive:
-            for path, name in volume:
-                archive.add(path, name)
-    print(f"{folder}: {len(new)} networks and {len(begun)} checkpoints in {len(volumes)} files")
-
-
-@app.command()
 def collect(profile: str, folder: Path) -> None:
     """Take networks into the results, each compared with its record, and checkpoints into the cache.
 
@@ -153,9 +129,12 @@ def collect(profile: str, folder: Path) -> None:
     """
     taken, refused = 0, []
     with tempfile.TemporaryDirectory() as aside:
-        for archive in sorted(folder.glob("part*.tar")):
-            unpack_tar(archive, Path(aside))
-        for path in sorted((Path(aside) / "networks").glob("*.npz")):
+        whole = Path(aside) / "whole.tar"
+        with whole.open("wb") as file:
+            file.writelines(part.read_bytes() for part in sorted(folder.glob("part*")))
+        unpack_tar(whole, Path(aside))
+        for record in sorted((Path(aside) / "networks").glob("*.json")):  # written once the network is
+            path = record.with_suffix(".npz")
             target = results_root() / profile / "networks" / path.name
             try:
                 read_artefact(path)
@@ -166,7 +145,7 @@ def collect(profile: str, folder: Path) -> None:
                 continue
             taken += not record_path(target).exists()
             take(path, target)
-            take(record_path(path), record_path(target))
+            take(record, record_path(target))
         for path in sorted((Path(aside) / "checkpoints").glob("*.npz")):
             target = cache_root() / "checkpoints" / path.name
             if not target.exists() or epochs(path) > epochs(target):

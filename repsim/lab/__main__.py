@@ -59,31 +59,29 @@ def train(
     held_out: Annotated[
         int, typer.Option(help="Hold out this many training images and score on them instead.", min=0)
     ] = 0,
-    at_once: Annotated[int, typer.Option(help="Train this many side by side, as on a GPU.", min=1)] = 1,
-    minutes: Annotated[
-        float | None, typer.Option(help="Stop after so many, if several train side by side.", min=0)
-    ] = None,
+    missing: Annotated[
+        bool, typer.Option("--missing", help="Train none; print options that train each, the longest first.")
+    ] = False,
     again: Again = False,
 ) -> None:
     """Train the networks of a profile that are missing."""
+    store = profile_store(profile)
     jobs = load_profile(profile).jobs(group, seed)  # what does not exist is refused before a backend is loaded
-    if at_once > 1:
-        from repsim.lab.side_by_side import train_side_by_side
+    if held_out:
+        jobs = [(replace(of, recipe=replace(of.recipe, held_out=held_out)), number) for of, number in jobs]
+    if missing:
+        from repsim.lab.weights import find_network
 
-        if held_out:
-            raise typer.BadParameter("--held-out trains one network after the other: leave --at-once out")
-        left = train_side_by_side(profile, jobs, at_once, threads=threads, minutes=minutes, again=again)
-        console.print(f"not trained to the end: {', '.join(left)}" if left else "all trained")
+        options = f"--threads {threads} --held-out {held_out}{' --again' * again}"
+        for networks, number in sorted(jobs, key=lambda job: -job[0].minutes):
+            if (made := find_network(store, networks, number)) is None or (again and made.is_away):
+                console.print(f"--group {networks.name} --seed {number} {options}")
         return
-    if minutes is not None:
-        raise typer.BadParameter("--minutes goes with --at-once; a single training can be stopped at any time")
     configure(threads)
     from repsim.lab.training import train_network
 
     for networks, number in jobs:
-        if held_out:
-            networks = replace(networks, recipe=replace(networks.recipe, held_out=held_out))
-        record = train_network(profile_store(profile), networks, number, again=again).record
+        record = train_network(store, networks, number, again=again).record
         images = "held-out" if held_out else "test"
         console.print(f"{record['name']}: {images} accuracy {record[images.replace('-', '_') + '_accuracy']:.2%}")
 
@@ -188,7 +186,7 @@ def archive(
     out: Annotated[Path, typer.Option(help="Folder that the archive goes into")] = Path("build/archive"),
 ) -> None:
     """Write sources, results, executed notebooks, figures and verdicts into one research object (RO-Crate)."""
-    from repsim.lab.archives import archive as write
+    from repsim.lab.archives.writing import archive as write
 
     path = write(profile, out, executed or EXECUTED / profile)
     console.print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, SHA-256 {digest(path)}")
@@ -204,8 +202,8 @@ def certify(
     out: Annotated[Path, typer.Option(help="Folder that the certificate goes into")] = Path("build/certificate"),
 ) -> None:
     """Compare an archive with its hashes and a sample of it with what is computed again, and write a certificate."""
-    from repsim.lab.archives import CertificationError
-    from repsim.lab.archives import certify as examine
+    from repsim.lab.archives.certification import certify as examine
+    from repsim.lab.archives.checks import CertificationError
 
     with console.status("unpacking and comparing"):
         certificate = examine(

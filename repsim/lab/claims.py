@@ -331,7 +331,8 @@ def judged(profile: str, path: Path | None = None) -> list[Judged]:
 def take(profile: str, executed: Path) -> None:
     """Take what executed notebooks measured for the claims into the results, and write all verdicts beside them.
 
-    ClaimError, and nothing is taken, if there is no notebook or one is of another profile.
+    What an earlier run of one of them measured and this one did not goes. ClaimError, and nothing is taken, if there is
+    no notebook or one is of another profile.
     """
     notebooks = sorted(executed.glob("*.ipynb"))
     if not notebooks:
@@ -340,10 +341,13 @@ def take(profile: str, executed: Path) -> None:
         if (of := stamp(notebook).get("profile")) != profile:
             raise ClaimError(f"{notebook} was executed on profile {of!r}, not {profile!r}")
     for notebook in notebooks:
-        for measured in kept(notebook, "claims"):
-            for held in measured.values():
-                about = {name: held[name] for name in ("n", "spread", "notebook")}
-                record(profile, held["claim"], held["values"], **about)
+        measured = {name: held for shown in kept(notebook, "claims") for name, held in shown.items()}
+        for held in measured.values():
+            about = {name: held[name] for name in ("n", "spread", "notebook")}
+            record(profile, held["claim"], held["values"], **about)
+        for path in measurement_path(profile, "any").parent.glob("*.json"):
+            if path.stem not in measured and unseal(path)["notebook"] == notebook.stem:
+                path.unlink()
     write_verdicts(profile, executed)
 
 

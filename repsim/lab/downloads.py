@@ -140,7 +140,7 @@ def _figure_row(profile: str, stem: str, figure: Figure, copies: Path, sections:
     name = figure.name
     if figure.data is not None:
         path = copies / COMPUTED / f"{name}.csv"
-        write_atomically(path, lambda file: file.write(figure.table()))
+        write_atomically(path, lambda file: file.write(figure.files["csv"]))
         where = f"[{path.name}](../results/{profile}/{COMPUTED}/{path.name}), computed by the notebook"
     else:
         there = [f"[{HEADINGS.get(folder, folder)}](#data-{folder})" for folder in figure.source if folder in sections]

@@ -7,7 +7,8 @@ results itself, so all notebooks run, and its book contains them all.
 from __future__ import annotations
 
 import contextlib
-import html
+import csv
+import io
 import json
 import os
 import re
@@ -15,15 +16,14 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
-from urllib.parse import unquote
 
 import yaml
+from pydantic import Base64Bytes
+from pydantic.dataclasses import dataclass
 
 from repsim.lab.errors import LabError, StorageError
 from repsim.lab.repository import REPOSITORY, commit
@@ -34,8 +34,6 @@ KERNEL = "repsim-here"
 # Drawings get the same bytes on every run: fixed identifiers, and no date.
 DRAWING_SETTINGS = "svg.hashsalt: repsim\nsvg.fonttype: path\n"
 KERNEL_ENVIRONMENT = {"SOURCE_DATE_EPOCH": "0", "PYTHONHASHSEED": "0", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-FIGURE = re.compile(r'<figure id="([^"]+)".*?(?:<figcaption>(.*?)</figcaption>)?</figure>', re.DOTALL)
-DRAWING = re.compile(r'<img src="data:image/svg\+xml,([^"]*)"')
 PLAIN_KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
@@ -146,6 +144,18 @@ def read_notebook(path: Path) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
+def environment_with(settings: Mapping[str, str]) -> Iterator[None]:
+    """Set variables of the environment while the block runs."""
+    before = dict(os.environ)
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@contextlib.contextmanager
 def kernel_of_this_python() -> Iterator[None]:
     """Make a kernel of this very Python known under the name `KERNEL` while the block runs."""
     from ipykernel.kernelspec import write_kernel_spec
@@ -156,7 +166,7 @@ def kernel_of_this_python() -> Iterator[None]:
         environment = {**KERNEL_ENVIRONMENT, "MATPLOTLIBRC": str(settings)}
         write_kernel_spec(Path(folder, "kernels", KERNEL), {"env": environment}, ["--log-level=ERROR"])
         known = filter(None, [folder, os.environ.get("JUPYTER_PATH")])
-        with patch.dict(os.environ, {"JUPYTER_PATH": os.pathsep.join(known)}):
+        with environment_with({"JUPYTER_PATH": os.pathsep.join(known)}):
             yield
 
 
@@ -196,42 +206,36 @@ def is_shown(cell: Mapping[str, Any]) -> bool:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure in an executed notebook."""
+    """A figure in an executed notebook, as what shows it says in the metadata of the output."""
 
     name: str
     caption: str
-    svg: str  # empty where there is none
-    pdf: str  # the same for print, in base 64
-    data: Mapping[str, Any] | None  # that it was drawn from, by columns
-    source: Sequence[str]  # else the folders of the results
+    svg: str = ""
+    pdf: Base64Bytes = b""
+    data: dict[str, list[float]] | None = None  # that it was drawn from, by columns
+    source: tuple[str, ...] = ()  # else the folders of the results
 
     @property
-    def can_name_files(self) -> bool:
-        """Whether files may bear its name; a notebook from elsewhere may not choose their folder."""
-        return bool(re.fullmatch(r"[A-Za-z0-9][\w.-]*", self.name))
-
-    def table(self) -> bytes:
-        """Return the data that came with the figure as CSV."""
-        import pandas
-
-        return pandas.DataFrame(self.data).to_csv(index=False, na_rep="nan", lineterminator="\n").encode()
+    def files(self) -> dict[str, bytes]:
+        """Its files by what ends their names; none where a notebook from elsewhere chose a name that leads away."""
+        if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", self.name):
+            return {}
+        text = io.StringIO()
+        if self.data is not None:
+            csv.writer(text, lineterminator="\n").writerows([self.data, *zip(*self.data.values(), strict=False)])
+        files = {"svg": self.svg.encode(), "pdf": self.pdf, "csv": text.getvalue().encode()}
+        return {suffix: content for suffix, content in files.items() if content}
 
 
 def figures_in(cell: Mapping[str, Any]) -> Iterator[Figure]:
     """Yield the figures among the outputs of a cell, in order."""
     for output in cell.get("outputs", []):
-        bundle = output.get("data", {})
-        if shown := FIGURE.search("".join(bundle.get("text/html", ""))):
-            about = output.get("metadata", {}).get(STAMP, {})
-            drawing = DRAWING.search(shown[0])
-            yield Figure(
-                name=html.unescape(shown[1]),
-                caption=html.unescape(re.sub(r"</?strong>", "", shown[2] or shown[1])),
-                svg=unquote(drawing[1]) if drawing else "",
-                pdf="".join(bundle.get("application/pdf", "")),
-                data=about.get("data"),
-                source=about.get("source", ()),
-            )
+        if "figure" in (about := output.get("metadata", {}).get(STAMP, {})):
+            svg, pdf = ("".join(output["data"].get(name, "")) for name in ("image/svg+xml", "application/pdf"))
+            try:
+                yield Figure(**about["figure"], svg=svg, pdf=pdf.encode())
+            except (TypeError, ValueError) as error:
+                raise NotebookError(f"a figure's output cannot be read: {error}") from None
 
 
 def figures_of(executed: Path) -> Iterator[Figure]:

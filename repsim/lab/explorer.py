@@ -148,8 +148,9 @@ def network_facts(group: Networks) -> dict[str, str]:
     """Return what the page calls a group of networks, and what it says of it."""
     name, variant = architecture(group.architecture)
     shape = describe(group.architecture, group.channels)
-    channels = sorted({convolution.channels for convolution in shape.convolutions})
+    channels = sorted({row.channels for row in shape.rows})
     width = f"{channels[0]} to {channels[-1]} channels" if len(channels) > 1 else f"{channels[0]} channels"
+    layers = "convolutions" if shape.rows == shape.convolutions else "layers"
     name += {"nobn": " without batch normalisation", "valid": " without borders"}.get(variant, "")
     name += " of another group" if group.name == NETWORKS.name else ""
     images = title_of(group.dataset)
@@ -160,7 +161,7 @@ def network_facts(group: Networks) -> dict[str, str]:
     seeds = f", seeds {group.seeds[0]} to {group.seeds[-1]}" if group.seeds[0] and len(group.seeds) > 1 else ""
     return {
         "title": f"{name}, {width}, {images}{'' if epochs else ', untrained'}{recipe}{seeds}",
-        "facts": f"{name}: {len(shape.convolutions)} convolutions of {width}, pooling, logits; {state}",
+        "facts": f"{name}: {len(shape.rows)} {layers} of {width}, pooling, logits; {state}",
     }
 
 

@@ -51,6 +51,11 @@ class Other:
     apply: Callable[[Any, Any], Any]
     multiply_adds: int = 0
 
+    @property
+    def channels(self) -> int:
+        """The number of features at each place."""
+        return self.shape[-1]
+
 
 Row = Convolution | Other
 Rows = Callable[[int, Sequence[int]], Sequence[Row]]  # of a size and channels

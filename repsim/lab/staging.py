@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import inspect
 import os
 import re
@@ -26,6 +25,7 @@ from repsim.lab.execution import (
     is_chapter,
     is_shown,
     is_stale,
+    kept,
     notebooks,
     read_notebook,
     stamp,
@@ -170,7 +170,7 @@ def code_link(function: Function, repository: str, text: str) -> str:
     """Return Markdown that leads to a function's first line, or, without an address of the repository, says where."""
     at = commit()
     reference = BRANCH if at == UNKNOWN or at.endswith(MODIFIED) else at
-    path = Path(inspect.getfile(function)).resolve().relative_to(REPOSITORY).as_posix()
+    path = Path(inspect.getfile(inspect.unwrap(function))).resolve().relative_to(REPOSITORY).as_posix()
     lines, start = inspect.getsourcelines(function)
     line = start + next(place for place, line in enumerate(lines) if line.startswith("def "))
     if not is_public(repository):
@@ -188,32 +188,26 @@ class Evidence:
 
     def __init__(self, pages: Mapping[str, Path], repository: str, data: Mapping[str, str]) -> None:
         self.cells = {stem: list(filter(is_shown, read_notebook(path)["cells"])) for stem, path in pages.items()}
+        self.measured = {
+            claim: cell for path in pages.values() for held in kept(path, "cells") for claim, cell in held.items()
+        }
         self.repository, self.data = repository, data
 
     def links(self, profile: str, claim: Claim) -> list[str]:
         """Return links to what there is: a profile's values, figure, reason, cell, data, code, the package's functions.
 
-        The cell is that which calls what measures the claim, else that which shows the verdict; the figure is that
+        The cell is that which ran what measures the claim, else that which shows the verdict; the figure is that
         which the claim names, "none" for none, else that called as its section, else that of the cell.
         """
         cells, declared = self.cells.get(claim.notebook, []), measuring(claim.id)
-        calls = rf"\bfindings\.{declared.function.__name__}\(" if declared else r"\b\B"  # which matches nothing
-        calling = [cell["id"] for cell in cells if re.search(calls, "".join(cell["source"]))]
+        ran = [cell["id"] for cell in cells if cell.get("execution_count") == self.measured.get(claim.id, 0)]
         showing = [cell["id"] for cell in cells if f"(#{label(claim)})" in str(cell.get("outputs"))]
-        cell = next(iter([*calling, *showing]), None)
+        cell = next(iter([*ran, *showing]), None)
         section = claim.section.split(",")[0].lower().replace(" ", "-").replace(".", "")
-        figures = [(figure.name, cell["id"]) for cell in cells for figure in figures_in(cell)]
-        figure, at = next(
-            (
-                found
-                for place, wanted in ((0, claim.figure), (0, section), (1, cell))
-                for found in figures
-                if found[place] == wanted and claim.figure != "none"
-            ),
-            ("", None),
-        )
-        reason = next((place for name, place in figures if name == claim.why_figure), None)
-        anchors = {"figure": at, "why": reason, "cell": cell}
+        figures = {figure.name: cell["id"] for cell in cells for figure in figures_in(cell)}
+        names = [claim.figure or "", section, *(name for name, at in figures.items() if at == cell)]
+        figure = next((name for name in names if name in figures and claim.figure != "none"), "")
+        anchors = {"figure": figures.get(figure), "why": figures.get(claim.why_figure or ""), "cell": cell}
         values = measurement_path(profile, claim.id)
         links = [f"[values](../results/{profile}/claims/{values.name})"] if values.exists() else []
         links += [f"[{what}](#{cell_label(claim.notebook, name)})" for what, name in anchors.items() if name]
@@ -338,16 +332,14 @@ def figure_files(cell: Mapping[str, Any], folder: Path, data: Mapping[str, str])
     """Write the files of each figure of a cell into `folder`, and return the lines that lead to them."""
     lines = []
     for figure in figures_in(cell):
-        if not (figure.svg and figure.can_name_files):
-            continue
-        name, links = figure.name, []
-        folder.mkdir(parents=True, exist_ok=True)
-        for suffix, content in (("svg", figure.svg.encode()), ("pdf", base64.b64decode(figure.pdf))):
-            if content:
-                (folder / f"{name}.{suffix}").write_bytes(content)
-                links.append(f"[{suffix.upper()}](../book/{folder.name}/{name}.{suffix})")
-        links.append(f"[Data]({f'#{data[name]}' if name in data else '../book/data.md'})")
-        lines.append(f":::{{container}} figure-files\n{' · '.join(links)}\n:::")
+        name, files, links = figure.name, figure.files, []
+        for suffix in (suffix for suffix in ("svg", "pdf") if suffix in files):
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{name}.{suffix}").write_bytes(files[suffix])
+            links.append(f"[{suffix.upper()}](../book/{folder.name}/{name}.{suffix})")
+        if links:
+            links.append(f"[Data]({f'#{data[name]}' if name in data else '../book/data.md'})")
+            lines.append(f":::{{container}} figure-files\n{' · '.join(links)}\n:::")
     return "\n\n".join(lines)
 
 

@@ -15,7 +15,7 @@ import pytest
 
 import repsim
 from repsim.lab import repository
-from repsim.lab.archives import archive
+from repsim.lab.archives.writing import archive
 from repsim.lab.claims import take
 from repsim.lab.execution import execute
 from repsim.lab.representations import representations
@@ -34,11 +34,10 @@ values = {"largest_difference": 0.25, "largest_difference_cca_mean": 0.125, "lar
 figures.conclude(profile, "01-train-networks", {"T1": values})
 """
 FIGURE = """
-from IPython.display import HTML, display
+from IPython.display import display
 svg = "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 60 20'><path d='M0 10H60' stroke='black'/></svg>"
-image = "data:image/svg+xml," + svg.replace("<", "%3C").replace(">", "%3E")
-display({"text/html": f'<figure id="drawn"><img src="{image}" alt="A line."></figure>'}, raw=True,
-        metadata={"repsim": {"data": {"x": [1, 2], "y": [0.5, 0.1]}}})
+figure = {"name": "drawn", "caption": "A line.", "data": {"x": [1, 2], "y": [0.5, 0.1]}}
+display({"image/svg+xml": svg, "text/plain": "A line."}, raw=True, metadata={"repsim": {"figure": figure}})
 """
 FILES = {
     "README.md": "# A small repository\n",

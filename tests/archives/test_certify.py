@@ -14,8 +14,11 @@ import numpy as np
 import pytest
 
 from repsim.lab import data
-from repsim.lab.archives import ArchiveError, Certificate, Check, certification, certify, checks
+from repsim.lab.archives import certification, checks
+from repsim.lab.archives.certification import certify
+from repsim.lab.archives.checks import Certificate, Check
 from repsim.lab.store import MADE_AGAIN_BY, digest, sealed, write_arrays
+from repsim.lab.unpacking import ArchiveError
 
 from .conftest import EXECUTED, NOTEBOOK, PROFILE, archived, arrays, commit_all, contents, flipped, pack
 
@@ -277,7 +280,7 @@ def test_a_notebook_that_does_not_run_is_named(root, packed, tmp_path, without):
     without("accuracies", "similarities")
     path = root / "notebooks" / f"{NOTEBOOK}.ipynb"
     content = json.loads(path.read_text())
-    content["cells"][1]["source"] = "from repsim.lab import measurements\nmeasurements.networks(profile)"
+    content["cells"][1]["source"] = "from repsim.lab.measurements import common\ncommon.networks(profile)"
     path.write_text(json.dumps(content))
     executed = root / EXECUTED / f"{NOTEBOOK}.ipynb"
     stamped = json.loads(executed.read_text())
@@ -316,7 +319,7 @@ def test_whatever_a_file_holds_it_is_a_sentence(packed, kind, content, tmp_path)
         (tmp_path / "unpacked" / name).write_bytes(text)
     folder = tmp_path / "unpacked"
     found = [
-        checks.hashes(folder, {}),
+        checks.hashes(folder),
         checks.listings(folder, PROFILE),
         checks.records(folder, PROFILE),
         checks.notebooks(folder),
@@ -374,7 +377,7 @@ def test_the_command_fails_with_the_files_name(packed, tmp_path):
     assert json.loads((tmp_path / "certificate" / "altered-seed7.json").read_text())["certified"] is False
     answer = command("certify", tmp_path / "nothing.zip", "--out", tmp_path / "none")
     assert answer.returncode == 1
-    assert "does not exist" in answer.stderr
+    assert "nothing.zip cannot be unpacked: No such file" in answer.stderr
     assert not (tmp_path / "none").exists()
 
 

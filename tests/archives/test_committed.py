@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from repsim.lab import data, execution, repository
-from repsim.lab.archives import archive, certify
+from repsim.lab.archives.certification import certify
+from repsim.lab.archives.writing import archive
 from repsim.lab.errors import LabError
 from repsim.lab.execution import execute
 from repsim.lab.staging import fit_to_show

@@ -1,7 +1,8 @@
-"""Archives from anyone: what leads outside, is no plain file or too large is refused before anything is written."""
+"""Archives from anyone: nothing is written outside their folder, no link is made, and their size has a limit."""
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 import stat
@@ -12,72 +13,64 @@ import zipfile
 import pytest
 
 from repsim.lab import unpacking
-from repsim.lab.unpacking import ArchiveError, unpack_tar
-from repsim.lab.unpacking import unpack_zip as unpack
+from repsim.lab.unpacking import ArchiveError, unpack_tar, unpack_zip
 
 from .conftest import flipped, pack
 
 PLAIN = {"a.txt": b"first", "b/c.txt": b"second" * 100}
 
 
-def entry(name, mode=stat.S_IFREG | 0o644, flags=0):
-    found = zipfile.ZipInfo(name)
-    found.external_attr = mode << 16
-    found.flag_bits = flags
-    return found
+def unpacked(path, folder):
+    """The files of an archive, by their paths."""
+    unpack_zip(path, folder)
+    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
 def test_plain_files(tmp_path):
-    assert unpack(pack(tmp_path / "plain.zip", PLAIN), tmp_path / "out") == {}
-    assert {path.relative_to(tmp_path / "out").as_posix(): path.read_bytes() for path in files(tmp_path)} == PLAIN
-
-
-def files(tmp_path):
-    return [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert unpacked(pack(tmp_path / "plain.zip", PLAIN), tmp_path / "out") == PLAIN
 
 
 @pytest.mark.parametrize(
-    ("entries", "message"),
+    "names",
     [
-        ([entry("../outside.txt")], r"'\.\./outside\.txt' has a path that leads outside"),
-        ([entry("a/../../outside.txt")], "leads outside"),
-        ([entry("/absolute.txt")], "leads outside"),
-        ([entry("C:/drive.txt")], "leads outside"),
-        ([entry("a\\..\\..\\outside.txt")], "leads outside"),
-        ([entry("a//b.txt")], "leads outside or is none"),
-        ([entry("./a.txt")], "leads outside or is none"),
-        ([entry("folder/")], "leads outside or is none"),
-        ([entry("line\nbreak.txt")], "leads outside or is none"),
-        ([entry("x" * 1001)], "leads outside or is none"),
-        ([entry("link", stat.S_IFLNK | 0o777)], "'link' is a link or another special file"),
-        ([entry("pipe", stat.S_IFIFO | 0o644)], "is a link or another special file"),
-        ([entry("a.txt"), entry("A.txt")], "'A.txt' has the place of another entry"),
-        ([entry("a"), entry("a/b.txt")], "'a' has the place of another entry"),
-        ([entry("a/b.txt"), entry("a")], "'a' has the place of another entry"),
+        ["../outside.txt"],
+        ["a/../../outside.txt"],
+        ["/absolute.txt"],
+        ["a//b.txt"],
+        ["./a.txt"],
+        ["a.txt", "a.txt"],
+        ["a", "a/b.txt"],
+        ["a/b.txt", "a"],
+        ["x" * 300],
     ],
+    ids=str,
 )
-def test_refused_by_name(tmp_path, entries, message):
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_nothing_is_unpacked_outside_or_under_another_name(tmp_path, names):
     path = tmp_path / "hostile.zip"
     with zipfile.ZipFile(path, "w") as packed:
-        packed.writestr("before.txt", "plain")
-        for one in entries:
-            packed.writestr(one, "content")
-    with pytest.raises(ArchiveError, match=f"hostile.zip is refused: its entry .*{message}"):
-        unpack(path, tmp_path / "out")
-    assert [one.name for one in tmp_path.rglob("*")] == ["hostile.zip"], "nothing was written"
+        for name in names:
+            packed.writestr(name, "content")
+    with pytest.raises(ArchiveError, match=r"hostile.zip (is refused: names that|cannot be unpacked: )"):
+        unpack_zip(path, tmp_path / "out")
+    assert {one.name for one in tmp_path.iterdir()} <= {"hostile.zip", "out"}
 
 
-def test_sizes_have_limits(tmp_path, monkeypatch):
+def test_a_link_becomes_a_plain_file(tmp_path):
+    link = zipfile.ZipInfo("link")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(tmp_path / "link.zip", "w") as packed:
+        packed.writestr(link, "../../outside")
+    assert unpacked(tmp_path / "link.zip", tmp_path / "out") == {"link": b"../../outside"}
+    assert not (tmp_path / "out" / "link").is_symlink()
+
+
+@pytest.mark.parametrize(("bound", "value"), [("LARGEST_SUM", 604), ("MOST_FILES", 1)])
+def test_sums_have_limits(tmp_path, monkeypatch, bound, value):
     path = pack(tmp_path / "large.zip", PLAIN)
-    for name, message in (
-        ("LARGEST_FILE", "its entry 'b/c.txt' has 600 bytes, more than 599"),
-        ("LARGEST_SUM", "605 bytes unpacked, more than 599"),
-        ("MOST_FILES", "2 entries, more than 1"),
-    ):
-        with monkeypatch.context() as patch:
-            patch.setattr(unpacking, name, 1 if name == "MOST_FILES" else 599)
-            with pytest.raises(ArchiveError, match=f"large.zip is refused: {message}"):
-                unpack(path, tmp_path / "out")
+    monkeypatch.setattr(unpacking, bound, value)
+    with pytest.raises(ArchiveError, match="large.zip is refused: 2 entries of 605 bytes"):
+        unpack_zip(path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -86,63 +79,49 @@ def test_a_size_that_is_a_lie_ends_at_the_limit(tmp_path):
     path = tmp_path / "bomb.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
         packed.writestr("bomb.txt", bytes(1_000_000))
-    content = path.read_bytes().replace(struct.pack("<L", 1_000_000), struct.pack("<L", 10))
-    path.write_bytes(content)
-    damaged = unpack(path, tmp_path / "out")
-    assert list(damaged) == ["bomb.txt"]
-    assert files(tmp_path) == []
+    path.write_bytes(path.read_bytes().replace(struct.pack("<L", 1_000_000), struct.pack("<L", 10)))
+    assert len(unpacked(path, tmp_path / "out")["bomb.txt"]) <= 10
 
 
-def test_an_encrypted_entry_is_refused(tmp_path):
-    path = pack(tmp_path / "secret.zip", {"a.txt": b"secret"})
-    content = bytearray(path.read_bytes())
+def test_an_encrypted_entry_is_left_out(tmp_path):
+    content = bytearray(pack(tmp_path / "secret.zip", {"a.txt": b"secret"}).read_bytes())
     for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         content[content.index(signature) + offset] |= 1
-    path.write_bytes(content)
-    with pytest.raises(ArchiveError, match="'a.txt' is encrypted"):
-        unpack(path, tmp_path / "out")
+    (tmp_path / "secret.zip").write_bytes(content)
+    assert unpacked(tmp_path / "secret.zip", tmp_path / "out") == {}
 
 
-def test_a_damaged_entry_is_named_and_the_others_are_unpacked(tmp_path):
+def test_a_damaged_entry_is_cut_short_and_the_others_are_unpacked(tmp_path):
     path = pack(tmp_path / "damaged.zip", PLAIN)
     content = path.read_bytes()
     path.write_bytes(flipped(content, content.index(b"second")))
-    damaged = unpack(path, tmp_path / "out")
-    assert list(damaged) == ["b/c.txt"]
-    assert "CRC" in damaged["b/c.txt"]
-    assert [one.name for one in files(tmp_path)] == ["a.txt"]
+    assert unpacked(path, tmp_path / "out") == PLAIN | {"b/c.txt": b""}
 
 
-def test_a_fault_of_this_machine_is_no_damage(tmp_path):
+def test_a_fault_of_this_machine_is_a_sentence(tmp_path):
     (tmp_path / "out").write_text("a file where a folder should be")
-    with pytest.raises(ArchiveError, match=r"a\.txt cannot be unpacked here: File exists"):
-        unpack(pack(tmp_path / "plain.zip", PLAIN), tmp_path / "out")
+    with pytest.raises(ArchiveError, match=r"plain\.zip cannot be unpacked: "):
+        unpack_zip(pack(tmp_path / "plain.zip", PLAIN), tmp_path / "out")
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04" + bytes(100)])
 def test_no_archive(tmp_path, content):
     (tmp_path / "other.zip").write_bytes(content)
-    with pytest.raises(ArchiveError, match="other.zip is not a zip archive that can be read"):
-        unpack(tmp_path / "other.zip", tmp_path / "out")
-    with pytest.raises(ArchiveError, match="nothing.zip does not exist"):
-        unpack(tmp_path / "nothing.zip", tmp_path / "out")
-    with pytest.raises(ArchiveError, match="is not a zip archive that can be read"):
-        unpack(tmp_path, tmp_path / "out")
+    with pytest.raises(ArchiveError, match="other.zip cannot be unpacked: File is not a zip file"):
+        unpack_zip(tmp_path / "other.zip", tmp_path / "out")
+    with pytest.raises(ArchiveError, match="nothing.zip cannot be unpacked: No such file"):
+        unpack_zip(tmp_path / "nothing.zip", tmp_path / "out")
 
 
 def test_every_byte_of_a_small_archive_altered(tmp_path):
-    """Whatever byte changes: unpacked as before, named as damaged, or refused, and nothing else is raised."""
-    path = pack(tmp_path / "small.zip", {"a.txt": b"first", "b.txt": b"second"})
-    content = path.read_bytes()
+    """Whatever byte changes: the same files, less than these, other names, or refused; nothing else is raised."""
+    files = {"a.txt": b"first", "b.txt": b"second"}
+    content = pack(tmp_path / "small.zip", files).read_bytes()
     for position in range(len(content)):
-        path.write_bytes(flipped(content, position))
-        folder = tmp_path / "out" / str(position)
-        try:
-            damaged = unpack(path, folder)
-        except ArchiveError:
-            continue
-        for one in folder.rglob("*"):
-            assert damaged or one.read_bytes() in (b"first", b"second")
+        (tmp_path / "small.zip").write_bytes(flipped(content, position))
+        with contextlib.suppress(ArchiveError):
+            there = unpacked(tmp_path / "small.zip", tmp_path / "out" / str(position))
+            assert all(text in (b"", *files.values()) for text in there.values())
     assert {one.name for one in tmp_path.iterdir()} == {"out", "small.zip"}
 
 

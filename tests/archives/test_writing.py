@@ -19,8 +19,9 @@ import pytest
 import yaml
 
 from benchmarks.peers import environments
-from repsim.lab.archives import ArchiveError, archive
+from repsim.lab.archives.writing import archive
 from repsim.lab.errors import LabError, ProfileError, StorageError
+from repsim.lab.unpacking import ArchiveError
 
 from .conftest import EXECUTED, NOTEBOOK, PROFILE, archived, commit_all, contents, git
 

@@ -35,10 +35,12 @@ ARGUMENTS = [
 PARAMETERS = 'profile = "laptop"'
 TESTED = re.compile(r"^```\{code-block\} \w+\n:class: tested-(\w+)\n\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 DRAWN = """
-from IPython.display import HTML
-HTML('<figure id="drawn"><img alt="A line." style="width:100%;max-width:600px" src="data:image/svg+xml,'
-     "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 60 20'><path d='M0 10H60' stroke='black'/></svg>"
-     '"></figure>')
+from IPython.display import display
+image = "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 60 20'><path d='M0 10H60' stroke='black'/></svg>"
+style = "width:100%;max-width:600px"
+html = f'<figure id="drawn"><img alt="A line." style="{style}" src="data:image/svg+xml,{image}"></figure>'
+display({"text/html": html, "image/svg+xml": image}, raw=True,
+        metadata={"repsim": {"figure": {"name": "drawn", "caption": "A line."}}})
 """
 TABLE = 'from IPython.display import Markdown\nMarkdown("| a | b |\\n| --- | --- |\\n| a cell | 1 |")'
 

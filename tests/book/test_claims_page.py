@@ -8,10 +8,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 import repsim
-from repsim.lab import findings
 from repsim.lab.claims import VERDICTS, load_claims
 from repsim.lab.execution import execute
-from repsim.lab.findings import MEASURING, measuring
+from repsim.lab.findings import correspondence, measuring, theory
 from repsim.lab.repository import REPOSITORY, is_public, repository_url
 from repsim.lab.staging import Evidence, code_link, link_to_commit
 
@@ -19,12 +18,16 @@ from .conftest import notebook
 
 ADDRESS = "https://github.com/a-lab/cka-again"
 CELL = """
-from IPython.display import HTML
-from repsim.lab import findings
-findings.figure_1(scores) if False else None
-HTML('<figure id="figure-1"></figure>')
+import numpy as np
+from IPython.display import display
+from repsim.lab.findings.components import figure_1
+measured = {"F1": figure_1(np.random.default_rng(0).normal(size=(2, 9, 2)))}
+display({"text/plain": ""}, raw=True, metadata={"repsim": {"figure": {"name": "figure-1", "caption": "Dots."}}})
 """
-VERDICT = "from IPython.display import HTML\nHTML('<table><tr><td>F1</td></tr></table>')"
+VERDICT = """
+from repsim.lab.figures.verdicts import conclude
+conclude(profile, "03-principal-components", measured)
+"""
 
 
 # Accuracies of networks and of probes, for which the package has no function: an index is not involved.
@@ -41,10 +44,10 @@ def test_every_claim_declares_what_measures_it(claim):
 
 
 def test_the_functions_of_some_claims():
-    assert measuring("F.3").function is findings.figure_f3
-    assert measuring("T5").function is findings.equations
-    assert measuring("S1").function is findings.table_2_claims
-    assert measuring("S14").function is findings.compared_indexes
+    assert measuring("F.3").function is correspondence.figure_f3
+    assert measuring("T5").function is theory.equations
+    assert measuring("S1").function is correspondence.table_2_claims
+    assert measuring("S14").function is correspondence.compared_indexes
     first = {claim: measuring(claim).by[0] for claim in ("S8", "S6", "S3", "F.8g", "T14", "F1")}
     expected = (
         repsim.cka,
@@ -62,13 +65,13 @@ def test_the_functions_of_some_claims():
 @pytest.mark.parametrize(("commit", "at"), [("unknown", "main"), ("abc-modified", "main"), ("abc", "abc")])
 def test_the_line_of_code(monkeypatch, commit, at):
     monkeypatch.setattr("repsim.lab.staging.commit", lambda: commit)
-    link = code_link(findings.figure_2, ADDRESS, "code")
+    link = code_link(correspondence.figure_2, ADDRESS, "code")
     path, line = re.fullmatch(rf"\[code\]\({ADDRESS}/blob/{at}/(.+)#L(\d+)\)", link).groups()
     assert (REPOSITORY / path).read_text().splitlines()[int(line) - 1].startswith("def figure_2(")
 
 
 def test_without_an_address_there_is_no_link_but_the_place(monkeypatch):
-    said = code_link(findings.figure_2, "https://github.com/OWNER/any", "code")
+    said = code_link(correspondence.figure_2, "https://github.com/OWNER/any", "code")
     path, line = re.fullmatch(r"code in `(.+)`, line (\d+)", said).groups()
     assert (REPOSITORY / path).read_text().splitlines()[int(line) - 1].startswith("def figure_2(")
     assert link_to_commit("https://github.com/OWNER/any", "0123456789") == "commit 0123456"
@@ -104,7 +107,7 @@ def test_every_row_leads_to_its_evidence(pages, html):
     here = Path(html) / "book"
     for row in rows:
         links = {link.get_text(strip=True): link["href"] for link in row["evidence"].select("a")}
-        declared = row["claim"].get_text(strip=True) in MEASURING
+        declared = measuring(row["claim"].get_text(strip=True)) is not None
         assert ("code" in row["evidence"].get_text()) == declared, row["claim"]
         if declared and is_public(repository_url()):
             assert links["code"].startswith(f"{repository_url()}/blob/")
@@ -200,11 +203,9 @@ def test_every_figure_that_a_claim_names_is_in_its_chapter():
 
 def test_the_figure_of_the_reason_stands_beside_that_of_the_evidence(tmp_path):
     cells = [
-        {"id": name, "cell_type": "code", "metadata": {}, "source": [], "outputs": [{"data": {"text/html": shown}}]}
-        for name, shown in (
-            ("one", '<figure id="figure-4"></figure>'),
-            ("two", '<figure id="grid-with-distance"></figure>'),
-        )
+        {"id": name, "cell_type": "code", "metadata": {}, "source": [], "outputs": [{"data": {}, "metadata": shown}]}
+        for name, figure in (("one", "figure-4"), ("two", "grid-with-distance"))
+        for shown in [{"repsim": {"figure": {"name": figure, "caption": ""}}}]
     ]
     page = tmp_path / "07-residual.ipynb"
     page.write_text(json.dumps({"nbformat": 4, "metadata": {}, "cells": cells}), encoding="utf-8")

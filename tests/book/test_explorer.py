@@ -8,7 +8,6 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 import pytest
 
-from repsim.lab import findings
 from repsim.lab.explorer import (
     NOTHING,
     by_architecture,
@@ -20,6 +19,7 @@ from repsim.lab.explorer import (
     presets,
     similarity_tables,
 )
+from repsim.lab.findings import correspondence
 from repsim.lab.profiles import load_profile
 from repsim.lab.store import Store, sealed
 from repsim.lab.wording import signed
@@ -77,7 +77,7 @@ def test_groups_that_a_profile_no_longer_has_are_left_out(made):
 def test_the_score_is_that_of_the_findings(made, found):
     table = found["tables-train"]
     for index in table.indexes:
-        expected = findings.score(made["tables"].arrays()[index], index)
+        expected = correspondence.score(made["tables"].arrays()[index], index)
         scored = identification(table, index, "tiny10")
         assert (scored["accuracy"], scored["error"]) == expected
     two = identification(found["between-architectures_50"], "cka_linear", "plain10")
@@ -136,7 +136,7 @@ def test_panels_of_the_figures_show_what_the_tables_hold(made, found):
 
 def test_identification_by_architecture(made, found):
     rows = by_architecture(catalogue(load_profile("smoke"), list(found.values()))).splitlines()
-    accuracy, error = findings.score(made["tables"].arrays()["cka_linear"], "cka_linear")
+    accuracy, error = correspondence.score(made["tables"].arrays()["cka_linear"], "cka_linear")
     assert f"| {100 * accuracy:.1f} ± {100 * error:.1f} |" in rows[2]
     assert "400 training images" in rows[2]
     assert rows[3].count("±") == 0, "two networks have no jackknife error"
@@ -247,7 +247,7 @@ def test_the_table_the_path_and_the_score(page, results):
     assert [["●" in cell for cell in row[1:]].index(True) for row in rows] == best.tolist()
     path = ", ".join(f"{layer} → {LAYERS['tiny10'][j]}" for layer, j in zip(LAYERS["tiny10"], best, strict=True))
     assert text(page, "path") == f"Best-match path: {path}."
-    accuracy, error = findings.score(values, "cka_linear")
+    accuracy, error = correspondence.score(values, "cka_linear")
     spread = f" ± {100 * error:.1f}" if error else ""
     assert f"{100 * accuracy:.1f}{spread} % of the layers" in text(page, "summary")
     assert page.locator(".map_marks path").count() == 9

@@ -1,7 +1,6 @@
 """The files of figures beside the pages, and the links to them."""
 
 import base64
-from urllib.parse import quote
 
 from repsim.lab.staging import figure_files
 
@@ -9,8 +8,8 @@ SVG = "<svg xmlns='http://www.w3.org/2000/svg'><path d='M0 1%'/></svg>"
 
 
 def cell(name, **kinds):
-    image = f'<figure id="{name}"><img src="data:image/svg+xml,{quote(SVG)}" alt="A line."></figure>'
-    return {"id": "4", "cell_type": "code", "outputs": [{"data": {"text/html": image, **kinds}}]}
+    about = {"repsim": {"figure": {"name": name, "caption": "A line."}}}
+    return {"id": "4", "cell_type": "code", "outputs": [{"data": {"image/svg+xml": SVG, **kinds}, "metadata": about}]}
 
 
 def test_a_figure_has_files_and_links_to_them(tmp_path):

@@ -41,6 +41,13 @@ def test_drawing_writes_nothing_and_judging_all(executed):
     assert path.stat().st_mtime_ns == before, "the same is left alone"
 
 
+def test_what_a_notebook_no_longer_measures_goes(executed):
+    for claim, by in {"S9": "04-correspondence", "F1": "03-principal-components"}.items():
+        claims.record("smoke", claim, dict.fromkeys(claims.find_claim(claim).judged, 0.5), notebook=by)
+    claims.take("smoke", executed)
+    assert {path.stem for path in claims.measurement_path("smoke", "S8").parent.iterdir()} == {"S8", "F1"}
+
+
 def test_a_notebook_cannot_measure_a_claim_that_there_is_not(executed):
     (path,) = executed.glob("*.ipynb")
     path.write_text(path.read_text(encoding="utf-8").replace('"claim": "S8"', '"claim": "S999"'), encoding="utf-8")

@@ -9,7 +9,7 @@ import repsim
 from repsim.lab.families import describe
 from repsim.lab.figures.display import svg
 from repsim.lab.figures.indexes import clouds
-from repsim.lab.figures.networks import curves, layer_rows, network_rows, parameters, training_facts
+from repsim.lab.figures.networks import curves, layer_rows, network_rows, papers_parameters, training_facts
 from repsim.lab.profiles import load_profile
 
 from .conftest import ROOT
@@ -33,20 +33,20 @@ def test_deeper_networks_have_as_many_layers_as_their_names_say():
 
 def test_parameters():
     """By hand: Tiny-10 has 85,168 weights, 320 scales and as many shifts, and 650 numbers in its head."""
-    assert parameters(describe("tiny10"), 10) == 85_168 + 640 + 650
-    assert parameters(describe("width1"), 10) == 9 * 3 + 6 * 9 + 1 + 2 * 8 + 20
-    assert parameters(describe("width1"), 10, normalised=False) == 9 * 3 + 6 * 9 + 1 + 8 + 20
+    assert papers_parameters(describe("tiny10"), 10) == 85_168 + 640 + 650
+    assert papers_parameters(describe("width1"), 10) == 9 * 3 + 6 * 9 + 1 + 2 * 8 + 20
+    assert papers_parameters(describe("plain10-nobn"), 10) == papers_parameters(describe("plain10"), 10) - 1_248
     for depth, millions in ((10, 1.37), (18, 2.99), (34, 6.22), (66, 12.68)):
-        assert parameters(describe(f"plain{depth}"), 10) == pytest.approx(1e6 * millions, rel=0.002)
+        assert papers_parameters(describe(f"plain{depth}"), 10) == pytest.approx(1e6 * millions, rel=0.002)
 
 
-def record(accuracy, epochs=3):
-    return {"test_accuracy": accuracy, "history": {"accuracy": [0.3, 0.5, 0.6][:epochs]}}
+def record(accuracy, epochs=3, parameters=87_098):
+    return {"test_accuracy": accuracy, "parameters": parameters, "history": {"accuracy": [0.3, 0.5, 0.6][:epochs]}}
 
 
 def test_accuracies_stand_beside_the_papers_and_one_network_has_no_spread():
     groups = load_profile("laptop").networks
-    records = {"tiny10": [record(0.89), record(0.91)], "plain66": [record(0.75)]}
+    records = {"tiny10": [record(0.89), record(0.91)], "plain66": [record(0.75, parameters=358_906)]}
     tiny, plain = network_rows(groups, records, {"tiny10": 89.4})
     assert (tiny["networks"], tiny["accuracy"], tiny["paper"]) == (2, "90.00 ± 1.41", 89.4)
     assert tiny["papers_parameters"] == tiny["parameters"]

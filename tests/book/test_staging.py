@@ -145,10 +145,9 @@ def test_every_figure_has_its_data(repository, executed, results, copies, tmp_pa
     content = json.loads(path.read_text())
     outputs = content["cells"][-2]["outputs"]
     drawn, computed = outputs[0], json.loads(json.dumps(outputs[0]))
-    drawn["data"]["text/html"] = '<figure id="figure-2"><img><figcaption>Maps &amp; more.</figcaption></figure>'
-    drawn["metadata"] = {"repsim": {"source": ["tables"]}}
-    computed["data"]["text/html"] = ['<figure id="made-here">', "<img></figure>"]
-    computed["metadata"] = {"repsim": {"data": {"x": [1, 2], "y": [0.5, 0.1]}}}
+    figures = {"name": "figure-2", "source": ["tables"]}, {"name": "made-here", "data": {"x": [1, 2], "y": [0.5, 0.1]}}
+    for output, figure in zip((drawn, computed), figures, strict=True):
+        output["metadata"] = {"repsim": {"figure": {"caption": "Maps & more.", **figure}}}
     outputs.append(computed)
     path.write_text(json.dumps(content))
     target = stage("smoke", copies, tmp_path / "book", root=repository)
@@ -157,7 +156,7 @@ def test_every_figure_has_its_data(repository, executed, results, copies, tmp_pa
     assert "(#data-tables) |" in page
     assert "\n(data-tables)=\n## Figure 2" in page
     assert made.path.name in page
-    assert (target / "results/smoke/computed/made-here.csv").read_text() == "x,y\n1,0.5\n2,0.1\n"
+    assert (target / "results/smoke/computed/made-here.csv").read_text() == "x,y\n1.0,0.5\n2.0,0.1\n"
     assert "computed/made-here.csv" in (target / "results/smoke/SHA256SUMS.txt").read_text()
     others = [name for name in notebooks(contents(published=True, root=repository)) if is_chapter(name)]
     assert page.count("| none |") == len(others) - 1, "the stand-ins of the other chapters"

@@ -125,8 +125,8 @@ def test_records(rng, counts, tmp_path):
 def test_notebooks(rng, counts, tmp_path):
     path = tmp_path / "one.ipynb"
     output = nbformat.v4.new_output(
-        "display_data", {"text/html": '<figure id="f"><img src="data:image/svg+xml,%3Csvg/%3E"></figure>'},
-        metadata={"repsim": {"data": {"x": [1]}}},
+        "display_data", {"image/svg+xml": "<svg/>"},
+        metadata={"repsim": {"figure": {"name": "f", "caption": "c", "data": {"x": [1]}}}},
     )  # fmt: skip
     book = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell("1", outputs=[output])], metadata={"repsim": {"profile": "smoke"}}

@@ -54,7 +54,7 @@ def stage(folder: Path, root: str, executed: str) -> None:
 
 
 def archive(folder: Path, root: str, executed: str) -> None:
-    from repsim.lab.archives import archive as write
+    from repsim.lab.archives.writing import archive as write
 
     write("smoke", folder / "archive", Path(executed), Path(root))
 

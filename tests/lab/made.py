@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from repsim.lab import findings
+from repsim.lab.findings.tables import Compared
 
 
 @dataclass
@@ -35,7 +35,7 @@ def compared(parts, arrays, columns=None, examples=(100,), diagonal=False):
         "indexes": sorted({name.rsplit("_", 1)[0] for name in arrays}),
         "diagonal": diagonal,
     }
-    return findings.Compared(Made(record, arrays))
+    return Compared(Made(record, arrays))
 
 
 def square(parts, values):

@@ -8,11 +8,13 @@ from made import Made
 from scipy.stats import spearmanr
 
 import repsim
-from repsim.lab import figures, findings, measurements
 from repsim.lab.claims import Measurement, find_claim, judge
 from repsim.lab.data import load_dataset
 from repsim.lab.errors import MissingArtefactError
+from repsim.lab.figures.networks import beside, identified_sentence, recipe_row, rule_sentence
 from repsim.lab.findings import training
+from repsim.lab.findings.tables import Compared
+from repsim.lab.measurements import similarities
 from repsim.lab.measurements.similarities import first_eigenvalue
 from repsim.lab.profiles import load_profile
 from repsim.lab.representations import representations
@@ -35,10 +37,10 @@ def trained():
 
 def test_a_recipe_is_measured_on_what_is_trained(trained):
     with pytest.raises(MissingArtefactError, match="recipe-r1: 0 of its networks .* --group recipe-r1"):
-        measurements.recipe("smoke", "recipe-r1")
+        similarities.recipe("smoke", "recipe-r1")
     networks = trained("recipe-r1", 0, 1)
-    artefact = measurements.recipe("smoke", "recipe-r1")
-    n, compared = 200, findings.Compared(artefact)
+    artefact = similarities.recipe("smoke", "recipe-r1")
+    n, compared = 200, Compared(artefact)
     layers = [representations(network, "test", n) for network in networks]
     table = compared.block(compared.name(), "recipe-r1", "recipe-r1")
     for i, j in (("conv1", "conv2"), ("conv8", "pool")):
@@ -57,15 +59,15 @@ def test_a_recipe_is_measured_on_what_is_trained(trained):
 
 def test_another_network_makes_another_artefact_and_nothing_is_left_behind(trained, folders):
     trained("recipe-r0", 0, 1)
-    first = measurements.recipe("smoke", "recipe-r0")
+    first = similarities.recipe("smoke", "recipe-r0")
     trained("recipe-r0", 2)
-    second = measurements.recipe("smoke", "recipe-r0")
+    second = similarities.recipe("smoke", "recipe-r0")
     assert first.path != second.path
     assert len(second.record["rows"][0]["seeds"]) == 3
     assert list((folders / "cache" / "representations").glob("*")) == []
-    values = training.group_values(findings.Compared(second))
+    values = training.group_values(Compared(second))
     assert values["networks"] == len(values["first_shares"]) == 3
-    assert training.group_values(findings.Compared(first))["error"] is None
+    assert training.group_values(Compared(first))["error"] is None
     assert values["error"] is not None
 
 
@@ -86,7 +88,7 @@ def compared(blocks, accuracy=(0.9, 0.91, 0.92), shares=(0.5, 0.6, 0.7), indexes
     record = {"rows": [part], "columns": [part], "examples": [50], "indexes": list(indexes)}
     flat = table.transpose(0, 2, 1, 3).reshape(9, 9)
     arrays = {f"{index}_50": flat for index in indexes}
-    return findings.Compared(Made(record, {**arrays, "accuracy": np.array(accuracy), "first_share": np.array(shares)}))
+    return Compared(Made(record, {**arrays, "accuracy": np.array(accuracy), "first_share": np.array(shares)}))
 
 
 # conv1 of network 0 is taken for conv2 of network 2; the other way round all are found.
@@ -119,13 +121,13 @@ def test_who_is_confused_with_whom():
 
 def test_sentences_about_recipes():
     rows = {"R1": {"convolutions": 100.0, "networks": 2}, "others": {"convolutions": 99.17, "networks": 10}}
-    said = figures.identified_sentence(rows)
+    said = identified_sentence(rows)
     assert said.endswith("identifies **100.0 %** of R1 (2 networks) and **99.2 %** of others (10 networks).")
     theirs = {"convolutions": 99.17, "convolutions_error": 0.8}
-    said = figures.beside(theirs, {"accuracy": 93.6, "standard_error": 3.2})
+    said = beside(theirs, {"accuracy": 93.6, "standard_error": 3.2})
     assert said.startswith("**99.2 ± 0.8 %** of their convolutions and **93.6 ± 3.2 %** of ours on as many test images")
     assert said.endswith("a difference of 1.7 standard errors")
-    assert figures.beside(theirs, None) == "**99.2 ± 0.8 %** of their convolutions"
+    assert beside(theirs, None) == "**99.2 ± 0.8 %** of their convolutions"
 
 
 ROWS = {
@@ -182,7 +184,7 @@ def test_the_rule_for_the_ten_networks():
 def test_the_rule_in_words():
     rows = training.recipe_rule({"tiny10-r1": trained_to(87), "tiny10-r2": trained_to(88, 89)}, SEEDS)
     assert rows["tiny10-r1"]["low"] == pytest.approx((4 * 88.4 - 87) / 3)
-    said = figures.rule_sentence(rows, {"tiny10-r1": 100, "tiny10-r2": 120})
+    said = rule_sentence(rows, {"tiny10-r1": 100, "tiny10-r2": 120})
     assert said.startswith(
         "R1 for 100 epochs: **87.0 %** (one network), 3 networks still to be trained, which would have "
     )
@@ -191,13 +193,13 @@ def test_the_rule_in_words():
         in said
     )
     rows = training.recipe_rule({"tiny10-r1": trained_to(87, 87, 87, 87)}, SEEDS)
-    said = figures.rule_sentence(rows, {"tiny10-r1": 100})
+    said = rule_sentence(rows, {"tiny10-r1": 100})
     assert said.endswith("2.4 points from the paper’s, so that the rule does not take this recipe.")
 
 
 def test_a_row_has_spreads_where_there_are_some():
     values = training.group_values(compared({(0, 2): CONFUSED}))
-    row = figures.recipe_row({**values, "error": None}, {("conv1", "conv2"): 1})
+    row = recipe_row({**values, "error": None}, {("conv1", "conv2"): 1})
     assert row["accuracy"] == "91.0 ± 1.0"
     assert row["identified"] == "94.4"
     assert row["neighbours"].startswith("0.167 ± 0.")

@@ -15,6 +15,7 @@ import repsim
 from repsim.lab import claims, measurements, planning
 from repsim.lab.execution import STAMP
 from repsim.lab.families import compared_layers, describe, represented_layers
+from repsim.lab.measurements import common, properties, similarities
 from repsim.lab.measurements.properties import PATH
 from repsim.lab.profiles import load_profile
 from repsim.lab.repository import REPOSITORY
@@ -61,15 +62,15 @@ def nothing_is_made(monkeypatch):
 
 
 def test_everything_is_found_again(nothing_is_made):
-    assert [network.record["inputs"]["seed"] for network in measurements.networks("smoke")] == [0, 1, 2]
+    assert [network.record["inputs"]["seed"] for network in common.networks("smoke")] == [0, 1, 2]
     for measurement in measurements.steps("smoke").values():
         assert measurement().record["profile"] == "smoke"
 
 
 @pytest.mark.parametrize("measure", PROFILE.measures, ids=lambda measure: measure.name)
 def test_tables_hold_what_the_indexes_say(measure):
-    arrays = measurements.tables("smoke", measure.name).arrays()
-    networks = measurements.networks("smoke")
+    arrays = similarities.tables("smoke", measure.name).arrays()
+    networks = common.networks("smoke")
     x = representations(networks[0], measure.split, measure.examples)["conv5"]
     y = representations(networks[2], measure.split, measure.examples)["pool"]
     row, column = LAYERS.index("conv5"), LAYERS.index("pool")
@@ -81,7 +82,7 @@ def test_tables_hold_what_the_indexes_say(measure):
 
 
 def test_representations_do_not_depend_on_the_batch(monkeypatch, tmp_path):
-    network = measurements.networks("smoke")[0]
+    network = common.networks("smoke")[0]
     whole = representations(network, "test", 200)
     monkeypatch.setenv("REPSIM_CACHE", str(tmp_path))
     monkeypatch.setattr("repsim.lab.representations.BATCH", 7)
@@ -93,7 +94,7 @@ def test_representations_do_not_depend_on_the_batch(monkeypatch, tmp_path):
 
 
 def test_two_that_want_the_same_representations_get_the_same(monkeypatch, tmp_path):
-    network = measurements.networks("smoke")[0]
+    network = common.networks("smoke")[0]
     monkeypatch.setenv("REPSIM_CACHE", str(tmp_path))
     with ThreadPoolExecutor(2) as both:
         one, two = both.map(lambda _: representations(network, "test", 100), range(2))
@@ -102,7 +103,7 @@ def test_two_that_want_the_same_representations_get_the_same(monkeypatch, tmp_pa
 
 
 def test_dimension_shows_the_failure_of_cca():
-    arrays = measurements.dimension("smoke").arrays()
+    arrays = properties.dimension("smoke").arrays()
     wide = arrays["features"] >= 64
     few = list(arrays["examples"]).index(20)
     np.testing.assert_allclose(arrays["shuffled_cca_r2"][wide, few], 1, atol=1e-6)
@@ -133,7 +134,7 @@ def test_every_notebook_runs_on_what_was_measured(nothing_is_made, monkeypatch, 
 
 @pytest.mark.parametrize("step", range(len(PATH)))
 def test_the_path_is_that_of_canonical_ridge(step):
-    artefact, networks = measurements.ridge("smoke"), measurements.networks("smoke")
+    artefact, networks = properties.ridge("smoke"), common.networks("smoke")
     arrays = artefact.arrays()
     assert [tuple(pair) for pair in arrays["pairs"]] == [(0, 1), (1, 0), (0, 2), (2, 0), (1, 2), (2, 1)]
     assert arrays["cosine"].shape == (6, len(PATH), 9, 9)
@@ -144,13 +145,13 @@ def test_the_path_is_that_of_canonical_ridge(step):
             y = representations(networks[b], "train", 200)[LAYERS[j]].astype(np.float64)
             largest = [np.linalg.norm(z - z.mean(axis=0), 2) ** 2 for z in (x, y)]
             kappa_x, kappa_y = (kappa * one if kappa else 0.0 for kappa, one in zip(kappas, largest, strict=True))
-            with measurements.saturation_is_recorded():
+            with common.saturation_is_recorded():
                 expected = repsim.canonical_ridge(x, y, kappa_x=kappa_x, kappa_y=kappa_y)
             assert arrays["cosine"][place, step, i, j] == pytest.approx(expected, rel=2e-5, abs=1e-6)
 
 
 def test_subspace_of_a_network_with_itself_would_be_whole():
-    arrays = measurements.subspace("smoke").arrays()
+    arrays = properties.subspace("smoke").arrays()
     assert arrays["pairs"].shape == (6, 2)
     for layer in LAYERS:
         eigenvalues = arrays[f"eigenvalues_{layer}"]
@@ -160,7 +161,7 @@ def test_subspace_of_a_network_with_itself_would_be_whole():
 
 @pytest.mark.parametrize("group", PROFILE.networks, ids=lambda group: group.name)
 def test_every_group_is_trained_and_has_its_representations(nothing_is_made, group):
-    networks = measurements.networks("smoke", group.name)
+    networks = common.networks("smoke", group.name)
     assert [network.record["inputs"]["seed"] for network in networks] == list(group.seeds)
     found = representations(networks[0], "test", 20)
     assert tuple(found) == represented_layers(group.architecture)

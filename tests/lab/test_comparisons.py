@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 import repsim
-from repsim.lab import data, findings, measurements
+from repsim.lab import data, measurements
 from repsim.lab.errors import DataError, ProfileError
 from repsim.lab.families import compared_layers
-from repsim.lab.measurements import common
+from repsim.lab.findings import tables
+from repsim.lab.measurements import common, properties, similarities
 from repsim.lab.measurements.common import Scratch, beginnings, gather, members
 from repsim.lab.profiles import load_profile, matching, parse_profile
 from repsim.lab.representations import representations
@@ -140,7 +141,7 @@ def test_images_of_another_data_set_can_be_streamed(other_images, tmp_path, monk
 
 
 def test_between_has_every_pair_of_layers_in_order():
-    artefact = measurements.between("smoke", "architectures")
+    artefact = similarities.between("smoke", "architectures")
     record, arrays = artefact.record, artefact.arrays()
     assert [part["group"] for part in record["rows"]] == ["plain10", "plain18", "resnet14"]
     assert [len(part["layers"]) for part in record["rows"]] == [9, 17, 14]
@@ -155,7 +156,7 @@ def test_between_has_every_pair_of_layers_in_order():
 
 
 def test_between_two_lists_of_groups_predicts_rows_from_columns():
-    artefact = measurements.between("smoke", "indexes")
+    artefact = similarities.between("smoke", "indexes")
     arrays = artefact.arrays()
     rows, columns = members("smoke", ["resnet14"], 1)[0], members("smoke", ["tiny10"], 1)[0]
     x = representations(rows.networks[0], "train", 200)["pool"]
@@ -167,7 +168,7 @@ def test_between_two_lists_of_groups_predicts_rows_from_columns():
 
 
 def test_a_diagonal_comparison_keeps_same_layers():
-    artefact = measurements.between("smoke", "widths")
+    artefact = similarities.between("smoke", "widths")
     table = artefact.arrays()["cka_linear_200"]
     assert table.shape == (4, 4, 9)
     np.testing.assert_allclose(table[range(4), range(4)], 1, atol=1e-6)
@@ -195,11 +196,11 @@ def test_a_diagonal_needs_as_many_layers():
             lambda _, name, most: [train_network(profile_store("smoke"), profile.group(name), 0)],
         )
         with pytest.raises(ProfileError, match="as many layers"):
-            measurements.between("smoke", "c")
+            similarities.between("smoke", "c")
 
 
 def test_within_is_symmetric_and_has_every_network():
-    artefact = measurements.within("smoke", "plain10")
+    artefact = similarities.within("smoke", "plain10")
     for n, index in ((50, "cka_linear"), (200, "cka_linear_debiased")):
         table = artefact.arrays()[f"{index}_{n}"]
         assert table.shape == (1, 9, 9)
@@ -209,7 +210,7 @@ def test_within_is_symmetric_and_has_every_network():
 
 
 @pytest.mark.parametrize(
-    ("measure", "name"), [(measurements.between, "architectures"), (measurements.within_class, "plain10")]
+    ("measure", "name"), [(similarities.between, "architectures"), (similarities.within_class, "plain10")]
 )
 def test_what_an_interrupted_measurement_had_finished_is_not_made_again(made, tmp_path, monkeypatch, measure, name):
     expected = measure("smoke", name)
@@ -243,7 +244,7 @@ def test_what_an_interrupted_measurement_had_finished_is_not_made_again(made, tm
 
 
 def test_interrupted_probes_go_on_with_the_next_layer(made, tmp_path, monkeypatch):
-    expected = measurements.probes("smoke", "plain10").arrays()
+    expected = properties.probes("smoke", "plain10").arrays()
     shutil.copytree(made / "results" / "smoke" / "networks", tmp_path / "results" / "smoke" / "networks")
     monkeypatch.setenv("REPSIM_RESULTS", str(tmp_path / "results"))
     monkeypatch.setenv("REPSIM_CACHE", str(tmp_path / "cache"))
@@ -258,8 +259,8 @@ def test_interrupted_probes_go_on_with_the_next_layer(made, tmp_path, monkeypatc
 
     monkeypatch.setattr(module, "fit_probe", counted)
     with pytest.raises(KeyboardInterrupt):
-        measurements.probes("smoke", "plain10")
-    found = measurements.probes("smoke", "plain10")
+        properties.probes("smoke", "plain10")
+    found = properties.probes("smoke", "plain10")
     assert len(calls) == 1 + 9, "of nine layers three were kept, and the fourth was begun twice"
     for name, values in found.arrays().items():
         np.testing.assert_allclose(values, expected[name], atol=0.02)
@@ -267,7 +268,7 @@ def test_interrupted_probes_go_on_with_the_next_layer(made, tmp_path, monkeypatc
 
 
 def test_an_interrupted_path_of_ridge_goes_on_with_the_next_layer(made, tmp_path, monkeypatch):
-    expected = measurements.ridge("smoke").arrays()
+    expected = properties.ridge("smoke").arrays()
     shutil.copytree(made / "results" / "smoke" / "networks", tmp_path / "results" / "smoke" / "networks")
     monkeypatch.setenv("REPSIM_RESULTS", str(tmp_path / "results"))
     monkeypatch.setenv("REPSIM_CACHE", str(tmp_path / "cache"))
@@ -282,8 +283,8 @@ def test_an_interrupted_path_of_ridge_goes_on_with_the_next_layer(made, tmp_path
 
     monkeypatch.setattr(module, "factorise", counted)
     with pytest.raises(KeyboardInterrupt):
-        measurements.ridge("smoke")
-    found = measurements.ridge("smoke")
+        properties.ridge("smoke")
+    found = properties.ridge("smoke")
     assert len(calls) == 1 + 3 * 9, "of three networks' nine layers eleven were kept, and the twelfth was begun twice"
     for name, values in found.arrays().items():
         np.testing.assert_allclose(values, expected[name], atol=1e-6)
@@ -291,7 +292,7 @@ def test_an_interrupted_path_of_ridge_goes_on_with_the_next_layer(made, tmp_path
 
 
 def test_within_class_averages_over_classes():
-    arrays = measurements.within_class("smoke", "plain10").arrays()
+    arrays = similarities.within_class("smoke", "plain10").arrays()
     assert arrays["counts_200"].sum() == 200
     assert arrays["counts_100"].sum() == 100
     labels = data.load_dataset("synthetic").test
@@ -305,24 +306,24 @@ def test_within_class_averages_over_classes():
 
 
 def test_probes_score_every_layer():
-    arrays = measurements.probes("smoke", "plain10").arrays()
+    arrays = properties.probes("smoke", "plain10").arrays()
     assert arrays["accuracy"].shape == arrays["strength"].shape == (1, 9)
     assert (arrays["accuracy"][0, :3] > 0.6).all()  # four classes of coloured blobs
 
 
 def test_null_stands_beside_the_values():
-    arrays = measurements.null_between("smoke", "widths").arrays()
+    arrays = similarities.null_between("smoke", "widths").arrays()
     x, y = (representations(some.networks[0], "test", 100)["conv3"] for some in members("smoke", ["width*"]))
     assert arrays["cka_linear_value"].shape == (18, 18)
     assert arrays["cka_linear_value"][2, 9 + 2] == pytest.approx(repsim.cka(x, y), abs=1e-4)
     assert (arrays["cka_linear_level"] >= arrays["cka_linear_mean"]).all()
-    within = measurements.null_within("smoke", "plain10")
+    within = similarities.null_within("smoke", "plain10")
     assert within.arrays()["cka_linear_debiased_p"].shape == (9, 9)
     assert within.record["permutations"] == 50
 
 
 def test_chance_of_two_layers_is_that_of_each_with_itself():
-    own = measurements.chance("smoke", "datasets-cifar10").arrays()
+    own = similarities.chance("smoke", "datasets-cifar10").arrays()
     first, second = members("smoke", ["plain10", "plain10-cifar100"])
     assert own["plain10"].shape == (len(first.networks), 9)
     pairs = [
@@ -331,23 +332,23 @@ def test_chance_of_two_layers_is_that_of_each_with_itself():
         for two in second.networks
         for a, b in [[representations(network, "test", 200, dataset="synthetic") for network in (one, two)]]
     ]
-    level = findings.chance_level(own, "plain10", "plain10-cifar100")
+    level = tables.chance_level(own, "plain10", "plain10-cifar100")
     assert level == pytest.approx(np.mean(pairs, axis=0), rel=1e-4)
 
 
 def test_chance_in_a_map_is_that_of_the_layers_of_its_network():
-    own = measurements.chance_within("smoke", "plain10").arrays()
+    own = similarities.chance_within("smoke", "plain10").arrays()
     (group,) = members("smoke", ["plain10"], 1)
     arrays = representations(group.networks[0], "test", 200)
     expected = [repsim.chance(arrays[layer], arrays[layer]).mean for layer in group.layers]
     assert own["plain10"] == pytest.approx(np.reshape(expected, (1, 9)), rel=1e-4)
-    asked = measurements.chances_within("smoke", ["plain10", "plain10-untrained"])
+    asked = similarities.chances_within("smoke", ["plain10", "plain10-untrained"])
     assert list(asked) == ["plain10"]  # that of the other is not asked for
     assert asked["plain10"] == pytest.approx(own["plain10"])
 
 
 def test_ranks_are_what_svcca_keeps():
-    arrays = measurements.svcca_ranks("smoke", "tiny10", "train", 100).arrays()
+    arrays = similarities.svcca_ranks("smoke", "tiny10", "train", 100).arrays()
     x = representations(members("smoke")[0].networks[0], "train", 100)["conv3"].astype(np.float64)
     squares = np.linalg.svd(x - x.mean(axis=0), compute_uv=False) ** 2
     for threshold in (0.5, 0.9, 0.99):

@@ -14,11 +14,15 @@ import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 
-from repsim.lab import figures, findings, names_of
+from repsim.lab import figures
 from repsim.lab.claims import load_claims
-from repsim.lab.figures import display, indexes
+from repsim.lab.figures import display, indexes, networks
+from repsim.lab.figures.maps import similarity_maps
 from repsim.lab.figures.networks import scores_on_test_images
-from repsim.lab.measurements import DIMENSION_INDEXES
+from repsim.lab.figures.style import Drawing
+from repsim.lab.findings import theory
+from repsim.lab.findings.correspondence import FIGURE_2_PANELS, TABLE_2
+from repsim.lab.measurements.properties import DIMENSION_INDEXES
 from repsim.lab.store import Artefact
 from repsim.lab.wording import unbroken
 
@@ -57,40 +61,40 @@ def similarity(width: float) -> np.ndarray:
     return np.broadcast_to(np.exp(-distance / width), (10, 10, 9, 9))
 
 
-def drawing(name: str) -> figures.Drawing:
+def drawing(name: str) -> Drawing:
     """Return the figure of one of the functions, drawn from arrays as large as the published ones."""
     rng = np.random.default_rng(0)
     if name == "learning_curves":
-        return figures.learning_curves(records())
+        return networks.learning_curves(records())
     if name == "accuracy":
-        return figures.accuracy(records(), 89.4)
+        return networks.accuracy(records(), 89.4)
     if name == "random_widths":
-        return figures.random_widths(findings.random_widths(n=20, draws=1), DIMENSION_INDEXES)
+        return indexes.random_widths(theory.random_widths(n=20, draws=1), DIMENSION_INDEXES)
     if name == "layers_and_examples":
-        indexes = ["cca_r2", "cca_mean", "svcca_r2", "pwcca", "linear_regression", "cka_linear", "cka_rbf_0.4"]
+        chosen = ["cca_r2", "cca_mean", "svcca_r2", "pwcca", "linear_regression", "cka_linear", "cka_rbf_0.4"]
         low = np.outer(np.linspace(0.1, 1, 9), np.linspace(1, 0.1, 6))
-        arrays = {f"same_{i}": np.ones((9, 6)) for i in indexes} | {f"shuffled_{i}": low for i in indexes}
-        return figures.layers_and_examples(
-            arrays | {"examples": np.array([100, 200, 500, 1000, 2000, 4000])}, LAYERS, indexes
+        arrays = {f"same_{i}": np.ones((9, 6)) for i in chosen} | {f"shuffled_{i}": low for i in chosen}
+        return indexes.layers_and_examples(
+            arrays | {"examples": np.array([100, 200, 500, 1000, 2000, 4000])}, LAYERS, chosen
         )
     if name == "principal_components":
         first = rng.normal(size=(10000, 2)) * [2, 1] + rng.integers(-3, 4, (10000, 1))
-        return figures.principal_components(
+        return indexes.principal_components(
             np.stack([first, first @ [[0.8, 0.6], [0.6, -0.8]] + rng.normal(size=(10000, 2))])
         )
     if name == "similarity_maps":
-        maps = {index: similarity(width) for width, index in enumerate(findings.FIGURE_2_PANELS, start=1)}
-        return figures.similarity_maps(maps, {"cca_r2": np.eye(9, dtype=bool)})
+        maps = {index: similarity(width) for width, index in enumerate(FIGURE_2_PANELS, start=1)}
+        return similarity_maps(maps, {"cca_r2": np.eye(9, dtype=bool)})
     if name == "identification":
         rows = [
             {"index": index, "paper": paper, "accuracy": paper - 1, "standard_error": 2.0, "undetermined": paper < 50}
-            for index, _, paper in findings.TABLE_2
+            for index, _, paper in TABLE_2
         ]
-        return figures.identification(rows, 9)
+        return indexes.identification(rows, 9)
     if name == "ridge_path":
         steps = [(0.0, 0.0), (0.1, 0.0), (math.inf, 0.0), (math.inf, 0.1), (math.inf, math.inf)]
         found = [{"accuracy": 20.0 * i, "standard_error": 1.0} for i in range(5)]
-        return figures.ridge_path(
+        return indexes.ridge_path(
             [{"kappa_x": x, "kappa_y": y} | one for (x, y), one in zip(steps, found, strict=True)]
         )
     numbers = np.arange(1, 513)
@@ -99,7 +103,7 @@ def drawing(name: str) -> figures.Drawing:
         arrays[f"eigenvalues_{layer}"] = np.tile(0.3 / numbers**1.2, (10, 1))
         arrays[f"scaling_{layer}"] = 0.3 / numbers**1.2 * rng.lognormal(0, 0.3, (90, 512))
         arrays[f"cosine_{layer}"] = np.clip(np.exp(-numbers / 30) + rng.normal(0, 0.05, (90, 512)), 0, 1)
-    return figures.shared_subspace(arrays, LAYERS)
+    return indexes.shared_subspace(arrays, LAYERS)
 
 
 FIGURES = (
@@ -118,7 +122,7 @@ FIGURES = (
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_is_small_svg_with_a_description(name):
     made = drawing(name)
-    image = figures.svg(made)
+    image = display.svg(made)
     assert ElementTree.fromstring(image).tag == "{http://www.w3.org/2000/svg}svg"
     assert len(image) < 500_000
     assert "<dc:date>" not in image
@@ -129,12 +133,12 @@ def test_a_figure_is_small_svg_with_a_description(name):
 
 @pytest.mark.parametrize("name", ["similarity_maps", "principal_components"])
 def test_the_same_arrays_give_the_same_bytes(name):
-    assert figures.svg(drawing(name)) == figures.svg(drawing(name))
+    assert display.svg(drawing(name)) == display.svg(drawing(name))
 
 
 def test_drawing_leaves_the_settings_of_matplotlib_alone():
     before = dict(mpl.rcParams)
-    figures.svg(drawing("accuracy"))
+    display.svg(drawing("accuracy"))
     changed = {name for name, value in mpl.rcParams.items() if value != before[name]}
     assert changed <= {"backend", "backend_fallback"}
 
@@ -153,7 +157,7 @@ def test_a_shown_figure_is_an_image_with_alternative_text():
     made = drawing("accuracy")
     page = html_of(
         figures.show,
-        figures.Drawing(made.figure, 'less < "more" & even'),
+        Drawing(made.figure, 'less < "more" & even'),
         name="here",
         source={"x": [1.0]},
         caption="A & B",
@@ -196,11 +200,11 @@ def test_a_shown_figure_says_what_it_was_drawn_from():
 
 
 def test_the_alternative_text_follows_the_numbers():
-    clear = figures.similarity_maps({"cka_linear": similarity(1)}, {})
+    clear = similarity_maps({"cka_linear": similarity(1)}, {})
     assert "CKA (linear) 9 of 9" in clear.alt
-    flat = figures.similarity_maps({"cka_linear": np.ones((3, 3, 9, 9))}, {})
+    flat = similarity_maps({"cka_linear": np.ones((3, 3, 9, 9))}, {})
     assert "CKA (linear) 1 of 9" in flat.alt
-    blind = figures.similarity_maps({"cca_r2": similarity(1)}, {"cca_r2": np.eye(9, dtype=bool)})
+    blind = similarity_maps({"cca_r2": similarity(1)}, {"cca_r2": np.eye(9, dtype=bool)})
     assert "CCA (R²) not determined in 9 of 81 pairs" in blind.alt
 
 
@@ -395,24 +399,6 @@ def test_a_notebook_says_when_the_wrong_repsim_is_imported(notebook, monkeypatch
     monkeypatch.delattr(repsim, "INDEXES")
     with pytest.raises(ImportError, match="is another project"):
         exec(setup, {})
-
-
-def test_a_name_of_two_modules_is_asked_of_one(tmp_path, monkeypatch):
-    folder = tmp_path / "twice"
-    folder.mkdir()
-    (folder / "__init__.py").touch()
-    for name, code in (
-        ("first", "def both(): ...\ndef one(): ..."),
-        ("second", "from twice.first import one\ndef both(): ..."),
-    ):
-        (folder / f"{name}.py").write_text(code)
-    monkeypatch.syspath_prepend(tmp_path)
-    find = names_of("twice", [str(folder)])
-    assert find("one").__module__ == "twice.first"
-    with pytest.raises(AttributeError, match="more than one 'both': name its module, twice.first or twice.second"):
-        find("both")
-    with pytest.raises(AttributeError, match="have no 'none'"):
-        find("none")
 
 
 def test_a_number_and_its_percent_sign_stay_together():

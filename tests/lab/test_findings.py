@@ -10,8 +10,18 @@ from made import Made
 from scipy.stats import spearmanr
 
 import repsim
-from repsim.lab import claims, findings
-from repsim.lab.findings import components, correspondence, theory, training, within_networks
+from repsim.lab import claims
+from repsim.lab.findings import (
+    across_networks,
+    components,
+    correspondence,
+    robustness,
+    theory,
+    training,
+    within_networks,
+)
+from repsim.lab.findings.correspondence import TABLE_2
+from repsim.lab.findings.tables import Tables
 
 LAYERS = [*(f"conv{i}" for i in range(1, 9)), "pool"]
 
@@ -32,8 +42,8 @@ def table(found: float, m: int = 6, seed: int = 0) -> np.ndarray:
 
 
 @pytest.fixture
-def tables() -> findings.Tables:
-    rates = {index: paper / 100 for index, _, paper in findings.TABLE_2}
+def tables() -> Tables:
+    rates = {index: paper / 100 for index, _, paper in TABLE_2}
     made_up = {index: table(rate, seed=number) for number, (index, rate) in enumerate(rates.items())}
     products = {k: v for k, v in made_up.items() if k.startswith(("cka", "hsic"))}
     singular = {k: v for k, v in made_up.items() if k not in products} | {
@@ -42,7 +52,7 @@ def tables() -> findings.Tables:
         "svcca_mean_0.9": table(0.05),
     }
     products["cka_linear_debiased"] = table(1.0)
-    return findings.Tables(
+    return Tables(
         {
             "train": made("train", "train", 20000, products),
             "singular": made("singular", "train", 4000, singular),
@@ -109,7 +119,7 @@ def names_what_is_needed(measured: dict[str, dict[str, Any]]) -> bool:
 
 
 def test_all_claims_without_networks_are_measured():
-    measured = findings.without_networks()
+    measured = theory.without_networks()
     assert list(measured) == [f"T{i}" for i in range(1, 20)]
     assert names_what_is_needed(measured)
 
@@ -154,7 +164,7 @@ def test_components_that_are_turned_and_flipped_agree():
 def test_figure_1_values():
     rng = np.random.default_rng(1)
     scores = rng.normal(size=(500, 2)) + 0.1 * rng.normal(size=(4, 500, 2))
-    found = findings.figure_1(scores)
+    found = components.figure_1(scores)
     assert found["r2"] > 0.95
     assert found["r2_shuffled"] < 0.01
     assert (found["pairs"], found["examples"]) == (6, 500)
@@ -172,27 +182,27 @@ def test_the_mean_map_leaves_out_self_pairs():
 
 def test_map_values_of_a_diagonal_and_of_a_shifted_map():
     clear = np.broadcast_to(np.eye(9), (3, 3, 9, 9))
-    assert findings.map_values(clear) == {"diagonal_rows": 9, "diagonal_columns": 9, "rows": 9, "tau": 1.0}
+    assert correspondence.map_values(clear) == {"diagonal_rows": 9, "diagonal_columns": 9, "rows": 9, "tau": 1.0}
     shifted = np.broadcast_to(np.roll(np.eye(9), 1, axis=1), (3, 3, 9, 9))
-    assert findings.map_values(shifted)["diagonal_rows"] == 0
+    assert correspondence.map_values(shifted)["diagonal_rows"] == 0
     constant = np.broadcast_to(np.eye(9)[[4]], (3, 3, 9, 9))
-    assert findings.map_values(constant)["diagonal_rows"] == 1
-    assert findings.map_values(constant)["tau"] == 0.0
+    assert correspondence.map_values(constant)["diagonal_rows"] == 1
+    assert correspondence.map_values(constant)["tau"] == 0.0
 
 
 def test_an_asymmetric_map_has_other_columns_than_rows():
     values = np.broadcast_to(np.arange(9.0)[:, None] + np.eye(9) / 2, (3, 3, 9, 9))
-    found = findings.map_values(values)
+    found = correspondence.map_values(values)
     assert (found["diagonal_rows"], found["diagonal_columns"]) == (9, 1)
 
 
 def test_scores_symmetrise_what_is_asymmetric():
     values = table(0.5)
     expected = repsim.identification_accuracy(values, symmetrise=True)
-    assert findings.score(values, "pwcca")[0] == expected
-    assert findings.score(values, "cka_linear")[0] == repsim.identification_accuracy(values)
+    assert correspondence.score(values, "pwcca")[0] == expected
+    assert correspondence.score(values, "cka_linear")[0] == repsim.identification_accuracy(values)
     without = repsim.identification_accuracy(values[:, :, :-1, :-1])
-    assert findings.score(values, "cka_linear", pool=False)[0] == without
+    assert correspondence.score(values, "cka_linear", pool=False)[0] == without
 
 
 def test_tables_take_the_most_examples_of_a_split(tables):
@@ -214,8 +224,8 @@ def test_saturated_layers_are_marked_for_cca_type_indexes_only(tables):
 
 
 def test_table_2_has_the_papers_rows(tables):
-    rows = findings.table_2(tables)
-    assert [row["index"] for row in rows] == [index for index, _, _ in findings.TABLE_2]
+    rows = correspondence.table_2(tables)
+    assert [row["index"] for row in rows] == [index for index, _, _ in TABLE_2]
     by_index = {row["index"]: row for row in rows}
     assert by_index["cka_linear"]["accuracy"] > 95
     assert by_index["cka_linear"]["bold"]
@@ -227,7 +237,7 @@ def test_table_2_has_the_papers_rows(tables):
 
 
 def test_table_2_claims(tables):
-    found = findings.table_2_claims(tables)
+    found = correspondence.table_2_claims(tables)
     assert list(found) == [f"S{i}" for i in range(1, 15)]
     assert names_what_is_needed(found)
     assert found["S8"]["examples"] == 20000
@@ -244,9 +254,9 @@ def test_table_2_claims(tables):
 
 
 def test_the_papers_number_of_images_is_enough_for_every_pair():
-    made_up = {index: table(paper / 100) for index, _, paper in findings.TABLE_2}
-    full = findings.Tables({"full": made("full", "train", 50_000, made_up)})
-    found = findings.at_papers_n(full)
+    made_up = {index: table(paper / 100) for index, _, paper in TABLE_2}
+    full = Tables({"full": made("full", "train", 50_000, made_up)})
+    found = correspondence.at_papers_n(full)
     assert set(found) == {*(f"S{i}n" for i in range(1, 15)), *(f"F2{letter}n" for letter in "cdef"), "F.3n"}
     assert all(values.get("undetermined_pairs", 0) == 0 for values in found.values())
     assert all((values["images"], values["networks"]) == (50_000, 6) for values in found.values())
@@ -258,7 +268,7 @@ def test_the_papers_number_of_images_is_enough_for_every_pair():
 
 
 def test_figure_2_claims(tables):
-    found = findings.figure_2(tables)
+    found = correspondence.figure_2(tables)
     assert list(found) == [f"F2{letter}" for letter in "abcdef"]
     assert names_what_is_needed(found)
     assert found["F2a"]["diagonal_rows"] == found["F2a"]["diagonal_rows_debiased"] == 9
@@ -266,18 +276,18 @@ def test_figure_2_claims(tables):
 
 
 def test_figure_f3_compares_on_the_same_examples(tables):
-    found = findings.figure_f3(tables)
+    found = correspondence.figure_f3(tables)
     assert found["thresholds"] == 4
     assert names_what_is_needed({"F.3": found})
     assert found["examples"] == 4000
-    assert found["largest_svcca"] == pytest.approx(100 * findings.score(table(0.3), "svcca_r2")[0])
-    assert found["cka_linear"] == pytest.approx(100 * findings.score(table(0.8), "cka_linear")[0])
+    assert found["largest_svcca"] == pytest.approx(100 * correspondence.score(table(0.3), "svcca_r2")[0])
+    assert found["cka_linear"] == pytest.approx(100 * correspondence.score(table(0.8), "cka_linear")[0])
 
 
 def test_other_indexes_stand_beside_linear_cka_on_the_same_examples(tables):
     tables.arrays["singular"]["procrustes"] = table(0.7)
     tables.records["singular"]["indexes"].append("procrustes")
-    procrustes, debiased = findings.other_indexes(tables)
+    procrustes, debiased = correspondence.other_indexes(tables)
     assert (procrustes["index"], procrustes["examples"]) == ("procrustes", 4000)
     assert procrustes["cka_linear"] == 100 * correspondence.score(tables.arrays["singular"]["cka_linear"], "")[0]
     assert (debiased["index"], debiased["examples"], debiased["accuracy"]) == ("cka_linear_debiased", 20000, 100)
@@ -288,7 +298,7 @@ def test_other_indexes_stand_beside_linear_cka_on_the_same_examples(tables):
 def test_an_index_without_linear_cka_on_the_same_examples_stands_alone(tables):
     tables.arrays["alone"] = {"procrustes": table(0.7)}
     tables.records["alone"] = tables.records["singular"] | {"indexes": ["procrustes"]}
-    procrustes, _ = findings.other_indexes(tables)
+    procrustes, _ = correspondence.other_indexes(tables)
     assert procrustes["accuracy"] == 100 * correspondence.score(table(0.7), "")[0]
     assert procrustes["cka_linear"] is procrustes["p"] is None
 
@@ -301,23 +311,23 @@ def test_table_2_is_asked_whether_debiased_cka_would_do_as_well(tables, rate, su
         tables.records["train"]["indexes"].remove("cka_linear_debiased")
     else:
         tables.arrays["train"]["cka_linear_debiased"] = table(rate)
-    found = findings.ask_table_2(tables)
+    found = robustness.ask_table_2(tables)
     assert list(found) == ["S12", "S13"]
     for answers in found.values():
         assert (answers["tried_n"], answers["holds_at"], answers["holds_debiased"]) == ([20000], [1], survives)
         assert answers["exceeds_shuffles"] is answers["share_above_shuffles"] is None
-    assert findings.ask_table_2(findings.Tables({})) == {}
+    assert robustness.ask_table_2(Tables({})) == {}
 
 
 def test_the_pattern_of_errors():
     similarities = np.stack([np.eye(3)] * 4).reshape(2, 2, 3, 3).copy()
     similarities[0, 1] = [[0, 1, 0], [0, 1, 0], [0.5, 0.2, 0.1]]
-    found = findings.error_pattern(similarities, ["conv1", "conv2", "pool"])
+    found = correspondence.error_pattern(similarities, ["conv1", "conv2", "pool"])
     counts = {"errors": 2, "neighbouring": 1, "pairs": 2, "without": 1, "first_second": 0.5}
     assert found == counts | {"lead_and_identified": None}, "the second layer has no spread"
     similarities[0, 1, 1, 1] = 0.9  # a lead of 0.4 / 0.05; the others' are 0 and 0.3 / 0.45
     similarities[1, 0, 2, 2] = 0.3
-    found = findings.error_pattern(similarities, ["conv1", "conv2", "pool"])
+    found = correspondence.error_pattern(similarities, ["conv1", "conv2", "pool"])
     assert found["lead_and_identified"] == pytest.approx(spearmanr([0, 8, -1], [50, 100, 50]).statistic)
 
 
@@ -329,7 +339,7 @@ def test_svcca_has_the_ranks_that_it_keeps(tables):
     }
     few = np.full((6, 9), 1999)
     kept = {"0.5": few, "0.9": np.where(np.arange(9) == 0, 2001, few), "0.99": np.full((6, 9), 3999)}
-    truncated = findings.Tables(measures, {"singular": Made({}, kept)})
+    truncated = Tables(measures, {"singular": Made({}, kept)})
     assert tables.blind("svcca_r2_0.5")[0, 1]
     assert not truncated.blind("svcca_r2_0.5").any()
     assert truncated.blind("svcca_mean_0.9").sum() == 17, "the first layer with each"
@@ -338,7 +348,7 @@ def test_svcca_has_the_ranks_that_it_keeps(tables):
 
 
 def test_what_determines_nothing_survives_no_question(tables):
-    answers = findings.ask_table_2(tables)
+    answers = robustness.ask_table_2(tables)
     assert (answers["S12"]["holds_at"], answers["S12"]["holds_debiased"]) == ([None], None)
     assert answers["S13"]["holds_at"] == [1], "no index of the CCA type is in it"
 
@@ -347,7 +357,7 @@ def test_mistakes_are_counted_by_layer():
     similarities = np.tile(np.array([[0.9, 0.3, 0.1], [0.3, 0.8, 0.5], [0.2, 0.6, 0.7]]), (3, 3, 1, 1))
     similarities[0, 1, 2] = [0.2, 0.9, 0.1]  # one of the six ordered pairs takes the last layer for the second
     similarities[[0, 1, 2], [0, 1, 2]] = np.nan  # a network with itself is no pair
-    first, _, last = findings.mistakes(similarities, ["conv1", "conv2", "pool"])
+    first, _, last = correspondence.mistakes(similarities, ["conv1", "conv2", "pool"])
     assert first == {
         "layer": "conv1",
         "identified": 100.0,
@@ -367,7 +377,7 @@ def test_mistakes_are_counted_by_layer():
 
 
 def test_debiasing_stands_beside(tables):
-    rows = findings.debiasing(tables)
+    rows = correspondence.debiasing(tables)
     assert [(row["index"], row["split"]) for row in rows] == [
         ("cka_linear", "train"),
         ("cka_linear_debiased", "train"),
@@ -376,32 +386,30 @@ def test_debiasing_stands_beside(tables):
 
 
 def test_a_profile_with_few_indexes_gives_what_it_can():
-    few = findings.Tables({"train": made("train", "train", 400, {"cka_linear": table(1.0, m=3)})})
-    assert list(findings.table_2_claims(few)) == ["S8"]
-    assert list(findings.figure_2(few)) == ["F2a"]
-    assert findings.figure_f3(few) == {}
-    assert [row["index"] for row in findings.table_2(few)] == ["cka_linear"]
+    few = Tables({"train": made("train", "train", 400, {"cka_linear": table(1.0, m=3)})})
+    assert list(correspondence.table_2_claims(few)) == ["S8"]
+    assert list(correspondence.figure_2(few)) == ["F2a"]
+    assert correspondence.figure_f3(few) == {}
+    assert [row["index"] for row in correspondence.table_2(few)] == ["cka_linear"]
 
 
 def test_two_networks_have_no_error_and_one_no_value():
-    two = findings.Tables(
-        {"train": made("train", "train", 400, {"cka_linear": table(1.0, m=2), "cca_r2": table(1.0, m=2)})}
-    )
-    assert findings.table_2_claims(two)["S8"]["accuracy"] == 100
-    assert all(np.isnan(row["standard_error"]) and np.isnan(row["p"]) for row in findings.table_2(two))
-    one = findings.Tables({"train": made("train", "train", 400, {"cka_linear": table(1.0, m=1)})})
-    assert findings.figure_2(one)["F2a"]["diagonal_rows"] is None
-    assert np.isnan(findings.table_2_claims(one)["S8"]["accuracy"])
+    two = Tables({"train": made("train", "train", 400, {"cka_linear": table(1.0, m=2), "cca_r2": table(1.0, m=2)})})
+    assert correspondence.table_2_claims(two)["S8"]["accuracy"] == 100
+    assert all(np.isnan(row["standard_error"]) and np.isnan(row["p"]) for row in correspondence.table_2(two))
+    one = Tables({"train": made("train", "train", 400, {"cka_linear": table(1.0, m=1)})})
+    assert correspondence.figure_2(one)["F2a"]["diagonal_rows"] is None
+    assert np.isnan(correspondence.table_2_claims(one)["S8"]["accuracy"])
     assert components.figure_1(np.zeros((1, 5, 2))) == {"r2": None, "r2_shuffled": None, "pairs": 0, "examples": 5}
 
 
 def test_indexes_are_compared_on_the_networks_that_they_have_in_common(tables):
     tables.arrays["singular"] = {index: one[:4, :4] for index, one in tables.arrays["singular"].items()}
-    claims = findings.table_2_claims(tables)
+    claims = correspondence.table_2_claims(tables)
     assert (claims["S8"]["networks"], claims["S1"]["networks"], claims["S12"]["networks"]) == (6, 4, 4)
     assert claims["S13"]["networks"] == 4, "and so those of one comparison are the same throughout"
-    assert findings.figure_2(tables)["F2a"]["networks"] == 6
-    assert findings.figure_f3(tables)["networks"] == 4
+    assert correspondence.figure_2(tables)["F2a"]["networks"] == 6
+    assert correspondence.figure_f3(tables)["networks"] == 4
 
 
 def test_what_is_not_known_gives_no_value():
@@ -409,12 +417,12 @@ def test_what_is_not_known_gives_no_value():
     assert np.isnan(within_networks.similar_to_last(unknown))
     assert np.isnan(within_networks.plateau(np.append(np.ones(8), np.nan)))
     maps = {f"{kind}_cka_linear_50": np.tile(unknown[0, :9, :9], (2, 2, 1, 1)) for kind in ("all", "class")}
-    assert np.isnan(findings.figure_f7(maps)["correlation"])
+    assert np.isnan(across_networks.figure_f7(maps)["correlation"])
     rows = [
         {"trained": True, "narrow": not one, "smallest_z": z, "near": 0, "pairs": 1, "examples": 9}
         for one, z in ((False, 7.0), (True, np.nan))
     ]
-    assert np.isnan(findings.chance_claims(rows)["C1"]["smallest_z"])
+    assert np.isnan(across_networks.chance_claims(rows)["C1"]["smallest_z"])
 
 
 # -- Figure 8
@@ -434,7 +442,7 @@ def test_shared_dimension_counts_up_to_the_first_fall():
 
 
 def test_figure_8_values():
-    found = findings.figure_8(shared({"conv1": 20, "conv8": 5, "pool": 10}), ["conv1", "conv8", "pool"], 500)
+    found = components.figure_8(shared({"conv1": 20, "conv8": 5, "pool": 10}), ["conv1", "conv8", "pool"], 500)
     assert found["F8a"] == {"smallest_cosine": 0.95, "eigenvectors": 5, "pairs": 3, "examples": 500}
     assert found["F8b"]["dimension"] == 10
     assert names_what_is_needed(found)
@@ -444,12 +452,12 @@ def test_figure_8_values():
 
 def test_a_dimension_beyond_what_was_measured_is_bounded():
     made_up = shared({"conv1": 40, "pool": 10})
-    conv, pool = findings.shared_dimensions(made_up, ["conv1", "pool"], 500)
+    conv, pool = components.shared_dimensions(made_up, ["conv1", "pool"], 500)
     assert (conv["dimension"], conv["found"]) == (40, False)
     assert (conv["fraction"], conv["largest_fraction"]) == (0.04, 0.499)
     assert pool["found"]
     undecided, decided = (
-        findings.figure_8(made_up, ["conv1", "pool"], n)["F8c"]["largest_fraction"] for n in (500, 91)
+        components.figure_8(made_up, ["conv1", "pool"], n)["F8c"]["largest_fraction"] for n in (500, 91)
     )
     assert undecided is None
     assert decided == 0.09

@@ -10,13 +10,25 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from repsim.lab import figures, findings
-from repsim.lab.figures import display, maps, transformers
+from repsim.lab import figures
+from repsim.lab.figures import display, indexes, maps, transformers, verdicts
+from repsim.lab.figures.curves import (
+    dataset_curves,
+    depth_figure,
+    identification_with_depth,
+    like_the_last,
+    normalisation_by_layer,
+    similarity_with_distance,
+    untrained_widths,
+    width_curves,
+)
+from repsim.lab.findings.across_networks import WidthCurves
+from repsim.lab.findings.architectures import FIGURE_F8
 from repsim.lab.findings.transformers import TAPS
 
 CLAIMS = ("F2a", "S8", "F3b", "F4a", "F4b", "F4c", "F5a", "F6a", "F7a", "F.4a", "F.6a", "F.7", "F.8a")
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-INDEXES = tuple(findings.FIGURE_F8.values())
+INDEXES = tuple(FIGURE_F8.values())
 RESIDUAL = ["conv1", *(f"block{i}_{kind}" for i in range(1, 31) for kind in ("interior", "sum")), "pool"]
 
 
@@ -45,7 +57,7 @@ def widths(widths=(4, 8, 16, 32, 64), known=True):
     same = np.minimum(0.5 + 0.1 * np.arange(len(widths))[:, None] + 0.03 * (8 - np.arange(8)), 0.97)
     same = same if known else np.full_like(same, np.nan)
     error = np.full_like(same, 0.02)
-    return findings.WidthCurves(np.array(widths, float), same, error, same - 0.05, error)
+    return WidthCurves(np.array(widths, float), same, error, same - 0.05, error)
 
 
 def curves():
@@ -67,31 +79,29 @@ def answers(holds=1, debiased=1, above=1):
 
 
 DRAWINGS = {
-    "depth": lambda: figures.depth_figure(
+    "depth": lambda: depth_figure(
         {"Plain-10": similarity(9), "Plain-18": similarity(17), "Plain-34": similarity(33), "Plain-66": deep()},
         {f"Plain-{size + 1}": np.minimum(np.linspace(0.4, 1.2, size), 0.9) for size in (9, 17, 33, 65)},
         {f"Plain-{size + 1}": features(size) for size in (9, 17, 33, 65)},
     ),
-    "within": lambda: figures.within_maps({"Plain-34": similarity(33)}, {"Plain-34": features(33)}),
-    "three": lambda: figures.within_maps(
+    "within": lambda: maps.within_maps({"Plain-34": similarity(33)}, {"Plain-34": features(33)}),
+    "three": lambda: maps.within_maps(
         {f"Plain-{size + 1}": similarity(size) for size in (33, 65, 61)},
         {f"Plain-{size + 1}": features(size) for size in (33, 65, 61)},
     ),
-    "last": lambda: figures.like_the_last(
+    "last": lambda: like_the_last(
         {
             "Plain-34": {"trained": similarity(33), "untrained": deep(33, 20)},
             "Plain-66": {"trained": similarity(65), "untrained": deep()},
         }
     ),
-    "distance": lambda: figures.similarity_with_distance(
+    "distance": lambda: similarity_with_distance(
         {"": [{"apart": apart, "within": 1 - 0.1 * apart, "across": 0.9 - 0.1 * apart} for apart in range(1, 6)]},
         {"within": "maps of one size", "across": "maps of two sizes"},
     ),
-    "channels": lambda: figures.untrained_widths(
-        {"16, 32": np.linspace(0.9, 0.2, 17), "96, 192": np.linspace(1, 0.7, 17)}
-    ),
-    "residual": lambda: figures.residual_maps(similarity(62), RESIDUAL, features(62), {"resnet62": np.array([0.3])}),
-    "architectures": lambda: figures.architecture_maps(
+    "channels": lambda: untrained_widths({"16, 32": np.linspace(0.9, 0.2, 17), "96, 192": np.linspace(1, 0.7, 17)}),
+    "residual": lambda: maps.residual_maps(similarity(62), RESIDUAL, features(62), {"resnet62": np.array([0.3])}),
+    "architectures": lambda: maps.architecture_maps(
         {
             ("plain10", "plain18"): similarity(9, 17),
             ("plain10", "resnet14"): similarity(9, 14),
@@ -100,37 +110,37 @@ DRAWINGS = {
         },
         FEATURES,
     ),
-    "indexes": lambda: figures.index_maps({index: similarity(9, 14) for index in INDEXES}, {}),
-    "widths": lambda: figures.width_curves(widths(), np.full(5, 0.1)),
-    "identified": lambda: figures.identification_with_depth(
+    "indexes": lambda: maps.index_maps({index: similarity(9, 14) for index in INDEXES}, {}),
+    "widths": lambda: width_curves(widths(), np.full(5, 0.1)),
+    "identified": lambda: identification_with_depth(
         {"Plain-10": 9, "ResNet-14": 14, "Plain-34": 33}, [100, 83.3, 36.9], [0, 0.17, 1.1]
     ),
-    "datasets": lambda: figures.dataset_curves(
+    "datasets": lambda: dataset_curves(
         {"CIFAR-10 images": curves(), "CIFAR-100 images": curves()},
         {"CIFAR-10 images": np.full(9, 0.1), "CIFAR-100 images": np.full(9, 0.1)},
     ),
-    "untrained": lambda: figures.layer_maps({f"kind {i}": similarity(17) / i for i in (1, 2, 3)}, features(17), "F.4"),
-    "normalisation": lambda: figures.layer_maps(
+    "untrained": lambda: maps.layer_maps({f"kind {i}": similarity(17) / i for i in (1, 2, 3)}, features(17), "F.4"),
+    "normalisation": lambda: maps.layer_maps(
         {f"kind {i}": similarity(9) / i for i in (1, 2, 3)}, features(9), "F.6", path="rows"
     ),
-    "classes": lambda: figures.layer_maps(
+    "classes": lambda: maps.layer_maps(
         {"all images": similarity(9), "one class": similarity(9) / 2}, features(9), "F.7"
     ),
-    "answers": lambda: figures.answered(answers()),
-    "grid": lambda: figures.similarity_with_distance(
+    "answers": lambda: verdicts.answered(answers()),
+    "grid": lambda: similarity_with_distance(
         {
             f"group {group}": [{"apart": apart, "after": 0.9, "mixed": 0.8, "inside": 0.7} for apart in range(1, 10)]
             for group in (1, 2, 3)
         },
         {"after": "after additions, with each other", "mixed": "with inside", "inside": "inside, with each other"},
     ),
-    "normalised": lambda: figures.normalisation_by_layer(
+    "normalised": lambda: normalisation_by_layer(
         [
             {"layer": f"conv{place}", "with": 0.9, "without": 0.8, "mixed": 0.8 - 0.02 * place, "error": 0.01}
             for place in range(1, 10)
         ]
     ),
-    "spectra": lambda: figures.whole_spectra(
+    "spectra": lambda: indexes.whole_spectra(
         {
             "features": np.array([8000, 64]),
             "cosine_conv1": np.linspace(1, 0.6, 4999)[None],
@@ -138,7 +148,7 @@ DRAWINGS = {
         },
         ("conv1", "pool"),
     ),
-    "turned": lambda: figures.turned_within(np.linspace(0.9, 0, 40).reshape(2, 20), np.linspace(0.9, 0.3, 64)),
+    "turned": lambda: indexes.turned_within(np.linspace(0.9, 0, 40).reshape(2, 20), np.linspace(0.9, 0.3, 64)),
     "matches": lambda: transformers.best_matches(
         [
             {"index": index, "tap": tap, "apart": 1.5 + place, "late": place - 1.0}
@@ -156,14 +166,14 @@ DRAWINGS = {
 @pytest.mark.parametrize("name", DRAWINGS)
 def test_a_figure_is_small_svg_with_a_description(name):
     made = DRAWINGS[name]()
-    image = figures.svg(made)
+    image = display.svg(made)
     assert ElementTree.fromstring(image).tag == "{http://www.w3.org/2000/svg}svg"
     assert len(image) < 500_000
     assert 60 < len(made.alt) < 900
     assert made.alt.endswith(".")
     assert "\n" not in made.alt
     assert re.search(r"\d", made.alt)
-    assert figures.svg(DRAWINGS[name]()) == image
+    assert display.svg(DRAWINGS[name]()) == image
     drawn, (width, height) = made.figure.get_tightbbox(), made.figure.get_size_inches()
     assert min(drawn.x0, drawn.y0, width - drawn.x1, height - drawn.y1) > -0.01, "nothing is cut off"
 
@@ -171,33 +181,33 @@ def test_a_figure_is_small_svg_with_a_description(name):
 def test_what_could_not_be_compared_is_left_blank():
     blank = np.full((9, 9), np.nan)
     for made in (
-        figures.layer_maps({"nothing": blank, "nothing else": blank}, features(9), "F.6", path="rows"),
-        figures.architecture_maps({("plain10", "plain18"): np.full((9, 17), np.nan)}, FEATURES),
-        figures.width_curves(widths(known=False), np.full(5, 0.1)),
-        figures.dataset_curves({"images": {"c100_c100": (blank[0], blank[0])}}, {"images": np.full(9, 0.1)}),
+        maps.layer_maps({"nothing": blank, "nothing else": blank}, features(9), "F.6", path="rows"),
+        maps.architecture_maps({("plain10", "plain18"): np.full((9, 17), np.nan)}, FEATURES),
+        width_curves(widths(known=False), np.full(5, 0.1)),
+        dataset_curves({"images": {"c100_c100": (blank[0], blank[0])}}, {"images": np.full(9, 0.1)}),
     ):
         assert "–" in made.alt
         assert "nan" not in made.alt
-        figures.svg(made)
+        display.svg(made)
 
 
 def test_the_description_follows_the_numbers():
     deepest = {"Plain-66": features(65)}
-    assert "Plain-66, 64\N{NO-BREAK SPACE}% of 64" in figures.within_maps({"Plain-66": deep()}, deepest).alt
-    assert "Plain-66, 17\N{NO-BREAK SPACE}% of 64" in figures.within_maps({"Plain-66": deep(alike=10)}, deepest).alt
+    assert "Plain-66, 64\N{NO-BREAK SPACE}% of 64" in maps.within_maps({"Plain-66": deep()}, deepest).alt
+    assert "Plain-66, 17\N{NO-BREAK SPACE}% of 64" in maps.within_maps({"Plain-66": deep(alike=10)}, deepest).alt
     assert "Plain-34, 36.9 % and 1.1" in DRAWINGS["identified"]().alt
     assert "Plain-10 in Plain-18, 1;" in DRAWINGS["architectures"]().alt
     turned = {("plain10", "plain18"): similarity(9, 17)[::-1]}
-    assert "Plain-10 in Plain-18, −1." in figures.architecture_maps(turned, FEATURES).alt
+    assert "Plain-10 in Plain-18, −1." in maps.architecture_maps(turned, FEATURES).alt
     steep = {"Plain-66": np.minimum(np.linspace(0.4, 1.4, 65), 0.9)}
-    alt = figures.depth_figure({"Plain-66": deep()}, steep, deepest).alt
+    alt = depth_figure({"Plain-66": deep()}, steep, deepest).alt
     assert "best classifier 90.0 %, near it from layer 33 of 65 on" in alt
 
 
 def test_chance_is_a_line_on_the_scale_or_less_than_the_colours_show():
     def drawn(chance):
         by_group = {"resnet62": np.array([0.01, chance]), "plain10": np.array([0.02])} if chance else {}
-        made = figures.residual_maps(similarity(62), RESIDUAL, features(62), by_group)
+        made = maps.residual_maps(similarity(62), RESIDUAL, features(62), by_group)
         (bar,) = [axis for axis in made.figure.axes if axis.get_label() == "<colorbar>"]
         return made.note, [line.get_ydata()[0] for line in bar.lines]
 
@@ -230,7 +240,7 @@ def test_panels_stand_as_in_the_paper_and_none_is_empty(name, rows, columns):
 def test_figure_f8_has_the_papers_order():
     notebook = json.loads((NOTEBOOKS / "08-architectures.ipynb").read_text(encoding="utf-8"))
     (line,) = re.findall(r"order = (\[.*?\])", "".join("".join(cell["source"]) for cell in notebook["cells"]))
-    assert [findings.FIGURE_F8[claim] for claim in json.loads(line)] == [
+    assert [FIGURE_F8[claim] for claim in json.loads(line)] == [
         "cca_mean", "cca_r2", "svcca_mean", "svcca_r2", "pwcca", "linear_regression", "cka_linear", "cka_rbf_0.4",
     ]  # fmt: skip
 
@@ -242,8 +252,8 @@ def test_stages_are_drawn_where_features_change():
 
 def test_colours_are_the_papers_or_the_difference_is_said():
     within = np.linspace(0.2, 0.9, 81).reshape(9, 9)
-    assert figures.layer_maps({"a": within}, features(9), "F.6").note == "Colours as in the paper."
-    lower = figures.layer_maps({"a": within - 0.1}, features(9), "F.6")
+    assert maps.layer_maps({"a": within}, features(9), "F.6").note == "Colours as in the paper."
+    lower = maps.layer_maps({"a": within - 0.1}, features(9), "F.6")
     assert lower.note == "Colours run from 0.1 to 0.9; the paper’s are labelled 0.2 to 0.9."
     assert lower.figure.axes[0].images[0].get_clim() == pytest.approx((0.1, 0.9))
 
@@ -309,12 +319,14 @@ def test_answers_in_a_sentence():
     some["F6a"] |= {"holds_at": [1, 1, 1, 1], "smallest_n": 1000}
     some["F7a"] |= {"holds_at": [1, 0, 1, 1], "smallest_n": 5000}  # not with all more
     some["F.8a"] |= {"tried_n": [1000], "holds_at": [1], "smallest_n": 1000}  # not tried with fewer
-    text = figures.answers_sentence(some)
+    text = verdicts.answers_sentence(some)
     assert text.startswith("Of 13 claims 12 hold with biased CKA")
     assert "- **11 of 12** hold with debiased CKA (all but [F5a](#claim-f5a))" in text
     assert "- **11 of 11** rest on similarities" in text
     assert "- **1 of 11** hold on the fewest examples already, and on all more (all but [F2a](#claim-f2a)," in text
-    assert figures.answers_sentence(answers(holds=0)) == "None of 13 claims holds with biased CKA on the most examples."
+    assert (
+        verdicts.answers_sentence(answers(holds=0)) == "None of 13 claims holds with biased CKA on the most examples."
+    )
 
 
 def test_networks_and_samples_in_words():

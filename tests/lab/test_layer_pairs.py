@@ -7,8 +7,9 @@ import pytest
 from made import Made
 
 import repsim
-from repsim.lab import findings, measurements
 from repsim.lab.findings.correspondence import against_n, as_tables, beside_fewer, random_r2
+from repsim.lab.findings.tables import Compared, Tables
+from repsim.lab.measurements import common
 from repsim.lab.measurements import layer_pairs as module
 from repsim.lab.measurements.layer_pairs import TOLERANCE, layer_pairs
 from repsim.lab.representations import representations
@@ -20,7 +21,7 @@ EXAMPLES, LAYERS = 400, ("conv5", "conv8", "pool")
 def few(monkeypatch):
     """Two of the smoke profile's networks and three of their layers, which are narrower than there are examples."""
     monkeypatch.setattr("repsim.lab.measurements.common.compared_layers", lambda _: LAYERS)
-    return measurements.networks("smoke", most=2)
+    return common.networks("smoke", most=2)
 
 
 def test_tables_are_the_engines_and_an_interrupted_run_goes_on(few, monkeypatch):
@@ -71,7 +72,7 @@ def test_a_comparison_is_read_as_a_measure():
     part = {"group": "tiny10", "seeds": [0, 1, 2], "layers": ["a", "b"], "features": [3, 4]}
     record = {"rows": [part], "columns": [part], "examples": [50, 60], "indexes": ["cka_rbf_0.4"], "split": "train"}
     arrays = {f"cka_rbf_0.4_{n}": rng.random((6, 6)) for n in (50, 60)}
-    tables = as_tables(findings.Compared(Made(record, arrays)))
+    tables = as_tables(Compared(Made(record, arrays)))
     assert tables.examples("cka_rbf_0.4") == 60
     assert tables.get("cka_rbf_0.4")[0, 2, 1, 0] == arrays["cka_rbf_0.4_60"][1, 4]
 
@@ -80,7 +81,7 @@ def test_more_images_stand_beside_fewer_of_the_same_networks():
     blurred, sharp = np.tile(np.eye(2)[[0, 0]], (4, 4, 1, 1)), np.tile(np.eye(2), (3, 3, 1, 1))
     blurred[3] = np.eye(2)  # a fourth network, which the larger measure lacks
     fewer, more = (
-        findings.Tables({"any": Made({"split": "train", "examples": n, "indexes": ["cka_linear"]}, {"cka_linear": t})})
+        Tables({"any": Made({"split": "train", "examples": n, "indexes": ["cka_linear"]}, {"cka_linear": t})})
         for n, t in ((50, blurred), (60, sharp))
     )
     (row,) = beside_fewer(more, fewer)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -9,8 +11,11 @@ import pytest
 from repsim.lab import families
 from repsim.lab.backend import configure
 from repsim.lab.errors import UnknownNetworkError
+from repsim.lab.explorer import network_facts
 from repsim.lab.families import describe, represented_layers
+from repsim.lab.figures.networks import layer_rows, network_rows
 from repsim.lab.networks import BatchNormalization, build, representation_model
+from repsim.lab.profiles import load_profile
 
 configure(1)
 
@@ -172,6 +177,16 @@ def test_a_family_may_have_any_layers_of_keras():
         assert [output[0].size for output in outputs] == list(described.features(7).values())
         assert described.multiply_adds(7) == 8 * 192 * 16 + 8 * 7
         np.testing.assert_allclose(outputs[3], outputs[2].mean(axis=1), atol=1e-5)
+
+        group = replace(load_profile("smoke").group("tiny10"), architecture="attention2")
+        assert ": 3 layers of 8 channels, pooling, logits; " in network_facts(group)["facts"]
+        assert [(row["layers"], row["features"]) for row in layer_rows("attention2")] == [
+            *(("1", 128), ("2", 128), ("3", 128)),
+            *(("4", 8), ("5", 10)),
+        ]
+        record = {"test_accuracy": 0.9, "parameters": model.count_params()}
+        (row,) = network_rows([group], {group.name: [record]}, {})
+        assert (row["channels"], row["parameters"], row["papers_parameters"]) == ("8", model.count_params(), None)
     finally:
         families._FAMILIES.clear()
         families._FAMILIES.update(before)

@@ -10,6 +10,7 @@ import repsim
 from repsim.lab import claims, measurements
 from repsim.lab.archives import certification
 from repsim.lab.claims import ACCURACY, SIMILARITY
+from repsim.lab.measurements import common, similarities
 from repsim.lab.profiles import load_profile
 from repsim.lab.repository import REPOSITORY
 from repsim.lab.store import ONLY_READ, profile_store, read_artefact, record_path
@@ -55,7 +56,7 @@ def test_what_is_not_committed_is_ignored_by_git_and_listed_by_a_record():
 
 
 def test_everything_the_book_needs_is_committed(monkeypatch):
-    assert len(measurements.networks("laptop")) == len(SEEDS)
+    assert len(common.networks("laptop")) == len(SEEDS)
     monkeypatch.setenv(ONLY_READ, "1")  # an address that changes makes a measurement be made anew
     for name, step in measurements.steps("laptop").items():
         assert step().arrays(), name
@@ -64,7 +65,7 @@ def test_everything_the_book_needs_is_committed(monkeypatch):
 @pytest.mark.data
 @pytest.mark.parametrize("place", [0, *(pytest.param(i, marks=pytest.mark.slow) for i in range(1, len(SEEDS)))])
 def test_networks_score_what_their_records_say(real_data, place):
-    network = measurements.networks("laptop")[place]
+    network = common.networks("laptop")[place]
     score, found = certification.recomputed_accuracy(network)
     assert score == "test_accuracy"
     assert ACCURACY.holds(found, network.record[score]), network.path.name
@@ -76,9 +77,9 @@ def test_networks_score_what_their_records_say(real_data, place):
     [pytest.param(one.name, marks=pytest.mark.slow if one.examples > 1000 else ()) for one in PROFILE.measures],
 )
 def test_a_sample_of_the_tables_is_recomputed(real_data, measure):
-    table, layers = measurements.tables("laptop", measure), ("conv8", "pool")
+    table, layers = similarities.tables("laptop", measure), ("conv8", "pool")
     record, held = table.record, table.arrays()
-    networks = measurements.networks("laptop")[:2]
+    networks = common.networks("laptop")[:2]
     for one, other in (layers, layers[::-1]):
         place = (0, 1, record["layers"].index(one), record["layers"].index(other))
         cell = certification.Cell(

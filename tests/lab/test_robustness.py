@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from made import compared, part, square
 
-from repsim.lab import findings
-from repsim.lab.findings import robustness
+from repsim.lab.findings import across_networks, robustness, within_networks
 
 FEW, MANY = 100, 900
 
@@ -43,7 +42,7 @@ def pairs(parts, table):
 
 def test_a_claim_may_need_examples_and_not_survive_debiasing(plain):
     clear, blurred = pairs(plain, diagonal()), pairs(plain, np.tile(np.linspace(0.1, 0.9, 9), (9, 1)))
-    found = findings.ask_figure_f6(similarities(plain, blurred, clear, blurred), shuffles(plain, clear))
+    found = robustness.ask_figure_f6(similarities(plain, blurred, clear, blurred), shuffles(plain, clear))
     assert list(found) == ["F.6a", "F.6b"]
     assert found["F.6a"] == {
         "tried_n": [FEW, MANY],
@@ -59,7 +58,7 @@ def test_the_similarities_that_a_claim_rests_on_are_those_compared_with_shuffles
     clear = pairs(plain, diagonal())
     below = diagonal()
     below[0, 0] = 0.45  # its best match still, below the level
-    found = findings.ask_figure_f6(similarities(plain, clear, clear, clear), shuffles(plain, pairs(plain, below)))
+    found = robustness.ask_figure_f6(similarities(plain, clear, clear, clear), shuffles(plain, pairs(plain, below)))
     assert found["F.6a"]["exceeds_shuffles"] == 0
     assert found["F.6a"]["share_above_shuffles"] == pytest.approx(8 / 9)
 
@@ -75,7 +74,7 @@ def test_choices():
 def test_correspondence():
     parts = [part("tiny10", [0, 1, 2], 9)]
     clear = pairs(parts, diagonal())
-    found = findings.ask_correspondence(similarities(parts, clear, clear, clear), shuffles(parts, clear))
+    found = robustness.ask_correspondence(similarities(parts, clear, clear, clear), shuffles(parts, clear))
     assert found["F2a"]["holds_at"] == [1, 1]
     assert found["F2a"]["smallest_n"] == FEW
     assert found["S8"]["holds_debiased"] == 1
@@ -95,14 +94,14 @@ def test_depth_asks_the_last_convolution_only():
         for group, size in sizes.items()
     }
     null = {group: within_shuffles(group, *size) for group, size in sizes.items()}
-    found = findings.ask_depth(tables, null)
+    found = robustness.ask_depth(tables, null)
     assert found["F3b"]["holds_at"] == [1]
     assert found["F3b"]["exceeds_shuffles"] == 1
     null["plain10"].arrays["cka_linear_level"][7, 0] = 0.5
-    assert findings.ask_depth(tables, null)["F3b"]["exceeds_shuffles"] == 0
+    assert robustness.ask_depth(tables, null)["F3b"]["exceeds_shuffles"] == 0
     null["plain10"].arrays["cka_linear_level"][7, 0] = 0.05
     null["plain10"].arrays["cka_linear_level"][3, 0] = 0.5
-    assert findings.ask_depth(tables, null)["F3b"]["exceeds_shuffles"] == 1
+    assert robustness.ask_depth(tables, null)["F3b"]["exceeds_shuffles"] == 1
 
 
 def within_shuffles(group, size, similar):
@@ -114,7 +113,7 @@ def within_shuffles(group, size, similar):
 
 def test_residual():
     layers = ["conv1", *(f"block{i}_{kind}" for i in range(1, 7) for kind in ("interior", "sum")), "pool"]
-    sums, _ = findings.block_places(layers)
+    sums, _ = within_networks.block_places(layers)
     table = np.full((14, 14), 0.3)
     for places in sums:
         table[np.ix_(places, places)] = 0.7
@@ -123,20 +122,20 @@ def test_residual():
     null = compared(
         [part("resnet14", [0], 14)], {"cka_linear_value": table, "cka_linear_level": np.full(table.shape, 0.2)}
     )
-    found = findings.ask_residual(arrays, layers, null)
+    found = robustness.ask_residual(arrays, layers, null)
     assert {claim: one["holds_at"] for claim, one in found.items()} == dict.fromkeys(("F4a", "F4b", "F4c"), [1, 1])
     assert {one["exceeds_shuffles"] for one in found.values()} == {1}
     level = null.arrays["cka_linear_level"]
     level[13, 12] = level[0, 13] = 1  # no claim rests on these
-    assert {one["exceeds_shuffles"] for one in findings.ask_residual(arrays, layers, null).values()} == {1}
+    assert {one["exceeds_shuffles"] for one in robustness.ask_residual(arrays, layers, null).values()} == {1}
     level[2, 6] = 1  # additions of two groups of blocks
-    assert above(findings.ask_residual(arrays, layers, null)) == {"F4a": 1, "F4b": 1, "F4c": 0}
+    assert above(robustness.ask_residual(arrays, layers, null)) == {"F4a": 1, "F4b": 1, "F4c": 0}
     level[2, 6] = 0.2
     level[2, 1] = 1  # an addition and the inside of its own group
-    assert above(findings.ask_residual(arrays, layers, null)) == {"F4a": 1, "F4b": 0, "F4c": 1}
+    assert above(robustness.ask_residual(arrays, layers, null)) == {"F4a": 1, "F4b": 0, "F4c": 1}
     level[2, 1] = 0.2
     level[2, 5] = 1  # an addition and the inside of another group
-    assert above(findings.ask_residual(arrays, layers, null)) == {"F4a": 1, "F4b": 1, "F4c": 1}
+    assert above(robustness.ask_residual(arrays, layers, null)) == {"F4a": 1, "F4b": 1, "F4c": 1}
 
 
 def above(found):
@@ -148,13 +147,13 @@ def test_figures_5_and_f8():
     path = np.full((9, 17), 0.2)
     path[range(9), np.arange(9) * 2] = 0.9
     values = {("plain10",) * 2: diagonal(), ("plain10", "plain18"): path, ("plain18",) * 2: diagonal(17)}
-    found = findings.ask_figure_5(similarities(parts, values, values, values), shuffles(parts, values))
+    found = robustness.ask_figure_5(similarities(parts, values, values, values), shuffles(parts, values))
     assert list(found) == ["F5a"]
     assert (found["F5a"]["holds_at"], found["F5a"]["share_above_shuffles"]) == ([1, 1], 1.0)
     rows, columns = [part("resnet14", [3], 17)], [part("tiny10", [0], 9)]
     both = compared(rows, {f"cka_linear_{MANY}": path.T, f"cka_linear_debiased_{MANY}": path.T}, columns, (MANY,))
     null = shuffles(rows, path.T, columns=columns)
-    found = findings.ask_figure_f8(both, null)
+    found = robustness.ask_figure_f8(both, null)
     assert found["F.8a"]["holds_at"] == [1]
     assert found["F.8a"]["share_above_shuffles"] == 1.0
 
@@ -166,7 +165,7 @@ def test_figure_6():
     values = {(a, b): np.full((9, 9), min(height[a], height[b])) for a in height for b in height}
     null = shuffles(parts, values, 0.55)
     kept = {f"{index}_{MANY}": diagonals(null) for index in ("cka_linear", "cka_linear_debiased")}
-    found = findings.ask_figure_6(compared(parts, kept, examples=(MANY,), diagonal=True), null)
+    found = robustness.ask_figure_6(compared(parts, kept, examples=(MANY,), diagonal=True), null)
     assert list(found) == ["F6a", "F6b", "F6c", "F6d", "F6e"]
     assert found["F6a"]["holds_at"] == [1]
     assert found["F6a"]["share_above_shuffles"] == 0.75
@@ -186,7 +185,7 @@ def test_figure_7_and_f4():
     null = shuffles(parts, values)
     kept = {f"{index}_{MANY}": diagonals(null) for index in ("cka_linear", "cka_linear_debiased")}
     panel = compared(parts, kept, examples=(MANY,), diagonal=True)
-    found = findings.ask_figure_7([panel, panel], [null, null])
+    found = robustness.ask_figure_7([panel, panel], [null, null])
     assert {claim: one["holds_at"][0] for claim, one in found.items()} == {
         "F7a": 1,
         "F7b": 1,
@@ -198,7 +197,7 @@ def test_figure_7_and_f4():
     assert found["F7d"]["share_above_shuffles"] == 0.5
 
     parts = [parts[0], parts[2]]
-    found = findings.ask_figure_f4(similarities(parts, values, values, values), shuffles(parts, values))
+    found = robustness.ask_figure_f4(similarities(parts, values, values, values), shuffles(parts, values))
     assert found["F.4a"]["holds_at"] == [1, 1]
     assert found["F.4b"]["exceeds_shuffles"] == 0
 
@@ -212,7 +211,7 @@ def test_figure_f7_and_one_network_alone(plain):
         for n in (10, 90)
     }
     alone = shuffles([part("plain10", [0], 9)], pairs(plain, diagonal()))
-    found = findings.ask_figure_f7(arrays | {"counts_90": np.ones(9)}, "plain10", alone)
+    found = robustness.ask_figure_f7(arrays | {"counts_90": np.ones(9)}, "plain10", alone)
     assert found["F.7"]["tried_n"] == [10, 90]
     assert found["F.7"]["exceeds_shuffles"] is None
 
@@ -227,7 +226,7 @@ def test_same_layers_above_chance():
 
     names = ("plain10", "plain10-cifar100", "plain10-untrained")
     panel = same([part(name, [0, 1, 2], 9) for name in names])
-    found = findings.same_layers_above_chance(
+    found = across_networks.same_layers_above_chance(
         {
             "correspondence": same([part("tiny10", range(4), 9)]),
             "widths": same([part(f"width{width}", [0, 1], 9) for width in (16, 4)]),
@@ -242,6 +241,6 @@ def test_same_layers_above_chance():
     ]  # fmt: skip
     assert all(row["smallest_z"] == pytest.approx(0.4 / deviation) for row in found)
     found[-1].update(near=54, smallest_z=-1.0)
-    claims = findings.chance_claims(found)
+    claims = across_networks.chance_claims(found)
     assert claims["C1"]["smallest_z"] == pytest.approx(0.4 / deviation)
     assert claims["C2"] == {"share_near_chance": 54 / (54 + 324 + 216), "smallest_z": -1.0, "examples": MANY}

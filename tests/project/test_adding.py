@@ -126,11 +126,14 @@ CLAIM = (
 
 CELLS = [
     'profile = "laptop"',
-    """from repsim.lab import figures, findings, measurements
-artefact = measurements.between(profile, "attending")
+    """from repsim.lab import figures
+from repsim.lab.figures import curves
+from repsim.lab.findings import across_networks
+from repsim.lab.measurements import similarities
+artefact = similarities.between(profile, "attending")
 table = artefact.arrays()["root_regression_100"]
-values = findings.figure_z9(table)""",
-    'figures.show(figures.least_similar(table), name="figure-z9", source=artefact, caption="Similarities.")',
+values = across_networks.figure_z9(table)""",
+    'figures.show(curves.least_similar(table), name="figure-z9", source=artefact, caption="Similarities.")',
     'figures.conclude(profile, "17-attending", {"Z9": values | {"examples": 100}})',
 ]
 

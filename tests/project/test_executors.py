@@ -23,7 +23,7 @@ def graph(root, tmp_path, profile, *arguments):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     found = {}
-    for rule, text in re.findall(r"^(?:local)?rule (\w+):\n((?: +.*\n)+)", done.stdout, re.M):
+    for rule, text in re.findall(r"^(?:local)?rule (\w+):\n((?: +.*\n)+(?:Shell command: .*\n)?)", done.stdout, re.M):
         found.setdefault(rule, []).append(text)
     return found
 
@@ -52,6 +52,19 @@ def test_each_network_and_each_measurement_is_a_job_with_what_the_plan_says(root
     for text in jobs["measure"]:
         assert number(text, "mem_mb") == measuring_job(profile).memory_mib
         assert number(text, "gpu") is None
+
+
+def test_the_published_book_makes_nothing_that_it_is_drawn_from(root, tmp_path):
+    """Its notebooks only read; what is measured for the claims, which judging takes, is declared."""
+    made, read = (
+        graph(root, tmp_path, "smoke", "--printshellcmds", "--config", "profile=smoke", f"published={published}")
+        for published in ("false", "true")
+    )
+    assert not {"train", "measure"} & read.keys()
+    assert all("REPSIM_ONLY_READ=1 repsim-lab execute" in text for text in read["execute"])
+    assert not any("REPSIM_ONLY_READ" in text for text in made["execute"])
+    for jobs in (made, read):
+        assert f"{tmp_path}/smoke/claims" in jobs["judge"][0]
 
 
 def test_one_machine_measures_in_one_job(root, tmp_path):

@@ -6,7 +6,6 @@ version can be, too.
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 import time
@@ -14,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 
@@ -25,7 +23,7 @@ from repsim.lab.backend import configure
 from repsim.lab.claims import ACCURACY, CLAIMS, SIMILARITY, Tolerance, take
 from repsim.lab.data import load_dataset, source_of
 from repsim.lab.errors import DataError
-from repsim.lab.execution import NotebookError, contents, execute, is_chapter, notebooks
+from repsim.lab.execution import NotebookError, contents, environment_with, execute, is_chapter, notebooks
 from repsim.lab.measurements.common import saturation_is_recorded
 from repsim.lab.repository import REPOSITORY, commit, data_root
 from repsim.lab.representations import dataset_of, representations, scaling_of
@@ -68,7 +66,8 @@ def certify(
         with tempfile.TemporaryDirectory(prefix="repsim-certify-") as name:
             folder, scratch = Path(name) / "archive", Path(name) / "scratch"
             folder.mkdir()
-            add(checks.hashes(folder, unpack_zip(archive, folder)))
+            unpack_zip(archive, folder)
+            add(checks.hashes(folder))
             try:
                 about = checks.stated(folder)
             except ArchiveError as error:
@@ -98,7 +97,7 @@ def _of_contents(
         "REPSIM_CACHE": str(scratch / "cache"),
         ONLY_READ: "1",
     }
-    with patch.dict(os.environ, settings):
+    with environment_with(settings):
         yield checks.verdicts(folder, profile, scratch)
         if altered:
             what = "a sample of the results, computed again, is the same"

@@ -300,12 +300,9 @@ def gather(profile: str, root: Path, executed_dir: Path, folder: Path) -> dict[s
 
 def figure_files(executed: Path) -> dict[str, bytes]:
     """Return the drawings and tables of an executed notebook, by their file names."""
-    files = {}
+    files = dict[str, bytes]()
     for figure in figures_of(executed):
-        if not figure.can_name_files:
+        if not figure.files:
             raise ArchiveError(f"{executed.name}: {figure.name!r:.60} is no name for a figure's file")
-        if figure.svg:
-            files[f"{figure.name}.svg"] = figure.svg.encode()
-        if figure.data is not None:
-            files[f"{figure.name}.csv"] = figure.table()
+        files |= {f"{figure.name}.{suffix}": content for suffix, content in figure.files.items() if suffix != "pdf"}
     return files

@@ -1,8 +1,24 @@
 """The book's figures: functions from measured numbers to a :class:`Drawing`, which carries its own description.
 
-A public name of any of these modules can be had from the package itself: ``figures.show`` is that of ``display``.
+What every chapter uses can be had from the package itself; what draws is in its modules.
 """
 
-from repsim.lab import names_of
+from repsim.lab.figures.display import cost_sentence, p_value, sample, say, show, show_table, unchanged_by
+from repsim.lab.figures.style import network, title
+from repsim.lab.figures.verdicts import answer, conclude, explain, show_answers
 
-__getattr__ = names_of(__name__, __path__)
+__all__ = [
+    "answer",
+    "conclude",
+    "cost_sentence",
+    "explain",
+    "network",
+    "p_value",
+    "sample",
+    "say",
+    "show",
+    "show_answers",
+    "show_table",
+    "title",
+    "unchanged_by",
+]

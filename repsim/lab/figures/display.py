@@ -53,9 +53,9 @@ def numbered(name: str) -> str:
     return f"{label.capitalize()} {f'{appendix.upper()}.' if appendix else ''}{place} of the paper."
 
 
-def figure_html(drawing: Drawing, name: str, caption: str, number: str = "") -> str:
-    """Return a drawing as a figure of a page, in one line, with its description as alternative text."""
-    image, alt = svg(drawing), html.escape(drawing.alt, quote=True)
+def figure_html(drawing: Drawing, name: str, caption: str, number: str = "", image: str = "") -> str:
+    """Return a drawing, or its `image` as SVG, as a figure of a page, with its description as alternative text."""
+    image, alt = image or svg(drawing), html.escape(drawing.alt, quote=True)
     # Letters are paths: the browser may enlarge the image on a wide screen and shrink it on a narrow one.
     size = f"display:block;margin:0 auto;width:100%;max-width:{150 * drawing.figure.get_figwidth():.0f}px;height:auto"
     bold = f"<strong>{html.escape(number)}</strong> " if number else ""
@@ -76,15 +76,20 @@ def show(drawing: Drawing, *, name: str, source: Artefact | Sequence[Artefact] |
     Its number follows from its name, the anchor on its page: ``figure-f3``. `source` is what it was drawn from:
     artefacts of the results, or, where none holds it, the columns for a download.
     """
-    about: dict[str, Any]
+    image, number, text = svg(drawing), numbered(name), f"{caption} {drawing.note}".strip()
+    figure: dict[str, Any] = {"name": name, "caption": f"{number} {unbroken(text)}"}
     if isinstance(source, Mapping):
-        about = {"data": {key: [float(value) for value in values] for key, values in source.items()}}
+        figure["data"] = {key: [float(value) for value in values] for key, values in source.items()}
     else:
         artefacts = source if isinstance(source, Sequence) else [source]
-        about = {"source": sorted({artefact.path.parent.name for artefact in artefacts})}
-    text = figure_html(drawing, name, f"{caption} {drawing.note}".strip(), numbered(name))
-    printed = base64.b64encode(pdf(drawing)).decode()
-    _display({"text/html": text, "application/pdf": printed, "text/plain": drawing.alt}, about)
+        figure["source"] = sorted({artefact.path.parent.name for artefact in artefacts})
+    bundle = {
+        "text/html": figure_html(drawing, name, text, number, image),
+        "image/svg+xml": image,
+        "application/pdf": base64.b64encode(pdf(drawing)).decode(),
+        "text/plain": drawing.alt,
+    }
+    _display(bundle, {"figure": figure})
 
 
 def show_table(

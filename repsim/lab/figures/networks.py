@@ -11,7 +11,7 @@ import numpy as np
 import seaborn as sns
 
 from repsim.lab.data import classes_of
-from repsim.lab.families import Shapes, describe
+from repsim.lab.families import Convolution, Shapes, describe
 from repsim.lab.figures.style import Drawing, network, panels, recipe_of
 from repsim.lab.findings.training import accuracies
 from repsim.lab.profiles import Networks
@@ -23,33 +23,36 @@ BACKENDS = {"jax": "JAX", "tensorflow": "TensorFlow", "torch": "PyTorch"}
 
 def layer_rows(architecture: str) -> list[dict[str, Any]]:
     """Return the rows of a table of layers, as tables E.1 to E.3 of the paper have them: equal convolutions are one."""
-    shape = describe(architecture)
+    shape, classes = describe(architecture), classes_of("cifar10")
     rows, number = [], 1
-    for convolution, same in groupby(shape.convolutions):
-        count = len(list(same))
-        stride = f", stride {convolution.stride}" if convolution.stride > 1 else ""
-        border = ", no border" if convolution.padding == "valid" and convolution.size > 1 else ""
-        rows.append(
-            {
-                "layers": f"{number}" if count == 1 else f"{number} to {number + count - 1}",
-                "what": f"{convolution.size} × {convolution.size} convolution{stride}{border}",
-                "maps": f"{convolution.channels} of {convolution.side} × {convolution.side}",
-                "features": convolution.channels * convolution.side**2,
-            }
-        )
+
+    def add(count: int, what: str, maps: str, features: int) -> None:
+        nonlocal number
+        layers = f"{number}" if count == 1 else f"{number} to {number + count - 1}"
+        rows.append({"layers": layers, "what": what, "maps": maps, "features": features})
         number += count
-    last = shape.convolutions[-1].channels
-    rows.append({"layers": f"{number}", "what": "mean over places", "maps": f"{last} numbers", "features": last})
-    rows.append({"layers": f"{number + 1}", "what": "logits", "maps": "10 numbers", "features": 10})
+
+    for row, same in groupby(shape.rows):
+        if isinstance(row, Convolution):
+            stride = f", stride {row.stride}" if row.stride > 1 else ""
+            border = ", no border" if row.padding == "valid" and row.size > 1 else ""
+            what = f"{row.size} × {row.size} convolution{stride}{border}"
+            maps = f"{row.channels} of {row.side} × {row.side}"
+            add(len(list(same)), what, maps, row.channels * row.side**2)
+        else:
+            add(1, row.layer, " × ".join(map(str, row.shape)), math.prod(row.shape))
+    last = shape.rows[-1].channels
+    add(1, "mean over places", f"{last} numbers", last)
+    add(1, "logits", f"{classes} numbers", classes)
     return rows
 
 
-def parameters(shape: Shapes, classes: int, *, normalised: bool = True) -> int:
-    """Return how many parameters are trained: kernels, scales and shifts or biases, and the head."""
+def papers_parameters(shape: Shapes, classes: int) -> int:
+    """Return how many parameters of convolutions are trained: kernels, scales and shifts or biases, and the head."""
     before, total = 3, 0
-    for convolution in shape.convolutions:
-        total += convolution.size**2 * before * convolution.channels + (2 if normalised else 1) * convolution.channels
-        before = convolution.channels
+    for row in shape.convolutions:
+        total += row.size**2 * before * row.channels + (2 if row.normalised else 1) * row.channels
+        before = row.channels
     return total + (before + 1) * classes
 
 
@@ -59,9 +62,10 @@ def network_rows(groups: Sequence[Any], records: Records, paper: Mapping[str, fl
     for group in groups:
         if not (members := records.get(group.name)):
             continue
-        classes, normalised = classes_of(group.dataset), not group.architecture.endswith("nobn")
         here, theirs = describe(group.architecture, group.channels), describe(group.architecture)
-        known = not group.architecture.startswith("resnet")  # whose width the paper does not give
+        # The paper has tables of convolutions, and does not give the width of residual networks.
+        known = theirs.rows == theirs.convolutions and not group.architecture.startswith("resnet")
+        moving = 2 * sum(row.channels for row in here.convolutions if row.normalised)  # averages, which are not trained
         scores = accuracies(members)
         spread = "" if scores["deviation"] is None else f" ± {scores['deviation']:.2f}"
         rows.append(
@@ -70,8 +74,8 @@ def network_rows(groups: Sequence[Any], records: Records, paper: Mapping[str, fl
                 "networks": len(members),
                 "channels": channels(here),
                 "papers_channels": channels(theirs) if known else None,
-                "parameters": parameters(here, classes, normalised=normalised),
-                "papers_parameters": parameters(theirs, classes, normalised=normalised) if known else None,
+                "parameters": members[0]["parameters"] - moving,
+                "papers_parameters": papers_parameters(theirs, classes_of(group.dataset)) if known else None,
                 "accuracy": f"{scores['accuracy']:.2f}{spread}",
                 "paper": paper.get(group.name),
             }
@@ -92,7 +96,7 @@ def training_facts(members: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 def channels(shape: Shapes) -> str:
     """Return the numbers of channels of a network, as in "16, 32"."""
-    return ", ".join(str(channels) for channels in sorted({convolution.channels for convolution in shape.convolutions}))
+    return ", ".join(str(channels) for channels in sorted({row.channels for row in shape.rows}))
 
 
 def curves(records: Records) -> Drawing:

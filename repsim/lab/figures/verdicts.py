@@ -26,6 +26,7 @@ from repsim.lab.families import compared_layers
 from repsim.lab.figures.display import say, show_claims
 from repsim.lab.figures.indexes import identification
 from repsim.lab.figures.style import Drawing, panels
+from repsim.lab.findings import RAN_IN
 from repsim.lab.findings.correspondence import TABLE_2
 from repsim.lab.measurements.common import GROUP
 from repsim.lab.wording import DASH, NO_BREAK, distance, listed, measured_sentence, signed
@@ -136,7 +137,8 @@ def conclude(profile: str, notebook: str, measured: Measured) -> None:
         return
     rows = [[link(claim), marked(verdict), headline(claim, m), claim.statement] for claim, m, verdict in judged]
     about = {claim.id: vars(measurement) for claim, measurement, _ in judged}
-    show_claims(["claim", "verdict", "here", "the claim"], rows, {"claims": about})
+    cells = {name: RAN_IN[name] for name in about if name in RAN_IN}
+    show_claims(["claim", "verdict", "here", "the claim"], rows, {"claims": about, "cells": cells})
 
 
 def identified(judged: Sequence[claims.Judged]) -> Drawing:

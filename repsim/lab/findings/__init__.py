@@ -1,18 +1,19 @@
 """The numbers behind the claims: functions from arrays to the quantities that ``book/claims.yml`` judges.
 
 Which function measures a claim is declared at the function, for the pages that lead from a verdict to its code.
-A public name of any of these modules can be had from the package itself: ``findings.figure_2`` is that of
-``correspondence``.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import wraps
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any, TypeVar, cast
 
 import repsim
-from repsim.lab import modules_of, names_of
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Networks = Sequence[str] | Mapping[str, str] | Mapping[str, tuple[str, str]]
@@ -28,8 +29,8 @@ class Measuring:
     networks: tuple[str, ...]  # the paper's that the claim is about, by the names of their groups; none for mathematics
 
 
-__getattr__ = names_of(__name__, __path__)
 MEASURING: dict[str, Measuring] = {}
+RAN_IN: dict[str, int | None] = {}  # claim -> in which cell of a notebook what measures it ran first
 
 
 def measures(
@@ -41,17 +42,35 @@ def measures(
     """
 
     def register(function: Function) -> Function:
+        names: dict[str, str] = {}
         for declared in claims:
-            for claim, index in ({declared: ""} if isinstance(declared, str) else declared).items():
-                own = [getattr(repsim, name) for name in INDEX_FUNCTIONS if f"{index}_".startswith(f"{name}_")]
-                of = networks[claim] if isinstance(networks, Mapping) else networks
-                MEASURING[claim] = Measuring(function, (*own, *by), (of,) if isinstance(of, str) else tuple(of))
-        return function
+            names |= {declared: ""} if isinstance(declared, str) else declared
+
+        @wraps(function)
+        def noted(*arguments: Any, **named: Any) -> Any:
+            for claim in names:
+                RAN_IN.setdefault(claim, _running_cell())
+            return function(*arguments, **named)
+
+        for claim, index in names.items():
+            own = [getattr(repsim, name) for name in INDEX_FUNCTIONS if f"{index}_".startswith(f"{name}_")]
+            of = networks[claim] if isinstance(networks, Mapping) else networks
+            MEASURING[claim] = Measuring(noted, (*own, *by), (of,) if isinstance(of, str) else tuple(of))
+        return cast(Function, noted)
 
     return register
 
 
+def _running_cell() -> int | None:
+    """Return the number of the notebook's cell that is running, None outside of notebooks."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    # Its own count is one ahead in some versions of IPython.
+    return len(shell.user_ns["In"]) - 1 if shell else None
+
+
 def measuring(claim: str) -> Measuring | None:
     """Return how a claim is measured, as declared at the function that does, None where none does yet."""
-    modules_of(__name__, __path__)  # each declares what it measures
+    if claim not in MEASURING:  # what the modules in use declare
+        for module in iter_modules(__path__):
+            import_module(f"{__name__}.{module.name}")
     return MEASURING.get(claim)

@@ -14,10 +14,10 @@ import numpy as np
 
 import repsim
 from repsim.chance import NEAR, chance_of_debiased
-from repsim.lab import measurements
 from repsim.lab.findings import measures
 from repsim.lab.findings.tables import Array, Compared, mean_map, off_diagonal, rank_correlation
 from repsim.lab.findings.training import accuracies
+from repsim.lab.measurements import common
 
 CONVOLUTIONS = 8  # the paper's figure leaves the pooling layer out
 EARLY, LATE, AFTER_FIRST = slice(0, 4), slice(6, 9), slice(1, 9)
@@ -78,9 +78,9 @@ def interpolated_widths(widths: Array, curves: Array) -> Array:
     return np.exp2(between)
 
 
-@measures("F6a", "F6b", "F6c", "F6d", "F6e", by=(repsim.cka, repsim.pairwise), networks=("width4", "width4096"))
+@measures("F6a", "F6b", "F6c", "F6d", "F6e", "F6f", by=(repsim.cka, repsim.pairwise), networks=("width4", "width4096"))
 def figure_6(curves: WidthCurves) -> dict[str, dict[str, Any]]:
-    """Measure claims F6a to F6e."""
+    """Measure claims F6a to F6e; F6f asks the same as F6e of wider networks."""
     logs, narrower = np.log(curves.widths), curves.same[:-1].size
     rising = [rank_correlation(logs, layer) for layer in curves.same.T]
     towards = [rank_correlation(logs[:-1], layer) for layer in curves.widest[:-1].T]
@@ -200,7 +200,7 @@ def normalisation_layers(compared: Compared) -> list[dict[str, Any]]:
     ]
 
 
-@measures("F.6c", by=(measurements.networks,), networks=(WITH, WITHOUT))
+@measures("F.6c", by=(common.networks,), networks=(WITH, WITHOUT))
 def normalisation_gain(records: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
     """Measure claim F.6c from the records of the networks of both groups: points of mean test accuracy gained."""
     with_it, without = (accuracies(records[group])["accuracy"] for group in (WITH, WITHOUT))

@@ -15,7 +15,8 @@ import repsim
 from repsim.lab.findings import measures
 from repsim.lab.findings.components import centred
 from repsim.lab.findings.tables import Array
-from repsim.lab.measurements import DIMENSION_INDEXES, saturation_is_recorded
+from repsim.lab.measurements.common import saturation_is_recorded
+from repsim.lab.measurements.properties import DIMENSION_INDEXES
 
 Values = dict[str, Any]
 

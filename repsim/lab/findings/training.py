@@ -10,11 +10,11 @@ import numpy as np
 from scipy.stats import spearmanr
 
 import repsim
-from repsim.lab import measurements
 from repsim.lab.claims import load_claims
 from repsim.lab.findings import measures
 from repsim.lab.findings.correspondence import p_value, percent, scored_percent, with_error
 from repsim.lab.findings.tables import Array, Compared, off_diagonal
+from repsim.lab.measurements import common
 from repsim.lab.predicates import ROUNDING
 
 PAPER_TINY_10 = 89.4
@@ -27,7 +27,7 @@ def paper_accuracy(records: Sequence[Mapping[str, Any]]) -> float | None:
     return {"tiny10": PAPER_TINY_10}.get(records[0]["inputs"]["architecture"])
 
 
-@measures("A1", by=(measurements.networks,), networks=("tiny10",))
+@measures("A1", by=(common.networks,), networks=("tiny10",))
 def accuracies(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Measure claim A1 from the networks' records: mean test accuracy, percent, and its spread over seeds."""
     accuracy = 100 * np.array([record["test_accuracy"] for record in records], np.float64)
@@ -93,7 +93,7 @@ def cost(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-@measures(*PAPER_ACCURACIES, by=(measurements.networks,), networks=PAPER_ACCURACIES)
+@measures(*PAPER_ACCURACIES, by=(common.networks,), networks=PAPER_ACCURACIES)
 def family_accuracies(
     records: Mapping[str, Sequence[Mapping[str, Any]]], paper_size: bool
 ) -> dict[str, dict[str, Any]]:

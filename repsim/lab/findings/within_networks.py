@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 import repsim
-from repsim.lab import measurements
 from repsim.lab.errors import LabError
 from repsim.lab.findings import measures
 from repsim.lab.findings.tables import Array, off_diagonal
 from repsim.lab.findings.training import accuracies
+from repsim.lab.measurements import common, properties
 
 DEPTHS = {"1x": "plain10", "2x": "plain18", "4x": "plain34", "8x": "plain66"}
 SIMILAR = 0.8  # decides; the others are reported beside it
@@ -51,7 +51,7 @@ def largest_fall(accuracy: Array) -> tuple[float, int, int]:
     return float(falls[first, second]), int(first) + 1, int(second) + 1
 
 
-@measures("F3a", by=(measurements.networks,), networks=tuple(DEPTHS.values()))
+@measures("F3a", by=(common.networks,), networks=tuple(DEPTHS.values()))
 def depth_accuracies(records: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
     """Measure claim F3a from the records of the networks of each group: mean test accuracies, percent."""
     means: dict[str, Any] = {
@@ -71,7 +71,7 @@ def depth_similarities(tables: Mapping[str, Array]) -> dict[str, Any]:
     }
 
 
-@measures("F3c", "F3d", by=(measurements.probes,), networks=tuple(DEPTHS.values()))
+@measures("F3c", "F3d", by=(properties.probes,), networks=tuple(DEPTHS.values()))
 def depth_probes(probes: Mapping[str, Array]) -> dict[str, dict[str, Any]]:
     """Measure claims F3c and F3d from the (m, L) accuracies of each group, averaged over networks."""
     plateaus = {
@@ -101,12 +101,13 @@ def _among(table: Array, places: Sequence[int]) -> float:
     return float(off_diagonal(table[np.ix_(places, places)]).mean())
 
 
-@measures("F4a", "F4b", "F4c", by=(repsim.cka, repsim.pairwise), networks=("resnet62",))
+@measures("F4a", "F4b", "F4c", "F4e", by=(repsim.cka, repsim.pairwise), networks=("resnet62",))
 def figure_4(table: Array, layers: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Measure claims F4a to F4c from the (m, L, L) similarities within m residual networks, of these layers.
 
     F4b: by how much layers after additions resemble each other more than layers inside blocks, in each group of blocks.
-    F4c: by how much layers after additions resemble those of their own group more than those of the others.
+    F4c: by how much layers after additions resemble those of their own group more than those of the others. F4e asks
+    the same as F4b of a network with other shortcuts.
     """
     sums, interior = block_places(layers)
     mean = np.asarray(table.mean(axis=0))

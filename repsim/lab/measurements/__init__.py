@@ -1,7 +1,6 @@
 """What the figures are drawn from: each measurement is an artefact made from the trained networks of a profile.
 
-Every function asks the store first, so a figure can be drawn from committed results without any data or network. Those
-of the modules can be had from the package itself: ``measurements.between`` is that of ``similarities``.
+Every function asks the store first, so a figure can be drawn from committed results without any data or network.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any
 
-from repsim.lab import names_of
 from repsim.lab.errors import ProfileError, known
 from repsim.lab.measurements import properties, similarities
 from repsim.lab.measurements.common import GROUP
@@ -19,7 +17,6 @@ from repsim.lab.profiles import Profile, load_profile
 from repsim.lab.published import NETWORKS
 from repsim.lab.store import Artefact
 
-__getattr__ = names_of(__name__, __path__)
 Step = Callable[[], Artefact]
 
 
