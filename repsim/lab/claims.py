@@ -15,13 +15,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from repsim.lab.errors import DamagedArtefactError, known
 from repsim.lab.execution import kept, stamp
 from repsim.lab.predicates import ClaimError, Margin, Number, Predicate, Quantity, Reported, Strict, is_number
-from repsim.lab.profiles import load_profile
+from repsim.lab.profiles import load_profile, read_yaml
 from repsim.lab.repository import REPOSITORY, results_root
 from repsim.lab.store import as_json, unseal, write_record
 
@@ -76,6 +75,7 @@ class Claim(Strict):
     predicate: Predicate
     tolerance: Text
     sentence: Text
+    fixed: Annotated[date, Field(strict=True)]
     notebook: Annotated[str, Field(strict=True)] = ""
     figure: Text | None = None
     paper: Number | None = None
@@ -83,7 +83,6 @@ class Claim(Strict):
     needs: dict[Quantity, Number] = {}
     unit: Text | None = None
     ours: Annotated[bool, Field(strict=True)] = False
-    fixed: Annotated[date, Field(strict=True)] = date(2026, 11, 24)
     answers: Text | None = None
     why: Text | None = None
     why_figure: Text | None = None
@@ -145,18 +144,7 @@ def load_claims(path: Path | None = None) -> Claims:
 @lru_cache(maxsize=4)
 def parse_claims(content: bytes | str, where: str = "claims.yml") -> Claims:
     """Read claims from YAML; see :func:`load_claims`."""
-    try:
-        values = yaml.safe_load(content)
-    except RecursionError:
-        raise ClaimError(f"{where}: not YAML that can be read: nested too deeply") from None
-    except Exception as error:  # beside YAMLError: ValueError and others, from impossible dates, numbers and bytes
-        raise ClaimError(f"{where}: not YAML: {error}") from None
-    try:
-        file = _File.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
-        raise ClaimError(f"{where}: {place}: {first['msg']}, found {first['input']!r:.40}") from None
+    file = read_yaml(where, content, _File, ClaimError)
     claims = Claims({claim.id: claim for claim in file.claims})
     claims.names = file.names
     if twice := [name for name, count in Counter(claim.id for claim in file.claims).items() if count > 1]:
