@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from datetime import date
 from fnmatch import fnmatchcase
 from functools import cache
@@ -233,6 +233,7 @@ class Profile:
     components_examples: Positive
     subspace_examples: Positive
     comparisons: tuple[Comparison, ...] = ()
+    laptop_examples: Counts | None = None  # of what else the laptop profile compares, which is compared here too
     within: Within | None = None
     chance: tuple[str, ...] = ()  # groups: what shuffled examples give in the maps of their first networks
     within_class: Within | None = None
@@ -241,6 +242,15 @@ class Profile:
     shuffles: Shuffles | None = None
     cluster: Cluster = Cluster()
     transformers: Transformers | None = None
+
+    @model_validator(mode="after")
+    def _compares_what_the_laptop_does(self) -> Self:
+        if self.laptop_examples:
+            own = {comparison.name for comparison in self.comparisons}
+            others = [comparison for comparison in load_profile("laptop").comparisons if comparison.name not in own]
+            fewer = [replace(comparison, examples=self.laptop_examples, dataset="") for comparison in others]
+            object.__setattr__(self, "comparisons", (*self.comparisons, *fewer))
+        return self
 
     @model_validator(mode="after")
     def _groups_are_there(self) -> Self:
