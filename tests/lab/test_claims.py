@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from repsim.lab import claim_tables, claims, wording
-from repsim.lab.claim_tables import claims_page, claims_table, first_page, kind, label, scorecard
+from repsim.lab.claim_tables import claims_page, claims_table, counted_as, first_page, label, scorecard
 from repsim.lab.errors import ProfileError
 from repsim.lab.execution import contents, notebooks
 from repsim.lab.predicates import ClaimError, Predicate
@@ -409,7 +409,9 @@ def test_the_score_counts_every_claim_once(results):
 
 def test_what_a_claim_counts_as():
     found = early()
-    kinds = {profile: {name: kind(entry, profile) for name, entry in found.items()} for profile in ("laptop", "smoke")}
+    kinds = {
+        profile: {name: counted_as(entry, profile) for name, entry in found.items()} for profile in ("laptop", "smoke")
+    }
     papers, narrower, mathematics, ours = claim_tables.KINDS
     assert {name for name, one in kinds["laptop"].items() if one == mathematics} == {f"T{one}" for one in range(1, 20)}
     assert all((kinds["laptop"][name] == ours) == found[name].ours for name in found)
