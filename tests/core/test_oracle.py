@@ -1,12 +1,13 @@
 """Each index against its definition in 50 digits, on small data whose features differ in scale."""
 
 import numpy as np
-import oracle
 import pytest
-from hard_cases import PUBLIC
 
 from repsim import canonical_ridge, get_index, svcca
 from repsim.indexes import Index
+
+from . import oracle
+from .hard_cases import PUBLIC
 
 
 def data():

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from made import compared, part, square
 
 from repsim.lab import claims, findings
 from repsim.lab.errors import LabError
+
+from .made import compared, part, square
 
 CLAIMS = claims.load_claims()
 FIGURE_6 = ("F6a", "F6b", "F6c", "F6d", "F6e")

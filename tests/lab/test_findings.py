@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made import Made
 from scipy.stats import spearmanr
 
 import repsim
 from repsim.lab import claims, findings
 from repsim.lab.findings import components, correspondence, theory, training, within_networks
+
+from .made import Made
 
 LAYERS = [*(f"conv{i}" for i in range(1, 9)), "pool"]
 

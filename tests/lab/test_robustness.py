@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from made import compared, part, square
 
 from repsim.lab import findings
 from repsim.lab.findings import robustness
+
+from .made import compared, part, square
 
 FEW, MANY = 100, 900
 
