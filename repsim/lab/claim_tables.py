@@ -101,7 +101,7 @@ def summary(profile: str) -> str:
     return f"{'; '.join(clauses)} (profile {profile})"
 
 
-def score(profile: str) -> str:
+def leading_count(profile: str) -> str:
     """Return the count that leads, in a sentence."""
     lead, known = counts(profile)[PAPER_SIZE], load_claims()
     repeats = Counter(
@@ -147,7 +147,7 @@ def first_page(profile: str) -> str:
     says = [f"- **{text}** {' '.join(map(_answer, claims))}" for text, claims in answers.items()]
     failed = [entry for entry in every if entry.verdict in DECIDED[1:]]
     close = [claim for claim, measured, verdict in every if measured and verdict in DECIDED and near(claim, measured)]
-    blocks = [score(profile), "\n".join(says)]
+    blocks = [leading_count(profile), "\n".join(says)]
     if any(claim.id in IDENTIFIED for claim, measured, _ in every if measured):
         blocks.append(figure_html(identified(every), "layers-identified", CAPTION))
     blocks += ["## The score", scorecard(profile)]
@@ -215,7 +215,7 @@ def overview(profile: str) -> str:
         "Experiments by the distance to their thresholds, as a share of these; grey: within a tenth. Not drawn are "
         "claims about an order, and those whose distance has no number."
     )
-    return "\n\n".join([score(profile), scorecard(profile), figure_html(drawing, "margins", caption)])
+    return "\n\n".join([leading_count(profile), scorecard(profile), figure_html(drawing, "margins", caption)])
 
 
 def claims_page(profile: str, notebook_link: Callable[[str], str], commit_link: Callable[[str], str]) -> str:
@@ -284,5 +284,5 @@ def write_readme(path: Path, profile: str) -> None:
     parts = re.split(f"({BEGIN}|{END})", path.read_text(encoding="utf-8"))
     if parts[1::2] != [BEGIN, END]:
         raise ClaimError(f"{path}: expected the line {BEGIN} and below it {END}, once each")
-    parts[2] = f"\n{score(profile)}\n\n{scorecard(profile)}\n"
+    parts[2] = f"\n{leading_count(profile)}\n\n{scorecard(profile)}\n"
     write_atomically(path, lambda file: file.write("".join(parts).encode()))

@@ -59,7 +59,7 @@ class Tolerance:
         return bool(value == other)
 
 
-ROUNDING = Tolerance(1e-9, 1e-12, "processors add up float64 numbers in different orders")
+SUMMATION = Tolerance(1e-9, 1e-12, "processors add up float64 numbers in different orders")
 CLAIMS = Tolerance(1e-6, 1e-9, "the same float64 arithmetic on the same results")
 ACCURACY = Tolerance(0, 2e-4, "two of 10,000 images may change sides with the rounding of float32 activations")
 SIMILARITY = Tolerance(2e-3, 1e-6, "activations are float32, and other machines round them differently")
@@ -168,15 +168,15 @@ def measurement_path(profile: str, claim_id: str) -> Path:
 
 
 def record(profile: str, claim_id: str, values: Mapping[str, Any], **about: Any) -> Path:
-    """Write what was measured for a claim, as :func:`contents` has it, and return the file.
+    """Write what was measured for a claim, as :func:`recorded` has it, and return the file.
 
     The same values give the same bytes. A file that says the same already, or differs by rounding only, as another
     machine does, is left alone, so that judging committed results leaves these as they are.
     """
-    held = contents(profile, claim_id, values, **about)
+    held = recorded(profile, claim_id, values, **about)
     path = measurement_path(profile, claim_id)
     try:
-        unchanged = ROUNDING.holds(unseal(path), held)
+        unchanged = SUMMATION.holds(unseal(path), held)
     except DamagedArtefactError:  # it is being measured again
         unchanged = False
     if not unchanged:
@@ -184,7 +184,7 @@ def record(profile: str, claim_id: str, values: Mapping[str, Any], **about: Any)
     return path
 
 
-def contents(
+def recorded(
     profile: str,
     claim_id: str,
     values: Mapping[str, Any],
@@ -232,12 +232,12 @@ def measurement(profile: str, claim_id: str) -> Measurement | None:
     if not path.exists():
         return None
     try:
-        contents = unseal(path)
+        held = unseal(path)
     except DamagedArtefactError as error:
         raise ClaimError(f"{error}. Delete it to have it measured again.") from None
-    if contents.keys() != {field.name for field in fields(Measurement)} or not isinstance(contents["values"], dict):
+    if held.keys() != {field.name for field in fields(Measurement)} or not isinstance(held["values"], dict):
         raise ClaimError(f"{path} is damaged: not a measurement. Delete it to have it measured again.")
-    measured = Measurement(**contents)
+    measured = Measurement(**held)
     if (measured.claim, measured.profile) != (claim_id, profile):
         raise ClaimError(f"{path} is of claim {measured.claim!r} and profile {measured.profile!r}")
     return measured

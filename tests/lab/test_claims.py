@@ -475,7 +475,7 @@ def test_readme(results, tmp_path):
     readme.write_text(f"before\n{begin}\nwhat was here\n{end}\nafter\n")
     claim_tables.write_readme(readme, "smoke")
     text = readme.read_text()
-    assert text == f"before\n{begin}\n{claim_tables.score('smoke')}\n\n{scorecard('smoke')}\n{end}\nafter\n"
+    assert text == f"before\n{begin}\n{claim_tables.leading_count('smoke')}\n\n{scorecard('smoke')}\n{end}\nafter\n"
     claim_tables.write_readme(readme, "smoke")
     assert readme.read_text() == text
 

@@ -189,10 +189,10 @@ TESTS = [
     *(f"tests/core/test_{name}.py" for name in ("indexes", "inputs", "oracle", "properties", "pairwise", "right")),
     *(f"tests/lab/test_{name}.py" for name in ("claims", "figures", "profiles")),
     *(f"tests/book/test_{name}.py" for name in ("api", "claims_page")),
-    *(f"tests/project/test_{name}.py" for name in ("first_cell", "hygiene", "repository")),
+    "tests/project/test_first_cell.py",
     "-k",
     "root_regression or described or oracle or registry or N2 or N3 or early or fixed or shows or counts or determined "
-    "or names or load or same or hygiene or repository",
+    "or names or load or same",
 ]
 
 

@@ -49,7 +49,7 @@ def _judged(profile: str, measured: Measured, notebook: str = "") -> list[Row]:
     for name, quantities in measured.items():
         values = {quantity: value for quantity, value in quantities.items() if quantity != "examples"}
         spread = next((values[quantity] for quantity in SPREADS if quantity in values), None)
-        held = claims.contents(profile, name, values, n=quantities.get("examples"), spread=spread, notebook=notebook)
+        held = claims.recorded(profile, name, values, n=quantities.get("examples"), spread=spread, notebook=notebook)
         claim, measurement = find_claim(name), claims.Measurement(**held)
         rows.append((claim, measurement, claims.judge(claim, measurement)))
     return rows
