@@ -17,7 +17,7 @@ LEAST_TIMED = 1000  # examples, below which a call is mostly its overhead
 MEASURED_BY = {
     "accelerator": "python -m benchmarks.engine.accelerator",
     "cluster": "make bench-cluster",
-    "digits": "python tests/core/accuracy.py",
+    "digits": "python -m tests.core.accuracy",
     "engine": "make bench-engine",
     "from_models": "python -m benchmarks.peers.from_models",
     "peers": "make bench-peers",

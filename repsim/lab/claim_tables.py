@@ -46,7 +46,7 @@ AGAIN = "n"  # ends the name of a claim that asks the same with as many images a
 IDENTIFIED = tuple(f"S{place}" for place in range(1, 12))  # the columns of Table 2
 
 
-def kind(claim: Claim, profile: str) -> str:
+def counted_as(claim: Claim, profile: str) -> str:
     """Return what a claim counts as: of the paper's size where all networks that it is about are as the paper's."""
     if claim.ours:
         return OURS
@@ -88,7 +88,7 @@ def counts(profile: str) -> dict[str, Counter[str]]:
     """Return for each of `KINDS` how many claims have which verdict."""
     verdicts: dict[str, Counter[str]] = {name: Counter() for name in KINDS}
     for claim, _, verdict in judged(profile):
-        verdicts[kind(claim, profile)][verdict] += 1
+        verdicts[counted_as(claim, profile)][verdict] += 1
     return verdicts
 
 
@@ -101,7 +101,7 @@ def summary(profile: str) -> str:
     return f"{'; '.join(clauses)} (profile {profile})"
 
 
-def score(profile: str) -> str:
+def leading_count(profile: str) -> str:
     """Return the count that leads, in a sentence."""
     lead, known = counts(profile)[PAPER_SIZE], load_claims()
     repeats = Counter(
@@ -147,7 +147,7 @@ def first_page(profile: str) -> str:
     says = [f"- **{text}** {' '.join(map(_answer, claims))}" for text, claims in answers.items()]
     failed = [entry for entry in every if entry.verdict in DECIDED[1:]]
     close = [claim for claim, measured, verdict in every if measured and verdict in DECIDED and near(claim, measured)]
-    blocks = [score(profile), "\n".join(says)]
+    blocks = [leading_count(profile), "\n".join(says)]
     if any(claim.id in IDENTIFIED for claim, measured, _ in every if measured):
         blocks.append(figure_html(identified(every), "layers-identified", CAPTION))
     blocks += ["## The score", scorecard(profile)]
@@ -191,7 +191,7 @@ def _failure(entry: Judged, profile: str) -> str:
     claim, measured, verdict = entry
     why = f" {linked(re.split('(?<=[.]) (?=[A-Z])', claim.why)[0], profile)}" if claim.why else ""
     where = f" [More](../notebooks/{claim.notebook}.ipynb)."
-    apart = {NARROWER: " (narrower here)", OURS: " (a claim of ours)"}.get(kind(claim, profile), "")
+    apart = {NARROWER: " (narrower here)", OURS: " (a claim of ours)"}.get(counted_as(claim, profile), "")
     said = f"{claim.statement} Here: {headline(claim, measured)}"
     return f"- {link(claim)} {_unbroken(verdict)}{apart}: {said}{why}{where}"
 
@@ -210,12 +210,12 @@ def overview(profile: str) -> str:
     from repsim.lab.figures.display import figure_html
     from repsim.lab.figures.verdicts import margins
 
-    drawing = margins([entry for entry in judged(profile) if kind(entry.claim, profile) != MATHEMATICS])
+    drawing = margins([entry for entry in judged(profile) if counted_as(entry.claim, profile) != MATHEMATICS])
     caption = (
         "Experiments by the distance to their thresholds, as a share of these; grey: within a tenth. Not drawn are "
         "claims about an order, and those whose distance has no number."
     )
-    return "\n\n".join([score(profile), scorecard(profile), figure_html(drawing, "margins", caption)])
+    return "\n\n".join([leading_count(profile), scorecard(profile), figure_html(drawing, "margins", caption)])
 
 
 def claims_page(profile: str, notebook_link: Callable[[str], str], commit_link: Callable[[str], str]) -> str:
@@ -237,7 +237,7 @@ def claims_table(profiles: Sequence[str], links: Callable[[str, Claim], Iterable
         for profile, (claim, measured, verdict) in zip(profiles, both, strict=True):
             if measured is not None or profile == profiles[0]:
                 said = [claim.statement, headline(claim, measured), ", ".join(links(profile, claim)) or DASH]
-                about = [claim.section, kind(claim, profile), profile]
+                about = [claim.section, counted_as(claim, profile), profile]
                 rows.append([link(claim), _unbroken(verdict), *said, *about])
     return table(names, rows)
 
@@ -248,7 +248,7 @@ def _in_full(profile: str, entry: Judged, notebook_link: Callable[[str], str], c
     paper = f"; its value: {claim.paper:g}" if claim.paper is not None else ""
     where = f", in {notebook_link(claim.notebook)}" if claim.notebook else ""
     lines = [f"({label(claim)})=", f"### {claim.id}: {verdict}", "", claim.statement, ""]
-    lines.append(f"- The paper: {claim.place}{paper}. Counted as: {kind(claim, profile)}.")
+    lines.append(f"- The paper: {claim.place}{paper}. Counted as: {counted_as(claim, profile)}.")
     asked = rule(claim.predicate, claim)
     lines.append(f"- {asked}." if isinstance(claim.predicate, Reported) else f"- Reproduced if: {asked}.")
     if claim.partly:
@@ -284,5 +284,5 @@ def write_readme(path: Path, profile: str) -> None:
     parts = re.split(f"({BEGIN}|{END})", path.read_text(encoding="utf-8"))
     if parts[1::2] != [BEGIN, END]:
         raise ClaimError(f"{path}: expected the line {BEGIN} and below it {END}, once each")
-    parts[2] = f"\n{score(profile)}\n\n{scorecard(profile)}\n"
+    parts[2] = f"\n{leading_count(profile)}\n\n{scorecard(profile)}\n"
     write_atomically(path, lambda file: file.write("".join(parts).encode()))

@@ -15,13 +15,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from repsim.lab.errors import DamagedArtefactError, known
 from repsim.lab.execution import kept, stamp
 from repsim.lab.predicates import ClaimError, Margin, Number, Predicate, Quantity, Reported, Strict, is_number
-from repsim.lab.profiles import load_profile
+from repsim.lab.profiles import load_profile, read_yaml
 from repsim.lab.repository import REPOSITORY, results_root
 from repsim.lab.store import as_json, unseal, write_record
 
@@ -60,7 +59,7 @@ class Tolerance:
         return bool(value == other)
 
 
-ROUNDING = Tolerance(1e-9, 1e-12, "processors add up float64 numbers in different orders")
+SUMMATION = Tolerance(1e-9, 1e-12, "processors add up float64 numbers in different orders")
 CLAIMS = Tolerance(1e-6, 1e-9, "the same float64 arithmetic on the same results")
 ACCURACY = Tolerance(0, 2e-4, "two of 10,000 images may change sides with the rounding of float32 activations")
 SIMILARITY = Tolerance(2e-3, 1e-6, "activations are float32, and other machines round them differently")
@@ -76,6 +75,7 @@ class Claim(Strict):
     predicate: Predicate
     tolerance: Text
     sentence: Text
+    fixed: Annotated[date, Field(strict=True)]
     notebook: Annotated[str, Field(strict=True)] = ""
     figure: Text | None = None
     paper: Number | None = None
@@ -83,7 +83,6 @@ class Claim(Strict):
     needs: dict[Quantity, Number] = {}
     unit: Text | None = None
     ours: Annotated[bool, Field(strict=True)] = False
-    fixed: Annotated[date, Field(strict=True)] = date(2026, 11, 24)
     answers: Text | None = None
     why: Text | None = None
     why_figure: Text | None = None
@@ -145,18 +144,7 @@ def load_claims(path: Path | None = None) -> Claims:
 @lru_cache(maxsize=4)
 def parse_claims(content: bytes | str, where: str = "claims.yml") -> Claims:
     """Read claims from YAML; see :func:`load_claims`."""
-    try:
-        values = yaml.safe_load(content)
-    except RecursionError:
-        raise ClaimError(f"{where}: not YAML that can be read: nested too deeply") from None
-    except Exception as error:  # beside YAMLError: ValueError and others, from impossible dates, numbers and bytes
-        raise ClaimError(f"{where}: not YAML: {error}") from None
-    try:
-        file = _File.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
-        raise ClaimError(f"{where}: {place}: {first['msg']}, found {first['input']!r:.40}") from None
+    file = read_yaml(where, content, _File, ClaimError)
     claims = Claims({claim.id: claim for claim in file.claims})
     claims.names = file.names
     if twice := [name for name, count in Counter(claim.id for claim in file.claims).items() if count > 1]:
@@ -180,15 +168,15 @@ def measurement_path(profile: str, claim_id: str) -> Path:
 
 
 def record(profile: str, claim_id: str, values: Mapping[str, Any], **about: Any) -> Path:
-    """Write what was measured for a claim, as :func:`contents` has it, and return the file.
+    """Write what was measured for a claim, as :func:`recorded` has it, and return the file.
 
     The same values give the same bytes. A file that says the same already, or differs by rounding only, as another
     machine does, is left alone, so that judging committed results leaves these as they are.
     """
-    held = contents(profile, claim_id, values, **about)
+    held = recorded(profile, claim_id, values, **about)
     path = measurement_path(profile, claim_id)
     try:
-        unchanged = ROUNDING.holds(unseal(path), held)
+        unchanged = SUMMATION.holds(unseal(path), held)
     except DamagedArtefactError:  # it is being measured again
         unchanged = False
     if not unchanged:
@@ -196,7 +184,7 @@ def record(profile: str, claim_id: str, values: Mapping[str, Any], **about: Any)
     return path
 
 
-def contents(
+def recorded(
     profile: str,
     claim_id: str,
     values: Mapping[str, Any],
@@ -244,12 +232,12 @@ def measurement(profile: str, claim_id: str) -> Measurement | None:
     if not path.exists():
         return None
     try:
-        contents = unseal(path)
+        held = unseal(path)
     except DamagedArtefactError as error:
         raise ClaimError(f"{error}. Delete it to have it measured again.") from None
-    if contents.keys() != {field.name for field in fields(Measurement)} or not isinstance(contents["values"], dict):
+    if held.keys() != {field.name for field in fields(Measurement)} or not isinstance(held["values"], dict):
         raise ClaimError(f"{path} is damaged: not a measurement. Delete it to have it measured again.")
-    measured = Measurement(**contents)
+    measured = Measurement(**held)
     if (measured.claim, measured.profile) != (claim_id, profile):
         raise ClaimError(f"{path} is of claim {measured.claim!r} and profile {measured.profile!r}")
     return measured

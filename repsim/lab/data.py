@@ -163,10 +163,10 @@ def fetch_file(path: Path, address: str, expected: str, advice: str) -> Path:
         raise DataError(f"{path} is missing and could not be fetched from {address} ({why}): {advice}.") from error
     finally:
         shutil.rmtree(passing, ignore_errors=True)
-    kind, _, wanted = expected.partition(":")
-    if wanted and (found := pooch.file_hash(str(path), kind)) != wanted:
-        named = {"md5": "MD5", "sha256": "SHA-256"}[kind]
-        raise DataError(f"{path} was altered: expected {named} {wanted}, found {found}. Delete it to fetch it again.")
+    algorithm, _, wanted = expected.partition(":")
+    if wanted and (actual := pooch.file_hash(str(path), algorithm)) != wanted:
+        named = {"md5": "MD5", "sha256": "SHA-256"}[algorithm]
+        raise DataError(f"{path} was altered: expected {named} {wanted}, found {actual}. Delete it to fetch it again.")
     return path
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
+from datetime import date
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
@@ -18,13 +19,14 @@ from annotated_types import Ge, Gt, Lt, MinLen
 from pydantic import AfterValidator, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
-from repsim.lab.errors import ProfileError, known
+from repsim.lab.errors import LabError, ProfileError, known
 from repsim.lab.families import describe
 from repsim.lab.transformers.settings import CONFIG, Indexes, Rising, Transformers
 
 NAMES = ("smoke", "laptop", "paper")
 Named = TypeVar("Named", "Networks", "Measure", "Comparison")
 Setting = TypeVar("Setting")
+Form = TypeVar("Form")
 
 
 def _distinct(seeds: tuple[int, ...]) -> tuple[int, ...]:
@@ -231,6 +233,7 @@ class Profile:
     components_examples: Positive
     subspace_examples: Positive
     comparisons: tuple[Comparison, ...] = ()
+    laptop_examples: Counts | None = None  # of what else the laptop profile compares, which is compared here too
     within: Within | None = None
     chance: tuple[str, ...] = ()  # groups: what shuffled examples give in the maps of their first networks
     within_class: Within | None = None
@@ -239,6 +242,15 @@ class Profile:
     shuffles: Shuffles | None = None
     cluster: Cluster = Cluster()
     transformers: Transformers | None = None
+
+    @model_validator(mode="after")
+    def _compares_what_the_laptop_does(self) -> Self:
+        if self.laptop_examples:
+            own = {comparison.name for comparison in self.comparisons}
+            others = [comparison for comparison in load_profile("laptop").comparisons if comparison.name not in own]
+            fewer = [replace(comparison, examples=self.laptop_examples, dataset="") for comparison in others]
+            object.__setattr__(self, "comparisons", (*self.comparisons, *fewer))
+        return self
 
     @model_validator(mode="after")
     def _groups_are_there(self) -> Self:
@@ -317,16 +329,21 @@ class _OnceEach(yaml.SafeLoader):
 
 def parse_profile(name: str, text: str) -> Profile:
     """Read a profile from YAML text; ProfileError names each place where it is not one."""
+    return read_yaml(f"profile {name}", text, Profile, ProfileError, name=name)
+
+
+def read_yaml(what: str, text: str | bytes, form: type[Form], error: type[LabError], **given: Any) -> Form:
+    """Read YAML as what `form` says, beside what is `given`; `error` names each place where it is something else."""
     try:
         values = yaml.load(text, _OnceEach)
-        written = json.dumps({"name": name, **values} if isinstance(values, dict) else values)
-    except Exception as error:  # beside YAMLError: others from impossible dates, numbers, keys and depths
-        raise ProfileError(f"profile {name}: not YAML of numbers and texts: {error}") from None
+        written = json.dumps(given | values if isinstance(values, dict) else values, default=date.isoformat)
+    except Exception as reason:  # beside YAMLError: others from impossible dates, numbers, keys and depths
+        raise error(f"{what}: not YAML of numbers, texts and dates: {reason}") from None
     try:
-        return TypeAdapter(Profile).validate_json(written)
-    except ValidationError as error:
-        wrong = "; ".join(f"{_place(details['loc'])}{_said(details)}" for details in error.errors(include_url=False))
-        raise ProfileError(f"profile {name}: {wrong}") from None
+        return TypeAdapter(form).validate_json(written)
+    except ValidationError as invalid:
+        wrong = "; ".join(f"{_place(details['loc'])}{_said(details)}" for details in invalid.errors(include_url=False))
+        raise error(f"{what}: {wrong}") from None
 
 
 def _place(location: tuple[int | str, ...]) -> str:

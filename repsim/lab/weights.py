@@ -89,7 +89,8 @@ def trained_records(profile: str, epoch: int | None = None) -> list[dict[str, An
     if not list((store.folder / STEP).glob("transformer-*.json")):
         return []  # where there is none their texts need not be there either, which addresses depend on
     last = settings.recipe.epochs if epoch is None else epoch
-    return [found.record for seed in settings.seeds if (found := find_transformer(store, settings, seed, last))]
+    trained = (find_transformer(store, settings, seed, last) for seed in settings.seeds)
+    return [transformer.record for transformer in trained if transformer]
 
 
 def trained_seeds(profile: str, epoch: int | None = None) -> list[int]:

@@ -141,10 +141,10 @@ def robustness(values: Mapping[str, Any]) -> str:
     if len(values["tried_n"]) > 1:
         at = [f"{n:,}" for n, holds in zip(values["tried_n"], values["holds_at"], strict=True) if holds == 1]
         least = values["smallest_n"]
-        some = (
+        otherwise = (
             f"it holds on {listed(at)} examples, and not on more" if at else "it does not hold on fewer examples either"
         )
-        clauses.append(f"it holds from {least:,} examples on" if least else some)
+        clauses.append(f"it holds from {least:,} examples on" if least else otherwise)
     if (share := values["share_above_shuffles"]) is not None:
         clauses.append(
             f"{math.floor(100 * share)}% of the similarities that it rests on, measured on fewer examples and "

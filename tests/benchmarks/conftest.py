@@ -1,12 +1,7 @@
 """Shared data of the tests of the benchmarks."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "core"))  # the oracle
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import mpmath as mp
 import numpy as np
-import oracle
 import pytest
 import typer
 
@@ -20,6 +19,8 @@ from benchmarks.peers.conventions import CAUSES, exact, explained
 from benchmarks.peers.environments import InstallError, clean, made_for
 from benchmarks.peers.registry import ADAPTERS, PEERS, Entry, Peer
 from repsim.lab.store import unseal
+
+from ..core import oracle
 
 ROOT = Path(__file__).resolve().parents[2]
 PUBLISHED = ROOT / "results" / "benchmarks" / "peers.json"
@@ -106,7 +107,7 @@ def test_a_measurement_has_value_time_and_memory(measured):
     row = next(row for row in out["rows"] if row["entry"] == "sum")
     x, y = SMALL["golden"]
     assert row["value"] == pytest.approx(x.sum() + y.sum())
-    assert row["seconds"] >= 0
+    assert 0 < row["seconds"] < 3
     assert 0 < row["base_mib"] <= row["peak_mib"]
     assert row["error"] is None
 
@@ -129,7 +130,7 @@ def test_only_a_streaming_entry_gets_batch_sizes(measured):
 
 def test_what_batches_alone_take_is_measured_beside_a_call_that_wants_them(measured):
     rows = measured[0]["rows"]
-    assert all(0.02 <= row["feeding"] < 1 for row in rows if row["entry"] == "size")
+    assert all(row["feeding"] >= 0.02 for row in rows if row["entry"] == "size")
     assert {row["feeding"] for row in rows if row["entry"] != "size"} == {None}
 
 

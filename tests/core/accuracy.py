@@ -1,18 +1,19 @@
 """How far each index is from its definition in 50 digits, against the condition number of what it computes.
 
-``python tests/core/accuracy.py`` writes it down, and prints the table of where that is more than 1e-12, which the page
+``python -m tests.core.accuracy`` writes it down, and prints the table of where that is more than 1e-12, which the page
 "What it costs" shows too.
 """
 
 import numpy as np
-import oracle
-from hard_cases import PUBLIC, saturation_expected
 
 from benchmarks.engine.rounding import digits
 from benchmarks.results import engine_digest
 from repsim import RepresentationError, get_index, pairwise
 from repsim.lab.repository import results_root
 from repsim.lab.store import write_record
+
+from . import oracle
+from .hard_cases import PUBLIC, saturation_expected
 
 EPS = float(np.finfo(np.float64).eps)
 LIMIT = 1e-12

@@ -1,5 +1,4 @@
 import numpy as np
-import oracle
 import pytest
 
 import repsim
@@ -16,6 +15,8 @@ from repsim import (
 )
 from repsim.engine.bases import _by_gram, components_kept, factorise
 from repsim.engine.representation import Representation
+
+from . import oracle
 
 
 def test_golden_value(golden):

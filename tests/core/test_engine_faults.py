@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import oracle
 import pytest
 
 import repsim
@@ -18,6 +17,8 @@ from repsim.engine.operators import Projector, RBFGram
 from repsim.engine.projectors import project
 from repsim.engine.representation import Representation
 from repsim.engine.tiles import _Pass
+
+from . import oracle
 
 pytestmark = pytest.mark.filterwarnings("ignore::repsim.RankSaturationWarning")
 

@@ -1,15 +1,16 @@
 """Each index against its definition in 50 digits, on small data whose features differ in scale."""
 
 import numpy as np
-import oracle
 import pytest
-from hard_cases import PUBLIC
 
 from repsim import canonical_correlations, canonical_ridge, get_index, svcca
 from repsim.indexes import Index
 from repsim.neighbours import mutual_knn
 from repsim.predictivity import linear_predictivity
 from repsim.rsa import rsa
+
+from . import oracle
+from .hard_cases import PUBLIC
 
 
 def data():

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from hard_cases import saturation_expected
 
 from repsim import INDEXES, RankSaturationWarning, errors, get_index, pairwise
 from repsim.engine.features import features_are_cheaper
@@ -8,6 +7,8 @@ from repsim.engine.operators import LinearGram, Operator
 from repsim.engine.representation import Representation
 from repsim.engine.tiles import inner_products
 from repsim.engine.tiling import tile_block
+
+from .hard_cases import saturation_expected
 
 N = 23
 NAMES = [*INDEXES, "hsic_rbf_0.3", "hsic_rbf_0.3_debiased", "cka_rbf_3", "svcca_r2_0.5", "svcca_mean_0.7"]

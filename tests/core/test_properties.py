@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from hard_cases import PUBLIC, saturation_expected
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from repsim import INDEXES, pairwise
+
+from .hard_cases import PUBLIC, saturation_expected
 
 SEARCH = settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 

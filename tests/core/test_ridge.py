@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import mpmath as mp
 import numpy as np
-import oracle
 import pytest
 
 from repsim import (
@@ -19,6 +18,8 @@ from repsim import (
 )
 from repsim.engine.operators import ShrunkProjector
 from repsim.ridge import NORMALISERS
+
+from . import oracle
 
 
 @pytest.fixture

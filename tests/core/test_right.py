@@ -3,16 +3,17 @@
 from pathlib import Path
 
 import numpy as np
-import oracle
 import pytest
-from accuracy import LIMIT, ROUNDINGS, condition, rows, tolerance
-from hard_cases import KINDS, PUBLIC, SCALES, SHAPES, all_at_once, laid_out, made, one, pairs, size_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.engine.rounding import digits
 from repsim import RepresentationError, get_index, pairwise
 from repsim.lab.store import unseal
+
+from . import oracle
+from .accuracy import LIMIT, ROUNDINGS, condition, rows, tolerance
+from .hard_cases import KINDS, PUBLIC, SCALES, SHAPES, all_at_once, laid_out, made, one, pairs, size_of
 
 SEARCH = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 ROOT = Path(__file__).resolve().parents[2]

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent))  # what stands for artefacts, beside this file
-
 import pytest
 
 from repsim.lab import data, repository

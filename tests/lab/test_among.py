@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from made import Made
 from scipy.stats import spearmanr
 
 import repsim
@@ -20,6 +19,8 @@ from repsim.lab.profiles import load_profile
 from repsim.lab.representations import representations
 from repsim.lab.store import profile_store
 from repsim.lab.training import evaluate, load_network, train_network
+
+from .made import Made
 
 LAYERS = ["conv1", "conv2", "conv3"]
 

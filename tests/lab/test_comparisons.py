@@ -61,7 +61,8 @@ def other_images(monkeypatch):
 def test_only_the_networks_that_are_compared_are_trained(monkeypatch, tmp_path):
     monkeypatch.setenv("REPSIM_RESULTS", str(tmp_path))
     asked = []
-    monkeypatch.setattr(common, "_train", lambda store, group, seed: asked.append((group.name, seed)))
+    train = "repsim.lab.training.train_network"
+    monkeypatch.setattr(train, lambda store, group, seed: asked.append((group.name, seed)))
     assert len(NETWORKS("smoke", "plain10", 1)) == 1
     assert len(NETWORKS("smoke", "tiny10")) == 3
     assert asked == [("plain10", 0), ("tiny10", 0), ("tiny10", 1), ("tiny10", 2)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from made import Made
 
 import repsim
 from repsim.lab.findings.correspondence import against_n, as_tables, beside_fewer, random_r2
@@ -13,6 +12,8 @@ from repsim.lab.measurements import common
 from repsim.lab.measurements import layer_pairs as module
 from repsim.lab.measurements.layer_pairs import TOLERANCE, layer_pairs
 from repsim.lab.representations import representations
+
+from .made import Made
 
 EXAMPLES, LAYERS = 400, ("conv5", "conv8", "pool")
 

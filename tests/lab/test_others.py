@@ -6,7 +6,6 @@ import hashlib
 import os
 from pathlib import Path
 
-import legacy
 import numpy as np
 import pytest
 from numpy.lib.stride_tricks import sliding_window_view
@@ -15,6 +14,8 @@ from repsim.lab import published
 from repsim.lab.data import load_dataset
 from repsim.lab.errors import DataError
 from repsim.lab.repository import data_root
+
+from . import legacy
 
 STRIDES = (1, 1, 2, 1, 1, 2, 1, 1)
 REAL = Path(os.environ.get(published.FOLDER) or data_root() / published.NETWORKS.name)

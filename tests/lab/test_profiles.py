@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.resources import files
 
 import pytest
@@ -161,6 +162,16 @@ def test_a_whole_number_is_the_same_recipe_however_it_is_written():
 def test_what_is_no_profile(text, message):
     with pytest.raises(ProfileError, match=message):
         parse_profile("mine", text)
+
+
+def test_what_else_the_laptop_compares_is_compared_on_fewer_images():
+    own, laptop = load_profile("smoke").comparisons, load_profile("laptop").comparisons
+    assert {comparison.name for comparison in own} == {comparison.name for comparison in laptop}
+    widths = load_profile("smoke").comparison("widths")
+    assert widths == replace(load_profile("laptop").comparison("widths"), examples=(50, 200))
+    assert load_profile("smoke").comparison("datasets-cifar100").dataset == "", "its own images"
+    with pytest.raises(ProfileError, match=r"profile mine: unknown group of networks 'plain10'"):
+        parse_profile("mine", f"networks: []\nlaptop_examples: [5]{REST}")
 
 
 SMOKE = (files("repsim.lab") / "profiles" / "smoke.yml").read_text(encoding="utf-8")

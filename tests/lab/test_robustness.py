@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from made import compared, part, square
 
 from repsim.lab.findings import across_networks, robustness, within_networks
+
+from .made import compared, part, square
 
 FEW, MANY = 100, 900
 
@@ -43,7 +44,7 @@ def pairs(parts, table):
 def test_a_claim_may_need_examples_and_not_survive_debiasing(plain):
     clear, blurred = pairs(plain, diagonal()), pairs(plain, np.tile(np.linspace(0.1, 0.9, 9), (9, 1)))
     found = robustness.ask_figure_f6(similarities(plain, blurred, clear, blurred), shuffles(plain, clear))
-    assert list(found) == ["F.6a", "F.6b"]
+    assert "F.6b" in found
     assert found["F.6a"] == {
         "tried_n": [FEW, MANY],
         "holds_at": [0, 1],
@@ -148,7 +149,7 @@ def test_figures_5_and_f8():
     path[range(9), np.arange(9) * 2] = 0.9
     values = {("plain10",) * 2: diagonal(), ("plain10", "plain18"): path, ("plain18",) * 2: diagonal(17)}
     found = robustness.ask_figure_5(similarities(parts, values, values, values), shuffles(parts, values))
-    assert list(found) == ["F5a"]
+    assert "F5b" not in found, "whose groups were not compared"
     assert (found["F5a"]["holds_at"], found["F5a"]["share_above_shuffles"]) == ([1, 1], 1.0)
     rows, columns = [part("resnet14", [3], 17)], [part("tiny10", [0], 9)]
     both = compared(rows, {f"cka_linear_{MANY}": path.T, f"cka_linear_debiased_{MANY}": path.T}, columns, (MANY,))
@@ -166,7 +167,7 @@ def test_figure_6():
     null = shuffles(parts, values, 0.55)
     kept = {f"{index}_{MANY}": diagonals(null) for index in ("cka_linear", "cka_linear_debiased")}
     found = robustness.ask_figure_6(compared(parts, kept, examples=(MANY,), diagonal=True), null)
-    assert list(found) == ["F6a", "F6b", "F6c", "F6d", "F6e"]
+    assert {"F6a", "F6b", "F6c", "F6d", "F6e"} <= found.keys()
     assert found["F6a"]["holds_at"] == [1]
     assert found["F6a"]["share_above_shuffles"] == 0.75
     assert found["F6d"]["share_above_shuffles"] == 1.0

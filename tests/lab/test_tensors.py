@@ -6,12 +6,13 @@ import contextlib
 import sys
 from pathlib import Path
 
-import legacy
 import numpy as np
 import pytest
 
 from repsim.lab.errors import DataError
 from repsim.lab.tensors import read_tensors
+
+from . import legacy
 
 TENSORS = {
     "weight": np.arange(24, dtype=np.float32).reshape(2, 3, 4),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from repsim.lab.claims import ACCURACY, ROUNDING, Tolerance
+from repsim.lab.claims import ACCURACY, SUMMATION, Tolerance
 
 HUNDREDTH = Tolerance(0.01, 0.001, "a test")
 
@@ -43,4 +43,4 @@ def test_not_the_same(one, other):
 
 def test_said_with_its_reason():
     assert str(ACCURACY) == f"within 0 of the value or 0.0002: {ACCURACY.why}"
-    assert ROUNDING.holds(1.1e-15, 0.0)
+    assert SUMMATION.holds(1.1e-15, 0.0)

@@ -28,13 +28,6 @@ INDEX = ("repsim/indexes.py", "\n]  # fmt: skip\n\n\n@cache\ndef _knn_index", ''
         symmetric=False,
     ),''')  # fmt: skip
 
-TESTS_OF_INDEXES = [
-    *(f"tests/core/test_{name}.py" for name in ("indexes", "inputs", "oracle", "properties", "pairwise", "right")),
-    "tests/book/test_api.py",
-    "-k",
-    "root_regression or described or oracle or registry",
-]
-
 SOURCE = ("repsim/lab/data.py", "\n}\nDATASETS = ", '''
     "stripes": Source(
         title="Stripes",
@@ -77,10 +70,10 @@ GROUP = ("repsim/lab/profiles/smoke.yml", "\n# One job of a cluster", '''
     minutes: 0.1''')  # fmt: skip
 
 COMPARISON = (
-    "repsim/lab/profiles/smoke.yml",
-    "\nwithin: ",
+    "repsim/lab/profiles/laptop.yml",
+    "\n# Figures 3, 4 and F.5",
     """
-  - {name: attending, groups: [attending8], examples: [50, 100], indexes: [cka_linear, root_regression]}""",
+  - {name: early, groups: [plain10], networks: 2, examples: [1000, 2000], indexes: [cka_linear, root_regression]}""",
 )
 
 FINDING = (
@@ -88,10 +81,11 @@ FINDING = (
     None,
     '''
 
-@measures("Z9", by=(repsim.cka, repsim.pairwise), networks=("attending8",))
-def figure_z9(table: Array) -> dict[str, Any]:
-    """Measure claim Z9: the least similarity, and the mean over layers."""
-    return {"lead": float(table.min()), "layers": len(table)}
+@measures("N2", by=(repsim.linear_regression, repsim.pairwise), networks=("plain10",))
+def early(table: Array) -> dict[str, dict[str, Any]]:
+    """Measure claim N2, on the least of all similarities."""
+    early_claims = {"N2": {"lead": float(table.min())}}
+    return early_claims
 ''',
 )
 
@@ -100,7 +94,7 @@ DRAWING = (
     None,
     '''
 
-def least_similar(table: Array) -> Drawing:
+def all_similarities(table: Array) -> Drawing:
     """Draw the similarities of all layers."""
     with panels(1, 1, 2.0) as (figure, axes):
         axes[0, 0].plot(np.sort(table.ravel()))
@@ -112,29 +106,66 @@ CLAIM = (
     "book/claims.yml",
     None,
     """
-  - id: Z9
-    section: Figure F.7, within classes
-    statement: Layers of attention are similar.
+  - id: N2
+    section: Early layers
+    statement: Layers are similar.
     place: nowhere
     predicate: {kind: at_least, of: lead, value: 0.0}
-    tolerance: None of them is negative.
+    tolerance: None of the similarities is negative.
     sentence: The least similarity is {lead:.2f}.
+    fixed: 2027-01-02
     ours: true
-    notebook: 17-attending
+    notebook: 17-early
+    figure: figure-early
 """,
 )
 
-CELLS = [
-    'profile = "laptop"',
-    """from repsim.lab import figures
+LINE = ("_toc.yml", "\n  - caption: All of it", "\n      - file: notebooks/17-early")
+
+SECOND_CLAIM = (
+    CLAIM[0],
+    None,
+    CLAIM[2].replace("N2", "N3").replace("of: lead, value: 0.0", "of: layers, value: 2"),
+)
+NAME = ("book/claims.yml", "\nclaims:\n", "\n  layers: the number of layers")
+SECOND_FINDING = [
+    (FINDING[0], ', by=(repsim.linear_regression, repsim.pairwise), networks=("plain10",))\ndef early(', ', "N3"'),
+    (
+        FINDING[0],
+        "\n    return early_claims",
+        '\n    early_claims["N3"] = {"lead": float(table.min()), "layers": len(table)}',
+    ),
+]
+
+README = ["claims", "laptop", "--readme", "README.md"]
+
+HIDDEN = ["hide-input"]
+CELLS = [  # below the title, the profile and what sees to the package, which all chapters have
+    (
+        ["remove-cell"],
+        """from repsim.lab import figures
 from repsim.lab.figures import curves
 from repsim.lab.findings import across_networks
 from repsim.lab.measurements import similarities
-artefact = similarities.between(profile, "attending")
-table = artefact.arrays()["root_regression_100"]
-values = across_networks.figure_z9(table)""",
-    'figures.show(curves.least_similar(table), name="figure-z9", source=artefact, caption="Similarities.")',
-    'figures.conclude(profile, "17-attending", {"Z9": values | {"examples": 100}})',
+
+artefact = similarities.between(profile, "early")
+examples = max(artefact.record["examples"])
+table = artefact.arrays()[f"root_regression_{examples}"]""",
+    ),
+    (
+        HIDDEN,
+        """measured = {claim: values | {"examples": examples} for claim, values in across_networks.early(table).items()}
+figures.answer(profile, measured, "N2")
+figures.show(curves.all_similarities(table), name="figure-early", source=artefact, caption="Similarities.")""",
+    ),
+    (None, "## The verdict\n\nAre the layers alike?"),
+    (HIDDEN, 'figures.conclude(profile, "17-early", measured)'),
+    (None, "## The result\n\nThe least similarity."),
+    ([], "float(table.min())"),
+    (None, "## Why\n\nBecause."),
+    (HIDDEN, "figures.explain(profile, measured)"),
+    (None, "## How it is measured\n\nBy the root of linear regression.\n\n## What it cost"),
+    (HIDDEN, 'figures.say(figures.cost_sentence(profile, [artefact.record], "comparing the layers"))'),
 ]
 
 CHECKED = """
@@ -147,9 +178,25 @@ values = repsim.pairwise([x, y, x + 0.1, y + 0.1], index="root_regression").resh
 assert repsim.identification_accuracy(values) == 1.0
 from repsim.lab.staging import table_1
 assert "| Root of linear regression | `root_regression` | " in table_1()
+from repsim.lab import measurements
 from repsim.lab.claims import judged
-assert {one.claim.id: one.verdict for one in judged("smoke")}["Z9"] == "reproduced"
+from repsim.lab.representations import representations
+found = representations(measurements.networks("smoke", "attending8")[0], "test", 50)
+assert found["attention"].shape == (50, 8 * 8 * 4)
+assert {name: value for (claim, _, value) in judged("smoke") if (name := claim.id) in ("N2", "N3")} == {
+    "N2": "reproduced", "N3": "reproduced"}
 """
+
+# Of the copy: those of the new index, and those that read all claims, chapters, profiles or contents.
+TESTS = [
+    *(f"tests/core/test_{name}.py" for name in ("indexes", "inputs", "oracle", "properties", "pairwise", "right")),
+    *(f"tests/lab/test_{name}.py" for name in ("claims", "figures", "profiles")),
+    *(f"tests/book/test_{name}.py" for name in ("api", "claims_page")),
+    "tests/project/test_first_cell.py",
+    "-k",
+    "root_regression or described or oracle or registry or N2 or N3 or early or fixed or shows or counts or determined "
+    "or names or load or same",
+]
 
 
 @pytest.fixture(scope="module")
@@ -190,55 +237,60 @@ def _add(tree, touched, name, before, text):
     touched.add(name)
 
 
-def _notebook(root):
-    """Make the chapter of the figure, with the metadata of another."""
+def _chapter(root):
+    """Make the chapter of the figure, with the first cells and the metadata of another."""
     like = json.loads((root / "notebooks" / "13-within-class.ipynb").read_text(encoding="utf-8"))
-    cells = [
-        {
-            "cell_type": "code",
-            "id": f"cell-{place}",
-            "metadata": {},
-            "execution_count": None,
-            "outputs": [],
-            "source": text,
-        }
-        for place, text in enumerate(CELLS)
-    ]
-    cells[0]["metadata"] = {"tags": ["parameters"]}
+    cells = like["cells"][:3]
+    for place, (tags, text) in enumerate(CELLS, len(cells)):
+        cell = {"cell_type": "markdown", "id": str(place), "metadata": {}, "source": text.splitlines(keepends=True)}
+        if tags is not None:
+            cell |= {"cell_type": "code", "execution_count": None, "outputs": []}
+            cell["metadata"] = {"tags": tags} if tags else {}
+        cells.append(cell)
     return json.dumps(like | {"cells": cells})
 
 
-def test_all_additions_carried_out(root, tables, tmp_path):
+def test_all_additions_carried_out(root, project_files, tables, tmp_path):
     tree, work = tmp_path / "tree", tmp_path / "work"
-    for folder in ("repsim", "book", "notebooks", "benchmarks", "tests"):
-        shutil.copytree(root / folder, tree / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("_toc.yml", "pyproject.toml"):
-        shutil.copy(root / name, tree)
+    for path in (path.relative_to(root) for path in project_files):
+        if path.parts[0] != "results":
+            (tree / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(root / path, tree / path)
+    (tree / "results").symlink_to(root / "results")
     touched = {kind: set() for kind in MOST}
     _add(tree, touched["index"], *INDEX)
     counts, prints = _stripes(work / "data" / "stripes")
     name, before, source = SOURCE
     _add(tree, touched["data set"], name, before, source.replace("{records}", counts).replace("{fingerprints}", prints))
     _add(tree, touched["network family"], *FAMILY)
-    _add(tree, touched["network family"], *GROUP)  # trained on the new data set
-    for addition in (COMPARISON, FINDING, DRAWING, CLAIM):
+    for kind in ("data set", "network family"):  # which the same group is trained on and of
+        touched[kind].add(GROUP[0])
+    _add(tree, set(), *GROUP)
+    for addition in (COMPARISON, FINDING, DRAWING, CLAIM, LINE):
         _add(tree, touched["figure"], *addition)
-    (tree / "notebooks" / "17-attending.ipynb").write_text(_notebook(root), encoding="utf-8")
-    touched["claim"] = {CLAIM[0], FINDING[0]}
+    (tree / "notebooks" / "17-early.ipynb").write_text(_chapter(root), encoding="utf-8")
+    touched["figure"].add("notebooks/17-early.ipynb")
+    for addition in (SECOND_CLAIM, NAME, *SECOND_FINDING):
+        _add(tree, touched["claim"], *addition)
+    assert f".venv/bin/repsim-lab {' '.join(README)}" in (root / "CONTRIBUTING.md").read_text(encoding="utf-8")
     for kind, names in touched.items():
-        assert all(any(name.startswith(listed.replace("laptop", "smoke")) for listed in tables[kind]) for name in names)
+        assert all(sum(name.startswith(listed) for name in names) == 1 for listed in tables[kind])
+        assert len(names) == len(tables[kind]), kind
 
     environment = os.environ | {"PYTHONPATH": str(tree), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    environment |= {f"REPSIM_{part.upper()}": str(work / part) for part in ("data", "results", "cache")}
+    folders = {f"REPSIM_{folder.upper()}": str(work / folder) for folder in ("data", "results", "cache")}
     lab = [sys.executable, "-m", "repsim.lab"]
-    for command in (
-        [*lab, "execute", "notebooks/17-attending.ipynb", "--profile", "smoke", "--out", str(work / "executed")],
-        [*lab, "judge", "smoke", "--executed", str(work / "executed")],
-        [sys.executable, "-c", CHECKED],
-        [sys.executable, "-m", "pytest", "-q", *TESTS_OF_INDEXES],
+    for command, settings in (
+        ([*lab, "execute", "notebooks/17-early.ipynb", "--profile", "smoke", "--out", str(work / "executed")], folders),
+        ([*lab, "judge", "smoke", "--executed", str(work / "executed")], folders),
+        ([sys.executable, "-c", CHECKED], folders),
+        ([*lab, *README], {"REPSIM_RESULTS": str(tree / "results")}),
+        ([sys.executable, "-m", "pytest", "-q", "--basetemp", str(work / "tests"), *TESTS], {}),
     ):
-        done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=tree, env=environment | settings, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stdout + done.stderr
-    executed = (work / "executed" / "17-attending.ipynb").read_text(encoding="utf-8")
-    assert "Sorted similarities of 8 layers." in executed
+    executed = (work / "executed" / "17-early.ipynb").read_text(encoding="utf-8")
+    assert "Sorted similarities of " in executed
     assert "The least similarity is" in executed

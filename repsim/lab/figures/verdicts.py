@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from repsim.lab import claims
-from repsim.lab.claim_tables import NARROWER, OURS, SIGNS, headline, inner, kind, link, linked, marked
+from repsim.lab.claim_tables import NARROWER, OURS, SIGNS, counted_as, headline, inner, link, linked, marked
 from repsim.lab.claims import (
     NOT_DETERMINED,
     NOT_JUDGED,
@@ -50,7 +50,7 @@ def _judged(profile: str, measured: Measured, notebook: str = "") -> list[Row]:
     for name, quantities in measured.items():
         values = {quantity: value for quantity, value in quantities.items() if quantity != "examples"}
         spread = next((values[quantity] for quantity in SPREADS if quantity in values), None)
-        held = claims.contents(profile, name, values, n=quantities.get("examples"), spread=spread, notebook=notebook)
+        held = claims.recorded(profile, name, values, n=quantities.get("examples"), spread=spread, notebook=notebook)
         claim, measurement = find_claim(name), claims.Measurement(**held)
         rows.append((claim, measurement, claims.judge(claim, measurement)))
     return rows
@@ -60,7 +60,7 @@ def answer(profile: str, measured: Measured, *leading: str) -> None:
     """Show the verdict of a page: how many of its claims hold, what was found for the leading ones, which fail."""
     judged = _judged(profile, measured)
     counted = [(claim, verdict) for claim, _, verdict in judged if verdict != REPORTED]
-    tally = Counter(kind(claim, profile) for claim, _ in counted)
+    tally = Counter(counted_as(claim, profile) for claim, _ in counted)
     reported = len(judged) - len(counted)
     more = f" {reported} more {'is' if reported == 1 else 'are'} reported, without a threshold." if reported else ""
     lines = [f"**{_counted(Counter(verdict for _, verdict in counted))}**{_apart(tally)}{more}", ""]
