@@ -178,10 +178,10 @@ values = repsim.pairwise([x, y, x + 0.1, y + 0.1], index="root_regression").resh
 assert repsim.identification_accuracy(values) == 1.0
 from repsim.lab.staging import table_1
 assert "| Root of linear regression | `root_regression` | " in table_1()
-from repsim.lab import measurements
 from repsim.lab.claims import judged
+from repsim.lab.measurements.common import networks
 from repsim.lab.representations import representations
-found = representations(measurements.networks("smoke", "attending8")[0], "test", 50)
+found = representations(networks("smoke", "attending8")[0], "test", 50)
 assert found["attention"].shape == (50, 8 * 8 * 4)
 assert {name: value for (claim, _, value) in judged("smoke") if (name := claim.id) in ("N2", "N3")} == {
     "N2": "reproduced", "N3": "reproduced"}
