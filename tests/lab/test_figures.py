@@ -196,7 +196,9 @@ def test_a_shown_figure_says_what_it_was_drawn_from():
         patch.setattr(display, "display", lambda data, *, metadata, **_: about.append(metadata["repsim"]))
         for source in (artefacts[0], artefacts, {"x": np.array([1, 2])}):
             figures.show(made, name="here", source=source, caption="A")
-    assert about == [{"source": ["within"]}, {"source": ["between", "within"]}, {"data": {"x": [1.0, 2.0]}}]
+    said = {"name": "here", "caption": "Ours, not in the paper. A"}
+    sources = {"source": ["within"]}, {"source": ["between", "within"]}, {"data": {"x": [1.0, 2.0]}}
+    assert about == [{"figure": said | source} for source in sources]
 
 
 def test_the_alternative_text_follows_the_numbers():
@@ -349,7 +351,7 @@ def test_the_verdict_and_the_figure_come_first_and_no_code_is_seen_before_them(n
     first = next(cell for cell in cells if not plumbing(cell))
     source = "".join(first["source"])
     assert first["metadata"]["tags"] == ["hide-input"]
-    answer = re.search(r"figures\.(answer\(|say\(figures\.answers_sentence)", source)
+    answer = re.search(r"figures\.(answer\(|say\(verdicts\.answers_sentence)", source)
     assert answer
     assert answer.start() < source.index("figures.show(")
     assert cells[cells.index(first) + 1]["source"][0].startswith("## The verdict")

@@ -5,6 +5,7 @@ Which function measures a claim is declared at the function, for the pages that 
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -55,7 +56,9 @@ def measures(
         for claim, index in names.items():
             own = [getattr(repsim, name) for name in INDEX_FUNCTIONS if f"{index}_".startswith(f"{name}_")]
             of = networks[claim] if isinstance(networks, Mapping) else networks
-            MEASURING[claim] = Measuring(noted, (*own, *by), (of,) if isinstance(of, str) else tuple(of))
+            MEASURING[claim] = Measuring(
+                inspect.unwrap(function), (*own, *by), (of,) if isinstance(of, str) else tuple(of)
+            )
         return cast(Function, noted)
 
     return register
