@@ -197,7 +197,7 @@ class Evidence:
         """Return links to what there is: a profile's values, figure, reason, cell, data, code, the package's functions.
 
         The cell is that which ran what measures the claim, else that which shows the verdict; the figure is that
-        which the claim names, "none" for none, else that called as its section, else that of the cell.
+        which the claim names, "none" for none, else that called as its section.
         """
         cells, declared = self.cells.get(claim.notebook, []), measuring(claim.id)
         ran = [cell["id"] for cell in cells if cell.get("execution_count") == self.measured.get(claim.id, 0)]
@@ -205,13 +205,12 @@ class Evidence:
         cell = next(iter([*ran, *showing]), None)
         section = claim.section.split(",")[0].lower().replace(" ", "-").replace(".", "")
         figures = {figure.name: cell["id"] for cell in cells for figure in figures_in(cell)}
-        names = [claim.figure or "", section, *(name for name, at in figures.items() if at == cell)]
-        figure = next((name for name in names if name in figures and claim.figure != "none"), "")
+        figure = claim.figure or section
         anchors = {"figure": figures.get(figure), "why": figures.get(claim.why_figure or ""), "cell": cell}
         values = measurement_path(profile, claim.id)
         links = [f"[values](../results/{profile}/claims/{values.name})"] if values.exists() else []
         links += [f"[{what}](#{cell_label(claim.notebook, name)})" for what, name in anchors.items() if name]
-        if figure in self.data:
+        if figure in figures and figure in self.data:
             links.append(f"[data](#{self.data[figure]})")
         if declared:
             links.append(code_link(declared.function, self.repository, "code"))

@@ -41,7 +41,7 @@ def test_everything_is_in_it(root, packed):
     for name in tracked:
         assert found[name] == (root / name).read_bytes(), name
     assert found["outputs/figures/drawn.svg"].startswith(b"<svg xmlns='http://www.w3.org/2000/svg'")
-    assert found["outputs/figures/drawn.csv"] == b"x,y\n1,0.5\n2,0.1\n"
+    assert found["outputs/figures/drawn.csv"] == b"x,y\n1.0,0.5\n2.0,0.1\n"
     verdicts = {one["claim"]: one["verdict"] for one in json.loads(found["outputs/claims/verdicts.json"])["claims"]}
     assert verdicts["T1"] != "not measured"
     assert [path.name for path in packed.parent.iterdir()] == [packed.name], "nothing is left beside it"
@@ -205,7 +205,7 @@ def take_place(root):
 
 def odd_figure(root):
     path = root / EXECUTED / f"{NOTEBOOK}.ipynb"
-    path.write_text(path.read_text().replace('id=\\"drawn\\"', 'id=\\"../../drawn\\"'))
+    path.write_text(path.read_text().replace('"name": "drawn"', '"name": "../../drawn"'))
 
 
 @pytest.mark.parametrize(
