@@ -357,13 +357,22 @@ def test_ranks_are_what_svcca_keeps():
         assert arrays[f"{threshold:g}"][0, 2] == expected
 
 
-@pytest.mark.parametrize("measurement", ["within", "within_class", "probes", "null_within", "chance_within"])
+@pytest.mark.parametrize(
+    "measurement",
+    [
+        similarities.within,
+        similarities.within_class,
+        properties.probes,
+        similarities.null_within,
+        similarities.chance_within,
+    ],
+)
 def test_a_profile_without_the_entry_is_named(monkeypatch, measurement):
     bare = replace(PROFILE, within=None, within_class=None, probes=None, shuffles=None)
     for place in ("similarities", "properties"):
         monkeypatch.setattr(sys.modules[f"repsim.lab.measurements.{place}"], "load_profile", lambda _: bare)
     with pytest.raises(ProfileError, match="profile smoke has no entry"):
-        getattr(measurements, measurement)("smoke", "plain10")
+        measurement("smoke", "plain10")
 
 
 def test_patterns_of_groups():

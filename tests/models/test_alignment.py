@@ -138,7 +138,7 @@ def test_what_is_wrong():
     [
         ([[1.0], [2.0]], "x is a list; an array of a library"),
         (None, "x is a NoneType"),
-        (np.ma.array(np.ones((4, 2))), "x is a MaskedArray"),
+        (np.ma.array(np.ones((4, 2))), "x is a masked array; fill"),
         (np.ones((4, 2), complex), "x has dtype complex128; real numbers of floating point"),
         (np.ones((4, 2), int), "x has dtype int64; real numbers of floating point"),
         (np.ones((4, 0)), r"x has shape \(4, 0\)"),
