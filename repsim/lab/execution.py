@@ -215,6 +215,10 @@ class Figure:
     data: dict[str, list[float]] | None = None  # that it was drawn from, by columns
     source: tuple[str, ...] = ()  # else the folders of the results
 
+    def __post_init__(self) -> None:
+        if len({len(column) for column in (self.data or {}).values()}) > 1:
+            raise ValueError("the columns of its data differ in length")
+
     @property
     def files(self) -> dict[str, bytes]:
         """Its files by what ends their names; none where a notebook from elsewhere chose a name that leads away."""
@@ -222,7 +226,7 @@ class Figure:
             return {}
         text = io.StringIO()
         if self.data is not None:
-            csv.writer(text, lineterminator="\n").writerows([self.data, *zip(*self.data.values(), strict=False)])
+            csv.writer(text, lineterminator="\n").writerows([self.data, *zip(*self.data.values(), strict=True)])
         files = {"svg": self.svg.encode(), "pdf": self.pdf, "csv": text.getvalue().encode()}
         return {suffix: content for suffix, content in files.items() if content}
 

@@ -2,6 +2,9 @@
 
 import base64
 
+import pytest
+
+from repsim.lab.execution import NotebookError, figures_in
 from repsim.lab.staging import figure_files
 
 SVG = "<svg xmlns='http://www.w3.org/2000/svg'><path d='M0 1%'/></svg>"
@@ -38,3 +41,10 @@ def test_a_figure_whose_data_has_no_place_leads_to_the_page_of_data(tmp_path):
 def test_no_file_is_written_under_a_name_that_leads_elsewhere(tmp_path):
     assert figure_files(cell("../out"), tmp_path / "figures", {}) == ""
     assert list(tmp_path.iterdir()) == []
+
+
+def test_columns_of_different_lengths_are_refused_not_cut():
+    figure = cell("ours")
+    figure["outputs"][0]["metadata"]["repsim"]["figure"]["data"] = {"x": [1, 2], "y": [1]}
+    with pytest.raises(NotebookError, match="(?s)cannot be read: .*the columns of its data differ in length"):
+        list(figures_in(figure))
